@@ -1,0 +1,107 @@
+//! Every error of asgi-node, in one place.
+//!
+//! Two audiences: an app that called `send` wrongly gets a Python exception ([`Error::raises`]); a Node developer gets a
+//! `PythonError` with a stable [`Error::code`].
+
+/// The kind of Python exception that an error becomes in the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Raises {
+    /// `TypeError`: a value of the wrong type.
+    Type,
+    /// `ValueError`: a value of the right type that HTTP does not allow.
+    Value,
+    /// `RuntimeError`: an event that does not belong here.
+    Runtime,
+    /// `asgi_node.ClientDisconnected`, a subclass of `OSError` (ASGI HTTP 2.4).
+    Disconnected,
+}
+
+/// What can go wrong, with the words that the user reads.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A value in an event has the wrong type. Becomes a Python `TypeError`.
+    #[error("{0}")]
+    WrongType(String),
+    /// An event lacks a key, or a value is one that HTTP forbids. Becomes a Python `ValueError`.
+    #[error("{0}")]
+    WrongValue(String),
+    /// An event that is unknown, was not advertised, or comes at the wrong time. Becomes a Python `RuntimeError`.
+    #[error("{0}")]
+    WrongOrder(String),
+    /// `send` after the client has gone. Becomes a Python `ClientDisconnected`.
+    #[error("the client has disconnected")]
+    ClientDisconnected,
+
+    /// The flat head that the host handed over is malformed. Becomes a JS `PythonError`.
+    #[error("malformed request: {0}")]
+    InvalidRequest(String),
+    /// As many requests as the handler allows are in flight. Becomes a JS `PythonError`, 503 on the wire.
+    #[error("{limit} requests are in flight, which is the limit (option maxInFlight)")]
+    Overloaded {
+        /// The limit that was reached.
+        limit: usize,
+    },
+    /// The handler was closed before or while the request was under way. Becomes a JS `PythonError`.
+    #[error("the handler is closed")]
+    HandlerClosed,
+    /// The app raised. Becomes a JS `PythonError`; the traceback travels beside it.
+    #[error("{0}")]
+    AppError(String),
+    /// The app returned without a complete response. Becomes a JS `PythonError`.
+    #[error("{0}")]
+    AppNoResponse(String),
+    /// A synchronous call from inside one of our own callbacks would wait for itself. Becomes a JS `PythonError`.
+    #[error("handleRequestSync was called from inside a callback of asgi-node: use handleRequest there")]
+    SyncReentrant,
+    /// The interpreter could not be started. Becomes a JS `PythonError`.
+    #[error("{0}")]
+    PythonStartFailed(String),
+    /// Another interpreter runs already; a process has one. Becomes a JS `PythonError`.
+    #[error(
+        "this process already runs {running}, so {wanted} cannot be started: one process has one interpreter. \
+         Give both handlers the same `python` or `venv`, or run the second app in a process of its own"
+    )]
+    PythonConflict {
+        /// The interpreter that runs.
+        running: String,
+        /// The one that was asked for.
+        wanted: String,
+    },
+    /// `asgi_node.loading` refused the app; it chose the code and the words. Becomes a JS `PythonError`.
+    #[error("{message}")]
+    AppLoad {
+        /// One of the `APP_…` and `MODULE_CONFLICT` codes of `asgi_node.errors`.
+        code: String,
+        /// What was wrong, where, and what to do.
+        message: String,
+    },
+}
+
+impl Error {
+    /// The stable code that JavaScript sees.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::WrongType(_) | Self::WrongValue(_) | Self::WrongOrder(_) => "ASGI_PROTOCOL_ERROR",
+            Self::ClientDisconnected => "CLIENT_DISCONNECTED",
+            Self::InvalidRequest(_) => "INVALID_REQUEST",
+            Self::Overloaded { .. } => "OVERLOADED",
+            Self::HandlerClosed => "HANDLER_CLOSED",
+            Self::AppError(_) => "APP_ERROR",
+            Self::AppNoResponse(_) => "APP_NO_RESPONSE",
+            Self::SyncReentrant => "SYNC_REENTRANT",
+            Self::PythonStartFailed(_) => "PYTHON_START_FAILED",
+            Self::PythonConflict { .. } => "PYTHON_CONFLICT",
+            Self::AppLoad { code, .. } => code,
+        }
+    }
+
+    /// The exception that the app gets.
+    pub fn raises(&self) -> Raises {
+        match self {
+            Self::WrongType(_) => Raises::Type,
+            Self::WrongValue(_) => Raises::Value,
+            Self::ClientDisconnected => Raises::Disconnected,
+            _ => Raises::Runtime,
+        }
+    }
+}

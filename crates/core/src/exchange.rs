@@ -1,0 +1,362 @@
+//! One request and its response: the only thing that both threads hold.
+//!
+//! The host's thread pushes the request body and takes response events; the event loop's thread takes the body and emits
+//! events. Each side tells the other of news at most once until it is looked at, so an exchange is in each inbox at most
+//! once and the inboxes are bounded by the exchanges in flight.
+//!
+//! Both directions are bounded by the same high-water mark. Towards the app: [`Exchange::push_body`] says when to stop and a
+//! [`ResponseEvent::Resume`] says when to go on. Towards the host: [`Exchange::emit`] says when the window is full; the
+//! bytes leave it when the host has taken them ([`Exchange::taken`]).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::ResponseEvent;
+
+/// Is told that an exchange has news. Must not block, and must not call the exchange.
+pub trait Notify: Send + Sync {
+    /// Called at most once between two looks at the exchange.
+    fn notify(&self, exchange: Arc<Exchange>);
+}
+
+/// What `receive` finds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// Request body; `more` tells whether further bytes follow.
+    Body {
+        /// What has arrived so far, in order.
+        chunks: VecDeque<Vec<u8>>,
+        /// Whether the body goes on.
+        more: bool,
+    },
+    /// The client has gone.
+    Disconnected,
+    /// Nothing yet; the event loop will be told.
+    Nothing,
+}
+
+/// What became of an emitted event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emitted {
+    /// The window has room for more.
+    Open,
+    /// The window is full; the event loop will be told when it opens.
+    Full,
+    /// The client has gone; the event was dropped.
+    Gone,
+}
+
+#[derive(Debug, Default)]
+struct Inbound {
+    chunks: VecDeque<Vec<u8>>,
+    size: usize,
+    complete: bool,
+    /// The last byte was handed to the app.
+    delivered: bool,
+    /// The host was told to stop.
+    paused: bool,
+    /// The client waits for `100 Continue`.
+    expects_continue: bool,
+}
+
+#[derive(Debug, Default)]
+struct Outbound {
+    events: Vec<ResponseEvent>,
+    /// Bytes that the host has not taken: queued here, or handed over and not acknowledged.
+    outstanding: usize,
+    /// In the host's inbox.
+    announced: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inbound: Inbound,
+    outbound: Outbound,
+    disconnected: bool,
+    /// The event loop wants to know of news.
+    loop_waits: bool,
+}
+
+/// One request and its response.
+pub struct Exchange {
+    id: u32,
+    /// The bytes that may be under way in each direction.
+    window: usize,
+    state: Mutex<State>,
+    event_loop: Arc<dyn Notify>,
+    host: Arc<dyn Notify>,
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange").field("id", &self.id).field("state", &*self.state.lock()).finish_non_exhaustive()
+    }
+}
+
+impl Exchange {
+    /// A new exchange. `body` is what is there of the request body; `complete` that nothing follows.
+    pub fn new(
+        id: u32,
+        window: usize,
+        body: Vec<u8>,
+        complete: bool,
+        event_loop: Arc<dyn Notify>,
+        host: Arc<dyn Notify>,
+    ) -> Arc<Self> {
+        let mut inbound = Inbound { size: body.len(), complete, ..Inbound::default() };
+        if !body.is_empty() {
+            inbound.chunks.push_back(body);
+        }
+        let state = State { inbound, ..State::default() };
+        Arc::new(Self { id, window, state: Mutex::new(state), event_loop, host })
+    }
+
+    /// The host's number for it.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The bytes that may be under way in each direction.
+    pub fn window(&self) -> usize {
+        self.window
+    }
+
+    // ---- the host's side
+
+    /// Emits [`ResponseEvent::Continue`] when the app first asks for the body. Called before the exchange is submitted.
+    pub fn expect_continue(&self) {
+        self.state.lock().inbound.expects_continue = true;
+    }
+
+    /// Adds request body. `false` means: stop until [`ResponseEvent::Resume`].
+    pub fn push_body(self: &Arc<Self>, chunk: Vec<u8>, last: bool) -> bool {
+        let mut state = self.state.lock();
+        if state.disconnected || state.inbound.complete {
+            return true;
+        }
+        state.inbound.size += chunk.len();
+        if !chunk.is_empty() {
+            state.inbound.chunks.push_back(chunk);
+        }
+        state.inbound.complete = last;
+        let room = last || state.inbound.size < self.window;
+        state.inbound.paused = !room;
+        self.tell_event_loop(&mut state);
+        room
+    }
+
+    /// The client has gone, or the host wants no more of it: the app gets `http.disconnect`, the host no further event.
+    pub fn disconnect(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        if std::mem::replace(&mut state.disconnected, true) {
+            return;
+        }
+        state.outbound.events = Vec::new();
+        state.outbound.outstanding = 0;
+        state.inbound.chunks = VecDeque::new();
+        self.tell_event_loop(&mut state);
+    }
+
+    /// Takes the events that wait for the host.
+    pub fn take_events(&self) -> Vec<ResponseEvent> {
+        let mut state = self.state.lock();
+        state.outbound.announced = false;
+        std::mem::take(&mut state.outbound.events)
+    }
+
+    /// The host has taken this many bytes.
+    pub fn taken(self: &Arc<Self>, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        let mut state = self.state.lock();
+        state.outbound.outstanding = state.outbound.outstanding.saturating_sub(bytes);
+        if state.outbound.outstanding < self.window {
+            self.tell_event_loop(&mut state);
+        }
+    }
+
+    // ---- the event loop's side
+
+    /// Whether the client has gone.
+    pub fn is_disconnected(&self) -> bool {
+        self.state.lock().disconnected
+    }
+
+    /// Takes the request body that is there.
+    pub fn receive(self: &Arc<Self>) -> Received {
+        let mut state = self.state.lock();
+        if state.disconnected {
+            return Received::Disconnected;
+        }
+        if std::mem::take(&mut state.inbound.expects_continue) && !state.inbound.complete && state.inbound.size == 0 {
+            self.queue(&mut state, ResponseEvent::Continue);
+        }
+        let inbound = &mut state.inbound;
+        if inbound.delivered || (inbound.chunks.is_empty() && !inbound.complete) {
+            state.loop_waits = true;
+            return Received::Nothing;
+        }
+        inbound.size = 0;
+        inbound.delivered = inbound.complete;
+        let chunks = std::mem::take(&mut inbound.chunks);
+        let more = !inbound.complete;
+        if std::mem::take(&mut inbound.paused) {
+            self.queue(&mut state, ResponseEvent::Resume);
+        }
+        Received::Body { chunks, more }
+    }
+
+    /// Hands an event to the host.
+    pub fn emit(self: &Arc<Self>, event: ResponseEvent) -> Emitted {
+        let mut state = self.state.lock();
+        if state.disconnected {
+            return Emitted::Gone;
+        }
+        state.outbound.outstanding += event.body_len();
+        self.queue(&mut state, event);
+        self.room(&mut state)
+    }
+
+    /// Whether there is room; if not, the event loop will be told.
+    pub fn poll_room(&self) -> Emitted {
+        self.room(&mut self.state.lock())
+    }
+
+    fn room(&self, state: &mut State) -> Emitted {
+        if state.disconnected {
+            Emitted::Gone
+        } else if state.outbound.outstanding < self.window {
+            Emitted::Open
+        } else {
+            state.loop_waits = true;
+            Emitted::Full
+        }
+    }
+
+    // ---- both
+
+    fn queue(self: &Arc<Self>, state: &mut State, event: ResponseEvent) {
+        state.outbound.events.push(event);
+        if !std::mem::replace(&mut state.outbound.announced, true) {
+            self.host.notify(Arc::clone(self));
+        }
+    }
+
+    fn tell_event_loop(self: &Arc<Self>, state: &mut State) {
+        if std::mem::take(&mut state.loop_waits) {
+            self.event_loop.notify(Arc::clone(self));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Emitted, Exchange, Notify, Received};
+    use crate::ResponseEvent;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+    impl Notify for Count {
+        fn notify(&self, _: Arc<Exchange>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    impl Count {
+        fn get(&self) -> usize {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    fn exchange(body: &[u8], complete: bool) -> (Arc<Exchange>, Arc<Count>, Arc<Count>) {
+        let (event_loop, host) = (Arc::new(Count::default()), Arc::new(Count::default()));
+        let sides = (Arc::clone(&event_loop) as Arc<dyn Notify>, Arc::clone(&host) as Arc<dyn Notify>);
+        (Exchange::new(1, 10, body.to_vec(), complete, sides.0, sides.1), event_loop, host)
+    }
+
+    fn body(of: Received) -> (Vec<u8>, bool) {
+        match of {
+            Received::Body { chunks, more } => (chunks.into_iter().flatten().collect(), more),
+            other => panic!("no body: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn asgi_40_41_42_a_complete_body_is_one_event_and_then_nothing() {
+        let (e, ..) = exchange(b"abc", true);
+        assert_eq!(body(e.receive()), (b"abc".to_vec(), false));
+        assert_eq!(e.receive(), Received::Nothing);
+        let (e, ..) = exchange(b"", true);
+        assert_eq!(body(e.receive()), (Vec::new(), false));
+    }
+
+    #[test]
+    fn asgi_47_the_host_is_stopped_at_the_mark_and_resumed_once() {
+        let (e, _, host) = exchange(b"", false);
+        assert!(e.push_body(vec![0; 9], false));
+        assert!(!e.push_body(vec![0; 9], false));
+        assert_eq!(host.get(), 0);
+        assert_eq!(body(e.receive()), (vec![0; 18], true));
+        assert!(matches!(e.take_events()[..], [ResponseEvent::Resume]));
+        assert_eq!(host.get(), 1);
+        assert!(e.push_body(vec![1], true));
+        assert_eq!(body(e.receive()), (vec![1], false));
+        assert!(e.take_events().is_empty());
+    }
+
+    #[test]
+    fn the_loop_is_told_only_when_it_waits_and_only_once() {
+        let (e, event_loop, _) = exchange(b"", false);
+        e.push_body(vec![1], false);
+        assert_eq!(event_loop.get(), 0);
+        body(e.receive());
+        assert_eq!(e.receive(), Received::Nothing);
+        e.push_body(vec![2], false);
+        e.push_body(vec![3], true);
+        assert_eq!(event_loop.get(), 1);
+        assert_eq!(body(e.receive()), (vec![2, 3], false));
+    }
+
+    #[test]
+    fn asgi_55_the_window_closes_and_opens_when_the_host_has_taken_the_bytes() {
+        let (e, event_loop, host) = exchange(b"", true);
+        assert_eq!(e.emit(ResponseEvent::Body(vec![0; 9])), Emitted::Open);
+        assert_eq!(e.emit(ResponseEvent::Body(vec![0; 9])), Emitted::Full);
+        assert_eq!(host.get(), 1);
+        assert_eq!(e.take_events().len(), 2);
+        e.taken(8);
+        assert_eq!((event_loop.get(), e.poll_room()), (0, Emitted::Full));
+        e.taken(10);
+        assert_eq!((event_loop.get(), e.poll_room()), (1, Emitted::Open));
+    }
+
+    #[test]
+    fn asgi_43_44_70_a_disconnect_reaches_both_directions_and_stays() {
+        let (e, event_loop, _) = exchange(b"abc", true);
+        e.emit(ResponseEvent::Body(vec![0; 20]));
+        e.disconnect();
+        e.disconnect();
+        assert_eq!(event_loop.get(), 1);
+        assert_eq!((e.receive(), e.receive()), (Received::Disconnected, Received::Disconnected));
+        assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Gone);
+        assert!(e.take_events().is_empty());
+    }
+
+    #[test]
+    fn asgi_46_continue_is_asked_for_by_the_first_receive_only() {
+        let (e, ..) = exchange(b"", false);
+        e.expect_continue();
+        assert!(e.take_events().is_empty());
+        assert_eq!((e.receive(), e.receive()), (Received::Nothing, Received::Nothing));
+        assert!(matches!(e.take_events()[..], [ResponseEvent::Continue]));
+        let (e, ..) = exchange(b"", false);
+        e.expect_continue();
+        e.push_body(vec![1], false);
+        body(e.receive());
+        assert!(e.take_events().is_empty(), "the body came without being asked for");
+    }
+}

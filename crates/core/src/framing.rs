@@ -1,0 +1,255 @@
+//! Response headers and message framing: we own both, because Node writes whatever it is given (checklist 56 to 65).
+
+use crate::Error;
+
+/// The version of HTTP on the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+    /// HTTP/2
+    Http2,
+}
+
+impl Version {
+    /// As ASGI spells it: `"1.0"`, `"1.1"` or `"2"`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+        }
+    }
+}
+
+/// Validated response headers, flat: `name\0value\0…`, and what they say about the body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderBlock {
+    flat: Vec<u8>,
+    content_length: Option<u64>,
+}
+
+/// Headers of one connection only; HTTP/2 has none of them (RFC 9113, section 8.2.2).
+const CONNECTION_SPECIFIC: [&[u8]; 4] = [b"connection", b"keep-alive", b"proxy-connection", b"upgrade"];
+
+impl HeaderBlock {
+    /// With room for `count` headers of usual length.
+    pub fn with_capacity(count: usize) -> Self {
+        Self { flat: Vec::with_capacity(count * 32), content_length: None }
+    }
+
+    /// Adds a header after checking it. What framing says otherwise (`transfer-encoding`, a repeated equal
+    /// `content-length`, connection headers on HTTP/2) is left out.
+    pub fn add(&mut self, name: &[u8], value: &[u8], version: Version) -> Result<(), Error> {
+        check_name(name)?;
+        check_value(name, value)?;
+        match name.len() {
+            // Only these lengths can be a header that framing cares about.
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                let length = content_length(value)?;
+                match self.content_length.replace(length) {
+                    None => {}
+                    Some(before) if before == length => return Ok(()),
+                    Some(before) => {
+                        self.content_length = Some(before);
+                        return Err(Error::WrongValue(format!("content-length is both {before} and {length}")));
+                    }
+                }
+                // Written as we understood it, so that the client cannot understand it differently.
+                self.append(name, length.to_string().as_bytes());
+                return Ok(());
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => return Ok(()),
+            7 | 10 | 16
+                if version == Version::Http2 && CONNECTION_SPECIFIC.iter().any(|c| name.eq_ignore_ascii_case(c)) =>
+            {
+                return Ok(());
+            }
+            _ => {}
+        }
+        self.append(name, value);
+        Ok(())
+    }
+
+    /// Adds a trailer field: as [`Self::add`], but what frames or routes a message may not stand there (RFC 9110, 6.5.1).
+    pub fn add_trailer(&mut self, name: &[u8], value: &[u8]) -> Result<(), Error> {
+        const FORBIDDEN: [&[u8]; 9] = [
+            b"content-length",
+            b"transfer-encoding",
+            b"host",
+            b"content-encoding",
+            b"content-type",
+            b"content-range",
+            b"trailer",
+            b"set-cookie",
+            b"connection",
+        ];
+        check_name(name)?;
+        check_value(name, value)?;
+        if FORBIDDEN.iter().any(|f| name.eq_ignore_ascii_case(f)) {
+            return Err(Error::WrongValue(format!("{} may not be a trailer", shown(name))));
+        }
+        self.append(name, value);
+        Ok(())
+    }
+
+    fn append(&mut self, name: &[u8], value: &[u8]) {
+        if !self.flat.is_empty() {
+            self.flat.push(0);
+        }
+        let from = self.flat.len();
+        self.flat.extend_from_slice(name);
+        self.flat[from..].make_ascii_lowercase();
+        self.flat.push(0);
+        self.flat.extend_from_slice(value);
+    }
+
+    /// The declared length of the body.
+    pub fn content_length(&self) -> Option<u64> {
+        self.content_length
+    }
+
+    /// Fits the headers to a status: 1xx and 204 carry no length, and a connection ends after a final 1xx, because its
+    /// client goes on waiting for the real response (RFC 9110, 8.6 and 15.2).
+    pub fn fit(&mut self, status: u16, version: Version) {
+        let informational = status < 200;
+        if informational || status == 204 {
+            self.content_length = None;
+            self.retain(|name| name != b"content-length");
+        }
+        if informational && version != Version::Http2 {
+            self.retain(|name| name != b"connection");
+            self.append(b"connection", b"close");
+        }
+    }
+
+    fn retain(&mut self, keep: impl Fn(&[u8]) -> bool) {
+        let flat = std::mem::take(&mut self.flat);
+        if flat.is_empty() {
+            return;
+        }
+        let mut fields = flat.split(|&b| b == 0);
+        while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
+            if keep(name) {
+                self.append(name, value);
+            }
+        }
+    }
+
+    /// The flat bytes.
+    pub fn into_flat(self) -> Vec<u8> {
+        self.flat
+    }
+}
+
+/// A header name is a token (RFC 9110, 5.1).
+fn check_name(name: &[u8]) -> Result<(), Error> {
+    if !name.is_empty() && name.iter().all(|&b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)) {
+        return Ok(());
+    }
+    Err(Error::WrongValue(format!("header name {} is no token (RFC 9110, 5.1)", shown(name))))
+}
+
+/// A value holds visible characters, spaces, tabs and bytes from 0x80 (RFC 9110, 5.5): no CR, LF or NUL, and no other
+/// control character, on which parsers disagree.
+fn check_value(name: &[u8], value: &[u8]) -> Result<(), Error> {
+    match value.iter().position(|&b| (b < 0x20 && b != b'\t') || b == 0x7f) {
+        None => Ok(()),
+        Some(at) => Err(Error::WrongValue(format!(
+            "the value of header {} holds the control character 0x{:02x} at byte {at}",
+            shown(name),
+            value[at]
+        ))),
+    }
+}
+
+fn content_length(value: &[u8]) -> Result<u64, Error> {
+    let digits = value.trim_ascii();
+    let number = digits.iter().all(u8::is_ascii_digit).then_some(digits).filter(|d| !d.is_empty());
+    number
+        .and_then(|d| std::str::from_utf8(d).ok()?.parse().ok())
+        .ok_or_else(|| Error::WrongValue(format!("content-length is {}, which is no length", shown(value))))
+}
+
+fn shown(bytes: &[u8]) -> String {
+    let short = &bytes[..bytes.len().min(80)];
+    format!("b\"{}\"", short.escape_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HeaderBlock, Version};
+    use proptest::prelude::*;
+
+    fn block(headers: &[(&str, &str)]) -> Result<HeaderBlock, String> {
+        let mut block = HeaderBlock::default();
+        for (name, value) in headers {
+            block.add(name.as_bytes(), value.as_bytes(), Version::Http11).map_err(|e| e.to_string())?;
+        }
+        Ok(block)
+    }
+
+    #[test]
+    fn asgi_57_61_62_order_duplicates_and_case() {
+        let block = block(&[("Set-Cookie", "a"), ("X", "1"), ("Transfer-Encoding", "chunked"), ("set-cookie", "b")]);
+        assert_eq!(block.expect("valid").into_flat(), b"set-cookie\0a\0x\01\0set-cookie\0b");
+    }
+
+    #[test]
+    fn asgi_58_content_length_is_one_number() {
+        assert_eq!(block(&[("content-length", "5")]).expect("valid").content_length(), Some(5));
+        assert_eq!(
+            block(&[("content-length", "5"), ("Content-Length", "05")]).expect("equal").into_flat(),
+            b"content-length\05"
+        );
+        for wrong in ["", "+5", "-5", "5, 5", "0x5", "five", "99999999999999999999999"] {
+            assert!(block(&[("content-length", wrong)]).is_err(), "{wrong:?}");
+        }
+        assert!(block(&[("content-length", "5"), ("content-length", "6")]).is_err());
+    }
+
+    #[test]
+    fn asgi_63_names_and_values_that_inject() {
+        for (name, value) in [("", "v"), ("a b", "v"), ("a:", "v"), ("a\r\n", "v"), ("é", "v")] {
+            assert!(block(&[(name, value)]).is_err(), "{name:?}");
+        }
+        for value in ["a\r\nb", "a\nb", "a\0b", "a\x0bb", "a\x7fb"] {
+            assert!(block(&[("name", value)]).is_err(), "{value:?}");
+        }
+        assert!(block(&[("name", "\t é spaces ")]).is_ok());
+    }
+
+    #[test]
+    fn asgi_60_no_length_where_no_body_may_be() {
+        let mut of_204 = block(&[("content-length", "5"), ("x", "y")]).expect("valid");
+        of_204.fit(204, Version::Http11);
+        assert_eq!((of_204.content_length(), of_204.into_flat()), (None, b"x\0y".to_vec()));
+        let mut of_103 = block(&[("connection", "keep-alive")]).expect("valid");
+        of_103.fit(103, Version::Http11);
+        assert_eq!(of_103.into_flat(), b"connection\0close");
+    }
+
+    #[test]
+    fn http2_has_no_connection_headers() {
+        let mut block = HeaderBlock::default();
+        for name in ["connection", "keep-alive", "upgrade", "proxy-connection", "x-forwarded"] {
+            block.add(name.as_bytes(), b"v", Version::Http2).expect("valid");
+        }
+        assert_eq!(block.into_flat(), b"x-forwarded\0v");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_accepted_can_break_a_line(name in proptest::collection::vec(any::<u8>(), 0..8),
+                                             value in proptest::collection::vec(any::<u8>(), 0..8)) {
+            let mut block = HeaderBlock::default();
+            if block.add(&name, &value, Version::Http11).is_ok() {
+                let flat = block.into_flat();
+                prop_assert!(!flat.contains(&b'\r') && !flat.contains(&b'\n'));
+                prop_assert!(flat.iter().filter(|&&b| b == 0).count() <= 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The part of asgi-node that knows neither Node nor Python.
+//!
+//! Files in the order of the data path: [`head`] and [`target`] (what the client asked), [`inbox`] (how a request reaches
+//! the event loop), [`exchange`] (one request and its response, shared by both sides), [`response`] and [`framing`] (what the
+//! app may send when), [`event`] (what the host is told), [`error`].
+
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod event;
+pub mod exchange;
+pub mod framing;
+pub mod head;
+pub mod inbox;
+pub mod response;
+pub mod target;
+
+pub use error::{Error, Raises};
+pub use event::{Failure, ResponseEvent};
+pub use exchange::{Emitted, Exchange, Notify, Received};
+pub use framing::{HeaderBlock, Version};
+pub use head::RequestHead;
+pub use inbox::{Inbox, Waker};
+pub use response::{BodyPlan, ResponseState};
