@@ -1,0 +1,43 @@
+"""What can go wrong when an application is loaded.
+
+The codes are part of the public interface: they reach JavaScript as ``PythonError.code`` and stay the same between
+releases, whereas the messages are written for people and may improve.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+AppErrorCode = Literal[
+    "APP_NOT_FOUND",
+    "APP_ATTRIBUTE_NOT_FOUND",
+    "APP_IMPORT_FAILED",
+    "APP_NOT_CALLABLE",
+    "MODULE_CONFLICT",
+]
+
+
+class AppLoadError(Exception):
+    """The application could not be loaded.
+
+    ``code`` says which step failed:
+
+    - ``APP_NOT_FOUND``: no such module, or the target is not written as ``'module:attribute'``
+    - ``APP_ATTRIBUTE_NOT_FOUND``: the module is there, the attribute is not
+    - ``APP_IMPORT_FAILED``: code of the application raised while it was imported, or while its factory ran
+    - ``APP_NOT_CALLABLE``: there is an object, but it is not an ASGI application
+    - ``MODULE_CONFLICT``: another handler's docroot, or Python itself, already provides a module of that name
+
+    ``traceback`` is the Python traceback as text, without the frames of asgi_node and importlib; it is set
+    when code of the application raised.
+    """
+
+    code: AppErrorCode
+    message: str
+    traceback: str | None
+
+    def __init__(self, code: AppErrorCode, message: str, traceback: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.traceback = traceback
