@@ -1,0 +1,296 @@
+import { isUint8Array } from 'node:util/types'
+import { PythonError, show } from './errors.js'
+
+/** @typedef {import('./exchanges.js').Exchange} Exchange */
+/** @typedef {AsyncIterable<unknown> | ReadableStream<unknown>} Stream */
+
+/** A complete body up to this size travels with its request; a larger one follows in slices of SLICE, with credit. */
+export const WHOLE_LIMIT = 1024 * 1024
+const SLICE = 256 * 1024
+
+/** An upload that the app answered without reading is thrown away up to this size, to keep the connection. */
+const DRAIN_LIMIT = 1024 * 1024
+
+/**
+ * Bytes of one chunk of a body.
+ * @param {unknown} chunk
+ * @returns {Uint8Array}
+ */
+export function toBytes(chunk) {
+  if (isUint8Array(chunk)) return chunk
+  if (typeof chunk === 'string') return Buffer.from(chunk)
+  throw new TypeError(`A chunk of a request body must be a string, a Buffer or a Uint8Array, not ${show(chunk)}`)
+}
+
+/**
+ * Where the rest of a request body comes from. It pushes into its exchange as long as `push` says that there is room,
+ * then waits for `resume`.
+ */
+export class BodySource {
+  /** @type {Exchange | null} */
+  sink = null
+  blocked = false
+  /** True when the last piece has gone, or nobody wants more. */
+  over = false
+
+  /** @param {Exchange} sink */
+  start(sink) {
+    this.sink = sink
+    sink.source = this
+    this.pump()
+  }
+
+  /** Pushes what is there while there is room. */
+  pump() {}
+
+  /** The app has taken what was pushed. */
+  resume() {
+    this.blocked = false
+    if (!this.over) this.pump()
+  }
+
+  /** The consumer of the response has stalled: whoever is kept waiting here may be that same consumer. */
+  yield() {}
+
+  /** The exchange is over, with or without the rest of this body. */
+  stop() {
+    this.over = true
+  }
+
+  /**
+   * @param {Uint8Array | undefined} chunk
+   * @param {boolean} last
+   */
+  push(chunk, last) {
+    if (last) this.over = true
+    this.blocked = this.sink?.push(chunk, last) === false
+  }
+}
+
+/** What `request.write()` and `end()` have put in, before or after the request was sent off. */
+export class WrittenBody extends BodySource {
+  /** @type {Uint8Array[]} */
+  #chunks = []
+  // Index of the first chunk that has not been pushed: shifting a long array for every chunk would be quadratic.
+  #next = 0
+  #ended = false
+  /** @type {((taken: boolean) => void)[]} */
+  #waiting = []
+
+  get ended() {
+    return this.#ended
+  }
+
+  /** Bytes that wait to be pushed. */
+  get size() {
+    return this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+  }
+
+  /** All that has been written, as one. */
+  concat() {
+    return this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks)
+  }
+
+  /**
+   * @param {Uint8Array} bytes
+   * @returns {Promise<boolean>}
+   */
+  write(bytes) {
+    if (this.#ended) {
+      return Promise.reject(new PythonError('INVALID_REQUEST', 'The request body is complete: write() came after its end'))
+    }
+    if (this.over) return Promise.resolve(false)
+    for (let at = 0; at < bytes.length; at += SLICE) this.#chunks.push(bytes.subarray(at, at + SLICE))
+    this.pump()
+    // Before the request is sent nobody can make room, and while the response is unread the app may be stuck in send():
+    // to wait in either case would be to wait for ourselves.
+    if (this.sink === null || this.#next === this.#chunks.length || this.sink.stalled) return Promise.resolve(!this.over)
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  end() {
+    this.#ended = true
+    this.pump()
+  }
+
+  /** @override */
+  pump() {
+    if (this.sink === null || this.over) return
+    while (!this.blocked && this.#next < this.#chunks.length) {
+      const chunk = this.#chunks[this.#next++]
+      if (this.#next === this.#chunks.length) {
+        this.#chunks = []
+        this.#next = 0
+      }
+      this.push(chunk, this.#ended && this.#chunks.length === 0)
+    }
+    if (!this.blocked && !this.over && this.#ended) this.push(undefined, true)
+    if (!this.blocked) this.#wake(true)
+  }
+
+  /** @override */
+  yield() {
+    this.#wake(true)
+  }
+
+  /** @override */
+  stop() {
+    super.stop()
+    this.#chunks = []
+    this.#next = 0
+    this.#wake(false)
+  }
+
+  /** @param {boolean} taken */
+  #wake(taken) {
+    const waiting = this.#waiting
+    if (waiting.length === 0) return
+    this.#waiting = []
+    for (const resolve of waiting) resolve(taken)
+  }
+}
+
+/** A ReadableStream or any async iterable: pulled one chunk at a time, only when there is room. */
+export class IteratedBody extends BodySource {
+  #source
+  /** @type {(() => Promise<unknown> | void) | null} */
+  #cancel = null
+  /** @type {(() => void) | null} */
+  #wake = null
+  #running = false
+
+  /** @param {Stream} source */
+  constructor(source) {
+    super()
+    this.#source = source
+  }
+
+  /** @override */
+  pump() {
+    this.#wake?.()
+    this.#wake = null
+    if (this.#running) return
+    this.#running = true
+    this.#run().catch((error) => {
+      if (this.over) return
+      this.stop()
+      this.sink?.leave()
+      this.sink?.abort(error)
+    })
+  }
+
+  async #run() {
+    const next = this.#open()
+    while (!this.over) {
+      const { done, value } = await next()
+      if (this.over) return
+      if (done) return this.push(undefined, true)
+      const bytes = toBytes(value)
+      if (bytes.length > 0) this.push(bytes, false)
+      if (this.blocked && !this.over) await new Promise((resolve) => (this.#wake = () => resolve(undefined)))
+    }
+  }
+
+  /** @returns {() => Promise<{ done?: boolean, value?: unknown }>} */
+  #open() {
+    const source = this.#source
+    // By its shape, not its class: a ReadableStream may come from a polyfill or another realm.
+    if ('getReader' in source) {
+      const reader = source.getReader()
+      this.#cancel = () => reader.cancel()
+      return () => reader.read()
+    }
+    const iterator = source[Symbol.asyncIterator]()
+    this.#cancel = () => {
+      // A Node stream is destroyed: `return` of its iterator would wait for the read that is pending.
+      const { destroy } = /** @type {{ destroy?: unknown }} */ (source)
+      if (typeof destroy === 'function') return destroy.call(source)
+      return iterator.return?.().then(() => {})
+    }
+    return () => iterator.next()
+  }
+
+  /** @override */
+  stop() {
+    if (this.over) return
+    super.stop()
+    this.#wake?.()
+    const cancelled = this.#cancel?.()
+    // Nobody is left to hear that clearing up the source of an abandoned body failed.
+    if (cancelled instanceof Promise) cancelled.catch(() => {})
+  }
+}
+
+const kBody = Symbol('asgi-node body')
+
+/** @typedef {import('node:http').IncomingMessage & { [kBody]?: IncomingBody }} Incoming */
+
+/** The body of a request of node:http, read no faster than the app receives it. */
+export class IncomingBody extends BodySource {
+  #req
+  #drained = 0
+
+  /** @param {import('node:http').IncomingMessage} req */
+  constructor(req) {
+    super()
+    this.#req = /** @type {Incoming} */ (req)
+  }
+
+  /** @override @param {Exchange} sink */
+  start(sink) {
+    this.#req[kBody] = this
+    this.#req.on('readable', onReadable)
+    this.#req.on('end', onReadable)
+    super.start(sink)
+  }
+
+  /** @override */
+  pump() {
+    const req = this.#req
+    while (!this.blocked && !this.over) {
+      const chunk = req.read()
+      if (chunk === null) {
+        // The end came in a packet of its own, after the last bytes had gone.
+        if (req.readableEnded) this.push(undefined, true)
+        return
+      }
+      // `complete` is set when the parser has seen the end, so that the last bytes can say that they are the last.
+      this.push(chunk, req.complete && req.readableLength === 0)
+    }
+  }
+
+  /**
+   * Throws the rest away, so that the next request on the connection can be parsed; above a bound the connection is
+   * worth less than the bytes.
+   * @override
+   */
+  stop() {
+    const req = this.#req
+    super.stop()
+    if (req.readableEnded || req.destroyed) return
+    req.off('readable', onReadable)
+    req.on('data', onUnwanted)
+  }
+
+  /** @param {Buffer} chunk */
+  unwanted(chunk) {
+    this.#drained += chunk.length
+    if (this.#drained <= DRAIN_LIMIT) return
+    this.#req.off('data', onUnwanted)
+    this.#req.pause()
+    // What has been written still goes out.
+    this.#req.socket.destroySoon()
+  }
+}
+
+// One function per event for all requests, rather than closures for each.
+
+/** @this {Incoming} */
+function onReadable() {
+  this[kBody]?.pump()
+}
+
+/** @this {Incoming} @param {Buffer} chunk */
+function onUnwanted(chunk) {
+  this[kBody]?.unwanted(chunk)
+}

@@ -1,0 +1,239 @@
+import { errorFromFailure } from './errors.js'
+
+/** What the native side delivers. Its numbers are part of the interface with crates/addon. */
+export const EVENT = Object.freeze({
+  COMPLETE: 0,
+  START: 1,
+  BODY: 2,
+  END: 3,
+  FAILED: 4,
+  RESUME: 5,
+  CONTINUE: 6,
+  EARLY_HINT: 7
+})
+
+/** Bits of the last argument of `submit`. */
+export const FLAG = Object.freeze({ BODY_FOLLOWS: 1, COLLECT: 2, EXPECT_CONTINUE: 4 })
+
+/** @typedef {import('./errors.js').NativeFailure} NativeFailure */
+/** @typedef {(id: number, kind: number, status: number, text: string, data: Buffer | undefined) => boolean | void} Deliver */
+
+/**
+ * The part of NativeHandler that requests use.
+ * @typedef {object} Native
+ * @property {(id: number, head: string, body: Uint8Array | undefined, flags: number) => NativeFailure | null} submit
+ * @property {(id: number, chunk: Uint8Array | undefined, last: boolean) => boolean} push
+ * @property {(id: number) => void} drained
+ * @property {(id: number) => void} disconnect
+ * @property {(alive: boolean) => void} keepAlive
+ */
+
+/** @typedef {import('./body.js').BodySource} BodySource */
+
+// Native code calls `deliver`, and `deliver` may reach code of the user (a patched writeHead, say). While it does, this
+// thread cannot take further events, so a blocking call from there could never end.
+let delivering = 0
+
+/** Whether an event is being delivered on this thread right now. */
+export function isDelivering() {
+  return delivering > 0
+}
+
+/**
+ * One request on its way and the consumer of its response. Subclasses say what happens with each event; a method that
+ * returns `false` says that its consumer is above its mark, and `drained` must follow.
+ */
+export class Exchange {
+  id = 0
+  /** True between an event that was taken with `false` and `drained`. */
+  stalled = false
+  /** False from the first event that ended the exchange, whoever ended it. */
+  open = false
+  /** @type {BodySource | null} what feeds the request body, when it did not travel whole */
+  source = null
+
+  /** @param {Exchanges} exchanges */
+  constructor(exchanges) {
+    this.exchanges = exchanges
+  }
+
+  /**
+   * A piece of the request body. False: stop until RESUME.
+   * @param {Uint8Array | undefined} chunk
+   * @param {boolean} last
+   */
+  push(chunk, last) {
+    return this.open && this.exchanges.native.push(this.id, chunk, last)
+  }
+
+  /** The consumer has taken what it was stalled on. */
+  drained() {
+    if (this.stalled && this.open) this.exchanges.drained(this)
+  }
+
+  /** The consumer wants no more: the app gets http.disconnect. */
+  leave() {
+    if (!this.open) return
+    this.exchanges.remove(this)
+    this.exchanges.native.disconnect(this.id)
+  }
+
+  /** @param {number} _status @param {string} _headers @param {Buffer | undefined} _body @returns {void} */
+  onComplete(_status, _headers, _body) {}
+  /** @param {number} _status @param {string} _headers @param {Buffer | undefined} _chunk @returns {boolean | void} */
+  onStart(_status, _headers, _chunk) {}
+  /** @param {Buffer} _chunk @returns {boolean | void} */
+  onBody(_chunk) {}
+  /** @param {string} _trailers @param {Buffer | undefined} _chunk @returns {void} */
+  onEnd(_trailers, _chunk) {}
+  /** @param {boolean} _started @param {string} _text `code\0message\0traceback` @returns {void} */
+  onFailed(_started, _text) {}
+  /** The app called receive() for the first time and the client waits for "100 Continue". @returns {void} */
+  onContinue() {}
+  /** @param {string[]} _links @returns {void} */
+  onEarlyHint(_links) {}
+  /**
+   * The exchange cannot go on for a reason of this side: its body source failed, the consumer threw, the handler closed.
+   * @param {unknown} _reason
+   * @returns {void}
+   */
+  abort(_reason) {}
+}
+
+/** The requests of one handler that are on their way, by number. */
+export class Exchanges {
+  /** @type {Map<number, Exchange>} */
+  #table = new Map()
+  #latestId = 0
+  // Exchanges that Python can move on. One that is stalled waits for JavaScript alone: if nothing else is going to run,
+  // nobody will ever read it, and it must not keep the process alive.
+  #live = 0
+
+  constructor() {
+    // Set once, before the first request: the handler submits nothing until it has started.
+    this.native = /** @type {Native} */ (/** @type {unknown} */ (null))
+    /** @type {Deliver} */
+    this.deliver = (id, kind, status, text, data) => this.#deliver(id, kind, status, text, data)
+  }
+
+  get size() {
+    return this.#table.size
+  }
+
+  /**
+   * Sends a request off. Throws, with nothing sent, when the native side refuses it: OVERLOADED, INVALID_REQUEST.
+   * @param {Exchange} exchange
+   * @param {string} head
+   * @param {Uint8Array | undefined} body
+   * @param {number} flags
+   */
+  submit(exchange, head, body, flags) {
+    let id = this.#latestId
+    do id = (id + 1) >>> 0 || 1
+    while (this.#table.has(id))
+    this.#latestId = id
+    const refusal = this.native.submit(id, head, body, flags)
+    if (refusal) throw errorFromFailure(refusal)
+    exchange.id = id
+    exchange.open = true
+    this.#table.set(id, exchange)
+    this.#hold()
+  }
+
+  /** @param {Exchange} exchange */
+  drained(exchange) {
+    exchange.stalled = false
+    this.#hold()
+    this.native.drained(exchange.id)
+  }
+
+  /** @param {Exchange} exchange */
+  remove(exchange) {
+    if (!exchange.open) return
+    exchange.open = false
+    this.#table.delete(exchange.id)
+    if (!exchange.stalled) this.#release()
+    exchange.source?.stop()
+  }
+
+  /** @param {Exchange} exchange */
+  #stall(exchange) {
+    exchange.stalled = true
+    this.#release()
+    exchange.source?.yield()
+  }
+
+  /** @param {unknown} reason */
+  abortAll(reason) {
+    for (const exchange of this.#table.values()) {
+      this.remove(exchange)
+      exchange.abort(reason)
+    }
+  }
+
+  #hold() {
+    if (this.#live++ === 0) this.native.keepAlive(true)
+  }
+
+  #release() {
+    if (--this.#live === 0) this.native.keepAlive(false)
+  }
+
+  /**
+   * @param {number} id
+   * @param {number} kind
+   * @param {number} status
+   * @param {string} text
+   * @param {Buffer | undefined} data
+   * @returns {boolean | void}
+   */
+  #deliver(id, kind, status, text, data) {
+    const exchange = this.#table.get(id)
+    // The consumer has left while this was under way.
+    if (exchange === undefined) return
+    delivering++
+    try {
+      if (this.#dispatch(exchange, kind, status, text, data) !== false || !exchange.open) return
+      // What was already on its way when the consumer stalled still arrives.
+      if (!exchange.stalled) this.#stall(exchange)
+      return false
+    } catch (error) {
+      exchange.leave()
+      exchange.abort(error)
+    } finally {
+      delivering--
+    }
+  }
+
+  /**
+   * @param {Exchange} exchange
+   * @param {number} kind
+   * @param {number} status
+   * @param {string} text
+   * @param {Buffer | undefined} data
+   * @returns {boolean | void}
+   */
+  #dispatch(exchange, kind, status, text, data) {
+    switch (kind) {
+      case EVENT.COMPLETE:
+        this.remove(exchange)
+        return exchange.onComplete(status, text, data)
+      case EVENT.START:
+        return exchange.onStart(status, text, data)
+      case EVENT.BODY:
+        return data === undefined ? undefined : exchange.onBody(data)
+      case EVENT.END:
+        this.remove(exchange)
+        return exchange.onEnd(text, data)
+      case EVENT.FAILED:
+        this.remove(exchange)
+        return exchange.onFailed(status === 1, text)
+      case EVENT.RESUME:
+        return exchange.source?.resume()
+      case EVENT.CONTINUE:
+        return exchange.onContinue()
+      case EVENT.EARLY_HINT:
+        return exchange.onEarlyHint(text.split('\0'))
+    }
+  }
+}

@@ -1,0 +1,231 @@
+import { CollectCall, StreamCall } from './calls.js'
+import { PythonError, closedError, errorFromFailure, show } from './errors.js'
+import { Exchanges, FLAG, isDelivering } from './exchanges.js'
+import { requestHead } from './head.js'
+import { answer, serve } from './http.js'
+import { checkOptions } from './options.js'
+import { Request, completeBody, takeBody } from './request.js'
+import { responseFrom } from './response.js'
+import { pythonInfo, startPython, startPythonSync } from './start.js'
+
+/** @typedef {import('./index.js').PythonHandlerOptions} PythonHandlerOptions */
+/** @typedef {import('./index.js').RequestInit} RequestInit */
+/** @typedef {import('./response.js').Response} Response */
+/** @typedef {import('./start.js').Addon} Addon */
+/** @typedef {import('./start.js').NativeHandler} NativeHandler */
+/** @typedef {{ signal?: AbortSignal }} CallOptions */
+
+export class PythonHandler {
+  #settings
+  #exchanges = new Exchanges()
+  /** @type {'starting' | 'ready' | 'failed' | 'closed'} */
+  #state = 'starting'
+  /** @type {NativeHandler | null} */
+  #native = null
+  /** @type {unknown} why it did not start */
+  #failure
+  #reported = false
+  #starting
+  /** @type {Promise<void> | null} */
+  #closing = null
+
+  static get python() {
+    return pythonInfo()
+  }
+
+  /** @param {PythonHandlerOptions} options */
+  constructor(options) {
+    this.#settings = checkOptions(options)
+    /** @type {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void} */
+    this.listener = (req, res) => {
+      if (this.#state === 'ready') serve(this.#exchanges, req, res)
+      else this.#serveLater(req, res)
+    }
+    this.#starting = this.#start()
+    // A failure is told to everybody who asks, at each ready() and request; that nobody has asked yet is no crash.
+    this.#starting.catch(() => {})
+  }
+
+  async #start() {
+    try {
+      const addon = await startPython(this.#settings)
+      if (this.#state === 'closed') return
+      this.#started(await this.#handlerOf(addon).start())
+    } catch (error) {
+      throw this.#failed(error)
+    }
+  }
+
+  /** The same for a caller that cannot wait: overtakes #start, which then finds the work done. */
+  #startSync() {
+    if (this.#state === 'ready') return
+    if (this.#state === 'closed') throw closedError()
+    if (this.#state === 'failed') throw this.#failure
+    try {
+      this.#started(this.#handlerOf(startPythonSync(this.#settings)).startSync())
+    } catch (error) {
+      throw this.#failed(error)
+    }
+  }
+
+  /** @param {Addon} addon */
+  #handlerOf(addon) {
+    this.#native ??= new addon.NativeHandler(this.#settings.config, this.#exchanges.deliver)
+    this.#exchanges.native = this.#native
+    return this.#native
+  }
+
+  /** @param {import('./errors.js').NativeFailure | null} failure */
+  #started(failure) {
+    if (failure) throw errorFromFailure(failure)
+    if (this.#state === 'starting') this.#state = 'ready'
+  }
+
+  /** @param {unknown} error */
+  #failed(error) {
+    // The first failure stays the one that everybody hears of.
+    if (this.#state === 'starting') {
+      this.#state = 'failed'
+      this.#failure = error
+    }
+    return this.#failure ?? error
+  }
+
+  /** @returns {Promise<void>} */
+  async ready() {
+    if (this.#state === 'starting') await this.#starting.catch(() => {})
+    this.#assertUsable()
+  }
+
+  #assertUsable() {
+    if (this.#state === 'closed') throw closedError()
+    if (this.#state === 'failed') throw this.#failure
+  }
+
+  /**
+   * @param {Request | RequestInit} request
+   * @param {CallOptions} [options]
+   * @returns {Promise<Response>}
+   */
+  handleRequest(request, options) {
+    return this.#call(request, options, false)
+  }
+
+  /**
+   * @param {Request | RequestInit} request
+   * @param {CallOptions} [options]
+   * @returns {Promise<Response>}
+   */
+  handleStream(request, options) {
+    return this.#call(request, options, true)
+  }
+
+  /**
+   * @param {Request | RequestInit} request
+   * @param {CallOptions | undefined} options
+   * @param {boolean} streaming
+   * @returns {Promise<Response>}
+   */
+  #call(request, options, streaming) {
+    // No await on the way of a request whose handler has started: it leaves before this call returns.
+    return new Promise((resolve, reject) => {
+      const ours = checkedRequest(request)
+      const signal = options === undefined ? undefined : checkedSignal(options)
+      if (signal?.aborted) return reject(signal.reason)
+      const body = takeBody(ours, streaming)
+      const head = requestHead(ours, body.length)
+      const call = streaming
+        ? new StreamCall(this.#exchanges, signal, resolve, reject, this.#settings.highWaterMark)
+        : new CollectCall(this.#exchanges, signal, resolve, reject)
+      if (this.#state === 'ready') return this.#submit(call, head, body)
+      // What the caller does to its buffer in the meantime must not matter, as it does not once the request has left.
+      const kept = body.bytes === undefined ? body : { ...body, bytes: Buffer.from(body.bytes) }
+      this.ready().then(
+        () => signal?.aborted || this.#submit(call, head, kept),
+        (error) => call.abort(error)
+      )
+    })
+  }
+
+  /**
+   * @param {CollectCall | StreamCall} call
+   * @param {string} head
+   * @param {import('./request.js').Body} body
+   */
+  #submit(call, head, { bytes, source }) {
+    const collect = call instanceof CollectCall ? FLAG.COLLECT : 0
+    try {
+      this.#exchanges.submit(call, head, bytes, collect | (source === null ? 0 : FLAG.BODY_FOLLOWS))
+    } catch (error) {
+      return call.abort(error)
+    }
+    source?.start(call)
+  }
+
+  /**
+   * @param {Request | RequestInit} request
+   * @returns {Response}
+   */
+  handleRequestSync(request) {
+    if (isDelivering()) {
+      throw new PythonError('SYNC_REENTRANT', 'handleRequestSync was called while an event of a response is being delivered')
+    }
+    const ours = checkedRequest(request)
+    const { bytes, length } = completeBody(ours)
+    this.#startSync()
+    const native = /** @type {NativeHandler} */ (this.#native)
+    const { status, headers, body, failure } = native.callSync(requestHead(ours, length), bytes)
+    if (failure) throw errorFromFailure(failure)
+    return responseFrom(status, headers, body ?? Buffer.alloc(0), null)
+  }
+
+  /**
+   * @param {import('node:http').IncomingMessage} req
+   * @param {import('node:http').ServerResponse} res
+   */
+  #serveLater(req, res) {
+    this.ready().then(
+      () => serve(this.#exchanges, req, res),
+      (error) => {
+        answer(res, this.#state === 'closed' ? 503 : 500)
+        if (this.#state !== 'failed' || this.#reported) return
+        this.#reported = true
+        console.error(error)
+      }
+    )
+  }
+
+  /** @returns {Promise<void>} */
+  close() {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close() {
+    this.#state = 'closed'
+    // An import cannot be interrupted: what is under way comes to its end first.
+    await this.#starting.catch(() => {})
+    this.#native?.close()
+    this.#exchanges.abortAll(closedError())
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.close()
+  }
+}
+
+/** @param {unknown} request */
+function checkedRequest(request) {
+  const ours = request instanceof Request ? request : new Request(/** @type {RequestInit} */ (request))
+  if (ours.websocket) throw new TypeError('A WebSocket request cannot be handled as plain HTTP (option websocket, or a ws: url)')
+  return ours
+}
+
+/** @param {unknown} options */
+function checkedSignal(options) {
+  if (typeof options !== 'object' || options === null) throw new TypeError(`options must be an object, not ${show(options)}`)
+  const { signal } = /** @type {{ signal?: unknown }} */ (options)
+  if (signal === undefined || signal === null) return undefined
+  if (signal instanceof AbortSignal) return signal
+  throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`)
+}

@@ -1,0 +1,238 @@
+import { IncomingBody } from './body.js'
+import { PythonError } from './errors.js'
+import { Exchange, FLAG } from './exchanges.js'
+import { FRAMING, framingOf, incomingHead } from './head.js'
+
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('node:http').ServerResponse} ServerResponse */
+/** @typedef {import('./exchanges.js').Exchanges} Exchanges */
+
+const kExchange = Symbol('asgi-node exchange')
+
+/** @typedef {ServerResponse & { [kExchange]?: HttpExchange, _sent100?: boolean }} Res */
+
+/** What a client may know about a failure. @type {Record<number, string>} */
+const PLAIN = { 400: 'Bad Request', 500: 'Internal Server Error', 503: 'Service Unavailable' }
+
+/**
+ * Answers without the app. Does nothing when somebody has answered already.
+ * @param {ServerResponse} res
+ * @param {400 | 500 | 503} status
+ */
+export function answer(res, status) {
+  if (res.headersSent || res.writableEnded || res.destroyed) return
+  const text = PLAIN[status]
+  const headers = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)]
+  // A server that is full or gone does better without the connection, and one that could not read a head must not go on.
+  if (status !== 500) headers.push('connection', 'close')
+  res.writeHead(status, headers)
+  res.end(text)
+}
+
+/**
+ * Runs the app on one request of node:http or node:https.
+ * @param {Exchanges} exchanges
+ * @param {IncomingMessage} req
+ * @param {ServerResponse} res
+ */
+export function serve(exchanges, req, res) {
+  const exchange = new HttpExchange(exchanges, req, res)
+  const framing = framingOf(req.rawHeaders)
+  if (framing === 0) return exchange.begin(undefined, 0)
+  // Without a `checkContinue` listener Node has sent "100 Continue" by itself, and says so here only.
+  if (framing & FRAMING.CONTINUE && !(/** @type {Res} */ (res)._sent100)) {
+    return exchange.begin(undefined, FLAG.BODY_FOLLOWS | FLAG.EXPECT_CONTINUE)
+  }
+  // The parser hands over the body chunks of this packet after this call returns: one tick later a small body is
+  // complete and travels with its head.
+  if (framing & FRAMING.BODY) process.nextTick(beginWithBody, exchange)
+  else exchange.begin(undefined, 0)
+}
+
+/** @param {HttpExchange} exchange */
+function beginWithBody(exchange) {
+  const { req } = exchange
+  const chunk = req.read() ?? undefined
+  exchange.begin(chunk, req.complete && req.readableLength === 0 ? 0 : FLAG.BODY_FOLLOWS)
+}
+
+/** One request of a listener. */
+class HttpExchange extends Exchange {
+  #draining = false
+  // The client holds its body back. Answered before it was asked to send it, it may send the body or the next request:
+  // nobody can tell which, so such a connection ends with its response.
+  #expecting = false
+
+  /**
+   * @param {Exchanges} exchanges
+   * @param {IncomingMessage} req
+   * @param {ServerResponse} res
+   */
+  constructor(exchanges, req, res) {
+    super(exchanges)
+    this.req = req
+    this.res = /** @type {Res} */ (res)
+  }
+
+  /**
+   * @param {Buffer | undefined} body what has come of it so far
+   * @param {number} flags
+   */
+  begin(body, flags) {
+    const { req, res } = this
+    if (res.destroyed) return
+    try {
+      this.#expecting = (flags & FLAG.EXPECT_CONTINUE) !== 0
+      this.exchanges.submit(this, incomingHead(req), body, flags)
+    } catch (error) {
+      return this.#refuse(error)
+    }
+    res[kExchange] = this
+    res.on('close', onClose)
+    if (flags & FLAG.BODY_FOLLOWS) new IncomingBody(req).start(this)
+  }
+
+  /** @param {unknown} error why the request did not reach the app */
+  #refuse(error) {
+    const code = error instanceof PythonError ? error.code : ''
+    if (code === 'OVERLOADED') answer(this.res, 503)
+    else if (code === 'INVALID_REQUEST' || error instanceof TypeError) answer(this.res, 400)
+    else this.abort(error)
+    // Part of the body may have been read, and then Node leaves the rest to us.
+    this.req.resume()
+  }
+
+  /** The connection is gone, or somebody else has ended the response: there is nothing to write to. */
+  #gone() {
+    if (!this.res.destroyed && !this.res.writableEnded) return false
+    this.leave()
+    return true
+  }
+
+  /**
+   * @param {number} status
+   * @param {string} headers
+   */
+  #writeHead(status, headers) {
+    if (this.#expecting) this.res.shouldKeepAlive = false
+    this.res.writeHead(status, headers === '' ? [] : headers.split('\0'))
+  }
+
+  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} body */
+  onComplete(status, headers, body) {
+    if (this.#gone()) return
+    this.#writeHead(status, headers)
+    this.res.end(body)
+  }
+
+  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
+  onStart(status, headers, chunk) {
+    if (this.#gone()) return
+    this.#writeHead(status, headers)
+    // Head and chunk leave in one packet: Node corks its socket until the end of this tick.
+    if (chunk !== undefined && chunk.length > 0) return this.#write(chunk)
+    this.res.flushHeaders()
+  }
+
+  /** @override @param {Buffer} chunk */
+  onBody(chunk) {
+    if (this.#gone()) return
+    return this.#write(chunk)
+  }
+
+  /** @param {Buffer} chunk */
+  #write(chunk) {
+    if (this.res.write(chunk)) return
+    if (!this.#draining) {
+      this.#draining = true
+      this.res.on('drain', onDrain)
+    }
+    return false
+  }
+
+  /** @override @param {string} trailers @param {Buffer | undefined} chunk */
+  onEnd(trailers, chunk) {
+    const { res } = this
+    if (this.#gone()) return
+    if (trailers !== '') res.addTrailers(pairs(trailers.split('\0')))
+    res.end(chunk)
+  }
+
+  /** @override @param {boolean} _started @param {string} _text which is the log's, never the client's */
+  onFailed(_started, _text) {
+    this.#giveUp(500)
+  }
+
+  /** @override */
+  onContinue() {
+    if (this.res.headersSent || this.#gone()) return
+    this.#expecting = false
+    this.res.writeContinue()
+  }
+
+  /** @override @param {string[]} links */
+  onEarlyHint(links) {
+    if (this.res.headersSent || this.#gone()) return
+    try {
+      this.res.writeEarlyHints({ link: links })
+    } catch {
+      // Node is stricter about the grammar of a link than HTTP is. A hint is no more than that: the response goes on.
+    }
+  }
+
+  /** @override @param {unknown} reason */
+  abort(reason) {
+    const closed = reason instanceof PythonError && reason.code === 'HANDLER_CLOSED'
+    // Not the app's failure, which Python logs: something threw here, as a patched res.writeHead may.
+    if (!closed) console.error(reason)
+    this.#giveUp(closed ? 503 : 500)
+  }
+
+  /** @param {500 | 503} status */
+  #giveUp(status) {
+    const { res } = this
+    if (res.writableEnded || res.destroyed) return
+    try {
+      if (!res.headersSent) answer(res, status)
+      else cutOff(res, this.req.httpVersionMinor === 0)
+    } catch {
+      res.destroy()
+    }
+  }
+}
+
+/**
+ * Ends a response that cannot be completed so that the client sees it: what has been written goes out, but neither the
+ * last chunk nor a normal end. Where only the end of the connection ends the body (HTTP/1.0), it takes a reset.
+ * @param {ServerResponse} res
+ * @param {boolean} closeDelimited
+ */
+function cutOff(res, closeDelimited) {
+  const { socket } = res
+  // Behind a pipelined response that has not finished: nothing has been written yet.
+  if (socket === null) return res.destroy()
+  socket.write('', () => {
+    if (closeDelimited && !('encrypted' in socket)) socket.resetAndDestroy()
+    else socket.destroy()
+  })
+}
+
+/** @param {string[]} flat @returns {[string, string][]} */
+function pairs(flat) {
+  /** @type {[string, string][]} */
+  const list = []
+  for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i], flat[i + 1]])
+  return list
+}
+
+// One function per event for all responses, rather than closures for each.
+
+/** @this {Res} */
+function onClose() {
+  this[kExchange]?.leave()
+}
+
+/** @this {Res} */
+function onDrain() {
+  this[kExchange]?.drained()
+}

@@ -1,0 +1,348 @@
+/**
+ * asgi-node: Python ASGI applications inside Node.js.
+ *
+ * These types are the manual: shapes, units, defaults and errors are said here.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** The code of a {@link PythonError}. Stable: match on it, not on the message. */
+export type PythonErrorCode =
+  /** The module is not there; the message says where Python looked. */
+  | 'APP_NOT_FOUND'
+  /** The module has no such attribute; the message lists those that it has. */
+  | 'APP_ATTRIBUTE_NOT_FOUND'
+  /** Importing the module, or calling the factory, raised: see `traceback`. */
+  | 'APP_IMPORT_FAILED'
+  /** What the attribute holds cannot be called. */
+  | 'APP_NOT_CALLABLE'
+  /** No interpreter was found; the message lists what was tried. */
+  | 'PYTHON_NOT_FOUND'
+  /** The interpreter has no shared library; the message says which package to install. */
+  | 'LIBPYTHON_NOT_FOUND'
+  /** Older than CPython 3.11, free-threaded, or another implementation. */
+  | 'PYTHON_UNSUPPORTED'
+  /** The interpreter did not come up. */
+  | 'PYTHON_START_FAILED'
+  /** This process runs another interpreter already: there can be one. */
+  | 'PYTHON_CONFLICT'
+  /** Two handlers want different modules of one name. */
+  | 'MODULE_CONFLICT'
+  /** The files of this package for this platform are missing. */
+  | 'NATIVE_NOT_FOUND'
+  /** The app raised: see `traceback`. */
+  | 'APP_ERROR'
+  /** The app returned without a complete response. */
+  | 'APP_NO_RESPONSE'
+  /** The handler was closed before the request, or while it was on its way. */
+  | 'HANDLER_CLOSED'
+  /** More than `maxInFlight` requests are on their way. */
+  | 'OVERLOADED'
+  /** `handleRequestSync` was called from within a callback that Python's answer is being delivered to. */
+  | 'SYNC_REENTRANT'
+  /** The request cannot be sent as it is, or its body has been used. */
+  | 'INVALID_REQUEST'
+  | (string & {})
+
+/** What goes wrong in Python, between Python and Node, or on the way there. */
+export class PythonError extends Error {
+  constructor(code: PythonErrorCode, message: string, details?: { traceback?: string; cause?: unknown })
+  name: string
+  /** Stable; see {@link PythonErrorCode}. */
+  code: PythonErrorCode
+  /** The Python traceback as Python prints it, where an exception was the reason. */
+  traceback: string | undefined
+}
+
+/** One value, or several under one name. Numbers are turned into strings. */
+export type HeaderValue = string | number | readonly (string | number)[]
+
+/**
+ * Where headers come from: a plain object (`undefined` values are left out), pairs, a flat array as
+ * `IncomingMessage.rawHeaders` has it, our {@link Headers}, the WHATWG class, a Map, or any iterable of pairs.
+ * Pairs are arrays; an array whose first item is a string is flat.
+ */
+export type HeadersInit =
+  | Headers
+  | Readonly<Record<string, HeaderValue | undefined>>
+  | Iterable<readonly [string, HeaderValue]>
+  | readonly string[]
+
+/**
+ * HTTP headers in their order, duplicates kept. Names are case-insensitive and come out in lower case. Values are
+ * latin-1: one character per byte (RFC 9110, 5.5); spaces around them are dropped.
+ *
+ * Throws a TypeError that names the header for an invalid name or value (CR, LF, NUL and everything above U+00FF).
+ */
+export class Headers {
+  constructor(init?: HeadersInit | null)
+  /** How many there are, duplicates counted. */
+  readonly size: number
+  /** The last value of this name, or null. */
+  get(name: string): string | null
+  /** All values of this name in their order; an empty array where there is none. */
+  getAll(name: string): string[]
+  /** All values of this name, joined by commas, or null. Wrong for set-cookie, whose values may hold commas. */
+  getLine(name: string): string | null
+  has(name: string): boolean
+  /** Replaces all values of this name, in the place of the first of them. True when there was one. */
+  set(name: string, value: HeaderValue): boolean
+  /** Adds a value after all others. True when there was one of this name already. */
+  add(name: string, value: string | number): boolean
+  /** Removes all values of this name. True when there was one. */
+  delete(name: string): boolean
+  clear(): void
+  /** Name and value of each header. A snapshot, as the other lists are. */
+  entries(): [string, string][]
+  /** Each name once, in the order of its first header. */
+  keys(): string[]
+  /** The value of each header. */
+  values(): string[]
+  forEach(callback: (value: string, name: string, headers: Headers) => void, thisArg?: unknown): void
+  [Symbol.iterator](): IterableIterator<[string, string]>
+  /** A string where a name has one value, an array where it has more. */
+  toJSON(): Record<string, string | string[]>
+}
+
+/** Bytes as they are; a string as UTF-8. */
+export type Chunk = string | Uint8Array
+
+/**
+ * A request body. Streams and iterables are read one chunk at a time, no faster than the app receives, and can be used
+ * once; they are cancelled (destroyed) when the response ends before they do. A chunk is a string or a Uint8Array.
+ */
+export type RequestBody = Chunk | ReadableStream<Chunk> | AsyncIterable<Chunk>
+
+/** The two ends of a connection, as a `net.Socket` has them. They become `client` and `server` in the scope. */
+export interface SocketInfo {
+  readonly localAddress?: string
+  readonly localPort?: number
+  readonly localFamily?: string
+  readonly remoteAddress?: string
+  readonly remotePort?: number
+  readonly remoteFamily?: string
+}
+
+export interface RequestInit {
+  /** Any token (RFC 9110, 9.1), sent as given: methods are case-sensitive. Default GET. */
+  method?: string
+  /**
+   * `http(s)://host/path?query`, or only a path with its query, which means http and no Host header. Nothing is
+   * normalised; characters outside ASCII and spaces are percent-encoded. An absolute URL gives the scope its scheme and
+   * server, and a Host header unless `headers` has one.
+   */
+  url: string | URL
+  headers?: HeadersInit | null
+  /**
+   * Bytes and strings are sent with their content-length unless `headers` says content-length or transfer-encoding.
+   * Without a body, {@link Request.write} can make one.
+   */
+  body?: RequestBody | null
+  /** `client` and `server` of the scope. Default: no client; the server is that of an absolute URL. */
+  socket?: SocketInfo | null
+  /** Kept for users of python-node; not used. */
+  docroot?: string | null
+  /** A WebSocket request. Plain HTTP methods refuse it. Default false, true for ws: and wss: URLs. */
+  websocket?: boolean
+}
+
+/**
+ * An HTTP request for a {@link PythonHandler}.
+ *
+ * Throws a TypeError that says what is wrong: method, url, a header, the body.
+ */
+export class Request {
+  constructor(init: RequestInit)
+  get method(): string
+  set method(method: string)
+  /** As it was given. */
+  get url(): string
+  set url(url: string | URL)
+  /** The path of the url, without the query. */
+  readonly path: string
+  /** Live: what is changed here is sent. */
+  get headers(): Headers
+  set headers(headers: HeadersInit)
+  /** The body that was given, a Buffer if it was bytes or a string; null where there is none or it is written. */
+  get body(): Buffer | ReadableStream<Chunk> | AsyncIterable<Chunk> | null
+  set body(body: RequestBody | null)
+  readonly socket: SocketInfo | null
+  get docroot(): string | null
+  set docroot(docroot: string | null)
+  readonly websocket: boolean
+  /**
+   * Adds to the body. Works before and after the request is handed to the handler, at any size.
+   *
+   * Await it for back-pressure: it resolves when there is room for more, to true; or to false when nobody will take the
+   * chunk any more, because the response is complete or was given up. It never waits for its own caller: it resolves at
+   * once before the request is sent, and while the response has more unread bytes than the high-water mark. Where the
+   * source is large and the response may be read slowly, pass a stream as `body` instead: that is always bounded.
+   *
+   * A request that was sent before its first `write()` stays open for one with `handleStream` only, and only when its
+   * method usually has a body (not GET, HEAD, DELETE, OPTIONS, TRACE, CONNECT) or its headers announce one
+   * (content-length, transfer-encoding). Elsewhere write first: an empty chunk is enough.
+   *
+   * Bytes are not copied at once: do not change them before the response is there.
+   *
+   * Rejects with INVALID_REQUEST after the end of the body, or when it was given as `body`; with a TypeError for a chunk
+   * that is neither a string nor bytes.
+   */
+  write(chunk: Chunk): Promise<boolean>
+  /** Adds a last chunk, if one is given, and ends the body. Ending a body that has ended, or was given, does nothing. */
+  end(chunk?: Chunk): Promise<void>
+  toJSON(): { method: string; url: string; headers: Record<string, string | string[]>; body: Request['body'] }
+}
+
+export interface ResponseInit {
+  /** 100 to 999. Default 200. */
+  status?: number
+  headers?: HeadersInit | null
+  body?: Chunk | null
+}
+
+/** What an app answered. */
+export class Response implements AsyncIterable<Buffer> {
+  constructor(init?: ResponseInit)
+  get status(): number
+  set status(status: number)
+  /** Names in lower case, order and duplicates (set-cookie) kept. */
+  get headers(): Headers
+  set headers(headers: HeadersInit)
+  /** The whole body (empty where there is none); null for a response of `handleStream`. */
+  readonly body: Buffer | null
+  /**
+   * The next chunk of the body, null after the last one. What the app sends ahead of the reader is bounded by the
+   * high-water mark. Rejects with a {@link PythonError} when the app fails after the response has begun, after all chunks
+   * that came before; with the signal's reason, at once, when it is aborted.
+   */
+  next(): Promise<Buffer | null>
+  /** Reads no further: the app gets `http.disconnect`. Leaving a `for await` loop early does the same. */
+  return(): Promise<{ done: true; value: undefined }>
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer>
+  toJSON(): { status: number; headers: Record<string, string | string[]>; body: Buffer | null }
+}
+
+/** An app in two parts. */
+export interface AppTarget {
+  /** Dotted name, as in an import statement. */
+  module: string
+  /** Dotted: `site.app` is the attribute `app` of the attribute `site`. Default 'app'. */
+  attribute?: string
+}
+
+/** One of `app`, `appTarget` and `module` names the app. */
+export interface PythonHandlerOptions {
+  /** `'pkg.module:attribute'`, or in two parts. Imported by Python's own import system. */
+  app?: string | AppTarget
+  /** Another name for `app`. */
+  appTarget?: string | AppTarget
+  /** {@link AppTarget.module}, directly. */
+  module?: string
+  /** {@link AppTarget.attribute}, directly; with `module` only. */
+  attribute?: string
+  /** Folder that is put first on sys.path, and where a virtual environment is looked for. Default `process.cwd()`. */
+  docroot?: string
+  /** The attribute is a function that makes the app. Default false. */
+  factory?: boolean
+  /** An interpreter: its path or a command name. Default: found, see the README. Not together with `venv`. */
+  python?: string
+  /** The folder of a virtual environment. */
+  venv?: string
+  /** The event loop. `'auto'` is uvloop where it is installed and works, else asyncio. Default 'auto'. */
+  loop?: 'auto' | 'asyncio' | 'uvloop'
+  /** Put in front of every path, and `root_path` in the scope (the ASGI HTTP specification, "path"). Default ''. */
+  rootPath?: string
+  /** Bytes that may be on their way per request and direction before the sender waits. Default 65,536. */
+  highWaterMark?: number
+  /** Requests that may be on their way; above it they are refused with OVERLOADED, by the listener with 503. Default 65,536. */
+  maxInFlight?: number
+  /**
+   * Whether Python's extensions bind to their own libraries rather than to Node's copies of OpenSSL, zlib and libuv
+   * (RTLD_DEEPBIND). `'auto'` is true where it helps and is safe. Default 'auto'. The first handler of the process decides.
+   */
+  deepbind?: 'auto' | boolean
+}
+
+/** The interpreter of this process, and why it is this one. */
+export interface PythonInfo {
+  /** The interpreter as a program: sys.executable. In a virtual environment it is that environment's own. */
+  readonly executable: string
+  /** '3.11.7' */
+  readonly version: string
+  /** The shared library that was loaded. */
+  readonly libpython: string
+  /** The virtual environment's folder, or null. */
+  readonly venv: string | null
+  /** sys.prefix */
+  readonly prefix: string
+  /** sys.base_prefix */
+  readonly basePrefix: string
+  /** What led to it: 'python option', 'venv option', 'ASGI_NODE_PYTHON', 'VIRTUAL_ENV', 'CONDA_PREFIX', '.venv', 'venv', 'PATH'. */
+  readonly source: string
+  /** What was considered before it, and why it was not taken. */
+  readonly tried: readonly { readonly source: string; readonly path: string; readonly reason: string }[]
+  /** The event loop that runs: 'asyncio' or 'uvloop'. */
+  readonly loop: string
+  readonly loopReason: string
+  /** Whether extensions are bound to their own libraries. */
+  readonly deepbind: boolean
+  readonly deepbindReason: string
+}
+
+export interface CallOptions {
+  /** Aborting it gives the app `http.disconnect` and rejects with the signal's reason. */
+  signal?: AbortSignal | null
+}
+
+/**
+ * A Python ASGI application, started in this process and called without a network.
+ *
+ * ```js
+ * const python = new PythonHandler({ app: 'main:app' })
+ * createServer(python.listener).listen(3000)
+ * ```
+ *
+ * An idle handler does not keep the process alive; a request that Python works on does.
+ */
+export class PythonHandler {
+  /**
+   * Checks the options at once (TypeError that names what is wrong) and returns; Python and the app start in the
+   * background. A failure to start is what {@link ready} and every request reject with.
+   */
+  constructor(options: PythonHandlerOptions)
+
+  /** The interpreter of this process; null until a handler of this thread has started it. */
+  static readonly python: PythonInfo | null
+
+  /** Resolves when the interpreter is up and the app is imported. Rejects with the {@link PythonError} that prevented it. */
+  ready(): Promise<void>
+
+  /**
+   * The whole response at once. Rejects with a {@link PythonError} (APP_ERROR, APP_NO_RESPONSE, OVERLOADED,
+   * HANDLER_CLOSED, or why the handler did not start), with a TypeError for a request that is none, with the error of a
+   * body stream, or with the reason of `signal`.
+   */
+  handleRequest(request: Request | RequestInit, options?: CallOptions): Promise<Response>
+
+  /**
+   * Resolves at `http.response.start`; read the body with `for await` or {@link Response.next}. Rejects as
+   * {@link handleRequest} does; what goes wrong later, the body rejects with.
+   */
+  handleStream(request: Request | RequestInit, options?: CallOptions): Promise<Response>
+
+  /**
+   * The same as {@link handleRequest}, blocking this thread until the answer is there (and until Python has started).
+   * The body must be complete. Throws what handleRequest rejects with, and SYNC_REENTRANT.
+   */
+  handleRequestSync(request: Request | RequestInit): Response
+
+  /**
+   * For `node:http` and `node:https`: `createServer(python.listener)`, also as `checkContinue` listener; bound. Answers
+   * 500 where the app fails before its response, 503 above `maxInFlight` and after {@link close}, and destroys the
+   * connection where the app fails in the middle. The client never sees an exception's text.
+   */
+  readonly listener: (req: IncomingMessage, res: ServerResponse) => void
+
+  /** Refuses requests from now on; those on their way get `http.disconnect` and reject with HANDLER_CLOSED. May be repeated. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}

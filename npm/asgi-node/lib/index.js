@@ -1,0 +1,5 @@
+export { PythonError } from './errors.js'
+export { Headers } from './headers.js'
+export { Request } from './request.js'
+export { Response } from './response.js'
+export { PythonHandler } from './handler.js'

@@ -1,0 +1,176 @@
+import { resolve } from 'node:path'
+import { show } from './errors.js'
+
+/** @typedef {import('./index.js').PythonHandlerOptions} PythonHandlerOptions */
+
+/**
+ * Checked options, sorted by who wants them.
+ * @typedef {object} Settings
+ * @property {string | undefined} python
+ * @property {string | undefined} venv
+ * @property {string} docroot absolute
+ * @property {'auto' | boolean} deepbind
+ * @property {number} highWaterMark bytes per direction and request
+ * @property {string} config what NativeHandler is constructed with, as JSON
+ */
+
+/** @typedef {(value: unknown, name: string) => void} Check */
+
+/** @type {Check} */
+const string = (value, name) => {
+  if (typeof value !== 'string') throw wrong(name, 'a string', value)
+  if (value === '') throw new TypeError(`Option ${name} must not be empty`)
+  if (value.includes('\0')) throw new TypeError(`Option ${name} must not contain NUL`)
+}
+
+/** @type {Check} */
+const boolean = (value, name) => {
+  if (typeof value !== 'boolean') throw wrong(name, 'a boolean', value)
+}
+
+/** @type {Check} */
+const count = (value, name) => {
+  if (!Number.isInteger(value) || Number(value) < 1 || Number(value) > 0x7fffffff) {
+    throw wrong(name, 'a positive integer below 2^31', value)
+  }
+}
+
+/** @param {readonly unknown[]} allowed @returns {Check} */
+const oneOf = (allowed) => (value, name) => {
+  if (!allowed.includes(value)) throw wrong(name, allowed.map((item) => show(item)).join(', '), value)
+}
+
+/** @type {Check} */
+const target = (value, name) => {
+  if (typeof value !== 'string' && (typeof value !== 'object' || value === null)) {
+    throw wrong(name, 'a string "module:attribute" or { module, attribute }', value)
+  }
+}
+
+/** @type {Check} */
+const mountPath = (value, name) => {
+  if (value === '') return
+  string(value, name)
+  if (String(value)[0] !== '/') throw new TypeError(`Option ${name} must start with "/", but is ${show(value)}`)
+}
+
+/** @type {Record<string, Check>} */
+const CHECKS = {
+  app: target,
+  appTarget: target,
+  module: string,
+  attribute: string,
+  docroot: string,
+  factory: boolean,
+  python: string,
+  venv: string,
+  loop: oneOf(['auto', 'asyncio', 'uvloop']),
+  rootPath: mountPath,
+  highWaterMark: count,
+  maxInFlight: count,
+  deepbind: oneOf(['auto', true, false])
+}
+
+/**
+ * @param {PythonHandlerOptions} options
+ * @returns {Settings}
+ */
+export function checkOptions(options) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(`PythonHandler needs an options object, such as { app: 'main:app' }, not ${show(options)}`)
+  }
+  for (const [name, value] of Object.entries(options)) {
+    // hasOwn: an option called "constructor" is unknown, not Object's.
+    if (!Object.hasOwn(CHECKS, name)) throw new TypeError(`Unknown option ${show(name)}${suggestion(name)}`)
+    if (value !== undefined) CHECKS[name](value, name)
+  }
+  const { python, venv, deepbind = 'auto', highWaterMark = 65536, maxInFlight = 65536 } = options
+  if (python !== undefined && venv !== undefined) {
+    throw new TypeError('Options python and venv exclude each other: give one of them')
+  }
+  const docroot = resolve(options.docroot ?? process.cwd())
+  const config = {
+    app: appOf(options),
+    factory: options.factory ?? false,
+    docroot,
+    loop: options.loop ?? 'auto',
+    // A path either ends in no slash or is none: `rootPath + path` must not get two in a row.
+    rootPath: (options.rootPath ?? '').replace(/\/+$/, ''),
+    highWaterMark,
+    maxInFlight
+  }
+  return { python, venv, docroot, deepbind, highWaterMark, config: JSON.stringify(config) }
+}
+
+/**
+ * The app as `module:attribute`, whichever of its spellings was used.
+ * @param {PythonHandlerOptions} options
+ */
+function appOf({ app, appTarget, module, attribute }) {
+  const given = [app, appTarget, module].filter((value) => value !== undefined)
+  if (given.length === 0) throw new TypeError('Option app is missing: name the application, as in { app: "main:app" }')
+  if (given.length > 1) throw new TypeError('Options app, appTarget and module exclude each other: give one of them')
+  if (attribute !== undefined && module === undefined) throw new TypeError('Option attribute needs option module')
+  if (module !== undefined) return joined(module, attribute ?? 'app')
+  const [value] = given
+  const name = app === undefined ? 'appTarget' : 'app'
+  if (typeof value === 'object') {
+    for (const key of Object.keys(value)) {
+      if (key !== 'module' && key !== 'attribute') throw new TypeError(`Unknown key ${show(key)} in option ${name}`)
+    }
+    string(value.module, `${name}.module`)
+    if (value.attribute !== undefined) string(value.attribute, `${name}.attribute`)
+    return joined(value.module, value.attribute ?? 'app')
+  }
+  const text = String(value)
+  const [before, after, ...rest] = text.split(':')
+  if (!before || !after || rest.length > 0 || text.includes('\0')) {
+    throw new TypeError(`Option ${name} must look like "module:attribute", but is ${show(text)}`)
+  }
+  return text
+}
+
+/**
+ * @param {string} module
+ * @param {string} attribute
+ */
+function joined(module, attribute) {
+  for (const [name, value] of Object.entries({ module, attribute })) {
+    if (value.includes(':')) throw new TypeError(`Option ${name} must not contain ":", but is ${show(value)}`)
+  }
+  return `${module}:${attribute}`
+}
+
+/**
+ * @param {string} name
+ * @param {string} expected
+ * @param {unknown} value
+ */
+function wrong(name, expected, value) {
+  return new TypeError(`Option ${name} must be ${expected.includes(', ') ? 'one of ' : ''}${expected}, not ${show(value)}`)
+}
+
+/** @param {string} name */
+function suggestion(name) {
+  const [nearest] = Object.keys(CHECKS)
+    .map((known) => ({ known, far: distance(name.toLowerCase(), known.toLowerCase()) }))
+    .toSorted((a, b) => a.far - b.far)
+  return nearest.far <= Math.max(2, name.length / 3) ? `. Did you mean "${nearest.known}"?` : ''
+}
+
+/**
+ * Levenshtein's distance.
+ * @param {string} a
+ * @param {string} b
+ */
+function distance(a, b) {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
+    }
+    row = next
+  }
+  return row[b.length]
+}

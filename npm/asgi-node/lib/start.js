@@ -1,0 +1,91 @@
+import { choose, chooseSync } from './discovery.js'
+import { errorFromFailure } from './errors.js'
+import { load, nativeFiles } from './native.js'
+
+/** @typedef {import('./options.js').Settings} Settings */
+/** @typedef {import('./errors.js').NativeFailure} NativeFailure */
+/** @typedef {import('./exchanges.js').Native} Native */
+/** @typedef {import('./exchanges.js').Deliver} Deliver */
+
+/**
+ * What the addon exports, as far as this package uses it. Nothing in it throws or rejects for a reason that a user
+ * should see: such a reason is a value.
+ * @typedef {{ executable: string, libpython: string, packageDir: string, deepbind?: boolean, argv: string[] }} StartOptions
+ * @typedef {{ facts?: string | null, failure?: NativeFailure | null }} StartOutcome
+ * @typedef {{ status: number, headers: string, body?: Buffer | null, failure?: NativeFailure | null }} SyncOutcome
+ * @typedef {Native & {
+ *   start(): Promise<NativeFailure | null>,
+ *   startSync(): NativeFailure | null,
+ *   callSync(head: string, body?: Uint8Array): SyncOutcome,
+ *   close(): void
+ * }} NativeHandler
+ * @typedef {{
+ *   startPython(options: StartOptions): Promise<StartOutcome>,
+ *   startPythonSync(options: StartOptions): StartOutcome,
+ *   NativeHandler: new (config: string, deliver: Deliver) => NativeHandler
+ * }} Addon
+ */
+
+/** @type {import('./index.js').PythonInfo | null} */
+let running = null
+
+/** What is known of the interpreter of this process, or null before this thread has started or joined it. */
+export function pythonInfo() {
+  return running
+}
+
+/**
+ * Finds Python, loads the addon against it and starts it, once per process; a second call joins what is there.
+ * @param {Settings} settings
+ * @returns {Promise<Addon>}
+ */
+export async function startPython(settings) {
+  const choice = await choose(wishes(settings))
+  const addon = /** @type {Addon} */ (load(choice))
+  remember(choice, await addon.startPython(startOptions(choice, settings)))
+  return addon
+}
+
+/**
+ * The same, blocking.
+ * @param {Settings} settings
+ * @returns {Addon}
+ */
+export function startPythonSync(settings) {
+  const choice = chooseSync(wishes(settings))
+  const addon = /** @type {Addon} */ (load(choice))
+  remember(choice, addon.startPythonSync(startOptions(choice, settings)))
+  return addon
+}
+
+/** @param {Settings} settings */
+function wishes({ python, venv, docroot }) {
+  return { python, venv, appDir: docroot, env: process.env }
+}
+
+/**
+ * @param {{ executable: string, libpython: string }} choice
+ * @param {Settings} settings
+ * @returns {StartOptions}
+ */
+function startOptions({ executable, libpython }, { deepbind }) {
+  return {
+    executable,
+    libpython,
+    packageDir: nativeFiles().python,
+    // Left out, the native side decides: it sees what is loaded in this process.
+    deepbind: deepbind === 'auto' ? undefined : deepbind,
+    // sys.argv[0] is the program, as in plain Python. Node's arguments are not Python's: an app that parses sys.argv
+    // must not trip over them.
+    argv: [process.argv[1] ?? '']
+  }
+}
+
+/**
+ * @param {object} choice
+ * @param {StartOutcome} outcome
+ */
+function remember(choice, { facts, failure }) {
+  if (failure) throw errorFromFailure(failure)
+  running ??= Object.freeze({ ...choice, ...JSON.parse(facts ?? '{}') })
+}
