@@ -91,7 +91,7 @@ const byVersion = (a, b) => b.version[0] - a.version[0] || b.version[1] - a.vers
 export async function findPythons() {
   const paths = [...new Set(candidates())]
   const found = (await Promise.all(paths.map(inspect))).filter((python) => python !== null)
-  const installations = new Map(found.reverse().map((python) => [`${python.base} ${python.tag}`, python]))
+  const installations = new Map(found.toReversed().map((python) => [`${python.base} ${python.tag}`, python]))
   return [...installations.values()].toSorted(byVersion)
 }
 

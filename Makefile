@@ -1,0 +1,89 @@
+# The only commands that a person must know. `make` alone lists them.
+#
+# What is done already is skipped. Overridable: PYTHON=/path/to/python3 (what .venv is made from), PORT= (make demo),
+# ONLY= (make test: a part of a step's name, for instance ONLY=matrix or ONLY='node 22').
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PORT ?= 3000
+export PYTHON
+
+PLATFORM := npm/linux-x64-gnu
+ADDON := $(PLATFORM)/addon.node
+LOADER := $(PLATFORM)/loader.node
+BINDING := npm/asgi-node/lib/binding.d.ts
+RUST := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
+
+.PHONY: help tools demo build test matrix lint format venvs nodes lock clean distclean
+
+help: ## list these commands
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: build ## build all that is needed, then serve examples/fastapi on 127.0.0.1:$(PORT)
+	@VIRTUAL_ENV=$(CURDIR)/.venv PORT=$(PORT) exec node examples/fastapi/server.mjs
+
+build: .venv/.stamp node_modules/.stamp $(ADDON) $(LOADER) ## the native files, next to the npm packages
+
+test: build venvs nodes ## every test, then the matrix of Node and Python versions
+	@node scripts/test.mjs $(if $(ONLY),--only '$(ONLY)')
+
+matrix: build venvs nodes ## only the matrix
+	@node scripts/test.mjs --only matrix
+
+lint: build ## every check that needs no test run
+	@scripts/lint.sh
+
+format: .venv/.stamp ## rewrite Rust and Python in the house format
+	@cargo fmt --all
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+venvs: .venv/.stamp ## a virtual environment for each Python that is installed
+	@node scripts/venvs.mjs all
+
+nodes: tests/nodes/node_modules/.stamp ## the Node versions of the matrix
+
+lock: .venv/.stamp ## choose newer versions of what the development environment holds
+	@scripts/lock.sh
+
+clean: ## remove what builds and tests wrote
+	rm -rf build target $(ADDON) $(LOADER) npm/*/python .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+distclean: clean ## and the virtual environments and npm packages
+	rm -rf .venv .venvs node_modules tests/nodes/node_modules
+
+# --- steps ---
+
+tools:
+	@scripts/tools.sh
+
+.venv/.stamp: requirements-dev.txt $(if $(PYTHON),FORCE) | tools
+	@echo 'Python environment …'
+	@node scripts/venvs.mjs primary
+	@touch $@
+
+node_modules/.stamp: package-lock.json package.json $(wildcard npm/*/package.json) | tools
+	@echo 'npm packages …'
+	@npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+tests/nodes/node_modules/.stamp: tests/nodes/package-lock.json | tools
+	@echo 'Node versions for the matrix …'
+	@cd tests/nodes && npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+# The build writes binding.d.ts beside the addon. It is copied to its place only when it differs, and that is
+# committed; `make lint` compares.
+$(ADDON): $(RUST) node_modules/.stamp | tools
+	@echo 'addon …'
+	@scripts/build.sh addon $@
+
+$(LOADER): $(wildcard crates/loader/src/*.rs crates/loader/Cargo.toml crates/loader/build.rs) Cargo.lock node_modules/.stamp | tools
+	@echo 'loader …'
+	@scripts/build.sh loader $@
+
+.PHONY: FORCE
+FORCE:

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# `make lint`: every check runs, also after one has failed; the names of those that did are printed at the end.
+# `scripts/lint.sh TEXT` runs only the checks whose name contains TEXT.
+set -uo pipefail
+
+only=${1:-}
+failed=()
+bin=node_modules/.bin
+
+check() {
+  local name=$1 output
+  shift
+  case $name in *"$only"*) ;; *) return 0 ;; esac
+  if output=$("$@" 2>&1); then
+    printf 'ok   %s\n' "$name"
+  else
+    printf 'FAIL %s: %s\n%s\n' "$name" "$*" "$output"
+    failed+=("$name")
+  fi
+}
+
+# What git follows is what the build wrote. (Staging a new version is enough: it shows that it was meant.)
+generated() {
+  git ls-files --error-unmatch npm/asgi-node/lib/binding.d.ts && git diff --exit-code -- npm/asgi-node/lib/binding.d.ts
+}
+
+check 'rustfmt' cargo fmt --all --check
+check 'clippy' cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+check 'ruff check' .venv/bin/ruff check .
+check 'ruff format' .venv/bin/ruff format --check .
+check 'mypy' .venv/bin/mypy python
+check 'oxlint' "$bin/oxlint" --deny-warnings
+for project in npm/*/tsconfig.json tests/*/tsconfig.json scripts/tsconfig.json; do
+  [ -f "$project" ] && check "tsc $project" "$bin/tsc" --noEmit --project "$project"
+done
+check 'generated files' generated
+check 'links' node scripts/check-links.mjs
+check 'tree' node scripts/check-tree.mjs
+check 'one version' node scripts/bump-version.mjs --check
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf '\nmake lint: %d checks failed: %s\n' "${#failed[@]}" "$(IFS=,; echo "${failed[*]}")"
+  exit 1
+fi
