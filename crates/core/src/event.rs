@@ -71,6 +71,9 @@ impl ResponseEvent {
 
     /// Whether the response ends with it.
     pub fn is_last(&self) -> bool {
-        matches!(self, Self::Complete { .. } | Self::End { .. } | Self::Failed(_) | Self::File { .. })
+        matches!(
+            self,
+            Self::Complete { .. } | Self::End { .. } | Self::Failed(_) | Self::File { .. }
+        )
     }
 }

@@ -49,6 +49,7 @@ pub enum Emitted {
 }
 
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent facts")]
 struct Inbound {
     chunks: VecDeque<Vec<u8>>,
     size: usize,
@@ -91,7 +92,10 @@ pub struct Exchange {
 
 impl std::fmt::Debug for Exchange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Exchange").field("id", &self.id).field("state", &*self.state.lock()).finish_non_exhaustive()
+        f.debug_struct("Exchange")
+            .field("id", &self.id)
+            .field("state", &*self.state.lock())
+            .finish_non_exhaustive()
     }
 }
 
@@ -105,12 +109,25 @@ impl Exchange {
         event_loop: Arc<dyn Notify>,
         host: Arc<dyn Notify>,
     ) -> Arc<Self> {
-        let mut inbound = Inbound { size: body.len(), complete, ..Inbound::default() };
+        let mut inbound = Inbound {
+            size: body.len(),
+            complete,
+            ..Inbound::default()
+        };
         if !body.is_empty() {
             inbound.chunks.push_back(body);
         }
-        let state = State { inbound, ..State::default() };
-        Arc::new(Self { id, window, state: Mutex::new(state), event_loop, host })
+        let state = State {
+            inbound,
+            ..State::default()
+        };
+        Arc::new(Self {
+            id,
+            window,
+            state: Mutex::new(state),
+            event_loop,
+            host,
+        })
     }
 
     /// The host's number for it.
@@ -274,8 +291,15 @@ mod tests {
 
     fn exchange(body: &[u8], complete: bool) -> (Arc<Exchange>, Arc<Count>, Arc<Count>) {
         let (event_loop, host) = (Arc::new(Count::default()), Arc::new(Count::default()));
-        let sides = (Arc::clone(&event_loop) as Arc<dyn Notify>, Arc::clone(&host) as Arc<dyn Notify>);
-        (Exchange::new(1, 10, body.to_vec(), complete, sides.0, sides.1), event_loop, host)
+        let sides = (
+            Arc::clone(&event_loop) as Arc<dyn Notify>,
+            Arc::clone(&host) as Arc<dyn Notify>,
+        );
+        (
+            Exchange::new(1, 10, body.to_vec(), complete, sides.0, sides.1),
+            event_loop,
+            host,
+        )
     }
 
     fn body(of: Received) -> (Vec<u8>, bool) {
@@ -341,7 +365,10 @@ mod tests {
         e.disconnect();
         e.disconnect();
         assert_eq!(event_loop.get(), 1);
-        assert_eq!((e.receive(), e.receive()), (Received::Disconnected, Received::Disconnected));
+        assert_eq!(
+            (e.receive(), e.receive()),
+            (Received::Disconnected, Received::Disconnected)
+        );
         assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Gone);
         assert!(e.take_events().is_empty());
     }

@@ -37,7 +37,10 @@ const CONNECTION_SPECIFIC: [&[u8]; 4] = [b"connection", b"keep-alive", b"proxy-c
 impl HeaderBlock {
     /// With room for `count` headers of usual length.
     pub fn with_capacity(count: usize) -> Self {
-        Self { flat: Vec::with_capacity(count * 32), content_length: None }
+        Self {
+            flat: Vec::with_capacity(count * 32),
+            content_length: None,
+        }
     }
 
     /// Adds a header after checking it. What framing says otherwise (`transfer-encoding`, a repeated equal
@@ -54,7 +57,9 @@ impl HeaderBlock {
                     Some(before) if before == length => return Ok(()),
                     Some(before) => {
                         self.content_length = Some(before);
-                        return Err(Error::WrongValue(format!("content-length is both {before} and {length}")));
+                        return Err(Error::WrongValue(format!(
+                            "content-length is both {before} and {length}"
+                        )));
                     }
                 }
                 // Written as we understood it, so that the client cannot understand it differently.
@@ -146,10 +151,17 @@ impl HeaderBlock {
 
 /// A header name is a token (RFC 9110, 5.1).
 fn check_name(name: &[u8]) -> Result<(), Error> {
-    if !name.is_empty() && name.iter().all(|&b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)) {
+    if !name.is_empty()
+        && name
+            .iter()
+            .all(|&b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    {
         return Ok(());
     }
-    Err(Error::WrongValue(format!("header name {} is no token (RFC 9110, 5.1)", shown(name))))
+    Err(Error::WrongValue(format!(
+        "header name {} is no token (RFC 9110, 5.1)",
+        shown(name)
+    )))
 }
 
 /// A value holds visible characters, spaces, tabs and bytes from 0x80 (RFC 9110, 5.5): no CR, LF or NUL, and no other
@@ -167,7 +179,11 @@ fn check_value(name: &[u8], value: &[u8]) -> Result<(), Error> {
 
 fn content_length(value: &[u8]) -> Result<u64, Error> {
     let digits = value.trim_ascii();
-    let number = digits.iter().all(u8::is_ascii_digit).then_some(digits).filter(|d| !d.is_empty());
+    let number = digits
+        .iter()
+        .all(u8::is_ascii_digit)
+        .then_some(digits)
+        .filter(|d| !d.is_empty());
     number
         .and_then(|d| std::str::from_utf8(d).ok()?.parse().ok())
         .ok_or_else(|| Error::WrongValue(format!("content-length is {}, which is no length", shown(value))))
@@ -186,22 +202,34 @@ mod tests {
     fn block(headers: &[(&str, &str)]) -> Result<HeaderBlock, String> {
         let mut block = HeaderBlock::default();
         for (name, value) in headers {
-            block.add(name.as_bytes(), value.as_bytes(), Version::Http11).map_err(|e| e.to_string())?;
+            block
+                .add(name.as_bytes(), value.as_bytes(), Version::Http11)
+                .map_err(|e| e.to_string())?;
         }
         Ok(block)
     }
 
     #[test]
     fn asgi_57_61_62_order_duplicates_and_case() {
-        let block = block(&[("Set-Cookie", "a"), ("X", "1"), ("Transfer-Encoding", "chunked"), ("set-cookie", "b")]);
+        let block = block(&[
+            ("Set-Cookie", "a"),
+            ("X", "1"),
+            ("Transfer-Encoding", "chunked"),
+            ("set-cookie", "b"),
+        ]);
         assert_eq!(block.expect("valid").into_flat(), b"set-cookie\0a\0x\01\0set-cookie\0b");
     }
 
     #[test]
     fn asgi_58_content_length_is_one_number() {
-        assert_eq!(block(&[("content-length", "5")]).expect("valid").content_length(), Some(5));
         assert_eq!(
-            block(&[("content-length", "5"), ("Content-Length", "05")]).expect("equal").into_flat(),
+            block(&[("content-length", "5")]).expect("valid").content_length(),
+            Some(5)
+        );
+        assert_eq!(
+            block(&[("content-length", "5"), ("Content-Length", "05")])
+                .expect("equal")
+                .into_flat(),
             b"content-length\05"
         );
         for wrong in ["", "+5", "-5", "5, 5", "0x5", "five", "99999999999999999999999"] {

@@ -33,21 +33,32 @@ impl RequestHead {
         let mut ends = [0; FIELDS];
         let mut from = 0;
         for end in &mut ends {
-            let length = bytes.get(from..).and_then(|rest| rest.iter().position(|&b| b == 0)).or_else(|| {
-                // The last field has no separator behind it when there are no headers.
-                bytes.len().checked_sub(from)
-            });
+            let length = bytes
+                .get(from..)
+                .and_then(|rest| rest.iter().position(|&b| b == 0))
+                .or_else(|| {
+                    // The last field has no separator behind it when there are no headers.
+                    bytes.len().checked_sub(from)
+                });
             *end = from + length.ok_or_else(|| Error::InvalidRequest("the head ends too early".into()))?;
             from = *end + 1;
         }
-        let mut head = Self { bytes: bytes.into(), ends, extensions: 0, version: Version::Http11 };
+        let mut head = Self {
+            bytes: bytes.into(),
+            ends,
+            extensions: 0,
+            version: Version::Http11,
+        };
         head.extensions = head.number(9)?.unwrap_or(0);
         head.version = match head.field(2) {
             b"1.0" => Version::Http10,
             b"1.1" => Version::Http11,
             b"2" => Version::Http2,
             other => {
-                return Err(Error::InvalidRequest(format!("HTTP version {:?}", String::from_utf8_lossy(other))));
+                return Err(Error::InvalidRequest(format!(
+                    "HTTP version {:?}",
+                    String::from_utf8_lossy(other)
+                )));
             }
         };
         Ok(head)
@@ -64,7 +75,9 @@ impl RequestHead {
             return Ok(None);
         }
         let parsed = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
-        parsed.map(Some).ok_or_else(|| Error::InvalidRequest(format!("{:?} is no number", String::from_utf8_lossy(digits))))
+        parsed
+            .map(Some)
+            .ok_or_else(|| Error::InvalidRequest(format!("{:?} is no number", String::from_utf8_lossy(digits))))
     }
 
     /// The method, as it was received.
@@ -107,6 +120,23 @@ impl RequestHead {
     /// Which extensions this connection supports: a set of [`TRAILERS`], [`EARLY_HINT`], …
     pub fn supports(&self, extension: u32) -> bool {
         self.extensions & extension != 0
+    }
+
+    /// All of them.
+    pub fn extensions(&self) -> u32 {
+        self.extensions
+    }
+
+    /// Whether the client takes trailers (`TE: trailers`, RFC 9110, 10.1.4). Looked at only where they can be sent.
+    pub fn takes_trailers(&self) -> bool {
+        self.supports(TRAILERS)
+            && self.headers().any(|(name, value)| {
+                let accepts = |v: &[u8]| {
+                    v.split(|&b| b == b',')
+                        .any(|t| t.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+                };
+                name.eq_ignore_ascii_case(b"te") && accepts(value)
+            })
     }
 
     /// The headers in the order in which they were received, names in their own case.
@@ -153,7 +183,10 @@ mod tests {
     #[test]
     fn no_headers_no_peers() {
         let head = head("GET\0/\01.0\0http\0\0\0/run/x.sock\0\0\0");
-        assert_eq!((head.client(), head.server()), (None, Some((&b"/run/x.sock"[..], None))));
+        assert_eq!(
+            (head.client(), head.server()),
+            (None, Some((&b"/run/x.sock"[..], None)))
+        );
         assert_eq!(head.headers().count(), 0);
     }
 

@@ -43,7 +43,15 @@ impl<T> std::fmt::Debug for Inbox<T> {
 impl<T> Inbox<T> {
     /// An empty inbox that refuses offers above `capacity`.
     pub fn new(capacity: usize, waker: Box<dyn Waker>) -> Self {
-        Self { queue: Mutex::new(Queue { items: Vec::new(), awake: false, closed: false }), capacity, waker }
+        Self {
+            queue: Mutex::new(Queue {
+                items: Vec::new(),
+                awake: false,
+                closed: false,
+            }),
+            capacity,
+            waker,
+        }
     }
 
     /// Adds a message unless the inbox is full or closed; gives it back then.
@@ -135,7 +143,10 @@ mod tests {
     #[test]
     fn an_offer_above_the_capacity_is_given_back_and_a_post_is_not() {
         let (inbox, _) = inbox(2);
-        assert_eq!((inbox.offer(1), inbox.offer(2), inbox.offer(3)), (Ok(()), Ok(()), Err(3)));
+        assert_eq!(
+            (inbox.offer(1), inbox.offer(2), inbox.offer(3)),
+            (Ok(()), Ok(()), Err(3))
+        );
         assert_eq!(inbox.post(4), Ok(()));
         assert_eq!(inbox.len(), 3);
     }

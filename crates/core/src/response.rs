@@ -104,7 +104,11 @@ impl ResponseState {
         }
         self.sent = total;
         if !more {
-            self.phase = if self.trailers { Phase::Trailers } else { Phase::Complete };
+            self.phase = if self.trailers {
+                Phase::Trailers
+            } else {
+                Phase::Complete
+            };
         }
         Ok(BodyPlan {
             sends: !self.is_head && !self.bodyless,
@@ -117,15 +121,23 @@ impl ResponseState {
     pub fn file(&mut self, length: u64) -> Result<BodyPlan, Error> {
         self.expects_body("http.response.pathsend")?;
         if self.sent > 0 {
-            return Err(Error::WrongOrder("http.response.pathsend cannot follow http.response.body".into()));
+            return Err(Error::WrongOrder(
+                "http.response.pathsend cannot follow http.response.body".into(),
+            ));
         }
         match self.declared {
             Some(declared) if declared != length => {
-                return Err(Error::WrongOrder(format!("the file has {length} bytes, content-length says {declared}")));
+                return Err(Error::WrongOrder(format!(
+                    "the file has {length} bytes, content-length says {declared}"
+                )));
             }
             _ => {}
         }
-        self.phase = if self.trailers { Phase::Trailers } else { Phase::Complete };
+        self.phase = if self.trailers {
+            Phase::Trailers
+        } else {
+            Phase::Complete
+        };
         Ok(BodyPlan {
             sends: !self.is_head && !self.bodyless,
             drops: self.bodyless && length > 0,
@@ -139,7 +151,9 @@ impl ResponseState {
             Phase::Trailers => {}
             Phase::Complete => return Err(complete("http.response.trailers")),
             Phase::Body if self.trailers => {
-                return Err(Error::WrongOrder("http.response.trailers was sent before the body was complete".into()));
+                return Err(Error::WrongOrder(
+                    "http.response.trailers was sent before the body was complete".into(),
+                ));
             }
             _ => {
                 return Err(Error::WrongOrder(
@@ -156,7 +170,9 @@ impl ResponseState {
     fn expects_body(&self, event: &str) -> Result<(), Error> {
         match self.phase {
             Phase::Body => Ok(()),
-            Phase::Idle => Err(Error::WrongOrder(format!("{event} was sent before http.response.start"))),
+            Phase::Idle => Err(Error::WrongOrder(format!(
+                "{event} was sent before http.response.start"
+            ))),
             Phase::Trailers => Err(Error::WrongOrder(format!("{event} was sent after the end of the body"))),
             Phase::Complete => Err(complete(event)),
         }
@@ -176,7 +192,9 @@ mod tests {
     fn headers(length: Option<u64>) -> HeaderBlock {
         let mut block = HeaderBlock::default();
         if let Some(length) = length {
-            block.add(b"content-length", length.to_string().as_bytes(), Version::Http11).expect("valid");
+            block
+                .add(b"content-length", length.to_string().as_bytes(), Version::Http11)
+                .expect("valid");
         }
         block
     }

@@ -17,7 +17,10 @@ impl<'a> Target<'a> {
         let target = strip_origin(cut(target, b'#').0);
         let (raw_path, query) = cut(target, b'?');
         // `http://host` and `http://host?q` have an empty path, which stands for the root.
-        Self { raw_path: if raw_path.is_empty() { b"/" } else { raw_path }, query }
+        Self {
+            raw_path: if raw_path.is_empty() { b"/" } else { raw_path },
+            query,
+        }
     }
 }
 
@@ -33,7 +36,9 @@ fn strip_origin(target: &[u8]) -> &[u8] {
     if target.first() == Some(&b'/') {
         return target;
     }
-    let scheme = target.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')));
+    let scheme = target
+        .iter()
+        .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')));
     let Some(rest) = scheme.filter(|&n| n > 0).and_then(|n| target[n..].strip_prefix(b"://")) else {
         return target;
     };
@@ -86,12 +91,18 @@ mod tests {
 
     fn parse(target: &str) -> (&str, &str) {
         let t = Target::parse(target.as_bytes());
-        (std::str::from_utf8(t.raw_path).expect("ascii"), std::str::from_utf8(t.query).expect("ascii"))
+        (
+            std::str::from_utf8(t.raw_path).expect("ascii"),
+            std::str::from_utf8(t.query).expect("ascii"),
+        )
     }
 
     #[test]
     fn asgi_21_to_26_targets() {
-        assert_eq!(parse("/a%20b/%E2%82%AC%2Fx?y=%20&z"), ("/a%20b/%E2%82%AC%2Fx", "y=%20&z"));
+        assert_eq!(
+            parse("/a%20b/%E2%82%AC%2Fx?y=%20&z"),
+            ("/a%20b/%E2%82%AC%2Fx", "y=%20&z")
+        );
         assert_eq!(parse("//p/../q"), ("//p/../q", ""));
         assert_eq!(parse("/p?"), ("/p", ""));
         assert_eq!(parse("/p?a?b"), ("/p", "a?b"));

@@ -1,0 +1,63 @@
+//! Response events in the form in which they cross to JavaScript: five plain values.
+
+use asgi_node_core::ResponseEvent;
+
+use crate::errors;
+
+/// One event, as `deliver(id, kind, status, text, data)` gets it.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) id: u32,
+    pub(crate) kind: u32,
+    pub(crate) status: u32,
+    pub(crate) text: Vec<u8>,
+    /// Latin-1 otherwise.
+    pub(crate) text_is_utf8: bool,
+    pub(crate) data: Option<Vec<u8>>,
+}
+
+/// Keep in step with `EVENT` in npm/asgi-node/lib/exchanges.js.
+mod kind {
+    pub(super) const COMPLETE: u32 = 0;
+    pub(super) const START: u32 = 1;
+    pub(super) const BODY: u32 = 2;
+    pub(super) const END: u32 = 3;
+    pub(super) const FAILED: u32 = 4;
+    pub(super) const RESUME: u32 = 5;
+    pub(super) const CONTINUE: u32 = 6;
+    pub(super) const EARLY_HINT: u32 = 7;
+    pub(super) const FILE: u32 = 8;
+}
+
+impl Parcel {
+    pub(crate) fn new(id: u32, event: ResponseEvent) -> Self {
+        let parcel = |kind, status: u32, text, data: Vec<u8>| Self {
+            id,
+            kind,
+            status,
+            text,
+            text_is_utf8: false,
+            data: (!data.is_empty()).then_some(data),
+        };
+        match event {
+            ResponseEvent::Complete { status, headers, body } => parcel(kind::COMPLETE, status.into(), headers, body),
+            ResponseEvent::Start { status, headers, body } => parcel(kind::START, status.into(), headers, body),
+            ResponseEvent::Body(body) => parcel(kind::BODY, 0, Vec::new(), body),
+            ResponseEvent::End { body, trailers } => parcel(kind::END, 0, trailers, body),
+            ResponseEvent::Failed(failure) => {
+                let text = errors::flat(&failure.error, &failure.traceback);
+                Self {
+                    text_is_utf8: true,
+                    ..parcel(kind::FAILED, failure.started.into(), text, Vec::new())
+                }
+            }
+            ResponseEvent::Resume => parcel(kind::RESUME, 0, Vec::new(), Vec::new()),
+            ResponseEvent::Continue => parcel(kind::CONTINUE, 0, Vec::new(), Vec::new()),
+            ResponseEvent::EarlyHint(links) => parcel(kind::EARLY_HINT, 0, links, Vec::new()),
+            ResponseEvent::File { path } => Self {
+                text_is_utf8: true,
+                ..parcel(kind::FILE, 0, path.into_bytes(), Vec::new())
+            },
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The native half of `PythonHandler`: requests go in by one call each.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use asgi_node_bridge::application::{Application, Config, Submission};
+use asgi_node_bridge::errors::Traced;
+use asgi_node_bridge::interpreter;
+use asgi_node_core::{Error, Exchange, Notify, ResponseEvent};
+use napi::bindgen_prelude::{Buffer, FnArgs, Function, FunctionCallContext, Object, Uint8Array, Unknown};
+use napi::{Env, JsString, Result};
+use napi_derive::napi;
+use parking_lot::Mutex;
+
+use crate::delivery::Parcel;
+use crate::errors::NativeFailure;
+use crate::ffi::{self, Deliver, Delivered};
+use crate::outlet::Outlet;
+use crate::sync_call::SyncHost;
+
+/// Keep in step with `FLAG` in npm/asgi-node/lib/exchanges.js.
+mod flag {
+    pub(super) const BODY_FOLLOWS: u32 = 1;
+    pub(super) const COLLECT: u32 = 2;
+    pub(super) const EXPECTS_CONTINUE: u32 = 4;
+}
+
+thread_local! {
+    /// Whether a handler of this environment is inside `deliver`: a synchronous call from there would wait for itself.
+    static DELIVERING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A whole response, or why there is none.
+#[napi(object)]
+#[allow(missing_debug_implementations, reason = "only JavaScript holds it")]
+pub struct SyncOutcome {
+    /// The status code; 0 on failure.
+    pub status: u32,
+    /// `name\0value\0…`
+    pub headers: String,
+    /// The whole body.
+    pub body: Option<Buffer>,
+    /// Why there is no response.
+    pub failure: Option<NativeFailure>,
+}
+
+/// `deliver` as the constructor gets it.
+type DeliverArgument<'a> = Function<'a, FnArgs<(u32, u32, u32, String, Unknown<'static>)>, Unknown<'static>>;
+
+/// An exchange that JavaScript knows by its number.
+struct Open {
+    exchange: Arc<Exchange>,
+    /// Bytes that were delivered and not taken.
+    held: usize,
+}
+
+/// What belongs to one handler in one environment. Only that environment's thread touches it.
+struct Inner {
+    config: Config,
+    /// Set when the app is loaded, by a thread of Python's.
+    app: Arc<Mutex<Option<Arc<Application>>>>,
+    outlet: RefCell<Option<Arc<Outlet>>>,
+    deliver: OnceCell<Deliver>,
+    open: RefCell<HashMap<u32, Open>>,
+}
+
+impl Inner {
+    /// Hands all events to JavaScript.
+    fn drain(&self, env: &Env) {
+        let Some(outlet) = self.outlet.borrow().clone() else {
+            return;
+        };
+        let Some(callback) = self.deliver.get() else { return };
+        let mut batch = Vec::new();
+        outlet.take(&mut batch);
+        DELIVERING.set(true);
+        for exchange in batch {
+            for event in exchange.take_events() {
+                if !self.deliver_event(env, callback, &exchange, event) {
+                    DELIVERING.set(false);
+                    return;
+                }
+            }
+        }
+        DELIVERING.set(false);
+    }
+
+    /// Hands over one event; false when JavaScript cannot run any more.
+    fn deliver_event(&self, env: &Env, callback: &Deliver, exchange: &Arc<Exchange>, event: ResponseEvent) -> bool {
+        let (id, bytes, last) = (exchange.id(), event.body_len(), event.is_last());
+        if !self.open.borrow().contains_key(&id) {
+            // Given up by JavaScript between two events.
+            return true;
+        }
+        if last {
+            // Before the call, because the number is free for a new request as soon as JavaScript knows of the end.
+            self.open.borrow_mut().remove(&id);
+        }
+        match ffi::deliver(env, callback, Parcel::new(id, event)) {
+            Delivered::Taken => exchange.taken(bytes),
+            Delivered::Held => {
+                if let Some(open) = self.open.borrow_mut().get_mut(&id) {
+                    open.held += bytes;
+                }
+            }
+            Delivered::Stopped => return false,
+        }
+        true
+    }
+
+    /// Nobody will look at the exchanges any more.
+    fn tear_down(&self) {
+        if let Some(app) = self.app.lock().take() {
+            app.close();
+        }
+        if let Some(outlet) = self.outlet.borrow_mut().take() {
+            outlet.close();
+        }
+        let open = std::mem::take(&mut *self.open.borrow_mut());
+        for open in open.into_values() {
+            open.exchange.disconnect();
+        }
+    }
+
+    fn app(&self) -> std::result::Result<Arc<Application>, Error> {
+        self.app.lock().clone().ok_or(Error::HandlerClosed)
+    }
+}
+
+/// The native half of a handler.
+#[napi]
+#[allow(missing_debug_implementations, reason = "only JavaScript holds it")]
+pub struct NativeHandler {
+    inner: Rc<Inner>,
+}
+
+#[napi]
+impl NativeHandler {
+    /// `config` is JSON; `deliver(id, kind, status, text, data)` gets every event and returns false to hold the bytes back.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(
+        env: Env,
+        config: String,
+        #[napi(
+            ts_arg_type = "(id: number, kind: number, status: number, text: string, data: Buffer | undefined) => unknown"
+        )]
+        deliver: DeliverArgument<'_>,
+    ) -> Result<Self> {
+        let config = serde_json::from_str(&config)
+            .map_err(|e| napi::Error::new(napi::Status::InvalidArg, format!("malformed configuration: {e}")))?;
+        let inner = Rc::new(Inner {
+            config,
+            app: Arc::default(),
+            outlet: RefCell::new(None),
+            deliver: OnceCell::new(),
+            open: RefCell::default(),
+        });
+        let _ = inner.deliver.set(deliver.create_ref()?);
+        let drained = Rc::downgrade(&inner);
+        let drain =
+            env.create_function_from_closure::<(), (), _>("drain", move |context: FunctionCallContext<'_>| {
+                if let Some(inner) = drained.upgrade() {
+                    inner.drain(context.env);
+                }
+                Ok(())
+            })?;
+        *inner.outlet.borrow_mut() = Some(Arc::new(Outlet::new(&drain)?));
+        env.add_env_cleanup_hook(Rc::downgrade(&inner), |inner: Weak<Inner>| {
+            if let Some(inner) = inner.upgrade() {
+                inner.tear_down();
+            }
+        })?;
+        Ok(Self { inner })
+    }
+
+    /// Imports the app on its event loop. Resolves to null, or to why it failed; never rejects.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeFailure | null>")]
+    pub fn start<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        let slot = Arc::clone(&self.inner.app);
+        interpreter::load(self.inner.config.clone(), move |loaded| {
+            let failure = keep(&slot, loaded);
+            deferred.resolve(move |_| Ok(failure));
+        });
+        Ok(promise)
+    }
+
+    /// The same, blocking until the app is there.
+    #[napi(catch_unwind)]
+    pub fn start_sync(&self) -> Option<NativeFailure> {
+        let slot = Arc::clone(&self.inner.app);
+        let (sender, receiver) = sync_channel(1);
+        interpreter::load(self.inner.config.clone(), move |loaded| {
+            drop(sender.send(keep(&slot, loaded)));
+        });
+        let lost = || Some(Error::PythonStartFailed("the event loop ended".into()).into());
+        receiver.recv().unwrap_or_else(|_| lost())
+    }
+
+    /// Sends a request into Python. Returns null, or why it was refused.
+    #[napi(catch_unwind)]
+    pub fn submit(
+        &self,
+        id: u32,
+        head: JsString<'_>,
+        body: Option<Uint8Array>,
+        flags: u32,
+    ) -> Result<Option<NativeFailure>> {
+        let submission = Submission {
+            id,
+            head: ffi::latin1(&head)?,
+            body: body.map_or_else(Vec::new, |body| body.to_vec()),
+            body_follows: flags & flag::BODY_FOLLOWS != 0,
+            collects: flags & flag::COLLECT != 0,
+            expects_continue: flags & flag::EXPECTS_CONTINUE != 0,
+        };
+        let outlet = self.inner.outlet.borrow().clone().ok_or(Error::HandlerClosed);
+        let host = outlet.map(|outlet| outlet as Arc<dyn Notify>);
+        let submitted = host.and_then(|host| self.inner.app()?.submit(submission, host));
+        Ok(match submitted {
+            Ok(exchange) => {
+                self.inner.open.borrow_mut().insert(id, Open { exchange, held: 0 });
+                None
+            }
+            Err(refused) => Some(refused.into()),
+        })
+    }
+
+    /// Adds request body. False: stop until RESUME is delivered.
+    #[napi(catch_unwind)]
+    pub fn push(&self, id: u32, chunk: Option<Uint8Array>, last: bool) -> bool {
+        let open = self.inner.open.borrow();
+        let Some(open) = open.get(&id) else { return true };
+        open.exchange
+            .push_body(chunk.map_or_else(Vec::new, |chunk| chunk.to_vec()), last)
+    }
+
+    /// The consumer has taken all bytes for which `deliver` returned false.
+    #[napi(catch_unwind)]
+    pub fn drained(&self, id: u32) {
+        if let Some(open) = self.inner.open.borrow_mut().get_mut(&id) {
+            open.exchange.taken(std::mem::take(&mut open.held));
+        }
+    }
+
+    /// The client has gone, or nobody wants the rest: no further event for this number.
+    #[napi(catch_unwind)]
+    pub fn disconnect(&self, id: u32) {
+        let open = self.inner.open.borrow_mut().remove(&id);
+        if let Some(open) = open {
+            open.exchange.disconnect();
+        }
+    }
+
+    /// Answers one request while the caller waits.
+    #[napi(catch_unwind)]
+    pub fn call_sync(&self, head: JsString<'_>, body: Option<Uint8Array>) -> Result<SyncOutcome> {
+        let submission = Submission {
+            id: 0,
+            head: ffi::latin1(&head)?,
+            body: body.map_or_else(Vec::new, |body| body.to_vec()),
+            body_follows: false,
+            collects: true,
+            expects_continue: false,
+        };
+        let host = Arc::new(SyncHost::default());
+        let submitted = if DELIVERING.get() {
+            Err(Error::SyncReentrant)
+        } else {
+            self.inner
+                .app()
+                .and_then(|app| app.submit(submission, Arc::clone(&host) as Arc<dyn Notify>))
+        };
+        let answered = submitted.map_err(Traced::from).and_then(|exchange| {
+            let failed = |failure: asgi_node_core::Failure| Traced {
+                error: failure.error,
+                traceback: failure.traceback,
+            };
+            host.wait(&exchange).map_err(failed)
+        });
+        Ok(match answered {
+            Ok(whole) => SyncOutcome {
+                status: whole.status.into(),
+                headers: whole.headers.iter().map(|&byte| char::from(byte)).collect(),
+                body: (!whole.body.is_empty()).then(|| whole.body.into()),
+                failure: None,
+            },
+            Err(traced) => SyncOutcome {
+                status: 0,
+                headers: String::new(),
+                body: None,
+                failure: Some(traced.into()),
+            },
+        })
+    }
+
+    /// Requests whose app has not returned.
+    #[napi(getter, catch_unwind)]
+    pub fn in_flight(&self) -> u32 {
+        self.inner
+            .app()
+            .map_or(0, |app| u32::try_from(app.in_flight()).unwrap_or(u32::MAX))
+    }
+
+    /// Whether what is under way keeps the process alive.
+    #[napi(catch_unwind)]
+    pub fn keep_alive(&self, env: Env, alive: bool) {
+        if let Some(outlet) = &*self.inner.outlet.borrow() {
+            ffi::keep_alive(&env, outlet.bell(), alive);
+        }
+    }
+
+    /// Refuses requests from now on and lets go of the app; what is under way sees a disconnect.
+    #[napi(catch_unwind)]
+    pub fn close(&self) {
+        self.inner.tear_down();
+    }
+}
+
+fn keep(
+    slot: &Mutex<Option<Arc<Application>>>,
+    loaded: std::result::Result<Arc<Application>, Traced>,
+) -> Option<NativeFailure> {
+    match loaded {
+        Ok(app) => {
+            *slot.lock() = Some(app);
+            None
+        }
+        Err(traced) => Some(traced.into()),
+    }
+}

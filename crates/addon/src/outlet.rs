@@ -1,0 +1,61 @@
+//! How Python wakes Node: an inbox whose bell is one coalesced call of a thread-safe function.
+
+use std::sync::Arc;
+
+use asgi_node_core::{Exchange, Inbox, Notify, Waker};
+use napi::Status;
+use napi::bindgen_prelude::Function;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+
+/// Calls the native `drain` on the JavaScript thread. Weak: by itself it does not keep the process alive.
+type Bell = ThreadsafeFunction<(), (), (), Status, false, true>;
+
+struct Ring(Arc<Bell>);
+
+impl Waker for Ring {
+    fn wake(&self) {
+        // Refused only while the environment goes down; its cleanup hook settles what is under way.
+        self.0.call((), ThreadsafeFunctionCallMode::NonBlocking);
+    }
+}
+
+/// Exchanges with news for JavaScript, in the order in which they got them.
+pub(crate) struct Outlet {
+    inbox: Inbox<Arc<Exchange>>,
+    bell: Arc<Bell>,
+}
+
+impl Outlet {
+    /// An outlet that calls `drain`.
+    pub(crate) fn new(drain: &Function<'_, (), ()>) -> napi::Result<Self> {
+        let bell = drain
+            .build_threadsafe_function::<()>()
+            .weak::<true>()
+            .callee_handled::<false>();
+        let bell = Arc::new(bell.build_callback(|_| Ok(()))?);
+        Ok(Self {
+            inbox: Inbox::new(usize::MAX, Box::new(Ring(Arc::clone(&bell)))),
+            bell,
+        })
+    }
+
+    /// Takes all exchanges with news.
+    pub(crate) fn take(&self, batch: &mut Vec<Arc<Exchange>>) {
+        self.inbox.take(batch);
+    }
+
+    pub(crate) fn bell(&self) -> napi::sys::napi_threadsafe_function {
+        self.bell.raw()
+    }
+
+    /// Nobody listens any more.
+    pub(crate) fn close(&self) {
+        drop(self.inbox.close());
+    }
+}
+
+impl Notify for Outlet {
+    fn notify(&self, exchange: Arc<Exchange>) {
+        drop(self.inbox.post(exchange));
+    }
+}

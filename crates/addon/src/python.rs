@@ -1,0 +1,90 @@
+//! Starting the interpreter from JavaScript.
+
+use std::path::PathBuf;
+use std::sync::mpsc::sync_channel;
+
+use asgi_node_bridge::interpreter;
+use asgi_node_core::Error;
+use napi::bindgen_prelude::Object;
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use crate::errors::NativeFailure;
+
+/// How to start Python.
+#[napi(object)]
+#[derive(Debug)]
+pub struct StartOptions {
+    /// The interpreter whose life we lead: a venv's own `bin/python`.
+    pub executable: String,
+    /// The library that the loader opened for it.
+    pub libpython: String,
+    /// The folder that holds the Python package `asgi_node`.
+    pub package_dir: String,
+    /// `RTLD_DEEPBIND` for extensions; undefined: where it helps and is safe.
+    pub deepbind: Option<bool>,
+    /// `sys.argv`.
+    pub argv: Vec<String>,
+}
+
+/// What became of a start: one of the two.
+#[napi(object)]
+#[derive(Debug, Default)]
+pub struct StartOutcome {
+    /// The facts of the running interpreter, as JSON.
+    pub facts: Option<String>,
+    /// Why it does not run.
+    pub failure: Option<NativeFailure>,
+}
+
+impl From<StartOptions> for interpreter::Options {
+    fn from(options: StartOptions) -> Self {
+        Self {
+            executable: PathBuf::from(options.executable),
+            libpython: PathBuf::from(options.libpython),
+            package_dir: PathBuf::from(options.package_dir),
+            deepbind: options.deepbind,
+            argv: options.argv,
+        }
+    }
+}
+
+type Started = std::result::Result<std::sync::Arc<interpreter::Facts>, Error>;
+
+fn outcome(started: Started) -> StartOutcome {
+    match started {
+        Ok(facts) => StartOutcome {
+            facts: serde_json::to_string(&*facts).ok(),
+            failure: None,
+        },
+        Err(error) => StartOutcome {
+            facts: None,
+            failure: Some(error.into()),
+        },
+    }
+}
+
+/// Starts the interpreter unless it runs. The promise never rejects.
+#[napi(catch_unwind, ts_return_type = "Promise<StartOutcome>")]
+pub fn start_python(env: &Env, options: StartOptions) -> Result<Object<'_>> {
+    let (deferred, promise) = env.create_deferred()?;
+    interpreter::start(options.into(), move |started| {
+        deferred.resolve(move |_| Ok(outcome(started)));
+    });
+    Ok(promise)
+}
+
+/// The same, blocking until it runs.
+#[napi(catch_unwind)]
+pub fn start_python_sync(options: StartOptions) -> StartOutcome {
+    let (sender, receiver) = sync_channel(1);
+    interpreter::start(options.into(), move |started| drop(sender.send(started)));
+    let lost = || Err(Error::PythonStartFailed("the thread of Python ended".into()));
+    outcome(receiver.recv().unwrap_or_else(|_| lost()))
+}
+
+/// The facts of the running interpreter as JSON; null before it runs.
+#[napi(catch_unwind)]
+pub fn python_facts() -> Option<String> {
+    interpreter::facts().and_then(|facts| serde_json::to_string(&*facts).ok())
+}

@@ -1,0 +1,61 @@
+//! `handleRequestSync`: the one caller that waits, on a condition variable and still without attaching to Python.
+
+use std::sync::Arc;
+
+use asgi_node_core::{Exchange, Failure, Notify, ResponseEvent};
+use parking_lot::{Condvar, Mutex};
+
+/// The host of one synchronous call.
+#[derive(Default)]
+pub(crate) struct SyncHost {
+    news: Mutex<bool>,
+    bell: Condvar,
+}
+
+impl Notify for SyncHost {
+    fn notify(&self, _: Arc<Exchange>) {
+        *self.news.lock() = true;
+        self.bell.notify_one();
+    }
+}
+
+/// A whole response.
+#[derive(Default)]
+pub(crate) struct Whole {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl SyncHost {
+    /// Blocks until the exchange has its outcome.
+    pub(crate) fn wait(&self, exchange: &Exchange) -> Result<Whole, Failure> {
+        let mut whole = Whole::default();
+        loop {
+            let mut news = self.news.lock();
+            while !std::mem::take(&mut *news) {
+                self.bell.wait(&mut news);
+            }
+            drop(news);
+            for event in exchange.take_events() {
+                let last = event.is_last();
+                match event {
+                    ResponseEvent::Complete { status, headers, body }
+                    | ResponseEvent::Start { status, headers, body } => {
+                        whole = Whole { status, headers, body };
+                    }
+                    ResponseEvent::Body(mut body) | ResponseEvent::End { mut body, .. } => whole.body.append(&mut body),
+                    ResponseEvent::Failed(failure) => return Err(failure),
+                    // The host offered none of these: there is no body to come, no interim response, no file.
+                    ResponseEvent::Resume
+                    | ResponseEvent::Continue
+                    | ResponseEvent::EarlyHint(_)
+                    | ResponseEvent::File { .. } => {}
+                }
+                if last {
+                    return Ok(whole);
+                }
+            }
+        }
+    }
+}

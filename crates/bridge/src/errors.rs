@@ -1,0 +1,68 @@
+//! Core errors as Python exceptions, and Python exceptions as core errors.
+
+use asgi_node_core::{Error, Raises};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+pyo3::create_exception!(
+    asgi_node,
+    ClientDisconnected,
+    PyOSError,
+    "Raised by `send()` after the client has gone (ASGI HTTP 2.4). Silent when it escapes the application."
+);
+
+/// The exception that an app gets from `send`.
+pub(crate) fn to_python(error: &Error) -> PyErr {
+    let message = error.to_string();
+    match error.raises() {
+        Raises::Type => PyTypeError::new_err(message),
+        Raises::Value => PyValueError::new_err(message),
+        Raises::Runtime => PyRuntimeError::new_err(message),
+        Raises::Disconnected => ClientDisconnected::new_err(message),
+    }
+}
+
+/// A host-facing error with the Python traceback behind it.
+#[derive(Debug, Clone)]
+pub struct Traced {
+    /// What the host reports.
+    pub error: Error,
+    /// The traceback as Python prints it; empty when no exception was the reason.
+    pub traceback: String,
+}
+
+impl From<Error> for Traced {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            traceback: String::new(),
+        }
+    }
+}
+
+/// `asgi_node.errors.AppLoadError` keeps its code; anything else becomes `otherwise(message)`.
+pub(crate) fn from_python(py: Python<'_>, raised: &PyErr, otherwise: impl FnOnce(String) -> Error) -> Traced {
+    let value = raised.value(py);
+    let text = |name: &str| value.getattr(name).ok().and_then(|v| v.extract::<String>().ok());
+    if let (Some(code), Some(message)) = (text("code"), text("message")) {
+        return Traced {
+            error: Error::AppLoad { code, message },
+            traceback: text("traceback").unwrap_or_default(),
+        };
+    }
+    Traced {
+        error: otherwise(raised.to_string()),
+        traceback: traceback(py, raised),
+    }
+}
+
+/// The traceback as Python prints it.
+pub(crate) fn traceback(py: Python<'_>, raised: &PyErr) -> String {
+    let format = || -> PyResult<String> {
+        let lines = py
+            .import("traceback")?
+            .call_method1("format_exception", (raised.value(py),))?;
+        lines.try_iter()?.map(|line| line?.extract::<String>()).collect()
+    };
+    format().unwrap_or_else(|_| raised.to_string())
+}

@@ -1,0 +1,266 @@
+//! The asyncio loop's thread, seen from Rust.
+//!
+//! Hosts push [`Message`]s into an [`EventLoop`]; one wake-up later the selector calls [`Drain`], which takes the whole
+//! batch. The loop's thread is the only one that touches what is in [`LoopSide`].
+
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use asgi_node_core::{Exchange, Inbox, Notify, RequestHead};
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::application::Application;
+use crate::exchange::HttpExchange;
+use crate::wakeup::{self, Alarm};
+
+/// The most messages that one call of [`Drain`] handles before other callbacks of the loop get their turn.
+const BATCH: usize = 256;
+
+/// Requests that may wait for the loop, over all handlers; each handler has its own, smaller limit.
+const CAPACITY: usize = 1 << 20;
+
+/// A job for the event loop's thread.
+type Call = Box<dyn FnOnce(Python<'_>, &Arc<LoopSide>) + Send>;
+
+/// Something to do on the event loop's thread.
+pub enum Message {
+    /// Start the app for a request.
+    Request(Arc<Application>, Arc<Exchange>, RequestHead),
+    /// An exchange that the loop waits for has news.
+    News(Arc<Exchange>),
+    /// Anything else; rare.
+    Call(Call),
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Request(..) => "Request",
+            Self::News(_) => "News",
+            Self::Call(_) => "Call",
+        })
+    }
+}
+
+/// The hosts' end: where messages go in.
+#[derive(Debug)]
+pub struct EventLoop {
+    inbox: Inbox<Message>,
+}
+
+impl EventLoop {
+    /// A loop to be, and the callable that its thread gives to `add_reader`.
+    pub fn new() -> std::io::Result<(Arc<Self>, Drain)> {
+        let (bell, alarm) = wakeup::pair()?;
+        let event_loop = Arc::new(Self {
+            inbox: Inbox::new(CAPACITY, Box::new(bell)),
+        });
+        let drain = Drain {
+            event_loop: Arc::clone(&event_loop),
+            alarm,
+            side: Arc::new(LoopSide::new()),
+            backlog: Mutex::new((VecDeque::new(), Vec::new())),
+        };
+        Ok((event_loop, drain))
+    }
+
+    /// Queues a request; gives it back when the queue is full.
+    pub(crate) fn offer(&self, message: Message) -> Result<(), Message> {
+        self.inbox.offer(message)
+    }
+
+    /// Runs something on the loop's thread. Dropped if the loop has ended.
+    pub fn call(&self, call: impl FnOnce(Python<'_>, &Arc<LoopSide>) + Send + 'static) {
+        drop(self.inbox.post(Message::Call(Box::new(call))));
+    }
+}
+
+impl Notify for EventLoop {
+    fn notify(&self, exchange: Arc<Exchange>) {
+        drop(self.inbox.post(Message::News(exchange)));
+    }
+}
+
+/// What only the loop's thread touches.
+pub struct LoopSide {
+    /// Exchanges that wait for news, by the address of their core half (which they keep alive).
+    waiting: Mutex<HashMap<usize, Py<HttpExchange>>>,
+    /// Exchanges whose start is held for their first body event.
+    held: Mutex<Vec<Py<HttpExchange>>>,
+    draining: AtomicBool,
+    flush_scheduled: AtomicBool,
+    bound: PyOnceLock<Running>,
+}
+
+struct Running {
+    event_loop: Py<PyAny>,
+    create_future: Py<PyAny>,
+    call_soon: Py<PyAny>,
+    flush: Py<PyAny>,
+}
+
+impl std::fmt::Debug for LoopSide {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoopSide")
+            .field("waiting", &self.waiting.lock().len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl LoopSide {
+    fn new() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            held: Mutex::default(),
+            draining: AtomicBool::new(false),
+            flush_scheduled: AtomicBool::new(false),
+            bound: PyOnceLock::new(),
+        }
+    }
+
+    fn bound(&self, py: Python<'_>) -> PyResult<&Running> {
+        let missing = || pyo3::exceptions::PyRuntimeError::new_err("the event loop does not run");
+        self.bound.get(py).ok_or_else(missing)
+    }
+
+    /// The asyncio loop.
+    pub fn event_loop<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.bound(py)?.event_loop.bind(py).clone())
+    }
+
+    pub(crate) fn create_future<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.bound(py)?.create_future.bind(py).call0()
+    }
+
+    /// Wants `HttpExchange::wake` to be called at the next news.
+    pub(crate) fn wait(&self, key: usize, exchange: Py<HttpExchange>) {
+        self.waiting.lock().insert(key, exchange);
+    }
+
+    /// No longer wants news.
+    pub(crate) fn forget(&self, key: usize) {
+        let forgotten = self.waiting.lock().remove(&key);
+        drop(forgotten);
+    }
+
+    /// Flushes this exchange's start at the next turn of the loop unless a body event comes first.
+    pub(crate) fn hold(&self, py: Python<'_>, exchange: Py<HttpExchange>) -> PyResult<()> {
+        self.held.lock().push(exchange);
+        // While draining, the end of the drain looks whether a flush is needed at all: mostly it is not.
+        if self.draining.load(Ordering::Relaxed) {
+            Ok(())
+        } else {
+            self.schedule_flush(py)
+        }
+    }
+
+    fn schedule_flush(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.flush_scheduled.swap(true, Ordering::Relaxed) {
+            let bound = self.bound(py)?;
+            bound.call_soon.bind(py).call1((&bound.flush,))?;
+        }
+        Ok(())
+    }
+
+    fn flush(&self, py: Python<'_>) {
+        self.flush_scheduled.store(false, Ordering::Relaxed);
+        let held = std::mem::take(&mut *self.held.lock());
+        for exchange in held {
+            HttpExchange::flush_start(exchange.bind(py));
+        }
+    }
+
+    fn after_drain(&self, py: Python<'_>) -> PyResult<()> {
+        let still_held = {
+            let mut held = self.held.lock();
+            held.retain(|exchange| exchange.get().holds_start());
+            !held.is_empty()
+        };
+        if still_held { self.schedule_flush(py) } else { Ok(()) }
+    }
+}
+
+/// Takes what the hosts have sent. Give it to `loop.add_reader(drain.fileno(), drain)`.
+#[pyclass(frozen, module = "asgi_node._native")]
+#[derive(Debug)]
+pub struct Drain {
+    event_loop: Arc<EventLoop>,
+    alarm: Alarm,
+    side: Arc<LoopSide>,
+    /// What one call left for the next, and a vector to take batches with.
+    backlog: Mutex<(VecDeque<Message>, Vec<Message>)>,
+}
+
+#[pymethods]
+impl Drain {
+    /// The descriptor that becomes readable when something was sent.
+    fn fileno(&self) -> RawFd {
+        self.alarm.fd()
+    }
+
+    /// Tells it which loop it serves. Called once, on the loop's thread, before the loop runs.
+    fn bind(slf: &Bound<'_, Self>, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
+        let bound = Running {
+            event_loop: event_loop.clone().unbind(),
+            create_future: event_loop.getattr("create_future")?.unbind(),
+            call_soon: event_loop.getattr("call_soon")?.unbind(),
+            flush: slf.getattr("flush")?.unbind(),
+        };
+        slf.get()
+            .side
+            .bound
+            .set(slf.py(), bound)
+            .map_err(|_| pyo3::exceptions::PyRuntimeError::new_err("this Drain already serves a loop"))
+    }
+
+    /// Sends the starts that were held for a body which did not come in time.
+    fn flush(&self, py: Python<'_>) {
+        self.side.flush(py);
+    }
+
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        self.alarm.silence();
+        self.side.draining.store(true, Ordering::Relaxed);
+        let more = self.handle_batch(py);
+        self.side.draining.store(false, Ordering::Relaxed);
+        if more {
+            // Through the selector again, so that the loop's other callbacks come in between.
+            self.event_loop.call(|_, _| {});
+        }
+        self.side.after_drain(py)
+    }
+}
+
+impl Drain {
+    /// Handles at most [`BATCH`] messages; tells whether some are left.
+    fn handle_batch(&self, py: Python<'_>) -> bool {
+        for _ in 0..BATCH {
+            let Some(message) = self.next() else { return false };
+            match message {
+                Message::Request(app, exchange, head) => app.start(py, &self.side, exchange, &head),
+                Message::News(exchange) => {
+                    let waiting = self.side.waiting.lock().remove(&HttpExchange::key(&exchange));
+                    if let Some(waiting) = waiting {
+                        HttpExchange::wake(waiting.bind(py));
+                    }
+                }
+                Message::Call(call) => call(py, &self.side),
+            }
+        }
+        let (backlog, _) = &*self.backlog.lock();
+        !backlog.is_empty()
+    }
+
+    fn next(&self) -> Option<Message> {
+        let (backlog, batch) = &mut *self.backlog.lock();
+        if backlog.is_empty() {
+            self.event_loop.inbox.take(batch);
+            backlog.extend(batch.drain(..));
+        }
+        backlog.pop_front()
+    }
+}

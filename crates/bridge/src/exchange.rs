@@ -1,0 +1,230 @@
+//! One request as Python sees it: what `receive` and `send` are methods of.
+
+use std::sync::Arc;
+
+use asgi_node_core::framing::Version;
+use asgi_node_core::{Emitted, Error, Exchange, Failure, Received, RequestHead, ResponseEvent, ResponseState};
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+
+use crate::application::Application;
+use crate::event_loop::LoopSide;
+use crate::outgoing::Outgoing;
+use crate::receive::Receive;
+use crate::send;
+
+/// The response's progress; the GIL is held whenever it is locked, and no Python code runs meanwhile.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    pub(crate) state: ResponseState,
+    pub(crate) outgoing: Outgoing,
+    /// Futures that the next news resolves.
+    waiters: Vec<Py<PyAny>>,
+    /// The app's task has ended.
+    ended: bool,
+}
+
+/// One HTTP request and its response.
+#[pyclass(frozen, module = "asgi_node._native")]
+#[derive(Debug)]
+pub struct HttpExchange {
+    core: Arc<Exchange>,
+    side: Arc<LoopSide>,
+    app: Arc<Application>,
+    version: Version,
+    extensions: u32,
+    takes_trailers: bool,
+    pub(crate) progress: Mutex<Progress>,
+}
+
+impl HttpExchange {
+    pub(crate) fn new(
+        core: Arc<Exchange>,
+        side: Arc<LoopSide>,
+        app: Arc<Application>,
+        state: ResponseState,
+        head: &RequestHead,
+    ) -> Self {
+        let progress = Progress {
+            state,
+            outgoing: Outgoing::default(),
+            waiters: Vec::new(),
+            ended: false,
+        };
+        Self {
+            core,
+            side,
+            app,
+            version: head.version(),
+            extensions: head.extensions(),
+            takes_trailers: head.takes_trailers(),
+            progress: Mutex::new(progress),
+        }
+    }
+
+    /// What the loop's side knows a waiting exchange by.
+    pub(crate) fn key(core: &Arc<Exchange>) -> usize {
+        Arc::as_ptr(core).addr()
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Exchange> {
+        &self.core
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Whether the connection supports this extension ([`asgi_node_core::head`]).
+    pub(crate) fn supports(&self, extension: u32) -> bool {
+        self.extensions & extension != 0
+    }
+
+    /// Whether the client said `TE: trailers`.
+    pub(crate) fn takes_trailers(&self) -> bool {
+        self.takes_trailers
+    }
+
+    pub(crate) fn holds_start(&self) -> bool {
+        self.progress.lock().outgoing.holds_start()
+    }
+
+    /// What `receive` finds: a disconnect as soon as the response is complete (checklist 45).
+    pub(crate) fn received(&self) -> Received {
+        if self.progress.lock().state.is_complete() {
+            Received::Disconnected
+        } else {
+            self.core.receive()
+        }
+    }
+
+    /// A future that the next news resolves.
+    pub(crate) fn add_waiter<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let this = slf.get();
+        let future = this.side.create_future(slf.py())?;
+        this.progress.lock().waiters.push(future.clone().unbind());
+        Self::watch(slf);
+        Ok(future)
+    }
+
+    /// Wants [`Self::wake`] at the next news of the core.
+    pub(crate) fn watch(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        this.side.wait(Self::key(&this.core), slf.clone().unbind());
+    }
+
+    /// Holds the start until the next turn of the loop.
+    pub(crate) fn hold(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.get().side.hold(slf.py(), slf.clone().unbind())
+    }
+
+    /// The held start goes out by itself: no body event came in time.
+    pub(crate) fn flush_start(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        this.progress.lock().outgoing.flush_start(&this.core);
+    }
+
+    /// The core has news: the window has opened, body has arrived, or the client has gone.
+    pub(crate) fn wake(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        Self::pump(slf);
+        this.wake_waiters(slf.py());
+    }
+
+    /// Hands over what waits; is called again when the window opens.
+    pub(crate) fn pump(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        let mut progress = this.progress.lock();
+        if !progress.outgoing.is_waiting() {
+            return;
+        }
+        match progress.outgoing.pump(slf.py(), &this.core) {
+            Emitted::Open => {}
+            Emitted::Full => {
+                drop(progress);
+                Self::watch(slf);
+            }
+            Emitted::Gone => progress.outgoing.clear(),
+        }
+    }
+
+    /// Resolves the futures of all pending calls; each looks for itself whether its wait is over.
+    pub(crate) fn wake_waiters(&self, py: Python<'_>) {
+        let waiters = std::mem::take(&mut self.progress.lock().waiters);
+        for future in waiters {
+            let future = future.bind(py);
+            let resolve = || -> PyResult<()> {
+                if !future.call_method0(pyo3::intern!(py, "done"))?.is_truthy()? {
+                    future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
+                }
+                Ok(())
+            };
+            if let Err(raised) = resolve() {
+                raised.write_unraisable(py, Some(future));
+            }
+        }
+    }
+
+    /// The app's task has ended, once. `Some` is the failure; tells whether the host was told of it.
+    fn end(&self, failure: Option<(Error, String)>) -> bool {
+        let mut progress = self.progress.lock();
+        if std::mem::replace(&mut progress.ended, true) {
+            return false;
+        }
+        self.app.done();
+        if progress.state.is_complete() {
+            return false;
+        }
+        let (error, traceback) = failure.unwrap_or_else(|| (no_response(&progress), String::new()));
+        progress.outgoing.clear();
+        let started = progress.outgoing.is_started();
+        drop(progress);
+        self.core.emit(ResponseEvent::Failed(Failure {
+            error,
+            traceback,
+            started,
+        })) != Emitted::Gone
+    }
+}
+
+fn no_response(progress: &Progress) -> Error {
+    Error::AppNoResponse(
+        if progress.state.is_started() {
+            "the application returned before its response was complete (no final http.response.body)"
+        } else {
+            "the application returned without sending http.response.start"
+        }
+        .into(),
+    )
+}
+
+#[pymethods]
+impl HttpExchange {
+    /// The ASGI `receive` of this request.
+    fn receive(slf: Py<Self>) -> Receive {
+        Receive::new(slf)
+    }
+
+    /// The ASGI `send` of this request.
+    fn send<'py>(slf: &Bound<'py, Self>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        send::send(slf, event)
+    }
+
+    /// The app's task has ended: by an exception when `message` is given. Returns whether the host reports it; if not,
+    /// the response was complete, or the client had gone, and reporting is up to the caller.
+    #[pyo3(signature = (message=None, traceback=None))]
+    fn finish(&self, py: Python<'_>, message: Option<String>, traceback: Option<String>) -> bool {
+        let told = self.end(message.map(|m| (Error::AppError(m), traceback.unwrap_or_default())));
+        self.side.forget(Self::key(&self.core));
+        // A receive() that another task still waits in sees that the response is over.
+        self.wake_waiters(py);
+        told
+    }
+}
+
+impl Drop for HttpExchange {
+    fn drop(&mut self) {
+        let destroyed = "the task of the application was destroyed before it ended";
+        self.end(Some((Error::AppNoResponse(destroyed.into()), String::new())));
+    }
+}

@@ -1,0 +1,199 @@
+//! All unsafe code of this crate: starting an interpreter through functions that the stable ABI does not declare.
+//!
+//! They are looked up by name, because which of them exist depends on the libpython that the loader opened. Every symbol
+//! below is called only by [`crate::interpreter`], on the one thread that becomes Python's main thread, before any other
+//! thread has touched Python.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
+use std::path::Path;
+
+use asgi_node_core::Error;
+
+/// `PyStatus` (PEP 587): the same layout since 3.8.
+#[repr(C)]
+struct Status {
+    kind: c_int,
+    function: *const c_char,
+    message: *const c_char,
+    exit_code: c_int,
+}
+
+/// Room for a `PyPreConfig`, which has ten ints; only Python looks inside.
+type OpaquePreConfig = [u64; 32];
+
+fn symbol(name: &CStr) -> Option<*mut c_void> {
+    // SAFETY: `name` is a C string; RTLD_DEFAULT needs no handle to be alive. The loader has put libpython into the
+    // global scope, where it stays: nothing closes it.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!found.is_null()).then_some(found)
+}
+
+/// Looks a function up and gives it its C type.
+macro_rules! function {
+    ($name:literal : $type:ty) => {{
+        let found = symbol($name)
+            .ok_or_else(|| Error::PythonStartFailed(format!("libpython has no {}", $name.to_string_lossy())))?;
+        // SAFETY: the symbol is CPython's, and the type is the one in its headers for all versions from 3.11.
+        unsafe { std::mem::transmute::<*mut c_void, $type>(found) }
+    }};
+}
+
+fn failed(what: &str, message: *const c_char) -> Error {
+    let reason = if message.is_null() {
+        "no reason given".into()
+    } else {
+        // SAFETY: CPython's status messages are static, NUL-terminated strings.
+        unsafe { CStr::from_ptr(message) }.to_string_lossy()
+    };
+    Error::PythonStartFailed(format!("{what}: {reason}"))
+}
+
+/// Starts the interpreter on this thread, without `site`, as if `program` had been run. The thread is attached afterwards.
+pub(crate) fn initialize(program: &Path) -> Result<(), Error> {
+    let program = CString::new(program.as_os_str().as_encoded_bytes())
+        .map_err(|_| Error::PythonStartFailed("the interpreter's path holds a NUL byte".into()))?;
+    if symbol(c"PyInitConfig_Create").is_some() {
+        initialize_with_init_config(&program)
+    } else {
+        initialize_with_globals(&program)
+    }
+}
+
+/// Python 3.14 and later (PEP 741).
+fn initialize_with_init_config(program: &CStr) -> Result<(), Error> {
+    let create = function!(c"PyInitConfig_Create": unsafe extern "C" fn() -> *mut c_void);
+    let free = function!(c"PyInitConfig_Free": unsafe extern "C" fn(*mut c_void));
+    let set_int = function!(c"PyInitConfig_SetInt": unsafe extern "C" fn(*mut c_void, *const c_char, i64) -> c_int);
+    let set_str =
+        function!(c"PyInitConfig_SetStr": unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> c_int);
+    let error = function!(c"PyInitConfig_GetError": unsafe extern "C" fn(*mut c_void, *mut *const c_char) -> c_int);
+    let start = function!(c"Py_InitializeFromInitConfig": unsafe extern "C" fn(*mut c_void) -> c_int);
+    // A PyInitConfig begins isolated; these make it what `python` itself would be.
+    let numbers: [(&CStr, i64); 7] = [
+        (c"isolated", 0),
+        (c"use_environment", 1),
+        (c"user_site_directory", 1),
+        (c"configure_locale", 1),
+        (c"coerce_c_locale", 1),
+        (c"install_signal_handlers", 0),
+        (c"site_import", 0),
+    ];
+    // SAFETY: `config` is what PyInitConfig_Create gave, used on this thread only and freed once; names and values are
+    // C strings that outlive the calls.
+    unsafe {
+        let config = create();
+        if config.is_null() {
+            return Err(Error::PythonStartFailed("no memory for the configuration".into()));
+        }
+        let accepted = numbers
+            .iter()
+            .all(|(name, value)| set_int(config, name.as_ptr(), *value) == 0)
+            && set_str(config, c"program_name".as_ptr(), program.as_ptr()) == 0;
+        let outcome = if accepted && start(config) == 0 {
+            Ok(())
+        } else {
+            let mut message = std::ptr::null();
+            error(config, &raw mut message);
+            Err(failed("Python did not start", message))
+        };
+        free(config);
+        outcome
+    }
+}
+
+/// Python 3.11 to 3.13.
+fn initialize_with_globals(program: &CStr) -> Result<(), Error> {
+    let configure = function!(c"PyPreConfig_InitPythonConfig": unsafe extern "C" fn(*mut OpaquePreConfig));
+    let preinitialize = function!(c"Py_PreInitialize": unsafe extern "C" fn(*const OpaquePreConfig) -> Status);
+    let decode = function!(c"Py_DecodeLocale": unsafe extern "C" fn(*const c_char, *mut usize) -> *mut libc::wchar_t);
+    let set_program = function!(c"Py_SetProgramName": unsafe extern "C" fn(*const libc::wchar_t));
+    let start = function!(c"Py_InitializeEx": unsafe extern "C" fn(c_int));
+    let is_initialized = function!(c"Py_IsInitialized": unsafe extern "C" fn() -> c_int);
+    let no_site = symbol(c"Py_NoSiteFlag").ok_or_else(|| failed("libpython has no Py_NoSiteFlag", std::ptr::null()))?;
+    let mut pre: OpaquePreConfig = [0; 32];
+    // SAFETY: `pre` is larger than any PyPreConfig and written by Python before it reads it. The program's name is decoded
+    // after the pre-initialisation, as Python demands, and never freed, as it demands too. Py_NoSiteFlag is an int.
+    unsafe {
+        configure(&raw mut pre);
+        let status = preinitialize(&raw const pre);
+        if status.kind != 0 {
+            return Err(failed("Python did not start", status.message));
+        }
+        let wide = decode(program.as_ptr(), std::ptr::null_mut());
+        if wide.is_null() {
+            return Err(Error::PythonStartFailed(
+                "the interpreter's path cannot be decoded".into(),
+            ));
+        }
+        set_program(wide);
+        *no_site.cast::<c_int>() = 1;
+        start(0);
+        if is_initialized() == 0 {
+            return Err(Error::PythonStartFailed(
+                "Py_InitializeEx returned without an interpreter".into(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Detaches the thread that started the interpreter, for good: others may run Python now.
+pub(crate) fn release() {
+    // SAFETY: called once, on the thread that `initialize` attached, with no Python object borrowed. The thread state is
+    // kept alive by the interpreter, which is never finalised.
+    unsafe { pyo3::ffi::PyEval_SaveThread() };
+}
+
+/// Sets a field of `sys.flags`, which Python offers no way to change: `no_site` must not be inherited by child processes.
+pub(crate) fn set_flag(flags: &pyo3::Bound<'_, pyo3::PyAny>, index: usize, value: c_long) {
+    let Ok(index) = isize::try_from(index) else { return };
+    // SAFETY: `flags` is `sys.flags`, a struct sequence with more than `index` fields (the caller found the field in its
+    // __match_args__); SetItem steals the new reference. The old value is a small int, which is immortal or shared.
+    unsafe {
+        let value = pyo3::ffi::PyLong_FromLong(value);
+        if !value.is_null() {
+            pyo3::ffi::PyStructSequence_SetItem(flags.as_ptr(), index, value);
+        }
+    }
+}
+
+/// A library other than libc that defines `malloc` and comes before it: a preloaded allocator, which is no friend of
+/// `RTLD_DEEPBIND` (what one of the two allocates, the other would free).
+pub(crate) fn replaced_allocator() -> Option<String> {
+    let mut found: Option<String> = None;
+    // SAFETY: the callback runs before this returns, on this thread, and gets back the reference that it was given.
+    unsafe { libc::dl_iterate_phdr(Some(defines_malloc), (&raw mut found).cast()) };
+    found
+}
+
+/// Looks at one loaded object, in the order in which symbols are looked up; 1 ends the search.
+unsafe extern "C" fn defines_malloc(object: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> c_int {
+    // SAFETY: the linker gives a valid object, whose name is a C string; `found` is what `replaced_allocator` gave.
+    // dlopen with RTLD_NOLOAD only counts a reference, which dlclose gives back; dladdr fills `info` when it returns
+    // non-zero.
+    unsafe {
+        let name = CStr::from_ptr((*object).dlpi_name);
+        let text = name.to_string_lossy();
+        let file = text.rsplit('/').next().unwrap_or_default();
+        if file.is_empty() || file.starts_with("linux-vdso") {
+            return 0;
+        }
+        if file.starts_with("libc.") || file.starts_with("libc-") {
+            return 1;
+        }
+        let handle = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD);
+        if handle.is_null() {
+            return 0;
+        }
+        let malloc = libc::dlsym(handle, c"malloc".as_ptr());
+        let mut info = std::mem::MaybeUninit::<libc::Dl_info>::uninit();
+        let own = !malloc.is_null()
+            && libc::dladdr(malloc, info.as_mut_ptr()) != 0
+            && CStr::from_ptr(info.assume_init().dli_fname) == name;
+        libc::dlclose(handle);
+        if own {
+            *found.cast::<Option<String>>() = Some(text.into_owned());
+        }
+        c_int::from(own)
+    }
+}

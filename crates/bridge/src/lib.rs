@@ -1,0 +1,49 @@
+//! The Python half of asgi-node. Knows neither Node nor sockets: the addon and the Python test client drive it alike.
+//!
+//! Files in the order of the data path: [`wakeup`] and [`event_loop`] (how a request reaches Python), [`application`] (what
+//! serves it), `scope`, `exchange`, `receive`, `send` (what the app sees), `errors`. [`interpreter`] starts Python when
+//! there is none; `ffi` holds all unsafe code.
+//!
+//! # Threads
+//!
+//! Everything in here that takes a `Python<'_>` runs on a thread of Python's. A host's thread only builds an
+//! [`asgi_node_core::Exchange`] and offers it to an [`event_loop::EventLoop`]: it never attaches.
+
+pub mod application;
+pub mod errors;
+pub mod event_loop;
+mod exchange;
+mod ffi;
+pub mod interpreter;
+mod names;
+mod outgoing;
+mod receive;
+mod scope;
+mod send;
+mod suspension;
+pub mod wakeup;
+
+use pyo3::prelude::*;
+
+/// `asgi_node._native`: what the Python package needs of Rust. Typed in `python/asgi_node/_native.pyi`.
+#[pymodule]
+#[pyo3(name = "_native")]
+pub mod native {
+    #[pymodule_export]
+    use crate::errors::ClientDisconnected;
+    #[pymodule_export]
+    use crate::event_loop::Drain;
+    #[pymodule_export]
+    use crate::exchange::HttpExchange;
+    #[pymodule_export]
+    use crate::receive::Receive;
+    #[pymodule_export]
+    use crate::send::{Sending, Sent};
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,63 @@
+//! Strings that every request needs, made once.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyString};
+
+macro_rules! names {
+    ($($name:ident = $text:literal),* $(,)?) => {
+        /// The interned strings.
+        #[derive(Debug)]
+        pub(crate) struct Names {
+            $(pub(crate) $name: Py<PyString>,)*
+            /// `b""`
+            pub(crate) no_bytes: Py<PyBytes>,
+        }
+
+        impl Names {
+            fn new(py: Python<'_>) -> Self {
+                Self {
+                    $($name: PyString::intern(py, $text).unbind(),)*
+                    no_bytes: PyBytes::new(py, b"").unbind(),
+                }
+            }
+        }
+    };
+}
+
+names! {
+    asgi = "asgi",
+    body = "body",
+    client = "client",
+    disconnect = "http.disconnect",
+    early_hint = "http.response.early_hint",
+    extensions = "extensions",
+    headers = "headers",
+    http = "http",
+    http_version = "http_version",
+    links = "links",
+    method = "method",
+    more_body = "more_body",
+    more_trailers = "more_trailers",
+    path = "path",
+    pathsend = "http.response.pathsend",
+    query_string = "query_string",
+    raw_path = "raw_path",
+    request = "http.request",
+    response_trailers = "http.response.trailers",
+    root_path = "root_path",
+    scheme = "scheme",
+    server = "server",
+    spec_version = "spec_version",
+    state = "state",
+    status = "status",
+    trailers = "trailers",
+    type_ = "type",
+    version = "version",
+}
+
+/// The names; made on first use.
+pub(crate) fn names(py: Python<'_>) -> &Names {
+    static NAMES: PyOnceLock<Names> = PyOnceLock::new();
+    NAMES.get_or_init(py, || Names::new(py))
+}

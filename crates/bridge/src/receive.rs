@@ -1,0 +1,107 @@
+//! `receive()`: the awaitable that gives the app its next event (HTTP specification, "Request" and "Disconnect").
+
+use asgi_node_core::Received;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::exchange::HttpExchange;
+use crate::names::names;
+use crate::suspension::{Suspension, check_sent, stop};
+
+/// One call of `receive()`. A coroutine to all who ask, so that `asyncio.create_task(receive())` works.
+#[pyclass(frozen, module = "asgi_node._native")]
+#[derive(Debug)]
+pub struct Receive {
+    exchange: Py<HttpExchange>,
+    suspension: Suspension,
+}
+
+impl Receive {
+    pub(crate) fn new(exchange: Py<HttpExchange>) -> Self {
+        Self {
+            exchange,
+            suspension: Suspension::default(),
+        }
+    }
+
+    /// The event, or the future to yield.
+    fn step<'py>(&self, py: Python<'py>) -> PyResult<Step<'py>> {
+        if let Some(future) = self.suspension.pending(py)? {
+            return Ok(Step::Wait(future));
+        }
+        let exchange = self.exchange.bind(py);
+        match exchange.get().received() {
+            Received::Nothing => Ok(Step::Wait(self.suspension.wait(exchange)?)),
+            received => Ok(Step::Event(event(py, received)?)),
+        }
+    }
+}
+
+enum Step<'py> {
+    Wait(Bound<'py, PyAny>),
+    Event(Bound<'py, PyDict>),
+}
+
+fn event(py: Python<'_>, received: Received) -> PyResult<Bound<'_, PyDict>> {
+    let n = names(py);
+    let event = PyDict::new(py);
+    let Received::Body { chunks, more } = received else {
+        event.set_item(&n.type_, &n.disconnect)?;
+        return Ok(event);
+    };
+    event.set_item(&n.type_, &n.request)?;
+    let length = chunks.iter().map(Vec::len).sum();
+    if length == 0 {
+        event.set_item(&n.body, &n.no_bytes)?;
+    } else {
+        let body = PyBytes::new_with(py, length, |mut room| {
+            for chunk in &chunks {
+                let (head, tail) = room.split_at_mut(chunk.len());
+                head.copy_from_slice(chunk);
+                room = tail;
+            }
+            Ok(())
+        })?;
+        event.set_item(&n.body, body)?;
+    }
+    event.set_item(&n.more_body, more)?;
+    Ok(event)
+}
+
+#[pymethods]
+impl Receive {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.step(py)? {
+            Step::Wait(future) => Ok(future),
+            Step::Event(event) => Err(stop(Some(event.into_any()))),
+        }
+    }
+
+    fn send<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        check_sent(value)?;
+        self.__next__(value.py())
+    }
+
+    #[pyo3(signature = (kind, value=None, traceback=None))]
+    fn throw<'py>(
+        &self,
+        kind: &Bound<'py, PyAny>,
+        value: Option<&Bound<'py, PyAny>>,
+        traceback: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let _ = traceback;
+        Err(self.suspension.throw(kind, value))
+    }
+
+    fn close(&self) {
+        self.suspension.clear();
+    }
+}

@@ -1,0 +1,160 @@
+//! The ASGI scope of a request (HTTP specification 2.5, "HTTP Connection Scope"; checklist 15 to 38).
+
+use asgi_node_core::{RequestHead, head, target};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+
+use crate::application::raw_root;
+use crate::names::names;
+
+/// Builds scopes for one app.
+#[derive(Debug)]
+pub(crate) struct ScopeBuilder {
+    root_path: String,
+    raw_root: Vec<u8>,
+    /// All keys in their order with the values that rarely change: copying it is cheaper than filling a dict.
+    template: Py<PyDict>,
+    asgi: Py<PyDict>,
+}
+
+/// The versions of the specification that we keep to the letter.
+const ASGI_VERSION: &str = "3.0";
+const HTTP_SPEC_VERSION: &str = "2.5";
+
+impl ScopeBuilder {
+    pub(crate) fn new(py: Python<'_>, root_path: &str) -> PyResult<Self> {
+        let n = names(py);
+        let asgi = PyDict::new(py);
+        asgi.set_item(&n.version, ASGI_VERSION)?;
+        asgi.set_item(&n.spec_version, HTTP_SPEC_VERSION)?;
+        let py_root = PyString::intern(py, root_path);
+        let template = PyDict::new(py);
+        template.set_item(&n.type_, &n.http)?;
+        for key in [
+            &n.asgi,
+            &n.http_version,
+            &n.method,
+            &n.scheme,
+            &n.path,
+            &n.raw_path,
+            &n.query_string,
+        ] {
+            template.set_item(key, py.None())?;
+        }
+        template.set_item(&n.root_path, &py_root)?;
+        for key in [&n.headers, &n.client, &n.server, &n.state, &n.extensions] {
+            template.set_item(key, py.None())?;
+        }
+        Ok(Self {
+            root_path: root_path.to_owned(),
+            raw_root: raw_root(root_path),
+            template: template.unbind(),
+            asgi: asgi.unbind(),
+        })
+    }
+
+    /// A fresh scope; nothing in it that the app can change is shared with another request (checklist 37).
+    pub(crate) fn build<'py>(&self, py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, PyDict>> {
+        let n = names(py);
+        let scope = self.template.bind(py).copy()?;
+        scope.set_item(&n.asgi, self.asgi.bind(py).copy()?)?;
+        scope.set_item(&n.http_version, PyString::intern(py, head.version().as_str()))?;
+        scope.set_item(&n.method, method(py, head.method()))?;
+        scope.set_item(&n.scheme, if head.scheme() == b"https" { "https" } else { "http" })?;
+        self.set_paths(py, &scope, head)?;
+        scope.set_item(&n.headers, headers(py, head)?)?;
+        if let Some((host, port)) = head.client() {
+            scope.set_item(&n.client, (text(py, host), port))?;
+        }
+        if let Some((host, port)) = head.server() {
+            scope.set_item(&n.server, (text(py, host), port))?;
+        }
+        scope.set_item(&n.state, PyDict::new(py))?;
+        scope.set_item(&n.extensions, extensions(py, head)?)?;
+        Ok(scope)
+    }
+
+    fn set_paths(&self, py: Python<'_>, scope: &Bound<'_, PyDict>, head: &RequestHead) -> PyResult<()> {
+        let n = names(py);
+        let target = head.target();
+        let decoded = target::percent_decode(target.raw_path);
+        let own_root;
+        let (root, raw) = if head.root_path().is_empty() {
+            (self.root_path.as_str(), self.raw_root.as_slice())
+        } else {
+            own_root = String::from_utf8_lossy(head.root_path());
+            scope.set_item(&n.root_path, &*own_root)?;
+            (&*own_root, &*raw_root(&own_root))
+        };
+        if root.is_empty() {
+            scope.set_item(&n.path, text(py, &decoded))?;
+            scope.set_item(&n.raw_path, PyBytes::new(py, target.raw_path))?;
+        } else {
+            // As uvicorn does and Starlette expects: the path is the whole path, with the root in front (checklist 28).
+            scope.set_item(&n.path, format!("{root}{}", String::from_utf8_lossy(&decoded)))?;
+            scope.set_item(&n.raw_path, PyBytes::new(py, &[raw, target.raw_path].concat()))?;
+        }
+        if target.query.is_empty() {
+            scope.set_item(&n.query_string, &n.no_bytes)
+        } else {
+            scope.set_item(&n.query_string, PyBytes::new(py, target.query))
+        }
+    }
+}
+
+/// Bytes as text; what is no UTF-8 becomes U+FFFD (checklist 20).
+fn text<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
+    PyString::new(py, &String::from_utf8_lossy(bytes))
+}
+
+/// The usual methods are made once.
+fn method<'py>(py: Python<'py>, method: &[u8]) -> Bound<'py, PyString> {
+    macro_rules! interned {
+        ($($text:literal)*) => {
+            match method {
+                $(bytes if bytes == $text.as_bytes() => pyo3::intern!(py, $text).clone(),)*
+                other => text(py, other),
+            }
+        };
+    }
+    interned!("GET" "POST" "PUT" "DELETE" "HEAD" "OPTIONS" "PATCH")
+}
+
+/// A list of `(name, value)`: names lower-cased, order and duplicates kept (checklist 29, 30).
+fn headers<'py>(py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    let mut lower = [0u8; 64];
+    for (name, value) in head.headers() {
+        let name = match lower.get_mut(..name.len()) {
+            Some(short) => {
+                short.copy_from_slice(name);
+                short.make_ascii_lowercase();
+                PyBytes::new(py, short)
+            }
+            None => PyBytes::new(py, &name.to_ascii_lowercase()),
+        };
+        list.append(PyTuple::new(py, [name, PyBytes::new(py, value)])?)?;
+    }
+    Ok(list)
+}
+
+/// Only what works on this connection (checklist 36).
+fn extensions<'py>(py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, PyDict>> {
+    static NAMES: PyOnceLock<[(u32, Py<PyString>); 3]> = PyOnceLock::new();
+    let n = names(py);
+    let known = NAMES.get_or_init(py, || {
+        [
+            (head::TRAILERS, n.response_trailers.clone_ref(py)),
+            (head::EARLY_HINT, n.early_hint.clone_ref(py)),
+            (head::PATHSEND, n.pathsend.clone_ref(py)),
+        ]
+    });
+    let dict = PyDict::new(py);
+    for (bit, name) in known {
+        if head.supports(*bit) {
+            dict.set_item(name, PyDict::new(py))?;
+        }
+    }
+    Ok(dict)
+}

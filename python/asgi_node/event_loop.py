@@ -1,0 +1,52 @@
+"""The asyncio loop that all applications of one kind share, and its thread's life."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from typing import TYPE_CHECKING
+
+from .errors import AppLoadError
+
+if TYPE_CHECKING:
+    from ._native import Drain
+
+
+def choose(wanted: str, deepbind: bool) -> tuple[str, str]:
+    """Which loop, ``asyncio`` or ``uvloop``, and why.
+
+    ``auto`` takes uvloop only where it is bound to its own libuv: without RTLD_DEEPBIND its symbols come from the
+    libuv inside Node, another version.
+    """
+    if wanted == "asyncio":
+        return "asyncio", "option loop"
+    installed = importlib.util.find_spec("uvloop") is not None
+    if wanted == "uvloop":
+        if not installed:
+            raise AppLoadError(
+                "LOOP_NOT_AVAILABLE",
+                "loop 'uvloop' was asked for, but uvloop is not installed: `pip install uvloop`, or use loop 'auto'",
+            )
+        return "uvloop", "option loop"
+    if not installed:
+        return "asyncio", "uvloop is not installed"
+    if not deepbind:
+        return "asyncio", "without RTLD_DEEPBIND uvloop would run on the libuv inside Node"
+    return "uvloop", "uvloop is installed"
+
+
+def _new_loop(kind: str) -> asyncio.AbstractEventLoop:
+    if kind == "uvloop":
+        from .subprocesses import uvloop_class
+
+        return uvloop_class()()
+    return asyncio.new_event_loop()
+
+
+def run(drain: Drain, kind: str) -> None:
+    """Serves what comes through ``drain`` until the process ends. Runs on a thread of its own."""
+    loop = _new_loop(kind)
+    asyncio.set_event_loop(loop)
+    drain.bind(loop)
+    loop.add_reader(drain.fileno(), drain)
+    loop.run_forever()
