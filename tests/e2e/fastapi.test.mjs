@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { apps, assertReturnsTo, bytes, callJson, holdings, makeHandler, serveApp, sha256, until } from '../node/support.mjs'
+import { allHoldings, apps, assertReturnsTo, bytes, callJson, makeHandler, serveApp, sha256, until } from '../node/support.mjs'
 
 describe('FastAPI', { timeout: 40_000 }, () => {
   const site = serveApp({ before, after }, 'fastapi_app:app')
@@ -169,11 +169,10 @@ describe('FastAPI', { timeout: 40_000 }, () => {
       assert.deepEqual(answers.map((answer) => answer.item_id), numbers)
       await json('/sync', { headers })
     }
-    await callJson(watcher, '/threads')
     await round()
-    const held = holdings()
+    const held = await allHoldings(watcher)
     await round()
     // The thread pool of the sync endpoints may still grow to its size.
-    await assertReturnsTo(held, { threads: 5, handler: watcher })
+    await assertReturnsTo(held, { threads: 5, watcher })
   })
 })

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { apps, assertReturnsTo, bytes, callJson, holdings, makeHandler, openSocket, serveApp, sha256, until } from '../node/support.mjs'
+import { allHoldings, apps, assertReturnsTo, bytes, callJson, makeHandler, openSocket, serveApp, sha256, until } from '../node/support.mjs'
 
 describe('Starlette', { timeout: 40_000 }, () => {
   const site = serveApp({ before, after }, 'starlette_app:app')
@@ -117,10 +117,9 @@ describe('Starlette', { timeout: 40_000 }, () => {
       const answers = await Promise.all(Array.from({ length: 100 }, () => json('/digest', init)))
       for (const answer of answers) assert.equal(answer.sha256, sha256(content))
     }
-    await callJson(watcher, '/threads')
     await round()
-    const held = holdings()
+    const held = await allHoldings(watcher)
     await round()
-    await assertReturnsTo(held, { handler: watcher })
+    await assertReturnsTo(held, { watcher })
   })
 })

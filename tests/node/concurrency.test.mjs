@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { Request } from 'asgi-node'
-import { assertReturnsTo, bytes, call, callJson, collect, holdings, makeHandler, sha256, text } from './support.mjs'
+import { allHoldings, assertReturnsTo, bytes, call, callJson, collect, holdings, makeHandler, sha256, text } from './support.mjs'
 
 const limits = { timeout: 30_000 }
 const file = { after }
@@ -113,7 +113,6 @@ describe('many handlers', limits, () => {
 
   test('many short-lived handlers leave nothing behind', async (t) => {
     const watcher = makeHandler(t, 'facts_app:app')
-    await callJson(watcher, '/threads')
     const churn = async (count) => {
       for (let round = 0; round < count; round += 1) {
         const scope = { closing: [], after: (close) => scope.closing.push(close) }
@@ -123,9 +122,9 @@ describe('many handlers', limits, () => {
       }
     }
     await churn(2)
-    const before = holdings()
+    const before = await allHoldings(watcher)
     await churn(20)
-    await assertReturnsTo(before, { handler: watcher })
+    await assertReturnsTo(before, { watcher })
   })
 
   test('mixed apps, durations and sizes, buffered and streamed, all at once', async (t) => {
@@ -173,10 +172,9 @@ describe('many handlers', limits, () => {
     const handler = makeHandler(t, 'echo_app:app')
     const watcher = makeHandler(t, 'facts_app:app')
     const wave = () => Promise.all(Array.from({ length: 500 }, (_, number) => call(handler, `/${number}`)))
-    await callJson(watcher, '/threads')
     await wave()
-    const before = holdings()
+    const before = await allHoldings(watcher)
     for (let round = 0; round < 10; round += 1) await wave()
-    await assertReturnsTo(before, { handler: watcher })
+    await assertReturnsTo(before, { watcher })
   })
 })

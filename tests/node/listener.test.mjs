@@ -2,7 +2,7 @@
 // and what a client sees.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { assertReturnsTo, bytes, callJson, holdings, makeHandler, openSocket, serve, serveApp, sha256, until } from './support.mjs'
+import { allHoldings, assertReturnsTo, bytes, callJson, makeHandler, openSocket, serve, serveApp, sha256, until } from './support.mjs'
 
 const limits = { timeout: 20_000 }
 const close = 'Host: h\r\nConnection: close\r\n'
@@ -234,8 +234,8 @@ describe('failures', limits, () => {
       await (await broken.fetch('/', agent)).text()
     }
     await round()
-    const held = holdings()
+    const held = await allHoldings(watcher)
     for (let number = 0; number < 30; number += 1) await round()
-    await assertReturnsTo(held, { handler: watcher })
+    await assertReturnsTo(held, { watcher })
   })
 })

@@ -231,21 +231,25 @@ export function holdings() {
   }
 }
 
-/**
- * Compare with an earlier `holdings()`: connections end a moment after the last byte, so this waits for a while, and
- * threads of a pool that has just grown may stay.
- */
-export async function assertReturnsTo(before, { threads = 0, handler } = {}) {
-  const limits = { ...before, threads: before.threads + threads }
-  const over = (now) => Object.keys(limits).filter((name) => now[name] > limits[name])
-  const end = performance.now() + 3000
-  while (over(holdings()).length > 0 && performance.now() < end) await sleep(20)
-  const now = holdings()
-  assert.deepEqual(over(now), [], `held before: ${JSON.stringify(before)}, now: ${JSON.stringify(now)}`)
-  if (handler) await until(async () => (await tasks(handler)) <= 1, 'the end of every task but the asking one')
+/** The same, and the tasks of Python's loop, asked through a handler on `facts_app`. */
+export async function allHoldings(watcher) {
+  const { tasks } = await callJson(watcher, '/threads')
+  return { ...holdings(), tasks }
 }
 
-/** How many tasks the Python loop has, asked through a handler on `facts_app` (its own task is one of them). */
-async function tasks(handler) {
-  return (await callJson(handler, '/threads')).tasks
+/**
+ * Compare with an earlier `holdings()` or `allHoldings(watcher)`. Connections end a moment after the last byte, so this
+ * waits for a while; `threads` of a pool may have been added.
+ */
+export async function assertReturnsTo(before, { threads = 0, watcher } = {}) {
+  const limits = { ...before, threads: before.threads + threads }
+  const over = (now) => Object.keys(limits).filter((name) => now[name] > limits[name])
+  const look = () => (watcher ? allHoldings(watcher) : holdings())
+  const end = performance.now() + 3000
+  let now = await look()
+  while (over(now).length > 0 && performance.now() < end) {
+    await sleep(20)
+    now = await look()
+  }
+  assert.deepEqual(over(now), [], `held before: ${JSON.stringify(before)}, now: ${JSON.stringify(now)}`)
 }
