@@ -1,0 +1,210 @@
+"""Import the application that a handler names, and say precisely what is wrong when that does not work.
+
+The module is imported by the normal import system, with the docroot first on ``sys.path``; how several docroots live
+side by side is in `isolation`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import isolation
+from .errors import AppLoadError
+from .interface import classify
+from .load_hints import (
+    describe,
+    looked_in,
+    names_of_attributes,
+    path_like_hint,
+    raised_by_application,
+    similar_modules,
+    submodule_hint,
+    traceback_of,
+)
+
+App = Callable[..., Any]
+
+DEFAULT_ATTRIBUTE = "app"
+
+
+def load_app(target: str | None, module: str | None, attribute: str | None, docroot: str, factory: bool) -> App:
+    """The application that `target` names, as ``'package.module:attribute.attribute'``, or `module` and `attribute`.
+
+    Without an attribute it is ``app``. `docroot` is put first on ``sys.path`` (moved there, if it is on it already).
+    With `factory` what is named is called without arguments, and the application is what it returns.
+
+    Raises `AppLoadError`, and nothing else, whatever the application's code does.
+    """
+    written = target if target is not None else f"{module}:{attribute or DEFAULT_ATTRIBUTE}"
+    if target is not None:
+        module, _, attribute = target.partition(":")
+        if ":" in target and not attribute:
+            _not_found(f"{target!r} names no attribute: write 'module:attribute', such as 'main:app'")
+    attribute = attribute or DEFAULT_ATTRIBUTE
+    if not module:
+        _not_found(f"{written!r} names no module: write 'module:attribute', such as 'main:app'")
+    if (hint := path_like_hint(module, attribute, docroot)) is not None:
+        _not_found(f"{written!r} is a path, not the name of a module: {hint}")
+    if not Path(docroot).is_dir():
+        _not_found(f"the docroot {docroot} is not a directory, so {written!r} was not looked for")
+
+    owner = isolation.docroot(docroot)
+    importlib.invalidate_caches()
+    owner.invalidate_caches()
+    found = _attribute_of(_import_module(owner, module, written), module, attribute, written)
+    if factory:
+        found = _call_factory(owner, found, written)
+    return _checked(found, written, factory)
+
+
+def enter(docroot: str) -> None:
+    """Tell imports in the current context whose they are, where the stack does not: see `isolation.enter`."""
+    isolation.enter(isolation.docroot(docroot))
+
+
+def _not_found(message: str) -> NoReturn:
+    raise AppLoadError("APP_NOT_FOUND", message)
+
+
+def _import_module(owner: isolation.Docroot, name: str, written: str) -> Any:
+    try:
+        # On the docroot's behalf, which `isolation` then finds: with one docroot this is importlib.import_module(name).
+        imported = isolation.run(owner, lambda: importlib.import_module(name))
+    except isolation.ModuleConflict as error:
+        raise AppLoadError("MODULE_CONFLICT", str(error), traceback_of(error)) from error
+    except ModuleNotFoundError as error:
+        if not raised_by_application(error):
+            _not_found(
+                f"there is no module {name!r} (from {written!r}){_why(error, name)}. "
+                f"{similar_modules(owner.path, name)}{looked_in(owner.path)}"
+            )
+        missing = f"it needs the module {error.name!r}, which is not installed" if error.name else str(error)
+        raise _import_failed(f"importing {name!r} failed: {missing}", error) from error
+    except BaseException as error:
+        raise _import_failed(f"importing {name!r} failed: {describe(error)}", error) from error
+    _check_not_hidden(owner, name)
+    return imported
+
+
+def _why(error: ModuleNotFoundError, name: str) -> str:
+    """Which part of a dotted name is missing, where that is not the whole."""
+    parent = name.rpartition(".")[0]
+    if str(error).endswith("is not a package"):
+        return f": {parent!r} is a module, not a package"
+    whole = error.name is None or error.name.count(".") == name.count(".")
+    return "" if whole else f": {error.name!r} was not found"
+
+
+def _check_not_hidden(owner: isolation.Docroot, name: str) -> None:
+    """Refuse a module that had the name before the docroot's own: ``code.py``, ``platform.py``."""
+    top = name.partition(".")[0]
+    own = owner.own_spec(top)
+    actual = getattr(sys.modules.get(owner.bound.get(top, top)), "__spec__", None)
+    files = [spec.origin for spec in (own, actual) if spec is not None and spec.origin is not None]
+    if len(files) == 2 and os.path.realpath(files[0]) != os.path.realpath(files[1]):
+        raise AppLoadError("MODULE_CONFLICT", str(isolation.conflict(top, own)))
+
+
+def _import_failed(message: str, error: BaseException) -> AppLoadError:
+    return AppLoadError("APP_IMPORT_FAILED", message, traceback_of(error))
+
+
+def _attribute_of(imported: Any, module: str, attribute: str, written: str) -> Any:
+    found = imported
+    done: list[str] = []
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            if raised_by_application(error):  # from inside a property or the module's own __getattr__
+                raise _reading_failed(module, attribute, error) from error
+            what = (
+                f"{module}:{'.'.join(done)}"
+                if done
+                else f"module {module!r} ({isolation.where(getattr(imported, '__spec__', None))})"
+            )
+            hint = submodule_hint(imported, module, attribute) if not done else ""
+            raise AppLoadError(
+                "APP_ATTRIBUTE_NOT_FOUND",
+                f"{what} has no attribute {part!r} (from {written!r}). {hint}{names_of_attributes(found, part)}",
+            ) from None
+        except BaseException as error:
+            raise _reading_failed(module, attribute, error) from error
+        done.append(part)
+    return found
+
+
+def _reading_failed(module: str, attribute: str, error: BaseException) -> AppLoadError:
+    return _import_failed(f"reading {attribute!r} of {module!r} failed: {describe(error)}", error)
+
+
+def _call_factory(owner: isolation.Docroot, factory: Any, written: str) -> Any:
+    if not callable(factory):
+        _not_callable(f"{written!r} is {_kind(factory)}, which cannot be called, and `factory` is true")
+    try:
+        inspect.signature(factory).bind()
+    except TypeError as error:
+        _not_callable(
+            f"{written!r} is {_kind(factory)}, which cannot be called without arguments ({error}), so it is no "
+            "factory: leave out `factory: true`, or name the function that makes the application"
+        )
+    except ValueError:
+        pass  # written in C: call it and see
+    try:
+        return isolation.run(owner, factory)
+    except isolation.ModuleConflict as error:
+        raise AppLoadError("MODULE_CONFLICT", str(error), traceback_of(error)) from error
+    except BaseException as error:
+        raise _import_failed(f"the factory {written!r} failed: {describe(error)}", error) from error
+
+
+def _checked(app: Any, written: str, factory: bool) -> App:
+    subject = f"what the factory {written!r} returned" if factory else repr(written)
+    if inspect.iscoroutine(app):
+        app.close()  # else Python warns, later and elsewhere, that nobody awaited it
+        advice = "the factory must be a plain function, not `async def`" if factory else "give the function, uncalled"
+        _not_callable(f"{subject} is a coroutine: {advice}")
+    if not callable(app):
+        _not_callable(f"{subject} is {_kind(app)}, which cannot be called, so it is no ASGI application")
+    match classify(app):
+        case "factory":
+            _not_callable(
+                f"{subject} is {_kind(app)}, which takes no arguments; an ASGI application takes (scope, receive, "
+                "send). If it makes the application, set `factory: true`"
+            )
+        case "wsgi":
+            _not_callable(
+                f"{subject} is {_kind(app)}, which takes two arguments: that is WSGI (Flask, Bottle, Pyramid), not "
+                "ASGI. Wrap it, for example in a2wsgi.WSGIMiddleware"
+            )
+        case "other":
+            _not_callable(
+                f"{subject} is {_kind(app)}, which cannot be called with (scope, receive, send): its signature is "
+                f"{inspect.signature(app)}"
+            )
+    return app  # type: ignore[no-any-return]
+
+
+def _not_callable(message: str) -> NoReturn:
+    raise AppLoadError("APP_NOT_CALLABLE", message)
+
+
+def _kind(value: Any) -> str:
+    """``a function``, ``the class X``, ``an instance of package.Class``, ``None``."""
+    if value is None:
+        return "None"
+    if inspect.isclass(value):
+        return f"the class {value.__qualname__}"
+    if inspect.ismodule(value):
+        return f"the module {value.__name__}"
+    if inspect.isroutine(value):
+        return f"the function {getattr(value, '__qualname__', value)}"
+    kind = type(value)
+    prefix = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"an instance of {prefix}{kind.__qualname__}"
