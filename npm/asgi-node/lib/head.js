@@ -102,3 +102,14 @@ export function framingOf(rawHeaders) {
   }
   return framing
 }
+
+/**
+ * The length of a body that says it, else -1.
+ * @param {string[]} rawHeaders
+ */
+export function bodyLength(rawHeaders) {
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i].length === 14 && rawHeaders[i].toLowerCase() === 'content-length') return Number(rawHeaders[i + 1])
+  }
+  return -1
+}

@@ -1,7 +1,8 @@
 import { IncomingBody } from './body.js'
 import { PythonError } from './errors.js'
 import { Exchange, FLAG } from './exchanges.js'
-import { FRAMING, framingOf, incomingHead } from './head.js'
+import { FRAMING, bodyLength, framingOf, incomingHead } from './head.js'
+import { headersOver } from './headers.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
@@ -43,8 +44,8 @@ export function serve(exchanges, req, res) {
   if (framing & FRAMING.CONTINUE && !(/** @type {Res} */ (res)._sent100)) {
     return exchange.begin(undefined, FLAG.BODY_FOLLOWS | FLAG.EXPECT_CONTINUE)
   }
-  // The parser hands over the body chunks of this packet after this call returns: one tick later a small body is
-  // complete and travels with its head.
+  // The parser hands over the bytes that came in this packet after this call returns: one tick later a small body is
+  // there and travels with its head.
   if (framing & FRAMING.BODY) process.nextTick(beginWithBody, exchange)
   else exchange.begin(undefined, 0)
 }
@@ -53,7 +54,11 @@ export function serve(exchanges, req, res) {
 function beginWithBody(exchange) {
   const { req } = exchange
   const chunk = req.read() ?? undefined
-  exchange.begin(chunk, req.complete && req.readableLength === 0 ? 0 : FLAG.BODY_FOLLOWS)
+  // Its length tells, because the parser reports the end of a message after this tick.
+  if (chunk === undefined || chunk.length !== bodyLength(req.rawHeaders)) return exchange.begin(chunk, FLAG.BODY_FOLLOWS)
+  // Nothing but the end is left to read, and Node wants it read before it forgets the request.
+  req.resume()
+  exchange.begin(chunk, 0)
 }
 
 /** One request of a listener. */
@@ -115,7 +120,10 @@ class HttpExchange extends Exchange {
    */
   #writeHead(status, headers) {
     if (this.#expecting) this.res.shouldKeepAlive = false
-    this.res.writeHead(status, headers === '' ? [] : headers.split('\0'))
+    const flat = headers === '' ? [] : headers.split('\0')
+    // Beside headers that somebody has set before (Express, say), Node would keep the last of each name only.
+    if (this.res.getHeaderNames().length > 0) setAll(this.res, flat.splice(0))
+    this.res.writeHead(status, flat)
   }
 
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} body */
@@ -215,6 +223,15 @@ function cutOff(res, closeDelimited) {
     if (closeDelimited && !('encrypted' in socket)) socket.resetAndDestroy()
     else socket.destroy()
   })
+}
+
+/**
+ * @param {ServerResponse} res
+ * @param {string[]} flat
+ */
+function setAll(res, flat) {
+  const headers = headersOver(flat)
+  for (const name of headers.keys()) res.setHeader(name, headers.getAll(name))
 }
 
 /** @param {string[]} flat @returns {[string, string][]} */

@@ -172,8 +172,8 @@ export class Request {
   /**
    * Adds to the body. Works before and after the request is handed to the handler, at any size.
    *
-   * Await it for back-pressure: it resolves when there is room for more, to true; or to false when nobody will take the
-   * chunk any more, because the response is complete or was given up. It never waits for its own caller: it resolves at
+   * Await it for back-pressure: it resolves to true when the chunk has been handed over, which waits for room; or to
+   * false when nobody will take it any more, because the response is complete or was given up. It never waits for its own caller: it resolves at
    * once before the request is sent, and while the response has more unread bytes than the high-water mark. Where the
    * source is large and the response may be read slowly, pass a stream as `body` instead: that is always bounded.
    *

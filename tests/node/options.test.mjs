@@ -1,0 +1,87 @@
+// The options of PythonHandler: spellings, defaults, and errors that say which one. Needs no Python.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { checkOptions } from '../../npm/asgi-node/lib/options.js'
+
+const configOf = (options) => JSON.parse(checkOptions(options).config)
+
+describe('options', () => {
+  test('defaults', () => {
+    const { config, ...settings } = checkOptions({ app: 'main:app' })
+    assert.deepEqual(JSON.parse(config), {
+      app: 'main:app',
+      factory: false,
+      docroot: process.cwd(),
+      loop: 'auto',
+      rootPath: '',
+      highWaterMark: 65536,
+      maxInFlight: 65536,
+    })
+    const rest = { docroot: process.cwd(), highWaterMark: 65536, deepbind: 'auto', python: undefined, venv: undefined }
+    assert.deepEqual(settings, rest)
+  })
+
+  test('each spelling of the app', () => {
+    for (const options of [
+      { app: 'pkg.main:site.app' },
+      { appTarget: 'pkg.main:site.app' },
+      { app: { module: 'pkg.main', attribute: 'site.app' } },
+      { module: 'pkg.main', attribute: 'site.app' },
+    ]) {
+      assert.equal(configOf(options).app, 'pkg.main:site.app')
+    }
+    assert.equal(configOf({ app: { module: 'main' } }).app, 'main:app')
+  })
+
+  test('undefined means not given', () => {
+    assert.equal(configOf({ app: 'main:app', loop: undefined, appTarget: undefined, docroot: undefined }).loop, 'auto')
+  })
+
+  test('docroot becomes absolute, rootPath loses its last slash', () => {
+    const config = configOf({ app: 'a:b', docroot: 'x', rootPath: '/api/' })
+    assert.deepEqual([config.docroot, config.rootPath], [`${process.cwd()}/x`, '/api'])
+    assert.equal(configOf({ app: 'a:b', rootPath: '/' }).rootPath, '')
+  })
+
+  test('an unknown option is named, and the nearest known one', () => {
+    const nearest = { docRoot: 'docroot', apptarget: 'appTarget', highWatermark: 'highWaterMark', root_path: 'rootPath', pyhton: 'python' }
+    for (const [name, known] of Object.entries(nearest)) {
+      assert.throws(() => checkOptions({ app: 'a:b', [name]: 1 }), (error) => {
+        assert.ok(error instanceof TypeError && error.message.includes(`"${name}"`), error.message)
+        assert.ok(error.message.includes(`Did you mean "${known}"`), error.message)
+        return true
+      })
+    }
+    assert.throws(() => checkOptions({ app: 'a:b', somethingElse: 1 }), /^TypeError: Unknown option "somethingElse"$/)
+    assert.throws(() => checkOptions({ app: 'a:b', constructor: 1 }), /Unknown option "constructor"/)
+  })
+
+  test('a wrong value is a TypeError that names its option', () => {
+    const wrong = {
+      app: [7, null, true, '', 'main', ':app', 'main:', 'a:b:c', 'a:b\0', {}, { module: 7 }, { module: 'a', atribute: 'b' }, { module: 'a:b' }],
+      docroot: [7, '', 'a\0b'],
+      factory: ['yes', 1],
+      python: [true, ''],
+      venv: [[], ''],
+      loop: ['trio', 7],
+      rootPath: [7, 'api'],
+      highWaterMark: [0, -1, 1.5, '1', NaN, 2 ** 31],
+      maxInFlight: [0, null],
+      deepbind: ['yes', 1],
+    }
+    for (const [name, values] of Object.entries(wrong)) {
+      for (const value of values) {
+        const check = (error) => error instanceof TypeError && new RegExp(name === 'app' ? 'app|module|attribute' : name).test(error.message)
+        assert.throws(() => checkOptions({ app: 'main:app', [name]: value }), check, `${name}: ${String(JSON.stringify(value))}`)
+      }
+    }
+  })
+
+  test('options that contradict each other', () => {
+    assert.throws(() => checkOptions({}), /app is missing/)
+    assert.throws(() => checkOptions({ app: 'a:b', module: 'c' }), /exclude/)
+    assert.throws(() => checkOptions({ app: 'a:b', attribute: 'c' }), /attribute/)
+    assert.throws(() => checkOptions({ app: 'a:b', python: 'p', venv: 'v' }), /python and venv/)
+    for (const options of [undefined, null, 'main:app', 7, []]) assert.throws(() => checkOptions(options), TypeError)
+  })
+})

@@ -1,0 +1,110 @@
+// The public types as users meet them. Compiled, never run: `tsc -p tests/types`.
+import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import { Readable } from 'node:stream'
+import { Headers, PythonError, PythonHandler, Request, Response } from 'asgi-node'
+import type { HeadersInit, PythonErrorCode, PythonHandlerOptions, PythonInfo, RequestBody, RequestInit } from 'asgi-node'
+import type { Headers as RealHeaders } from '../../npm/asgi-node/lib/headers.js'
+import type { PythonHandler as RealHandler } from '../../npm/asgi-node/lib/handler.js'
+import type { Request as RealRequest } from '../../npm/asgi-node/lib/request.js'
+import type { Response as RealResponse } from '../../npm/asgi-node/lib/response.js'
+
+/** Compiles only when both are the same type. */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : never
+function is<A, B>(_same: Same<A, B>): void {}
+
+// The declarations promise nothing that the code does not have, and leave nothing out.
+type Named<T> = Extract<keyof T, string>
+is<Named<Headers>, Named<RealHeaders>>(true)
+is<Named<Request>, Named<RealRequest>>(true)
+is<Named<Response>, Named<RealResponse>>(true)
+is<Named<PythonHandler>, Named<RealHandler>>(true)
+
+// Options
+const apps: PythonHandlerOptions[] = [
+  { app: 'main:app' },
+  { appTarget: 'main:app' },
+  { app: { module: 'main' } },
+  { module: 'main', attribute: 'app' },
+  { app: 'a:b', docroot: '.', factory: true, python: 'python3', loop: 'uvloop', rootPath: '/x' },
+  { app: 'a:b', venv: '.venv', highWaterMark: 1, maxInFlight: 1, deepbind: 'auto' },
+]
+// @ts-expect-error no such option
+new PythonHandler({ app: 'a:b', docRoot: '.' })
+// @ts-expect-error no such loop
+new PythonHandler({ app: 'a:b', loop: 'trio' })
+// @ts-expect-error options are needed
+new PythonHandler()
+
+// The handler
+export async function handler(options: PythonHandlerOptions): Promise<void> {
+  await using python = new PythonHandler(options)
+  createServer(python.listener).on('checkContinue', python.listener)
+  createSecureServer({}, python.listener)
+  is<ReturnType<typeof python.ready>, Promise<void>>(true)
+  is<typeof PythonHandler.python, PythonInfo | null>(true)
+  // @ts-expect-error read-only
+  python.listener = () => {}
+
+  const response = await python.handleRequest(new Request({ url: '/' }), { signal: AbortSignal.timeout(1) })
+  is<typeof response, Response>(true)
+  is<typeof response.body, Buffer | null>(true)
+  is<typeof response.status, number>(true)
+  await python.handleRequest({ url: '/', method: 'POST', body: 'x' })
+  // @ts-expect-error a request has a url
+  await python.handleRequest({ method: 'POST' })
+
+  const stream = await python.handleStream({ url: '/' })
+  is<Awaited<ReturnType<typeof stream.next>>, Buffer | null>(true)
+  for await (const chunk of stream) is<typeof chunk, Buffer>(true)
+  is<ReturnType<typeof python.handleRequestSync>, Response>(true)
+}
+
+// Requests
+const bodies: RequestBody[] = [
+  'text',
+  Buffer.alloc(1),
+  new Uint8Array(1),
+  Readable.from(['x']),
+  (async function* () {
+    yield 'x'
+    yield new Uint8Array(1)
+  })(),
+  new ReadableStream<Uint8Array>(),
+]
+const init: RequestInit = { url: new URL('http://h/'), headers: null, body: null, socket: null }
+const request = new Request({ ...init, docroot: '/', websocket: false })
+is<ReturnType<typeof request.write>, Promise<boolean>>(true)
+is<ReturnType<typeof request.end>, Promise<void>>(true)
+request.url = new URL('http://h/')
+request.headers = { a: '1' }
+request.headers.set('a', ['1', 2])
+createServer((req) => new Request({ url: req.url ?? '/', headers: req.rawHeaders, socket: req.socket, body: req }))
+// @ts-expect-error not a chunk
+void request.write(7)
+// @ts-expect-error not a body
+new Request({ url: '/', body: 7 })
+
+// Headers
+const inits: HeadersInit[] = [
+  { a: '1', b: ['1', '2'], c: undefined, d: 1 },
+  [['a', '1'], ['b', ['1', '2']]],
+  ['a', '1'],
+  new Headers(),
+  new globalThis.Headers(),
+  new Map([['a', '1']]),
+]
+const headers = new Headers({ a: '1' })
+is<ReturnType<typeof headers.get>, string | null>(true)
+is<ReturnType<typeof headers.set>, boolean>(true)
+for (const [name, value] of headers) {
+  is<typeof name, string>(true)
+  is<typeof value, string>(true)
+}
+
+// Errors
+const error = new PythonError('APP_ERROR', 'message', { traceback: '', cause: 1 })
+is<typeof error.code, PythonErrorCode>(true)
+const code: 'OVERLOADED' | undefined = error.code === 'OVERLOADED' ? 'OVERLOADED' : undefined
+
+export { apps, bodies, code, inits }
