@@ -18,7 +18,7 @@ LOADER := $(PLATFORM)/loader.node
 BINDING := npm/asgi-node/lib/binding.d.ts
 RUST := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
 
-.PHONY: help tools demo build test matrix lint format venvs nodes lock clean distclean
+.PHONY: help tools demo build test matrix lint format pack venvs nodes lock clean distclean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -40,6 +40,9 @@ lint: build ## every check that needs no test run
 format: .venv/.stamp ## rewrite Rust and Python in the house format
 	@cargo fmt --all
 	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+pack: build ## the npm packages as they are published, in build/packages
+	@node scripts/pack.mjs build/packages
 
 venvs: .venv/.stamp ## a virtual environment for each Python that is installed
 	@node scripts/venvs.mjs all
