@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from ._native import ClientDisconnected
+from .loading import enter
 
 if TYPE_CHECKING:
     from ._native import HttpExchange
@@ -21,9 +22,12 @@ Application = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awa
 logger = logging.getLogger("asgi_node")
 
 
-def starter(app: Application, loop: asyncio.AbstractEventLoop) -> Callable[[Scope, HttpExchange], None]:
+def starter(
+    app: Application, loop: asyncio.AbstractEventLoop, docroot: str
+) -> Callable[[Scope, HttpExchange], None]:
     """Gives the function that starts ``app`` for a request: each in its own copy of the context of now."""
     base = contextvars.copy_context()
+    base.run(enter, docroot)
     # A task that nobody holds can be collected while it waits.
     running: set[asyncio.Task[None]] = set()
     warned = False

@@ -98,7 +98,7 @@ impl Application {
             let app = py.import("asgi_node.interface")?.call_method1("adapt", (app,))?;
             let starter = py
                 .import("asgi_node.http")?
-                .call_method1("starter", (app, side.event_loop(py)?))?;
+                .call_method1("starter", (app, side.event_loop(py)?, &config.docroot))?;
             Ok(starter.unbind())
         };
         let starter = load().map_err(|raised| {

@@ -229,7 +229,7 @@ impl Drain {
         self.side.draining.store(false, Ordering::Relaxed);
         if more {
             // Through the selector again, so that the loop's other callbacks come in between.
-            self.event_loop.call(|_, _| {});
+            self.event_loop.inbox.ring();
         }
         self.side.after_drain(py)
     }

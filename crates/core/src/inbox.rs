@@ -90,6 +90,11 @@ impl<T> Inbox<T> {
         }
     }
 
+    /// Wakes the consumer although nothing was added: it stopped half way and wants another turn.
+    pub fn ring(&self) {
+        self.waker.wake();
+    }
+
     /// Refuses everything from now on and hands back what was queued.
     pub fn close(&self) -> Vec<T> {
         let mut queue = self.queue.lock();
