@@ -29,12 +29,16 @@ const apps: PythonHandlerOptions[] = [
   { app: 'a:b', docroot: '.', factory: true, python: 'python3', loop: 'uvloop', rootPath: '/x' },
   { app: 'a:b', venv: '.venv', highWaterMark: 1, maxInFlight: 1, deepbind: 'auto' },
 ]
-// @ts-expect-error no such option
-new PythonHandler({ app: 'a:b', docRoot: '.' })
-// @ts-expect-error no such loop
-new PythonHandler({ app: 'a:b', loop: 'trio' })
-// @ts-expect-error options are needed
-new PythonHandler()
+export const refused = [
+  // @ts-expect-error no such option
+  () => new PythonHandler({ app: 'a:b', docRoot: '.' }),
+  // @ts-expect-error no such loop
+  () => new PythonHandler({ app: 'a:b', loop: 'trio' }),
+  // @ts-expect-error options are needed
+  () => new PythonHandler(),
+  // @ts-expect-error not a body
+  () => new Request({ url: '/', body: 7 }),
+]
 
 // The handler
 export async function handler(options: PythonHandlerOptions): Promise<void> {
@@ -82,8 +86,6 @@ request.headers.set('a', ['1', 2])
 createServer((req) => new Request({ url: req.url ?? '/', headers: req.rawHeaders, socket: req.socket, body: req }))
 // @ts-expect-error not a chunk
 void request.write(7)
-// @ts-expect-error not a body
-new Request({ url: '/', body: 7 })
 
 // Headers
 const inits: HeadersInit[] = [
