@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use asgi_node_core::{Error, Exchange, Failure, Notify, RequestHead, ResponseEvent, ResponseState, target};
+use asgi_node_core::{Error, Exchange, Failure, Notify, RequestHead, ResponseEvent, ResponseState, Windows, target};
 use pyo3::prelude::*;
 
 use crate::errors::{self, Traced};
@@ -130,7 +130,11 @@ impl Application {
             self.in_flight.fetch_sub(1, Ordering::AcqRel);
             return Err(Error::Overloaded { limit: self.limit });
         }
-        let window = if request.collects { usize::MAX } else { self.window };
+        let outbound = if request.collects { usize::MAX } else { self.window };
+        let windows = Windows {
+            inbound: self.window,
+            outbound,
+        };
         let event_loop = Arc::clone(&self.event_loop) as Arc<dyn Notify>;
         let exchange = Exchange::new(
             request.id,

@@ -80,11 +80,19 @@ struct State {
     loop_waits: bool,
 }
 
+/// The bytes that may be under way in each direction.
+#[derive(Debug, Clone, Copy)]
+pub struct Windows {
+    /// Request body that waits for the app.
+    pub inbound: usize,
+    /// Response body that the host has not taken.
+    pub outbound: usize,
+}
+
 /// One request and its response.
 pub struct Exchange {
     id: u32,
-    /// The bytes that may be under way in each direction.
-    window: usize,
+    windows: Windows,
     state: Mutex<State>,
     event_loop: Arc<dyn Notify>,
     host: Arc<dyn Notify>,
@@ -103,7 +111,7 @@ impl Exchange {
     /// A new exchange. `body` is what is there of the request body; `complete` that nothing follows.
     pub fn new(
         id: u32,
-        window: usize,
+        windows: Windows,
         body: Vec<u8>,
         complete: bool,
         event_loop: Arc<dyn Notify>,
@@ -123,7 +131,7 @@ impl Exchange {
         };
         Arc::new(Self {
             id,
-            window,
+            windows,
             state: Mutex::new(state),
             event_loop,
             host,
@@ -135,9 +143,9 @@ impl Exchange {
         self.id
     }
 
-    /// The bytes that may be under way in each direction.
+    /// The bytes of response body that may be under way.
     pub fn window(&self) -> usize {
-        self.window
+        self.windows.outbound
     }
 
     // ---- the host's side
@@ -158,7 +166,7 @@ impl Exchange {
             state.inbound.chunks.push_back(chunk);
         }
         state.inbound.complete = last;
-        let room = last || state.inbound.size < self.window;
+        let room = last || state.inbound.size < self.windows.inbound;
         state.inbound.paused = !room;
         self.tell_event_loop(&mut state);
         room
@@ -190,7 +198,7 @@ impl Exchange {
         }
         let mut state = self.state.lock();
         state.outbound.outstanding = state.outbound.outstanding.saturating_sub(bytes);
-        if state.outbound.outstanding < self.window {
+        if state.outbound.outstanding < self.windows.outbound {
             self.tell_event_loop(&mut state);
         }
     }
@@ -245,7 +253,7 @@ impl Exchange {
     fn room(&self, state: &mut State) -> Emitted {
         if state.disconnected {
             Emitted::Gone
-        } else if state.outbound.outstanding < self.window {
+        } else if state.outbound.outstanding < self.windows.outbound {
             Emitted::Open
         } else {
             state.loop_waits = true;
@@ -271,7 +279,7 @@ impl Exchange {
 
 #[cfg(test)]
 mod tests {
-    use super::{Emitted, Exchange, Notify, Received};
+    use super::{Emitted, Exchange, Notify, Received, Windows};
     use crate::ResponseEvent;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -296,7 +304,17 @@ mod tests {
             Arc::clone(&host) as Arc<dyn Notify>,
         );
         (
-            Exchange::new(1, 10, body.to_vec(), complete, sides.0, sides.1),
+            Exchange::new(
+                1,
+                Windows {
+                    inbound: 10,
+                    outbound: 10,
+                },
+                body.to_vec(),
+                complete,
+                sides.0,
+                sides.1,
+            ),
             event_loop,
             host,
         )

@@ -17,7 +17,7 @@ pub mod target;
 
 pub use error::{Error, Raises};
 pub use event::{Failure, ResponseEvent};
-pub use exchange::{Emitted, Exchange, Notify, Received};
+pub use exchange::{Emitted, Exchange, Notify, Received, Windows};
 pub use framing::{HeaderBlock, Version};
 pub use head::RequestHead;
 pub use inbox::{Inbox, Waker};
