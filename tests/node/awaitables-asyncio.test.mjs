@@ -1,3 +1,3 @@
 import { testAwaitables } from './awaitables.mjs'
 
-testAwaitables('asyncio', /^asyncio/)
+testAwaitables('asyncio')

@@ -1,3 +1,3 @@
 import { testAwaitables } from './awaitables.mjs'
 
-testAwaitables('uvloop', /^uvloop/)
+testAwaitables('uvloop')

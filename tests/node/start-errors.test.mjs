@@ -92,18 +92,26 @@ describe('the app', limits, () => {
     assert.equal(text(await call(makeHandler(t))), 'Hello, world!')
   })
 
-  test('MODULE_CONFLICT: one name, two files', async (t) => {
-    const source = (greeting) => `from fixture_kit import reply
-async def app(scope, receive, send):
-    await reply(send, b"${greeting}")
+  // Apps outside of fixtures/apps have to be complete in themselves.
+  const greeter = (greeting) => `async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"${greeting}"})
 `
-    const first = temporaryFolder(t, { 'shared_name.py': source('first') })
-    const second = temporaryFolder(t, { 'shared_name.py': source('second') })
+
+  test('two docroots may use one module name for different files', async (t) => {
+    const docroots = ['first', 'second'].map((name) => temporaryFolder(t, { 'shared_name.py': greeter(name) }))
+    const handlers = docroots.map((docroot) => makeHandler(t, 'shared_name:app', { docroot }))
+    const bodies = (await Promise.all(handlers.map((handler) => call(handler)))).map(text)
+    assert.deepEqual(bodies, ['first', 'second'])
+  })
+
+  test('MODULE_CONFLICT: the name of a module that Python itself has loaded', async (t) => {
+    const docroot = temporaryFolder(t, { 'json.py': greeter('mine') })
     await makeHandler(t).ready()
-    assert.equal(text(await call(makeHandler(t, 'shared_name:app', { docroot: first }))), 'first')
-    const error = await startError(t, 'shared_name:app', { docroot: second })
+    const error = await startError(t, 'json:app', { docroot })
     assert.equal(error.code, 'MODULE_CONFLICT')
-    for (const part of ['shared_name', first, second]) assert.ok(error.message.includes(part), error.message)
+    assert.match(error.message, /\bjson\b/)
+    assert.ok(error.message.includes(docroot), error.message)
   })
 })
 
