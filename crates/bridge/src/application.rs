@@ -138,7 +138,7 @@ impl Application {
         let event_loop = Arc::clone(&self.event_loop) as Arc<dyn Notify>;
         let exchange = Exchange::new(
             request.id,
-            window,
+            windows,
             request.body,
             !request.body_follows,
             event_loop,
