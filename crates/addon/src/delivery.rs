@@ -1,6 +1,8 @@
 //! Response events in the form in which they cross to JavaScript: five plain values.
 
-use asgi_node_core::ResponseEvent;
+use std::os::fd::IntoRawFd;
+
+use asgi_node_core::{FileRange, ResponseEvent};
 
 use crate::errors;
 
@@ -54,10 +56,17 @@ impl Parcel {
             ResponseEvent::Resume => parcel(kind::RESUME, 0, Vec::new(), Vec::new()),
             ResponseEvent::Continue => parcel(kind::CONTINUE, 0, Vec::new(), Vec::new()),
             ResponseEvent::EarlyHint(links) => parcel(kind::EARLY_HINT, 0, links, Vec::new()),
-            ResponseEvent::File { path } => Self {
-                text_is_utf8: true,
-                ..parcel(kind::FILE, 0, path.into_bytes(), Vec::new())
-            },
+            ResponseEvent::File(FileRange {
+                file,
+                offset,
+                length,
+                last,
+                ..
+            }) => {
+                // The descriptor is JavaScript's from here on, to read and to close.
+                let text = format!("{}\0{offset}\0{length}", file.into_raw_fd()).into_bytes();
+                parcel(kind::FILE, last.into(), text, Vec::new())
+            }
         }
     }
 }

@@ -50,7 +50,7 @@ impl SyncHost {
                     ResponseEvent::Resume
                     | ResponseEvent::Continue
                     | ResponseEvent::EarlyHint(_)
-                    | ResponseEvent::File { .. } => {}
+                    | ResponseEvent::File(_) => {}
                 }
                 if last {
                     return Ok(whole);

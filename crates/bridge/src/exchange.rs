@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use asgi_node_core::framing::Version;
 use asgi_node_core::{Emitted, Error, Exchange, Failure, Received, RequestHead, ResponseEvent, ResponseState};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 
 use crate::application::Application;
+use crate::errors::to_python;
 use crate::event_loop::LoopSide;
 use crate::outgoing::Outgoing;
 use crate::receive::Receive;
@@ -83,6 +84,15 @@ impl HttpExchange {
     /// Whether the client said `TE: trailers`.
     pub(crate) fn takes_trailers(&self) -> bool {
         self.takes_trailers
+    }
+
+    /// The progress, for a `send` that needs the client to be there.
+    pub(crate) fn connected(&self) -> PyResult<MutexGuard<'_, Progress>> {
+        let progress = self.progress.lock();
+        if self.core.is_disconnected() && !progress.state.is_complete() {
+            return Err(to_python(&Error::ClientDisconnected));
+        }
+        Ok(progress)
     }
 
     pub(crate) fn holds_start(&self) -> bool {

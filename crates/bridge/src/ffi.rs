@@ -157,6 +157,18 @@ pub(crate) fn set_flag(flags: &pyo3::Bound<'_, pyo3::PyAny>, index: usize, value
     }
 }
 
+/// A file of our own for a descriptor of the app's, which closes its one when it likes.
+pub(crate) fn duplicate(descriptor: std::os::fd::RawFd) -> std::io::Result<std::fs::File> {
+    if descriptor < 0 {
+        return Err(std::io::Error::from_raw_os_error(libc::EBADF));
+    }
+    // SAFETY: the descriptor is borrowed for this call only, in which the kernel checks that it is open; -1, the one value
+    // that a BorrowedFd must not have, was refused.
+    unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) }
+        .try_clone_to_owned()
+        .map(Into::into)
+}
+
 /// A library other than libc that defines `malloc` and comes before it: a preloaded allocator, which is no friend of
 /// `RTLD_DEEPBIND` (what one of the two allocates, the other would free).
 pub(crate) fn replaced_allocator() -> Option<String> {

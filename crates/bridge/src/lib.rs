@@ -1,7 +1,8 @@
 //! The Python half of asgi-node. Knows neither Node nor sockets: the addon and the Python test client drive it alike.
 //!
 //! Files in the order of the data path: [`wakeup`] and [`event_loop`] (how a request reaches Python), [`application`] (what
-//! serves it), `scope`, `exchange`, `receive`, `send` (what the app sees), `errors`. [`interpreter`] starts Python when
+//! serves it), `scope`, `exchange`, `receive`, `send`
+//! (what the app sees), `outgoing` (the body on its way), `errors`. [`interpreter`] starts Python when
 //! there is none; `ffi` holds all unsafe code.
 //!
 //! # Threads
@@ -13,13 +14,16 @@ pub mod application;
 pub mod errors;
 pub mod event_loop;
 mod exchange;
+mod extensions;
 mod ffi;
+mod fields;
 pub mod interpreter;
 mod names;
 mod outgoing;
 mod receive;
 mod scope;
 mod send;
+mod sending;
 mod suspension;
 pub mod wakeup;
 
@@ -38,7 +42,7 @@ pub mod native {
     #[pymodule_export]
     use crate::receive::Receive;
     #[pymodule_export]
-    use crate::send::{Sending, Sent};
+    use crate::sending::{Sending, Sent};
 
     use pyo3::prelude::*;
 

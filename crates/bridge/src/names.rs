@@ -29,9 +29,11 @@ names! {
     asgi = "asgi",
     body = "body",
     client = "client",
+    count = "count",
     disconnect = "http.disconnect",
     early_hint = "http.response.early_hint",
     extensions = "extensions",
+    file = "file",
     headers = "headers",
     http = "http",
     http_version = "http_version",
@@ -39,6 +41,7 @@ names! {
     method = "method",
     more_body = "more_body",
     more_trailers = "more_trailers",
+    offset = "offset",
     path = "path",
     pathsend = "http.response.pathsend",
     query_string = "query_string",
@@ -54,6 +57,7 @@ names! {
     trailers = "trailers",
     type_ = "type",
     version = "version",
+    zerocopysend = "http.response.zerocopysend",
 }
 
 /// The names; made on first use.

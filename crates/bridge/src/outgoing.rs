@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use asgi_node_core::{Emitted, Exchange, ResponseEvent};
+use asgi_node_core::{Emitted, Exchange, FileRange, ResponseEvent};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -25,8 +25,8 @@ pub(crate) enum Piece {
     Body { data: Py<PyBytes>, last: bool },
     /// Trailers; `last` when no more follow.
     Trailers { fields: Vec<u8>, last: bool },
-    /// A file that is the rest of the response.
-    File(String),
+    /// A range of a file; `None` once it has gone.
+    File(Option<FileRange>),
 }
 
 /// What has been accepted and not yet handed to the host.
@@ -96,7 +96,7 @@ impl Outgoing {
 
     /// Hands over as much as the window allows. `Full` means that the exchange will tell when it opens.
     pub(crate) fn pump(&mut self, py: Python<'_>, exchange: &Arc<Exchange>) -> Emitted {
-        while let Some(piece) = self.pieces.front() {
+        while let Some(piece) = self.pieces.front_mut() {
             let room = exchange.poll_room();
             if room != Emitted::Open {
                 return room;
@@ -120,10 +120,10 @@ impl Outgoing {
                     };
                     (last.then(end), true)
                 }
-                Piece::File(path) => {
-                    let file = ResponseEvent::File { path: path.clone() };
+                Piece::File(range) => {
+                    let file = range.take().map(ResponseEvent::File);
                     self.flush_start(exchange);
-                    (Some(file), true)
+                    (file, true)
                 }
             };
             self.started = true;

@@ -141,13 +141,14 @@ fn headers<'py>(py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, PyLi
 
 /// Only what works on this connection (checklist 36).
 fn extensions<'py>(py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, PyDict>> {
-    static NAMES: PyOnceLock<[(u32, Py<PyString>); 3]> = PyOnceLock::new();
+    static NAMES: PyOnceLock<[(u32, Py<PyString>); 4]> = PyOnceLock::new();
     let n = names(py);
     let known = NAMES.get_or_init(py, || {
         [
             (head::TRAILERS, n.response_trailers.clone_ref(py)),
             (head::EARLY_HINT, n.early_hint.clone_ref(py)),
             (head::PATHSEND, n.pathsend.clone_ref(py)),
+            (head::ZEROCOPYSEND, n.zerocopysend.clone_ref(py)),
         ]
     });
     let dict = PyDict::new(py);

@@ -1,5 +1,7 @@
 //! What the host (Node, or the Python test client) is told about a response.
 
+use std::fs::File;
+
 use crate::Error;
 
 /// One step of a response, in the order in which the app took it.
@@ -40,11 +42,23 @@ pub enum ResponseEvent {
     Continue,
     /// `103 Early Hints`: the values of its `Link` headers, joined by `\0`.
     EarlyHint(Vec<u8>),
-    /// The rest of the body is this file (`http.response.pathsend`).
-    File {
-        /// An absolute path.
-        path: String,
-    },
+    /// A piece of the body that is a range of a file; the host reads it (`pathsend`, `zerocopysend`).
+    File(FileRange),
+}
+
+/// A range of an open, regular file.
+#[derive(Debug)]
+pub struct FileRange {
+    /// Ours alone: it closes when nobody needs it, delivered or not.
+    pub file: File,
+    /// Where the range begins.
+    pub offset: u64,
+    /// How many bytes it has.
+    pub length: u64,
+    /// Whether the response ends with it.
+    pub last: bool,
+    /// What it counts against the window: all of it, so that nothing overtakes the file.
+    pub weight: usize,
 }
 
 /// Why there is no complete response.
@@ -65,6 +79,7 @@ impl ResponseEvent {
             Self::Complete { body, .. } | Self::Start { body, .. } | Self::Body(body) | Self::End { body, .. } => {
                 body.len()
             }
+            Self::File(range) => range.weight,
             _ => 0,
         }
     }
@@ -73,7 +88,7 @@ impl ResponseEvent {
     pub fn is_last(&self) -> bool {
         matches!(
             self,
-            Self::Complete { .. } | Self::End { .. } | Self::Failed(_) | Self::File { .. }
+            Self::Complete { .. } | Self::End { .. } | Self::Failed(_) | Self::File(FileRange { last: true, .. })
         )
     }
 }

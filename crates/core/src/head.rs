@@ -12,6 +12,8 @@ pub const TRAILERS: u32 = 1;
 pub const EARLY_HINT: u32 = 2;
 /// The host can send a file by its path.
 pub const PATHSEND: u32 = 4;
+/// The host can send a file by its descriptor.
+pub const ZEROCOPYSEND: u32 = 8;
 /// The connection is encrypted and the fields of the `tls` extension follow.
 pub const TLS: u32 = 16;
 

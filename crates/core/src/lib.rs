@@ -16,7 +16,7 @@ pub mod response;
 pub mod target;
 
 pub use error::{Error, Raises};
-pub use event::{Failure, ResponseEvent};
+pub use event::{Failure, FileRange, ResponseEvent};
 pub use exchange::{Emitted, Exchange, Notify, Received, Windows};
 pub use framing::{HeaderBlock, Version};
 pub use head::RequestHead;

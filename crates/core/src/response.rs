@@ -86,10 +86,10 @@ impl ResponseState {
         Ok(())
     }
 
-    /// Accepts `http.response.body` with this many bytes.
-    pub fn body(&mut self, length: usize, more: bool) -> Result<BodyPlan, Error> {
-        self.expects_body("http.response.body")?;
-        let total = self.sent + length as u64;
+    /// Accepts this many bytes of body, whatever event they come with.
+    pub fn body(&mut self, length: u64, more: bool) -> Result<BodyPlan, Error> {
+        self.expects_body()?;
+        let total = self.sent.saturating_add(length);
         if let Some(declared) = self.declared {
             if total > declared {
                 return Err(Error::WrongOrder(format!(
@@ -117,32 +117,14 @@ impl ResponseState {
         })
     }
 
-    /// Accepts `http.response.pathsend`: a file of this many bytes is the rest of the body. `Ok` tells whether it is sent.
-    pub fn file(&mut self, length: u64) -> Result<BodyPlan, Error> {
-        self.expects_body("http.response.pathsend")?;
+    /// Accepts `http.response.pathsend`: a file of this many bytes is the whole body.
+    pub fn whole_file(&mut self, length: u64) -> Result<BodyPlan, Error> {
         if self.sent > 0 {
             return Err(Error::WrongOrder(
-                "http.response.pathsend cannot follow http.response.body".into(),
+                "http.response.pathsend was sent after http.response.body: a response has the one or the other".into(),
             ));
         }
-        match self.declared {
-            Some(declared) if declared != length => {
-                return Err(Error::WrongOrder(format!(
-                    "the file has {length} bytes, content-length says {declared}"
-                )));
-            }
-            _ => {}
-        }
-        self.phase = if self.trailers {
-            Phase::Trailers
-        } else {
-            Phase::Complete
-        };
-        Ok(BodyPlan {
-            sends: !self.is_head && !self.bodyless,
-            drops: self.bodyless && length > 0,
-            completes: self.phase == Phase::Complete,
-        })
+        self.body(length, false)
     }
 
     /// Accepts `http.response.trailers`; tells whether the response is complete with it.
@@ -167,7 +149,8 @@ impl ResponseState {
         Ok(!more)
     }
 
-    fn expects_body(&self, event: &str) -> Result<(), Error> {
+    fn expects_body(&self) -> Result<(), Error> {
+        let event = "http.response.body";
         match self.phase {
             Phase::Body => Ok(()),
             Phase::Idle => Err(Error::WrongOrder(format!(
@@ -252,14 +235,14 @@ mod tests {
         #[test]
         fn a_declared_length_is_never_exceeded_and_always_reached(
             declared in 0u64..40,
-            pieces in proptest::collection::vec((0usize..20, any::<bool>()), 0..12),
+            pieces in proptest::collection::vec((0u64..20, any::<bool>()), 0..12),
         ) {
             let mut state = ResponseState::new(b"GET");
             state.start(200, &headers(Some(declared)), false).expect("start");
             let mut sent = 0u64;
             for (length, more) in pieces {
                 if state.body(length, more).is_ok() {
-                    sent += length as u64;
+                    sent += length;
                 }
                 prop_assert!(sent <= declared);
             }

@@ -1,0 +1,63 @@
+//! The values of an app's events, with the errors that name what is wrong with them.
+
+use asgi_node_core::Error;
+use pyo3::buffer::PyUntypedBuffer;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+
+use crate::errors::to_python;
+
+/// Any iterable of two-item iterables of bytes (checklist 51, 64).
+pub(crate) fn for_each_header(
+    headers: &Bound<'_, PyAny>,
+    mut take: impl FnMut(&[u8], &[u8]) -> Result<(), Error>,
+) -> PyResult<()> {
+    let not_iterable = |_| wrong_type("'headers'", "an iterable of (name, value)", headers);
+    for pair in headers.try_iter().map_err(not_iterable)? {
+        let pair = pair?;
+        let not_a_pair = || wrong_type("a header", "a pair of bytes, (name, value)", &pair);
+        let mut items = pair.try_iter().map_err(|_| not_a_pair())?;
+        let (Some(name), Some(value), None) = (items.next(), items.next(), items.next()) else {
+            return Err(not_a_pair());
+        };
+        let (name, value) = (name?, value?);
+        let as_bytes = |what, item| bytes(what, item);
+        take(
+            as_bytes("a header's name", &name)?.as_bytes(),
+            as_bytes("a header's value", &value)?.as_bytes(),
+        )
+        .map_err(|e| to_python(&e))?;
+    }
+    Ok(())
+}
+
+/// Bytes, or a snapshot of what gives bytes through the buffer protocol (`bytearray`, `memoryview`). Exactly `bytes`,
+/// because we drop it where no code of a subclass (`__del__`) may run.
+pub(crate) fn bytes<'py>(what: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    if let Ok(exact) = value.cast_exact::<PyBytes>() {
+        return Ok(exact.clone());
+    }
+    if PyUntypedBuffer::get(value).is_err() {
+        return Err(wrong_type(what, "bytes", value));
+    }
+    let copy = value.py().get_type::<PyBytes>().call1((value,))?;
+    Ok(copy.cast_into::<PyBytes>()?)
+}
+
+pub(crate) fn flag(event: &Bound<'_, PyDict>, key: &Py<PyString>) -> PyResult<bool> {
+    event.get_item(key)?.map_or(Ok(false), |value| value.is_truthy())
+}
+
+pub(crate) fn wrong_type(what: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    let got = value
+        .get_type()
+        .name()
+        .map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    to_python(&Error::WrongType(format!("{what} must be {wanted}, not {got}")))
+}
+
+/// A value that the event must have.
+pub(crate) fn required<'py>(event: &Bound<'py, PyDict>, key: &Py<PyString>, of: &str) -> PyResult<Bound<'py, PyAny>> {
+    let missing = || to_python(&Error::WrongValue(format!("{of} has no '{}'", key.bind(event.py()))));
+    event.get_item(key)?.ok_or_else(missing)
+}

@@ -1,0 +1,114 @@
+//! What `send()` returns: an awaitable that is done already, or one that waits for the host to take the bytes.
+
+use asgi_node_core::Error;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::errors::to_python;
+use crate::exchange::HttpExchange;
+use crate::suspension::{Suspension, check_sent, stop};
+
+/// The result of a `send` that had nothing to wait for. One object serves all.
+#[pyclass(frozen, module = "asgi_node._native")]
+#[derive(Debug)]
+pub struct Sent;
+
+/// The result of a `send` that waits for the host to take its bytes.
+#[pyclass(frozen, module = "asgi_node._native")]
+#[derive(Debug)]
+pub struct Sending {
+    pub(crate) exchange: Py<HttpExchange>,
+    pub(crate) ticket: u64,
+    pub(crate) suspension: Suspension,
+}
+
+/// The shared one.
+pub(crate) fn sent(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static SENT: PyOnceLock<Py<Sent>> = PyOnceLock::new();
+    let shared = SENT.get_or_try_init(py, || Py::new(py, Sent))?;
+    Ok(shared.bind(py).clone().into_any())
+}
+
+#[pymethods]
+impl Sent {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self) -> Option<Py<PyAny>> {
+        None
+    }
+
+    fn send(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        check_sent(value)?;
+        Err(stop(None))
+    }
+
+    #[pyo3(signature = (kind, value=None, traceback=None))]
+    fn throw(
+        &self,
+        kind: &Bound<'_, PyAny>,
+        value: Option<&Bound<'_, PyAny>>,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let _ = traceback;
+        Err(Suspension::default().throw(kind, value))
+    }
+
+    fn close(&self) {}
+}
+
+impl Sending {
+    fn step<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Some(future) = self.suspension.pending(py)? {
+            return Ok(Some(future));
+        }
+        let exchange = self.exchange.bind(py);
+        if exchange.get().progress.lock().outgoing.is_flushed(self.ticket) {
+            return Ok(None);
+        }
+        if exchange.get().core().is_disconnected() {
+            return Err(to_python(&Error::ClientDisconnected));
+        }
+        self.suspension.wait(exchange).map(Some)
+    }
+}
+
+#[pymethods]
+impl Sending {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.step(py)
+    }
+
+    fn send<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        check_sent(value)?;
+        self.step(value.py())?.ok_or_else(|| stop(None))
+    }
+
+    #[pyo3(signature = (kind, value=None, traceback=None))]
+    fn throw<'py>(
+        &self,
+        kind: &Bound<'py, PyAny>,
+        value: Option<&Bound<'py, PyAny>>,
+        traceback: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let _ = traceback;
+        Err(self.suspension.throw(kind, value))
+    }
+
+    fn close(&self) {
+        self.suspension.clear();
+    }
+}
