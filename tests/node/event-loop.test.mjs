@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { call, makeHandler, text } from './support.mjs'
+import { call, makeHandler, run, text } from './support.mjs'
 
 const limit = 20
 const interval = 5
@@ -18,28 +18,34 @@ async function longestDelay(work) {
     last = now
     ticks += 1
   }, interval)
-  const result = await work()
-  clearInterval(timer)
+  const result = await work().finally(() => clearInterval(timer))
   return { worst, ticks, result }
 }
 
 describe('the delay of a JavaScript timer', { timeout: 40_000 }, () => {
   const handler = makeHandler({ after }, 'slow_app:app')
-  const ways = {
-    sleep: ['time.sleep, which blocks the thread of the app', 2],
-    spin: ['byte code in an endless loop', 1],
-    hold: ['a C function that keeps the GIL', 1],
-  }
+  test(`stays under ${limit} ms while an app runs time.sleep(2)`, async (t) => {
+    await call(handler)
+    const idle = await longestDelay(() => sleep(500))
+    const busy = await longestDelay(() => call(handler, '/sleep?seconds=2&number=1'))
+    t.diagnostic(`longest delay: idle ${idle.worst.toFixed(1)} ms, busy ${busy.worst.toFixed(1)} ms`)
+    assert.equal(text(busy.result), '1')
+    assert.ok(busy.ticks > 2000 / (interval + limit), `${busy.ticks} ticks in 2 s`)
+    assert.ok(busy.worst < limit, `${busy.worst} ms (idle: ${idle.worst} ms)`)
+  })
 
-  for (const [path, [what, seconds]] of Object.entries(ways)) {
-    test(`stays under ${limit} ms during ${what}`, async (t) => {
+  // These two keep a core busy, so the measure is another process that does: what it costs to share the machine is not
+  // the bridge's doing. A thread that had to wait for the GIL would be late by the quarter of a second that /hold keeps it.
+  const hungry = { spin: 'byte code in an endless loop', hold: 'C functions that keep the GIL' }
+  for (const [path, what] of Object.entries(hungry)) {
+    test(`is that of any busy machine while an app runs ${what}`, async (t) => {
       await call(handler)
-      const idle = await longestDelay(() => sleep(500))
-      const busy = await longestDelay(() => call(handler, `/${path}?seconds=${seconds}&number=1`))
-      t.diagnostic(`longest delay: idle ${idle.worst.toFixed(1)} ms, busy ${busy.worst.toFixed(1)} ms`)
+      const burn = 'const end = Date.now() + 1000; while (Date.now() < end);'
+      const control = await longestDelay(() => run(process.execPath, ['--eval', burn]))
+      const busy = await longestDelay(() => call(handler, `/${path}?seconds=1&number=1`))
+      t.diagnostic(`longest delay: control ${control.worst.toFixed(1)} ms, busy ${busy.worst.toFixed(1)} ms`)
       assert.equal(text(busy.result), '1')
-      assert.ok(busy.ticks > (seconds * 1000) / (interval + limit), `${busy.ticks} ticks in ${seconds} s`)
-      assert.ok(busy.worst < limit, `${busy.worst} ms (idle: ${idle.worst} ms)`)
+      assert.ok(busy.worst < control.worst + limit, `${busy.worst} ms (control: ${control.worst} ms)`)
     })
   }
 

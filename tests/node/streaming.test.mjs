@@ -245,9 +245,8 @@ describe('100 MB each way', { timeout: 60_000 }, () => {
     let peak = before
     const timer = setInterval(() => (peak = Math.max(peak, residentMiB())), 5)
     const begun = performance.now()
-    await work()
+    await work().finally(() => clearInterval(timer))
     const seconds = (performance.now() - begun) / 1000
-    clearInterval(timer)
     peak = Math.max(peak, residentMiB())
     t.diagnostic(`${what}: ${(total / 1e6 / seconds).toFixed(0)} MB/s, RSS grew by ${(peak - before).toFixed(1)} MiB`)
     assert.ok(peak - before < bound, `RSS grew by ${peak - before} MiB`)
