@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { allHoldings, apps, assertReturnsTo, bytes, callJson, makeHandler, serveApp, sha256, until } from '../node/support.mjs'
+import { allHoldings, apps, assertReturnsTo, bytes, makeHandler, serveApp, sha256, until } from '../node/support.mjs'
 
 describe('FastAPI', { timeout: 40_000 }, () => {
   const site = serveApp({ before, after }, 'fastapi_app:app')

@@ -1,11 +1,10 @@
 // Many things at once: requests, handlers, apps, sizes, durations. Every response belongs to its request.
 import assert from 'node:assert/strict'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { Request } from 'asgi-node'
 import { allHoldings, assertReturnsTo, bytes, call, callJson, collect, holdings, makeHandler, sha256, text } from './support.mjs'
 
 const limits = { timeout: 30_000 }
-const file = { after }
 
 /** A small generator of repeatable "random" numbers below `bound`. */
 function generator(seed) {
