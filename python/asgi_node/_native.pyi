@@ -1,6 +1,6 @@
 """The bridge, in Rust. Host-neutral: Node and the test client drive it alike."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, final
 
 __version__: str
@@ -23,4 +23,5 @@ class HttpExchange:
 
     def receive(self) -> Coroutine[Any, Any, dict[str, Any]]: ...
     def send(self, event: dict[str, Any]) -> Coroutine[Any, Any, None]: ...
+    def on_disconnect(self, callback: Callable[[], object]) -> None: ...
     def finish(self, message: str | None = None, traceback: str | None = None) -> bool: ...

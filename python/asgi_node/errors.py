@@ -14,6 +14,7 @@ AppErrorCode = Literal[
     "APP_IMPORT_FAILED",
     "APP_NOT_CALLABLE",
     "MODULE_CONFLICT",
+    "LOOP_NOT_AVAILABLE",
 ]
 
 

@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ._native import ClientDisconnected
@@ -21,46 +22,49 @@ Application = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awa
 
 logger = logging.getLogger("asgi_node")
 
+# With it a task is cancelled that nobody waits for any more.
+CLIENT_LEFT = "the client has disconnected"
 
-def starter(
-    app: Application, loop: asyncio.AbstractEventLoop, docroot: str
-) -> Callable[[Scope, HttpExchange], None]:
-    """Gives the function that starts ``app`` for a request: each in its own copy of the context of now."""
-    base = contextvars.copy_context()
-    base.run(enter, docroot)
-    # A task that nobody holds can be collected while it waits.
-    running: set[asyncio.Task[None]] = set()
-    warned = False
+# Eager: an application that does not wait has answered when its task has been made.
+EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
-    async def run(scope: Scope, exchange: HttpExchange) -> None:
-        nonlocal warned
+
+class Runner:
+    """Starts one application for each request, in its own copy of the context in which the application was loaded."""
+
+    def __init__(
+        self, app: Application, loop: asyncio.AbstractEventLoop, docroot: str, cancel_on_disconnect: bool
+    ) -> None:
+        self.app = app
+        self.loop = loop
+        self.cancel_on_disconnect = cancel_on_disconnect
+        self.context = contextvars.copy_context()
+        self.context.run(enter, docroot)
+        # A task that nobody holds can be collected while it waits.
+        self.running: set[asyncio.Task[None]] = set()
+        self.warned = False
+
+    def start(self, scope: Scope, exchange: HttpExchange) -> None:
+        """Make the task of a request. Called by the bridge, on the loop's thread."""
+        task = asyncio.Task(self.run(scope, exchange), loop=self.loop, context=self.context.copy(), **EAGER)
+        if task.done():
+            return
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+        if self.cancel_on_disconnect:
+            exchange.on_disconnect(partial(task.cancel, CLIENT_LEFT))
+
+    async def run(self, scope: Scope, exchange: HttpExchange) -> None:
+        """The life of a request; it ends the exchange whatever happens."""
         try:
-            result = await app(scope, exchange.receive, exchange.send)
+            result = await self.app(scope, exchange.receive, exchange.send)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt would end the loop for all
             _report(scope, exchange, raised)
         else:
             exchange.finish()
-            if result is not None and not warned:
-                warned = True
+            if result is not None and not self.warned:
+                self.warned = True
                 logger.warning("the application returned %.80r: ASGI applications return None", result)
-
-    if sys.version_info >= (3, 12):
-
-        def start(scope: Scope, exchange: HttpExchange) -> None:
-            # Eager: an application that does not wait has answered when this returns.
-            task = asyncio.Task(run(scope, exchange), loop=loop, context=base.copy(), eager_start=True)
-            if not task.done():
-                running.add(task)
-                task.add_done_callback(running.discard)
-
-    else:
-
-        def start(scope: Scope, exchange: HttpExchange) -> None:
-            task = asyncio.Task(run(scope, exchange), loop=loop, context=base.copy())
-            running.add(task)
-            task.add_done_callback(running.discard)
-
-    return start
 
 
 def _report(scope: Scope, exchange: HttpExchange, raised: BaseException) -> None:
@@ -70,15 +74,17 @@ def _report(scope: Scope, exchange: HttpExchange, raised: BaseException) -> None
         return
     # Our own frame tells the reader nothing.
     own = raised.__traceback__
-    lines = traceback.format_exception(type(raised), raised, own.tb_next if own else None)
+    lines = "".join(traceback.format_exception(type(raised), raised, own.tb_next if own else None)).rstrip()
     message = "".join(traceback.format_exception_only(type(raised), raised)).strip()
-    if not exchange.finish(message, "".join(lines)):
+    if not exchange.finish(message, lines):
         # The client has its whole response, or has gone: nobody but the log can be told.
-        logger.error("Exception in ASGI application: %s %s\n%s", scope["method"], scope["path"], "".join(lines).rstrip())
+        logger.error("Exception in ASGI application: %s %s\n%s", scope["method"], scope["path"], lines)
 
 
 def _is_disconnect(raised: BaseException) -> bool:
-    """Whether it is only our answer to a ``send`` after the client has gone (ASGI HTTP 2.4)."""
+    """Whether it is only what we raise when the client has gone: by ``send`` (ASGI HTTP 2.4), or to cancel the task."""
+    if isinstance(raised, asyncio.CancelledError):
+        return raised.args == (CLIENT_LEFT,)
     if isinstance(raised, BaseExceptionGroup):
         return raised.split(ClientDisconnected)[1] is None
     return isinstance(raised, ClientDisconnected)

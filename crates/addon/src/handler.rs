@@ -279,7 +279,7 @@ impl NativeHandler {
                 error: failure.error,
                 traceback: failure.traceback,
             };
-            host.wait(&exchange).map_err(failed)
+            host.wait(&exchange, self.inner.config.time_limit()).map_err(failed)
         });
         Ok(match answered {
             Ok(whole) => SyncOutcome {

@@ -1,8 +1,9 @@
 //! `handleRequestSync`: the one caller that waits, on a condition variable and still without attaching to Python.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use asgi_node_core::{Exchange, Failure, Notify, ResponseEvent};
+use asgi_node_core::{Error, Exchange, Failure, Notify, ResponseEvent};
 use parking_lot::{Condvar, Mutex};
 
 /// The host of one synchronous call.
@@ -28,13 +29,27 @@ pub(crate) struct Whole {
 }
 
 impl SyncHost {
-    /// Blocks until the exchange has its outcome.
-    pub(crate) fn wait(&self, exchange: &Exchange) -> Result<Whole, Failure> {
+    /// Blocks until the exchange has its outcome, or until the limit (the app gets `http.disconnect` then).
+    pub(crate) fn wait(&self, exchange: &Arc<Exchange>, limit: Option<Duration>) -> Result<Whole, Failure> {
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let mut whole = Whole::default();
         loop {
             let mut news = self.news.lock();
             while !std::mem::take(&mut *news) {
-                self.bell.wait(&mut news);
+                let Some(deadline) = deadline else {
+                    self.bell.wait(&mut news);
+                    continue;
+                };
+                if self.bell.wait_until(&mut news, deadline).timed_out() {
+                    drop(news);
+                    exchange.disconnect();
+                    let error = Error::RequestTimeout;
+                    return Err(Failure {
+                        error,
+                        traceback: String::new(),
+                        started: false,
+                    });
+                }
             }
             drop(news);
             for event in exchange.take_events() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use asgi_node_core::{Error, Exchange, Failure, Notify, RequestHead, ResponseEvent, ResponseState, Windows, target};
 use pyo3::prelude::*;
@@ -36,9 +37,22 @@ pub struct Config {
     pub high_water_mark: usize,
     /// Requests in flight.
     pub max_in_flight: usize,
+    /// Whether the app's task is cancelled when the client leaves.
+    #[serde(default)]
+    pub cancel_on_disconnect: bool,
+    /// Milliseconds that a synchronous call may take; 0 for no limit. Other hosts have timers of their own.
+    #[serde(default)]
+    pub request_timeout: u64,
     /// Put before every path.
     #[serde(default)]
     pub root_path: String,
+}
+
+impl Config {
+    /// How long a synchronous call may take.
+    pub fn time_limit(&self) -> Option<Duration> {
+        (self.request_timeout > 0).then(|| Duration::from_millis(self.request_timeout))
+    }
 }
 
 fn auto() -> String {
@@ -48,7 +62,7 @@ fn auto() -> String {
 /// A loaded app on its event loop.
 pub struct Application {
     event_loop: Arc<EventLoop>,
-    /// `start(scope, exchange)` of `asgi_node.http`: makes the task.
+    /// `Runner.start(scope, exchange)` of `asgi_node.http`: makes the task.
     starter: Py<PyAny>,
     scopes: ScopeBuilder,
     window: usize,
@@ -96,10 +110,11 @@ impl Application {
                 .import("asgi_node.loading")?
                 .call_method1("load_app", (target, module, attribute, &config.docroot, config.factory))?;
             let app = py.import("asgi_node.interface")?.call_method1("adapt", (app,))?;
-            let starter = py
+            let cancel = config.cancel_on_disconnect;
+            let runner = py
                 .import("asgi_node.http")?
-                .call_method1("starter", (app, side.event_loop(py)?, &config.docroot))?;
-            Ok(starter.unbind())
+                .call_method1("Runner", (app, side.event_loop(py)?, &config.docroot, cancel))?;
+            Ok(runner.getattr("start")?.unbind())
         };
         let starter = load().map_err(|raised| {
             errors::from_python(py, &raised, |message| Error::AppLoad {

@@ -21,6 +21,8 @@ pub(crate) struct Progress {
     pub(crate) outgoing: Outgoing,
     /// Futures that the next news resolves.
     waiters: Vec<Py<PyAny>>,
+    /// Called when the client leaves.
+    on_disconnect: Option<Py<PyAny>>,
     /// The app's task has ended.
     ended: bool,
 }
@@ -50,6 +52,7 @@ impl HttpExchange {
             state,
             outgoing: Outgoing::default(),
             waiters: Vec::new(),
+            on_disconnect: None,
             ended: false,
         };
         Self {
@@ -139,6 +142,22 @@ impl HttpExchange {
         let this = slf.get();
         Self::pump(slf);
         this.wake_waiters(slf.py());
+        Self::after_news(slf);
+    }
+
+    /// Calls what waits for the client to leave, or goes on waiting.
+    fn after_news(slf: &Bound<'_, Self>) {
+        let this = slf.get();
+        let Some(callback) = this.progress.lock().on_disconnect.take() else {
+            return;
+        };
+        if !this.core.await_disconnect() {
+            this.progress.lock().on_disconnect = Some(callback);
+            return Self::watch(slf);
+        }
+        if let Err(raised) = callback.bind(slf.py()).call0() {
+            raised.write_unraisable(slf.py(), Some(slf.as_any()));
+        }
     }
 
     /// Hands over what waits; is called again when the window opens.
@@ -220,12 +239,20 @@ impl HttpExchange {
         send::send(slf, event)
     }
 
+    /// Calls `callback()` on the event loop's thread when the client leaves before the app's task has ended.
+    fn on_disconnect(slf: &Bound<'_, Self>, callback: Py<PyAny>) {
+        slf.get().progress.lock().on_disconnect = Some(callback);
+        Self::after_news(slf);
+    }
+
     /// The app's task has ended: by an exception when `message` is given. Returns whether the host reports it; if not,
     /// the response was complete, or the client had gone, and reporting is up to the caller.
     #[pyo3(signature = (message=None, traceback=None))]
     fn finish(&self, py: Python<'_>, message: Option<String>, traceback: Option<String>) -> bool {
         let told = self.end(message.map(|m| (Error::AppError(m), traceback.unwrap_or_default())));
         self.side.forget(Self::key(&self.core));
+        let callback = self.progress.lock().on_disconnect.take();
+        drop(callback);
         // A receive() that another task still waits in sees that the response is over.
         self.wake_waiters(py);
         told

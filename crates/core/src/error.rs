@@ -50,6 +50,9 @@ pub enum Error {
     /// The app returned without a complete response. Becomes a JS `PythonError`.
     #[error("{0}")]
     AppNoResponse(String),
+    /// The app has not completed its response in time. Becomes a JS `PythonError`, 504 on the wire.
+    #[error("The application has not completed its response in time (option requestTimeout)")]
+    RequestTimeout,
     /// A synchronous call from inside one of our own callbacks would wait for itself. Becomes a JS `PythonError`.
     #[error("handleRequestSync was called from inside a callback of asgi-node: use handleRequest there")]
     SyncReentrant,
@@ -88,6 +91,7 @@ impl Error {
             Self::HandlerClosed => "HANDLER_CLOSED",
             Self::AppError(_) => "APP_ERROR",
             Self::AppNoResponse(_) => "APP_NO_RESPONSE",
+            Self::RequestTimeout => "REQUEST_TIMEOUT",
             Self::SyncReentrant => "SYNC_REENTRANT",
             Self::PythonStartFailed(_) => "PYTHON_START_FAILED",
             Self::PythonConflict { .. } => "PYTHON_CONFLICT",

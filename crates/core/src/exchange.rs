@@ -210,6 +210,13 @@ impl Exchange {
         self.state.lock().disconnected
     }
 
+    /// Whether the client has gone; if not, the event loop will be told of the next news.
+    pub fn await_disconnect(&self) -> bool {
+        let mut state = self.state.lock();
+        state.loop_waits |= !state.disconnected;
+        state.disconnected
+    }
+
     /// Takes the request body that is there.
     pub fn receive(self: &Arc<Self>) -> Received {
         let mut state = self.state.lock();

@@ -1,4 +1,5 @@
-import { errorFromFailure } from './errors.js'
+import { PythonError, errorFromFailure } from './errors.js'
+import { FileRange } from './file.js'
 
 /** What the native side delivers. Its numbers are part of the interface with crates/addon. */
 export const EVENT = Object.freeze({
@@ -9,7 +10,8 @@ export const EVENT = Object.freeze({
   FAILED: 4,
   RESUME: 5,
   CONTINUE: 6,
-  EARLY_HINT: 7
+  EARLY_HINT: 7,
+  FILE: 8
 })
 
 /** Bits of the last argument of `submit`. */
@@ -51,6 +53,8 @@ export class Exchange {
   open = false
   /** @type {BodySource | null} what feeds the request body, when it did not travel whole */
   source = null
+  /** @type {NodeJS.Timeout | undefined} */
+  timer
 
   /** @param {Exchanges} exchanges */
   constructor(exchanges) {
@@ -93,6 +97,15 @@ export class Exchange {
   /** @param {string[]} _links @returns {void} */
   onEarlyHint(_links) {}
   /**
+   * A range of a file is the next piece of the body. Only where the head advertised it.
+   * @param {FileRange} range
+   * @param {boolean} _last
+   * @returns {boolean | void}
+   */
+  onFile(range, _last) {
+    range.close()
+  }
+  /**
    * The exchange cannot go on for a reason of this side: its body source failed, the consumer threw, the handler closed.
    * @param {unknown} _reason
    * @returns {void}
@@ -108,8 +121,11 @@ export class Exchanges {
   // Exchanges that Python can move on. One that is stalled waits for JavaScript alone: if nothing else is going to run,
   // nobody will ever read it, and it must not keep the process alive.
   #live = 0
+  #timeout
 
-  constructor() {
+  /** @param {number} [timeout] milliseconds from the start of a request to the end of its response; 0 for no limit */
+  constructor(timeout = 0) {
+    this.#timeout = timeout
     // Set once, before the first request: the handler submits nothing until it has started.
     this.native = /** @type {Native} */ (/** @type {unknown} */ (null))
     /** @type {Deliver} */
@@ -138,6 +154,7 @@ export class Exchanges {
     exchange.open = true
     this.#table.set(id, exchange)
     this.#hold()
+    if (this.#timeout > 0) exchange.timer = setTimeout(onTimeout, this.#timeout, exchange)
   }
 
   /** @param {Exchange} exchange */
@@ -153,6 +170,7 @@ export class Exchanges {
     exchange.open = false
     this.#table.delete(exchange.id)
     if (!exchange.stalled) this.#release()
+    if (exchange.timer !== undefined) clearTimeout(exchange.timer)
     exchange.source?.stop()
   }
 
@@ -190,7 +208,7 @@ export class Exchanges {
   #deliver(id, kind, status, text, data) {
     const exchange = this.#table.get(id)
     // The consumer has left while this was under way.
-    if (exchange === undefined) return
+    if (exchange === undefined) return kind === EVENT.FILE ? new FileRange(text).close() : undefined
     delivering++
     try {
       if (this.#dispatch(exchange, kind, status, text, data) !== false || !exchange.open) return
@@ -234,6 +252,15 @@ export class Exchanges {
         return exchange.onContinue()
       case EVENT.EARLY_HINT:
         return exchange.onEarlyHint(text.split('\0'))
+      case EVENT.FILE:
+        if (status === 1) this.remove(exchange)
+        return exchange.onFile(new FileRange(text), status === 1)
     }
   }
+}
+
+/** @param {Exchange} exchange */
+function onTimeout(exchange) {
+  exchange.leave()
+  exchange.abort(new PythonError('REQUEST_TIMEOUT', 'The application has not completed its response in time (option requestTimeout)'))
 }

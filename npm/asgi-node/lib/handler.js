@@ -17,7 +17,7 @@ import { pythonInfo, startPython, startPythonSync } from './start.js'
 
 export class PythonHandler {
   #settings
-  #exchanges = new Exchanges()
+  #exchanges
   /** @type {'starting' | 'ready' | 'failed' | 'closed'} */
   #state = 'starting'
   /** @type {NativeHandler | null} */
@@ -36,6 +36,7 @@ export class PythonHandler {
   /** @param {PythonHandlerOptions} options */
   constructor(options) {
     this.#settings = checkOptions(options)
+    this.#exchanges = new Exchanges(this.#settings.requestTimeout)
     /** @type {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void} */
     this.listener = (req, res) => {
       if (this.#state === 'ready') serve(this.#exchanges, req, res)

@@ -10,12 +10,14 @@ import { urlOf } from './request.js'
 // then name and value of each header. An empty host or port is None in the scope.
 
 /** ASGI extensions that a connection supports, as bits. */
-const EXTENSION = Object.freeze({ TRAILERS: 1, EARLY_HINT: 2 })
+const EXTENSION = Object.freeze({ TRAILERS: 1, EARLY_HINT: 2, PATHSEND: 4, ZEROCOPYSEND: 8 })
 
 /** What the framing headers of a request say, as bits. */
 export const FRAMING = Object.freeze({ BODY: 1, CONTINUE: 2 })
 
-const HTTP_1_1 = String(EXTENSION.TRAILERS | EXTENSION.EARLY_HINT)
+const FILES = EXTENSION.PATHSEND | EXTENSION.ZEROCOPYSEND
+const HTTP_1_1 = String(EXTENSION.TRAILERS | EXTENSION.EARLY_HINT | FILES)
+const HTTP_1_0 = String(FILES)
 const UNSAFE_TARGET = /[^\x21-\xff]/
 
 /**
@@ -55,7 +57,7 @@ export function incomingHead(req) {
   // The parser has checked what came from a real socket. An injected request (light-my-request, say) is anybody's.
   const headers = socket instanceof Socket ? rawHeaders : flatOf(new Headers(rawHeaders))
   const version = req.httpVersionMajor === 2 ? '2' : req.httpVersion
-  const head = `${method}\0${url}\0${version}\0${socket[kPeer] ?? peerOf(socket)}\0${version === '1.1' ? HTTP_1_1 : '0'}`
+  const head = `${method}\0${url}\0${version}\0${socket[kPeer] ?? peerOf(socket)}\0${version === '1.1' ? HTTP_1_1 : HTTP_1_0}`
   return headers.length === 0 ? head : `${head}\0${headers.join('\0')}`
 }
 

@@ -1,5 +1,5 @@
 import { IncomingBody } from './body.js'
-import { PythonError } from './errors.js'
+import { PythonError, errorFromText } from './errors.js'
 import { Exchange, FLAG } from './exchanges.js'
 import { FRAMING, bodyLength, framingOf, incomingHead } from './head.js'
 import { headersOver } from './headers.js'
@@ -13,12 +13,12 @@ const kExchange = Symbol('asgi-node exchange')
 /** @typedef {ServerResponse & { [kExchange]?: HttpExchange, _sent100?: boolean }} Res */
 
 /** What a client may know about a failure. @type {Record<number, string>} */
-const PLAIN = { 400: 'Bad Request', 500: 'Internal Server Error', 503: 'Service Unavailable' }
+const PLAIN = { 400: 'Bad Request', 500: 'Internal Server Error', 503: 'Service Unavailable', 504: 'Gateway Timeout' }
 
 /**
  * Answers without the app. Does nothing when somebody has answered already.
  * @param {ServerResponse} res
- * @param {400 | 500 | 503} status
+ * @param {400 | 500 | 503 | 504} status
  */
 export function answer(res, status) {
   if (res.headersSent || res.writableEnded || res.destroyed) return
@@ -166,9 +166,32 @@ class HttpExchange extends Exchange {
     res.end(chunk)
   }
 
-  /** @override @param {boolean} _started @param {string} _text which is the log's, never the client's */
-  onFailed(_started, _text) {
+  /** @override @param {import('./file.js').FileRange} range @param {boolean} last */
+  onFile(range, last) {
+    if (this.#gone()) return range.close()
+    range.pipe(this.res, (error) => {
+      if (error !== null) {
+        this.leave()
+        return this.abort(error)
+      }
+      if (last) this.res.end()
+      else this.drained()
+    })
+    // Whatever comes behind the file waits for it.
+    return last
+  }
+
+  /** @override @param {boolean} _started @param {string} text which is the log's, never the client's */
+  onFailed(_started, text) {
+    this.#log(errorFromText(text))
     this.#giveUp(500)
+  }
+
+  /** @param {PythonError} error what the app did */
+  #log({ code, message, traceback }) {
+    const { method, originalUrl, url } = /** @type {IncomingMessage & { originalUrl?: string }} */ (this.req)
+    const what = code === 'APP_ERROR' ? 'Exception in ASGI application' : `${code}: ${message}`
+    console.error(`${what}: ${method} ${originalUrl ?? url}${traceback ? `\n${traceback.trimEnd()}` : ''}`)
   }
 
   /** @override */
@@ -190,13 +213,13 @@ class HttpExchange extends Exchange {
 
   /** @override @param {unknown} reason */
   abort(reason) {
-    const closed = reason instanceof PythonError && reason.code === 'HANDLER_CLOSED'
-    // Not the app's failure, which Python logs: something threw here, as a patched res.writeHead may.
-    if (!closed) console.error(reason)
-    this.#giveUp(closed ? 503 : 500)
+    const code = reason instanceof PythonError ? reason.code : ''
+    // Not the app's failure, which is logged above: something threw here, as a patched res.writeHead may.
+    if (code !== 'HANDLER_CLOSED' && code !== 'REQUEST_TIMEOUT') console.error(reason)
+    this.#giveUp(code === 'HANDLER_CLOSED' ? 503 : code === 'REQUEST_TIMEOUT' ? 504 : 500)
   }
 
-  /** @param {500 | 503} status */
+  /** @param {500 | 503 | 504} status */
   #giveUp(status) {
     const { res } = this
     if (res.writableEnded || res.destroyed) return

@@ -37,6 +37,10 @@ export type PythonErrorCode =
   | 'HANDLER_CLOSED'
   /** More than `maxInFlight` requests are on their way. */
   | 'OVERLOADED'
+  /** The app had not completed its response after `requestTimeout`. */
+  | 'REQUEST_TIMEOUT'
+  /** uvloop was asked for and is not installed. */
+  | 'LOOP_NOT_AVAILABLE'
   /** `handleRequestSync` was called from within a callback that Python's answer is being delivered to. */
   | 'SYNC_REENTRANT'
   /** The request cannot be sent as it is, or its body has been used. */
@@ -255,6 +259,16 @@ export interface PythonHandlerOptions {
   highWaterMark?: number
   /** Requests that may be on their way; above it they are refused with OVERLOADED, by the listener with 503. Default 65,536. */
   maxInFlight?: number
+  /**
+   * Milliseconds from the start of a request to the end of its response; after that the caller gets REQUEST_TIMEOUT, a
+   * client 504 or, in the middle of a response, a cut connection, and the app `http.disconnect`. Default 0: no limit.
+   */
+  requestTimeout?: number
+  /**
+   * Whether the app's task is cancelled when the client leaves. By default it is not, as with other servers: it may wait
+   * for `http.disconnect` in `receive()`, and its next `send()` raises. Default false.
+   */
+  cancelOnDisconnect?: boolean
   /**
    * Whether Python's extensions bind to their own libraries rather than to Node's copies of OpenSSL, zlib and libuv
    * (RTLD_DEEPBIND). `'auto'` is true where it helps and is safe. Default 'auto'. The first handler of the process decides.

@@ -11,6 +11,7 @@ import { show } from './errors.js'
  * @property {string} docroot absolute
  * @property {'auto' | boolean} deepbind
  * @property {number} highWaterMark bytes per direction and request
+ * @property {number} requestTimeout milliseconds, 0 for none
  * @property {string} config what NativeHandler is constructed with, as JSON
  */
 
@@ -32,6 +33,14 @@ const boolean = (value, name) => {
 const count = (value, name) => {
   if (!Number.isInteger(value) || Number(value) < 1 || Number(value) > 0x7fffffff) {
     throw wrong(name, 'a positive integer below 2^31', value)
+  }
+}
+
+/** @type {Check} */
+const milliseconds = (value, name) => {
+  // Above 2^31 - 1 a timer of Node fires at once.
+  if (!Number.isInteger(value) || Number(value) < 0 || Number(value) > 0x7fffffff) {
+    throw wrong(name, 'a number of milliseconds from 0 to 2^31 - 1', value)
   }
 }
 
@@ -68,6 +77,8 @@ const CHECKS = {
   rootPath: mountPath,
   highWaterMark: count,
   maxInFlight: count,
+  requestTimeout: milliseconds,
+  cancelOnDisconnect: boolean,
   deepbind: oneOf(['auto', true, false])
 }
 
@@ -84,7 +95,7 @@ export function checkOptions(options) {
     if (!Object.hasOwn(CHECKS, name)) throw new TypeError(`Unknown option ${show(name)}${suggestion(name)}`)
     if (value !== undefined) CHECKS[name](value, name)
   }
-  const { python, venv, deepbind = 'auto', highWaterMark = 65536, maxInFlight = 65536 } = options
+  const { python, venv, deepbind = 'auto', highWaterMark = 65536, maxInFlight = 65536, requestTimeout = 0 } = options
   if (python !== undefined && venv !== undefined) {
     throw new TypeError('Options python and venv exclude each other: give one of them')
   }
@@ -97,9 +108,11 @@ export function checkOptions(options) {
     // A path either ends in no slash or is none: `rootPath + path` must not get two in a row.
     rootPath: (options.rootPath ?? '').replace(/\/+$/, ''),
     highWaterMark,
-    maxInFlight
+    maxInFlight,
+    requestTimeout,
+    cancelOnDisconnect: options.cancelOnDisconnect ?? false
   }
-  return { python, venv, docroot, deepbind, highWaterMark, config: JSON.stringify(config) }
+  return { python, venv, docroot, deepbind, highWaterMark, requestTimeout, config: JSON.stringify(config) }
 }
 
 /**

@@ -1,0 +1,52 @@
+// requestTimeout and cancelOnDisconnect (asgi_71): both off by default.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { call, makeHandler, openSocket, serveApp, text, until } from '../node/support.mjs'
+
+const limits = { timeout: 20_000 }
+const request = (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`
+
+describe('requestTimeout', limits, () => {
+  const site = serveApp({ before, after }, 'files_app:app', { requestTimeout: 300 })
+
+  test('a client gets 504 before the start, and the app a disconnect', async () => {
+    const response = await site.fetch('/wait')
+    assert.deepEqual([response.status, await response.text()], [504, 'Gateway Timeout'])
+    assert.ok(await until(async () => (await (await site.fetch('/left')).text()).includes('disconnected')))
+  })
+
+  test('a direct call rejects, and a blocking one throws', async () => {
+    await assert.rejects(call(site.handler, '/wait'), { name: 'PythonError', code: 'REQUEST_TIMEOUT', message: /requestTimeout/ })
+    assert.throws(() => site.handler.handleRequestSync({ url: '/wait' }), { code: 'REQUEST_TIMEOUT' })
+    assert.equal((await call(site.handler, '/left')).status, 200)
+  })
+
+  test('a response under way is cut', async (t) => {
+    const slow = makeHandler(t, 'stream_app:app', { requestTimeout: 300 })
+    const response = await slow.handleStream({ url: '/?count=100&delay=0.05' })
+    assert.equal(response.status, 200)
+    await assert.rejects(async () => {
+      for await (const chunk of response) assert.ok(chunk.length > 0)
+    }, { code: 'REQUEST_TIMEOUT' })
+  })
+})
+
+describe('cancelOnDisconnect', limits, () => {
+  for (const cancelOnDisconnect of [false, true]) {
+    test(`asgi_71 the task is ${cancelOnDisconnect ? '' : 'not '}cancelled when the client leaves`, async (t) => {
+      const handler = makeHandler(t, 'files_app:app', { cancelOnDisconnect })
+      const { createServer } = await import('node:http')
+      const server = createServer(handler.listener).listen(0, '127.0.0.1')
+      t.after(() => server.close())
+      await until(() => server.listening)
+      const before = text(await call(handler, '/left'))
+      const client = await openSocket(t, server.address().port)
+      client.write(request('/sleep'))
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      client.socket.destroy()
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      const now = text(await call(handler, '/left')).slice(before.length)
+      assert.equal(now.includes('cancelled'), cancelOnDisconnect)
+    })
+  }
+})
