@@ -45,25 +45,30 @@ async function freePort() {
   return port
 }
 
-/** Start a server; resolves when it answers. It is ended with its group, and has to end by itself when asked to. */
-async function start(command, args, { port, cwd, env = {} }) {
+/** Start a server for one test; resolves when it answers. `stop` signals its whole group and waits for its end. */
+async function start(t, command, args, { port, cwd, env = {} }) {
   const variables = { ...process.env, ...env }
   delete variables.NODE_TEST_CONTEXT
   for (const name of Object.keys(variables)) if (variables[name] === undefined) delete variables[name]
   const child = spawn(command, args, { cwd, env: variables, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const exited = once(child, 'exit')
+  const stop = (signal) => {
+    try {
+      process.kill(-child.pid, signal)
+    } catch (error) {
+      // Nobody of the group is left.
+      if (error.code !== 'ESRCH') throw error
+    }
+    return exited
+  }
+  t.after(() => stop('SIGKILL'))
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text))
   const answers = () => fetch(`http://127.0.0.1:${port}/openapi.json`).then((response) => response.ok, () => false)
-  await until(async () => child.exitCode !== null || (await answers()), `an answer from ${command} ${args.join(' ')}`, 60_000)
+  const ready = until(async () => child.exitCode !== null || (await answers()), 'an answer', 30_000)
+  await ready.catch((error) => assert.fail(`${command} ${args.join(' ')}: ${error.message}; it said: ${output}`))
   assert.equal(child.exitCode, null, output)
-  return {
-    output: () => output,
-    async stop(signal) {
-      process.kill(-child.pid, signal)
-      return exited
-    },
-  }
+  return { output: () => output, stop }
 }
 
 const shell = (code, options) => run('bash', ['-euo', 'pipefail', '-c', code], { timeout: 60_000, ...options })
@@ -101,8 +106,7 @@ describe('README', () => {
   })
 
   test('quick start: a server', async (t) => {
-    const running = await start('node', [server.file], { port, cwd: folder, env: plain })
-    t.after(() => running.stop('SIGKILL').catch(() => {}))
+    const running = await start(t, 'node', [server.file], { port, cwd: folder, env: plain })
     assert.equal((await succeed(here(ask.code))).trim(), answer.code.trim())
     assert.equal(running.output(), '')
   })
@@ -117,8 +121,7 @@ describe('README', () => {
     assert.equal(demo, 'make demo')
     for (const command of others) await succeed(`${command} --dry-run`, { cwd: repository })
 
-    const running = await start('make', ['demo'], { port, cwd: repository, env: { PORT: String(port) } })
-    t.after(() => running.stop('SIGKILL').catch(() => {}))
+    const running = await start(t, 'make', ['demo'], { port, cwd: repository, env: { PORT: String(port) } })
     await until(() => running.output().includes('Ctrl-C'), 'the end of what make demo prints')
     assert.match(running.output(), new RegExp(`^ +http://127\\.0\\.0\\.1:${port}$`, 'm'))
     const curls = running.output().match(/^ +curl .*$/gm)
