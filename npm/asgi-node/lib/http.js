@@ -1,6 +1,7 @@
 import { IncomingBody } from './body.js'
 import { PythonError, errorFromText } from './errors.js'
 import { Exchange, FLAG } from './exchanges.js'
+import { PLAIN, logFailure, statusOf } from './failures.js'
 import { FRAMING, bodyLength, framingOf, incomingHead } from './head.js'
 import { headersOver } from './headers.js'
 
@@ -12,13 +13,10 @@ const kExchange = Symbol('asgi-node exchange')
 
 /** @typedef {ServerResponse & { [kExchange]?: HttpExchange, _sent100?: boolean }} Res */
 
-/** What a client may know about a failure. @type {Record<number, string>} */
-const PLAIN = { 400: 'Bad Request', 500: 'Internal Server Error', 503: 'Service Unavailable', 504: 'Gateway Timeout' }
-
 /**
  * Answers without the app. Does nothing when somebody has answered already.
  * @param {ServerResponse} res
- * @param {400 | 500 | 503 | 504} status
+ * @param {number} status
  */
 export function answer(res, status) {
   if (res.headersSent || res.writableEnded || res.destroyed) return
@@ -37,7 +35,12 @@ export function answer(res, status) {
  * @param {ServerResponse} res
  */
 export function serve(exchanges, req, res) {
-  const exchange = new HttpExchange(exchanges, req, res)
+  run(new HttpExchange(exchanges, req, res))
+}
+
+/** @param {HttpExchange} exchange */
+export function run(exchange) {
+  const { req, res } = exchange
   const framing = framingOf(req.rawHeaders)
   if (framing === 0) return exchange.begin(undefined, 0)
   // Without a `checkContinue` listener Node has sent "100 Continue" by itself, and says so here only.
@@ -62,7 +65,7 @@ function beginWithBody(exchange) {
 }
 
 /** One request of a listener. */
-class HttpExchange extends Exchange {
+export class HttpExchange extends Exchange {
   #draining = false
   // The client holds its body back. Answered before it was asked to send it, it may send the body or the next request:
   // nobody can tell which, so such a connection ends with its response.
@@ -90,7 +93,7 @@ class HttpExchange extends Exchange {
       this.#expecting = (flags & FLAG.EXPECT_CONTINUE) !== 0
       this.exchanges.submit(this, incomingHead(req), body, flags)
     } catch (error) {
-      return this.#refuse(error)
+      return this.refuse(error)
     }
     res[kExchange] = this
     res.on('close', onClose)
@@ -98,11 +101,10 @@ class HttpExchange extends Exchange {
   }
 
   /** @param {unknown} error why the request did not reach the app */
-  #refuse(error) {
-    const code = error instanceof PythonError ? error.code : ''
-    if (code === 'OVERLOADED') answer(this.res, 503)
-    else if (code === 'INVALID_REQUEST' || error instanceof TypeError) answer(this.res, 400)
-    else this.abort(error)
+  refuse(error) {
+    // What the head is made of is the client's, or that of whoever changed the request on its way.
+    const reason = error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message, { cause: error }) : error
+    this.fail(reason)
     // Part of the body may have been read, and then Node leaves the rest to us.
     this.req.resume()
   }
@@ -183,15 +185,7 @@ class HttpExchange extends Exchange {
 
   /** @override @param {boolean} _started @param {string} text which is the log's, never the client's */
   onFailed(_started, text) {
-    this.#log(errorFromText(text))
-    this.#giveUp(500)
-  }
-
-  /** @param {PythonError} error what the app did */
-  #log({ code, message, traceback }) {
-    const { method, originalUrl, url } = /** @type {IncomingMessage & { originalUrl?: string }} */ (this.req)
-    const what = code === 'APP_ERROR' ? 'Exception in ASGI application' : `${code}: ${message}`
-    console.error(`${what}: ${method} ${originalUrl ?? url}${traceback ? `\n${traceback.trimEnd()}` : ''}`)
+    this.fail(errorFromText(text))
   }
 
   /** @override */
@@ -213,18 +207,16 @@ class HttpExchange extends Exchange {
 
   /** @override @param {unknown} reason */
   abort(reason) {
-    const code = reason instanceof PythonError ? reason.code : ''
-    // Not the app's failure, which is logged above: something threw here, as a patched res.writeHead may.
-    if (code !== 'HANDLER_CLOSED' && code !== 'REQUEST_TIMEOUT') console.error(reason)
-    this.#giveUp(code === 'HANDLER_CLOSED' ? 503 : code === 'REQUEST_TIMEOUT' ? 504 : 500)
+    this.fail(reason)
   }
 
-  /** @param {500 | 503 | 504} status */
-  #giveUp(status) {
+  /** @param {unknown} error why there will be no response, or no more of it */
+  fail(error) {
+    logFailure(error, this.req)
     const { res } = this
     if (res.writableEnded || res.destroyed) return
     try {
-      if (!res.headersSent) answer(res, status)
+      if (!res.headersSent) answer(res, statusOf(error))
       else cutOff(res, this.req.httpVersionMinor === 0)
     } catch {
       res.destroy()
