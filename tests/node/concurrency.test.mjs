@@ -75,8 +75,8 @@ describe('one handler', limits, () => {
     await Promise.all(pending)
   })
 
-  test('above maxInFlight a request is refused at once with OVERLOADED; the others go on', async (t) => {
-    const handler = makeHandler(t, 'slow_app:app', { maxInFlight: 3 })
+  test('above maxConcurrency a request is refused at once with OVERLOADED; the others go on', async (t) => {
+    const handler = makeHandler(t, 'slow_app:app', { maxConcurrency: 3 })
     await handler.ready()
     const pending = [0, 1, 2].map((number) => call(handler, `/await?seconds=0.1&number=${number}`))
     await assert.rejects(call(handler), { name: 'PythonError', code: 'OVERLOADED', message: /3/ })

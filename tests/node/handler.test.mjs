@@ -49,7 +49,7 @@ describe('construction', limits, () => {
       rootPath: 7,
       deepbind: 'perhaps',
       highWaterMark: 0,
-      maxInFlight: -1,
+      maxConcurrency: -1,
     }
     for (const [name, value] of Object.entries(wrong)) {
       assert.throws(

@@ -15,7 +15,7 @@ describe('options', () => {
       loop: 'auto',
       rootPath: '',
       highWaterMark: 65536,
-      maxInFlight: 65536,
+      maxConcurrency: 65536,
     })
     const rest = { docroot: process.cwd(), highWaterMark: 65536, deepbind: 'auto', python: undefined, venv: undefined }
     assert.deepEqual(settings, rest)
@@ -66,7 +66,7 @@ describe('options', () => {
       loop: ['trio', 7],
       rootPath: [7, 'api'],
       highWaterMark: [0, -1, 1.5, '1', NaN, 2 ** 31],
-      maxInFlight: [0, null],
+      maxConcurrency: [0, null],
       deepbind: ['yes', 1],
     }
     for (const [name, values] of Object.entries(wrong)) {

@@ -27,7 +27,7 @@ const apps: PythonHandlerOptions[] = [
   { app: { module: 'main' } },
   { module: 'main', attribute: 'app' },
   { app: 'a:b', docroot: '.', factory: true, python: 'python3', loop: 'uvloop', rootPath: '/x' },
-  { app: 'a:b', venv: '.venv', highWaterMark: 1, maxInFlight: 1, deepbind: 'auto' },
+  { app: 'a:b', venv: '.venv', highWaterMark: 1, maxConcurrency: 1, deepbind: 'auto' },
 ]
 export const refused = [
   // @ts-expect-error no such option

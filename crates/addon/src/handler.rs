@@ -246,6 +246,14 @@ impl NativeHandler {
         }
     }
 
+    /// The client has closed its side: the app gets `http.disconnect` when it asks, and what it sends is still delivered.
+    #[napi(catch_unwind)]
+    pub fn half_close(&self, id: u32) {
+        if let Some(open) = self.inner.open.borrow().get(&id) {
+            open.exchange.half_close();
+        }
+    }
+
     /// The client has gone, or nobody wants the rest: no further event for this number.
     #[napi(catch_unwind)]
     pub fn disconnect(&self, id: u32) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use asgi_node_core::{Error, Exchange, Failure, Notify, RequestHead, ResponseEvent, ResponseState, Windows, target};
+use asgi_node_core::{Error, Exchange, Failure, Notify, RequestHead, ResponseEvent, ResponseState, Windows};
 use pyo3::prelude::*;
 
 use crate::errors::{self, Traced};
@@ -36,16 +36,19 @@ pub struct Config {
     /// Bytes under way per direction and request.
     pub high_water_mark: usize,
     /// Requests in flight.
-    pub max_in_flight: usize,
+    pub max_concurrency: usize,
     /// Whether the app's task is cancelled when the client leaves.
     #[serde(default)]
     pub cancel_on_disconnect: bool,
     /// Milliseconds that a synchronous call may take; 0 for no limit. Other hosts have timers of their own.
     #[serde(default)]
     pub request_timeout: u64,
-    /// Put before every path.
+    /// The path under which the app is mounted, without a last slash.
     #[serde(default)]
     pub root_path: String,
+    /// Whether the paths of requests hold it already; if not, it is put before them.
+    #[serde(default)]
+    pub root_path_stripped: bool,
 }
 
 impl Config {
@@ -122,7 +125,7 @@ impl Application {
                 message,
             })
         })?;
-        let scopes = ScopeBuilder::new(py, &config.root_path)
+        let scopes = ScopeBuilder::new(py, &config.root_path, config.root_path_stripped)
             .map_err(|raised| errors::from_python(py, &raised, Error::PythonStartFailed))?;
         Ok(Arc::new(Self {
             event_loop,
@@ -130,7 +133,7 @@ impl Application {
             scopes,
             window: config.high_water_mark,
             in_flight: AtomicUsize::new(0),
-            limit: config.max_in_flight,
+            limit: config.max_concurrency,
             closed: AtomicBool::new(false),
         }))
     }
@@ -212,9 +215,4 @@ impl Application {
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
-}
-
-/// `root_path` as it stands before `raw_path`.
-pub(crate) fn raw_root(root_path: &str) -> Vec<u8> {
-    target::percent_encode_path(root_path)
 }

@@ -22,6 +22,7 @@ mod names;
 mod outgoing;
 mod receive;
 mod scope;
+mod scope_tls;
 mod send;
 mod sending;
 mod suspension;

@@ -5,14 +5,15 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::application::raw_root;
 use crate::names::names;
+use crate::scope_tls;
 
 /// Builds scopes for one app.
 #[derive(Debug)]
 pub(crate) struct ScopeBuilder {
-    root_path: String,
-    raw_root: Vec<u8>,
+    /// What comes before every path: nothing where the paths hold the root already.
+    prefix: String,
+    raw_prefix: Vec<u8>,
     /// All keys in their order with the values that rarely change: copying it is cheaper than filling a dict.
     template: Py<PyDict>,
     asgi: Py<PyDict>,
@@ -23,12 +24,13 @@ const ASGI_VERSION: &str = "3.0";
 const HTTP_SPEC_VERSION: &str = "2.5";
 
 impl ScopeBuilder {
-    pub(crate) fn new(py: Python<'_>, root_path: &str) -> PyResult<Self> {
+    pub(crate) fn new(py: Python<'_>, root_path: &str, in_path: bool) -> PyResult<Self> {
         let n = names(py);
         let asgi = PyDict::new(py);
         asgi.set_item(&n.version, ASGI_VERSION)?;
         asgi.set_item(&n.spec_version, HTTP_SPEC_VERSION)?;
         let py_root = PyString::intern(py, root_path);
+        let prefix = if in_path { "" } else { root_path };
         let template = PyDict::new(py);
         template.set_item(&n.type_, &n.http)?;
         for key in [
@@ -47,8 +49,8 @@ impl ScopeBuilder {
             template.set_item(key, py.None())?;
         }
         Ok(Self {
-            root_path: root_path.to_owned(),
-            raw_root: raw_root(root_path),
+            prefix: prefix.to_owned(),
+            raw_prefix: target::percent_encode_path(prefix),
             template: template.unbind(),
             asgi: asgi.unbind(),
         })
@@ -79,21 +81,19 @@ impl ScopeBuilder {
         let n = names(py);
         let target = head.target();
         let decoded = target::percent_decode(target.raw_path);
-        let own_root;
-        let (root, raw) = if head.root_path().is_empty() {
-            (self.root_path.as_str(), self.raw_root.as_slice())
-        } else {
-            own_root = String::from_utf8_lossy(head.root_path());
-            scope.set_item(&n.root_path, &*own_root)?;
-            (&*own_root, &*raw_root(&own_root))
-        };
-        if root.is_empty() {
+        if !head.root_path().is_empty() {
+            scope.set_item(&n.root_path, self.mounted_at(head.root_path()))?;
+        }
+        // `OPTIONS *` asks about the server: it is under no root.
+        if self.prefix.is_empty() || target.raw_path == b"*" {
             scope.set_item(&n.path, text(py, &decoded))?;
             scope.set_item(&n.raw_path, PyBytes::new(py, target.raw_path))?;
         } else {
             // As uvicorn does and Starlette expects: the path is the whole path, with the root in front (checklist 28).
-            scope.set_item(&n.path, format!("{root}{}", String::from_utf8_lossy(&decoded)))?;
-            scope.set_item(&n.raw_path, PyBytes::new(py, &[raw, target.raw_path].concat()))?;
+            let path = format!("{}{}", self.prefix, String::from_utf8_lossy(&decoded));
+            scope.set_item(&n.path, path)?;
+            let raw = [&self.raw_prefix, target.raw_path].concat();
+            scope.set_item(&n.raw_path, PyBytes::new(py, &raw))?;
         }
         if target.query.is_empty() {
             scope.set_item(&n.query_string, &n.no_bytes)
@@ -101,10 +101,16 @@ impl ScopeBuilder {
             scope.set_item(&n.query_string, PyBytes::new(py, target.query))
         }
     }
+
+    /// The root of a request that the host has routed by the first part of its path (Express's `req.baseUrl`): that part
+    /// is in the path, as everything behind our own prefix is.
+    fn mounted_at(&self, mount: &[u8]) -> String {
+        format!("{}{}", self.prefix, String::from_utf8_lossy(mount))
+    }
 }
 
 /// Bytes as text; what is no UTF-8 becomes U+FFFD (checklist 20).
-fn text<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
+pub(crate) fn text<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
     PyString::new(py, &String::from_utf8_lossy(bytes))
 }
 
@@ -156,6 +162,9 @@ fn extensions<'py>(py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, P
         if head.supports(*bit) {
             dict.set_item(name, PyDict::new(py))?;
         }
+    }
+    if let Some(tls) = head.tls() {
+        dict.set_item(&n.tls, scope_tls::build(py, &tls)?)?;
     }
     Ok(dict)
 }

@@ -36,7 +36,7 @@ pub enum Error {
     #[error("malformed request: {0}")]
     InvalidRequest(String),
     /// As many requests as the handler allows are in flight. Becomes a JS `PythonError`, 503 on the wire.
-    #[error("{limit} requests are in flight, which is the limit (option maxInFlight)")]
+    #[error("{limit} requests are in flight, which is the limit (option maxConcurrency)")]
     Overloaded {
         /// The limit that was reached.
         limit: usize,

@@ -60,6 +60,8 @@ struct Inbound {
     paused: bool,
     /// The client waits for `100 Continue`.
     expects_continue: bool,
+    /// The client has closed its side; it may still read.
+    half_closed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -184,6 +186,15 @@ impl Exchange {
         self.tell_event_loop(&mut state);
     }
 
+    /// The client has closed its side of the connection and may have left, or may wait for the response: nobody can tell
+    /// before something is written. The app gets `http.disconnect` when it asks again; what it sends goes out (checklist 43
+    /// and 49).
+    pub fn half_close(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        state.inbound.half_closed = true;
+        self.tell_event_loop(&mut state);
+    }
+
     /// Takes the events that wait for the host.
     pub fn take_events(&self) -> Vec<ResponseEvent> {
         let mut state = self.state.lock();
@@ -228,6 +239,9 @@ impl Exchange {
         }
         let inbound = &mut state.inbound;
         if inbound.delivered || (inbound.chunks.is_empty() && !inbound.complete) {
+            if inbound.half_closed {
+                return Received::Disconnected;
+            }
             state.loop_waits = true;
             return Received::Nothing;
         }
@@ -396,6 +410,26 @@ mod tests {
         );
         assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Gone);
         assert!(e.take_events().is_empty());
+    }
+
+    #[test]
+    fn asgi_49_a_half_closed_client_is_a_disconnect_to_receive_but_not_to_send() {
+        let (e, event_loop, _) = exchange(b"abc", true);
+        e.half_close();
+        assert_eq!(body(e.receive()), (b"abc".to_vec(), false));
+        assert_eq!(
+            (e.receive(), e.receive()),
+            (Received::Disconnected, Received::Disconnected)
+        );
+        assert!(!e.is_disconnected());
+        assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Open);
+        assert_eq!((event_loop.get(), e.take_events().len()), (0, 1));
+
+        let (e, event_loop, _) = exchange(b"", true);
+        body(e.receive());
+        assert_eq!(e.receive(), Received::Nothing);
+        e.half_close();
+        assert_eq!((event_loop.get(), e.receive()), (1, Received::Disconnected));
     }
 
     #[test]

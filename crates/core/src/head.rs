@@ -18,12 +18,41 @@ pub const ZEROCOPYSEND: u32 = 8;
 pub const TLS: u32 = 16;
 
 const FIELDS: usize = 10;
+const TLS_FIELDS: usize = 6;
+/// Between the certificates of a chain, which are one field.
+const CHAIN_SEPARATOR: u8 = 1;
+
+/// What the `tls` extension of ASGI says of a connection. Empty text is `None` there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tls<'a> {
+    /// The server's certificate, PEM.
+    pub server_cert: &'a [u8],
+    /// The client's certificates, PEM, its own first: see [`Tls::chain`].
+    chain: &'a [u8],
+    /// The subject of the client's certificate (RFC 4514), UTF-8.
+    pub client_cert_name: &'a [u8],
+    /// Why the client's certificate was not accepted.
+    pub client_cert_error: &'a [u8],
+    /// The version of TLS as on the wire (0x0303 is 1.2, 0x0304 is 1.3).
+    pub version: Option<u16>,
+    /// The number of the cipher suite in IANA's registry.
+    pub cipher_suite: Option<u16>,
+}
+
+impl<'a> Tls<'a> {
+    /// The client's certificates in the order in which it sent them.
+    pub fn chain(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.chain
+            .split(|&b| b == CHAIN_SEPARATOR)
+            .filter(|pem| !pem.is_empty())
+    }
+}
 
 /// A request's head. Owns the bytes that the host handed over and gives out slices.
 #[derive(Debug, Clone)]
 pub struct RequestHead {
     bytes: Box<[u8]>,
-    /// Where each fixed field ends; headers begin after the last.
+    /// Where each fixed field ends.
     ends: [usize; FIELDS],
     extensions: u32,
     version: Version,
@@ -35,14 +64,7 @@ impl RequestHead {
         let mut ends = [0; FIELDS];
         let mut from = 0;
         for end in &mut ends {
-            let length = bytes
-                .get(from..)
-                .and_then(|rest| rest.iter().position(|&b| b == 0))
-                .or_else(|| {
-                    // The last field has no separator behind it when there are no headers.
-                    bytes.len().checked_sub(from)
-                });
-            *end = from + length.ok_or_else(|| Error::InvalidRequest("the head ends too early".into()))?;
+            *end = field_end(&bytes, from)?;
             from = *end + 1;
         }
         let mut head = Self {
@@ -52,6 +74,7 @@ impl RequestHead {
             version: Version::Http11,
         };
         head.extensions = head.number(9)?.unwrap_or(0);
+        head.headers_from()?;
         head.version = match head.field(2) {
             b"1.0" => Version::Http10,
             b"1.1" => Version::Http11,
@@ -66,20 +89,24 @@ impl RequestHead {
         Ok(head)
     }
 
+    /// Where the headers begin: behind the last fixed field, or behind those of the `tls` extension.
+    fn headers_from(&self) -> Result<usize, Error> {
+        let mut from = self.ends[FIELDS - 1] + 1;
+        if self.supports(TLS) {
+            for _ in 0..TLS_FIELDS {
+                from = field_end(&self.bytes, from)? + 1;
+            }
+        }
+        Ok(from)
+    }
+
     fn field(&self, index: usize) -> &[u8] {
         let from = index.checked_sub(1).map_or(0, |before| self.ends[before] + 1);
         &self.bytes[from.min(self.ends[index])..self.ends[index]]
     }
 
     fn number<N: std::str::FromStr>(&self, index: usize) -> Result<Option<N>, Error> {
-        let digits = self.field(index);
-        if digits.is_empty() {
-            return Ok(None);
-        }
-        let parsed = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
-        parsed
-            .map(Some)
-            .ok_or_else(|| Error::InvalidRequest(format!("{:?} is no number", String::from_utf8_lossy(digits))))
+        number(self.field(index))
     }
 
     /// The method, as it was received.
@@ -114,7 +141,8 @@ impl RequestHead {
         (!host.is_empty()).then(|| (host, self.number(7).ok().flatten()))
     }
 
-    /// The root path of this request (UTF-8); empty where the handler's own counts.
+    /// The part of the path under which the host has mounted the app (UTF-8, decoded); the target holds it too. Empty
+    /// where there is none.
     pub fn root_path(&self) -> &[u8] {
         self.field(8)
     }
@@ -122,6 +150,22 @@ impl RequestHead {
     /// Which extensions this connection supports: a set of [`TRAILERS`], [`EARLY_HINT`], …
     pub fn supports(&self, extension: u32) -> bool {
         self.extensions & extension != 0
+    }
+
+    /// What is known of the connection's encryption; none where it has none.
+    pub fn tls(&self) -> Option<Tls<'_>> {
+        if !self.supports(TLS) {
+            return None;
+        }
+        let mut fields = self.bytes.get(self.ends[FIELDS - 1] + 1..)?.split(|&b| b == 0);
+        Some(Tls {
+            server_cert: fields.next()?,
+            chain: fields.next()?,
+            client_cert_name: fields.next()?,
+            client_cert_error: fields.next()?,
+            version: fields.next().and_then(|digits| number(digits).ok().flatten()),
+            cipher_suite: fields.next().and_then(|digits| number(digits).ok().flatten()),
+        })
     }
 
     /// All of them.
@@ -143,7 +187,11 @@ impl RequestHead {
 
     /// The headers in the order in which they were received, names in their own case.
     pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let rest = self.bytes.get(self.ends[FIELDS - 1] + 1..).unwrap_or(b"");
+        let rest = self
+            .headers_from()
+            .ok()
+            .and_then(|from| self.bytes.get(from..))
+            .unwrap_or(b"");
         let mut fields = rest.split(|&b| b == 0);
         let mut done = rest.is_empty();
         std::iter::from_fn(move || {
@@ -156,6 +204,25 @@ impl RequestHead {
             Some((name?, value?))
         })
     }
+}
+
+/// Where the field that begins at `from` ends. The last one has no separator behind it when there are no headers.
+fn field_end(bytes: &[u8], from: usize) -> Result<usize, Error> {
+    let rest = bytes
+        .get(from..)
+        .ok_or_else(|| Error::InvalidRequest("the head ends too early".into()))?;
+    Ok(from + rest.iter().position(|&b| b == 0).unwrap_or(rest.len()))
+}
+
+/// A field of decimal digits; an empty one is none.
+fn number<N: std::str::FromStr>(digits: &[u8]) -> Result<Option<N>, Error> {
+    if digits.is_empty() {
+        return Ok(None);
+    }
+    let parsed = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
+    parsed
+        .map(Some)
+        .ok_or_else(|| Error::InvalidRequest(format!("{:?} is no number", String::from_utf8_lossy(digits))))
 }
 
 #[cfg(test)]
@@ -192,7 +259,66 @@ mod tests {
         assert_eq!(head.headers().count(), 0);
     }
 
+    #[test]
+    fn the_fields_of_tls_stand_before_the_headers() {
+        let head = head("GET\0/\01.1\0https\0\0\0\0\0\019\0SERVER\0LEAF\x01ISSUER\0CN=a\0EXPIRED\0772\04865\0host\0x");
+        let tls = head.tls().expect("bit 16 is set");
+        assert_eq!(tls.server_cert, b"SERVER");
+        assert_eq!(tls.chain().collect::<Vec<_>>(), [&b"LEAF"[..], b"ISSUER"]);
+        assert_eq!(
+            (tls.client_cert_name, tls.client_cert_error),
+            (&b"CN=a"[..], &b"EXPIRED"[..])
+        );
+        assert_eq!((tls.version, tls.cipher_suite), (Some(0x0304), Some(0x1301)));
+        assert_eq!(head.headers().collect::<Vec<_>>(), [(&b"host"[..], &b"x"[..])]);
+    }
+
+    #[test]
+    fn what_tls_does_not_tell_is_none_and_half_of_it_is_refused() {
+        let empty = head("GET\0/\02\0https\0\0\0\0\0\016\0\0\0\0\0\0");
+        let tls = empty.tls().expect("bit 16 is set");
+        assert_eq!(
+            (tls.server_cert, tls.chain().count(), tls.version, tls.cipher_suite),
+            (&b""[..], 0, None, None)
+        );
+        assert_eq!(empty.headers().count(), 0);
+        assert!(head("GET\0/\02\0http\0\0\0\0\0\00").tls().is_none());
+        assert!(RequestHead::parse(b"GET\0/\02\0https\0\0\0\0\0\016\0SERVER\0".to_vec()).is_err());
+    }
+
     proptest! {
+        #[test]
+        fn tls_and_headers_come_back_whatever_they_hold(
+            fields in proptest::collection::vec("[^\0\x01]{0,12}", 4),
+            chain in proptest::collection::vec("[^\0\x01]{1,12}", 0..4),
+            headers in proptest::collection::vec(("[^\0]{1,6}", "[^\0]{0,6}"), 0..4),
+        ) {
+            let [server, name, error, other] = &fields[..] else { unreachable!("four of them") };
+            let mut text = format!("GET\0/{}\01.1\0https\0\0\0\0\0\016", other.len());
+            for field in [server, &chain.join("\x01"), name, error, "771", ""] {
+                text += &format!("\0{field}");
+            }
+            for (key, value) in &headers {
+                text += &format!("\0{key}\0{value}");
+            }
+            let head = head(&text);
+            let tls = head.tls().expect("bit 16 is set");
+            prop_assert_eq!((tls.server_cert, tls.client_cert_name), (server.as_bytes(), name.as_bytes()));
+            prop_assert_eq!((tls.client_cert_error, tls.version, tls.cipher_suite), (error.as_bytes(), Some(771), None));
+            prop_assert_eq!(tls.chain().collect::<Vec<_>>(), chain.iter().map(String::as_bytes).collect::<Vec<_>>());
+            let pairs: Vec<_> = headers.iter().map(|(k, v)| (k.as_bytes(), v.as_bytes())).collect();
+            prop_assert_eq!(head.headers().collect::<Vec<_>>(), pairs);
+        }
+
+        #[test]
+        fn any_bytes_behind_the_tls_bit_are_refused_or_taken_apart(rest in proptest::collection::vec(0u8..4, 0..32)) {
+            let bytes = [b"GET\0/\01.1\0https\0\0\0\0\0\016\0".as_slice(), &rest].concat();
+            if let Ok(head) = RequestHead::parse(bytes) {
+                let tls = head.tls().expect("bit 16 is set");
+                let _ = (tls.chain().count(), head.headers().count());
+            }
+        }
+
         #[test]
         fn any_bytes_are_refused_or_taken_apart_without_a_panic(bytes in proptest::collection::vec(0u8..4, 0..64)) {
             if let Ok(head) = RequestHead::parse(bytes) {

@@ -14,6 +14,8 @@ export declare class NativeHandler {
   push(id: number, chunk: Uint8Array | undefined | null, last: boolean): boolean
   /** The consumer has taken all bytes for which `deliver` returned false. */
   drained(id: number): void
+  /** The client has closed its side: the app gets `http.disconnect` when it asks, and what it sends is still delivered. */
+  halfClose(id: number): void
   /** The client has gone, or nobody wants the rest: no further event for this number. */
   disconnect(id: number): void
   /** Answers one request while the caller waits. */

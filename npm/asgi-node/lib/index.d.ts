@@ -35,7 +35,7 @@ export type PythonErrorCode =
   | 'APP_NO_RESPONSE'
   /** The handler was closed before the request, or while it was on its way. */
   | 'HANDLER_CLOSED'
-  /** More than `maxInFlight` requests are on their way. */
+  /** More than `maxConcurrency` requests are on their way. */
   | 'OVERLOADED'
   /** The app had not completed its response after `requestTimeout`. */
   | 'REQUEST_TIMEOUT'
@@ -258,7 +258,7 @@ export interface PythonHandlerOptions {
   /** Bytes that may be on their way per request and direction before the sender waits. Default 65,536. */
   highWaterMark?: number
   /** Requests that may be on their way; above it they are refused with OVERLOADED, by the listener with 503. Default 65,536. */
-  maxInFlight?: number
+  maxConcurrency?: number
   /**
    * Milliseconds from the start of a request to the end of its response; after that the caller gets REQUEST_TIMEOUT, a
    * client 504 or, in the middle of a response, a cut connection, and the app `http.disconnect`. Default 0: no limit.
@@ -351,7 +351,7 @@ export class PythonHandler {
 
   /**
    * For `node:http` and `node:https`: `createServer(python.listener)`, also as `checkContinue` listener; bound. Answers
-   * 500 where the app fails before its response, 503 above `maxInFlight` and after {@link close}, and destroys the
+   * 500 where the app fails before its response, 503 above `maxConcurrency` and after {@link close}, and destroys the
    * connection where the app fails in the middle. The client never sees an exception's text.
    */
   readonly listener: (req: IncomingMessage, res: ServerResponse) => void

@@ -76,7 +76,7 @@ const CHECKS = {
   loop: oneOf(['auto', 'asyncio', 'uvloop']),
   rootPath: mountPath,
   highWaterMark: count,
-  maxInFlight: count,
+  maxConcurrency: count,
   requestTimeout: milliseconds,
   cancelOnDisconnect: boolean,
   deepbind: oneOf(['auto', true, false])
@@ -95,7 +95,7 @@ export function checkOptions(options) {
     if (!Object.hasOwn(CHECKS, name)) throw new TypeError(`Unknown option ${show(name)}${suggestion(name)}`)
     if (value !== undefined) CHECKS[name](value, name)
   }
-  const { python, venv, deepbind = 'auto', highWaterMark = 65536, maxInFlight = 65536, requestTimeout = 0 } = options
+  const { python, venv, deepbind = 'auto', highWaterMark = 65536, maxConcurrency = 65536, requestTimeout = 0 } = options
   if (python !== undefined && venv !== undefined) {
     throw new TypeError('Options python and venv exclude each other: give one of them')
   }
@@ -108,7 +108,7 @@ export function checkOptions(options) {
     // A path either ends in no slash or is none: `rootPath + path` must not get two in a row.
     rootPath: (options.rootPath ?? '').replace(/\/+$/, ''),
     highWaterMark,
-    maxInFlight,
+    maxConcurrency,
     requestTimeout,
     cancelOnDisconnect: options.cancelOnDisconnect ?? false
   }
