@@ -41,16 +41,17 @@ function nodes() {
     }))
 }
 
-/** @param {string} folder */
-const testFiles = (folder) =>
-  readdirSync(join(ROOT, folder))
-    .filter((name) => name.endsWith('.test.mjs'))
+/** Every tests/<suite>/*.test.mjs. */
+const testFiles = () =>
+  readdirSync(join(ROOT, 'tests'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name: suite }) => readdirSync(join(ROOT, 'tests', suite)).map((name) => join('tests', suite, name)))
+    .filter((path) => path.endsWith('.test.mjs'))
     .toSorted()
-    .map((name) => join(folder, name))
 
 /** @param {string} name @param {string} node @param {string} venv @param {number} atOnce how many files @returns {Step} */
 function nodeStep(name, node, venv, atOnce) {
-  const files = [...testFiles('tests/node'), ...testFiles('tests/e2e')]
+  const files = testFiles()
   const timed = files.filter((path) => TIMED.has(basename(path)))
   /** @param {number} limit @param {string[]} paths */
   const command = (limit, paths) => [

@@ -97,6 +97,16 @@ describe('README', () => {
     assert.match(picture.code, /JavaScript thread/)
   })
 
+  test('the table of options has them all', () => {
+    const types = readFileSync(join(repository, 'npm/asgi-node/lib/index.d.ts'), 'utf8')
+    const [, body] = /interface PythonHandlerOptions \{\n([^]*?)^\}/m.exec(types)
+    const typed = [...body.matchAll(/^ {2}(\w+)\?:/gm)].map(([, name]) => name)
+    const [, table] = /^## Options\n([^]*?)^## /m.exec(readme)
+    const listed = [...table.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, names]) => names.match(/\w+/g))
+    const otherNames = ['appTarget', 'module', 'attribute']
+    assert.deepEqual(listed.toSorted(), typed.filter((name) => !otherNames.includes(name)).toSorted())
+  })
+
   test('install', async () => {
     const packed = await run('node', ['scripts/pack.mjs', join(folder, 'packages')], { timeout: 60_000 })
     assert.equal(packed.code, 0, packed.stderr)
