@@ -1,8 +1,10 @@
 import { CollectCall, StreamCall } from './calls.js'
 import { PythonError, closedError, errorFromFailure, show } from './errors.js'
 import { Exchanges, FLAG, isDelivering } from './exchanges.js'
+import { FetchCall } from './fetch.js'
 import { requestHead } from './head.js'
 import { answer, serve } from './http.js'
+import { checkMiddlewareOptions, passOn, serveNext } from './middleware.js'
 import { checkOptions } from './options.js'
 import { Request, completeBody, takeBody } from './request.js'
 import { responseFrom } from './response.js'
@@ -42,6 +44,8 @@ export class PythonHandler {
       if (this.#state === 'ready') serve(this.#exchanges, req, res)
       else this.#serveLater(req, res)
     }
+    /** @type {import('./index.js').PythonHandler['fetch']} */
+    this.fetch = (request, env) => this.#fetch(request, env)
     this.#starting = this.#start()
     // A failure is told to everybody who asks, at each ready() and request; that nobody has asked yet is no crash.
     this.#starting.catch(() => {})
@@ -187,13 +191,47 @@ export class PythonHandler {
   #serveLater(req, res) {
     this.ready().then(
       () => serve(this.#exchanges, req, res),
-      (error) => {
-        answer(res, this.#state === 'closed' ? 503 : 500)
-        if (this.#state !== 'failed' || this.#reported) return
-        this.#reported = true
-        console.error(error)
-      }
+      (error) => answer(res, this.#unavailable(error))
     )
+  }
+
+  /**
+   * The status for a client whose request the handler cannot take. Says why to the log, once.
+   * @param {unknown} error
+   */
+  #unavailable(error) {
+    if (this.#state === 'closed') return 503
+    if (!this.#reported) console.error(error)
+    this.#reported = true
+    return 500
+  }
+
+  /**
+   * @param {globalThis.Request} request
+   * @param {unknown} env
+   * @returns {Promise<globalThis.Response>}
+   */
+  #fetch(request, env) {
+    return new Promise((resolve, reject) => {
+      const call = new FetchCall(this.#exchanges, request, env, resolve, reject, this.#settings.highWaterMark)
+      if (this.#state === 'ready') return call.begin()
+      this.ready().then(
+        () => call.begin(),
+        (error) => call.refuse(this.#unavailable(error))
+      )
+    })
+  }
+
+  /**
+   * @param {import('./index.js').MiddlewareOptions} [options]
+   * @returns {import('./index.js').Middleware}
+   */
+  middleware(options) {
+    const { fallthrough } = checkMiddlewareOptions(options)
+    return (req, res, next) => {
+      if (this.#state === 'ready') return serveNext(this.#exchanges, req, res, next, fallthrough)
+      this.ready().then(() => serveNext(this.#exchanges, req, res, next, fallthrough), (error) => passOn(next, error))
+    }
   }
 
   /** @returns {Promise<void>} */

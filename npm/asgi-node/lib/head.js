@@ -12,6 +12,8 @@ import { urlOf } from './request.js'
 /** ASGI extensions that a connection supports, as bits. */
 const EXTENSION = Object.freeze({ TRAILERS: 1, EARLY_HINT: 2, PATHSEND: 4, ZEROCOPYSEND: 8 })
 
+const EXTENSIONS_FIELD = 9
+
 /** What the framing headers of a request say, as bits. */
 export const FRAMING = Object.freeze({ BODY: 1, CONTINUE: 2 })
 
@@ -59,6 +61,18 @@ export function incomingHead(req) {
   const version = req.httpVersionMajor === 2 ? '2' : req.httpVersion
   const head = `${method}\0${url}\0${version}\0${socket[kPeer] ?? peerOf(socket)}\0${version === '1.1' ? HTTP_1_1 : HTTP_1_0}`
   return headers.length === 0 ? head : `${head}\0${headers.join('\0')}`
+}
+
+/**
+ * The same where nothing can be sent but a plain response: WHATWG's has no room for what the extensions send.
+ * @param {IncomingMessage} req
+ */
+export function fetchHead(req) {
+  const head = incomingHead(req)
+  let from = 0
+  for (let field = 0; field < EXTENSIONS_FIELD; field++) from = head.indexOf('\0', from) + 1
+  const end = head.indexOf('\0', from)
+  return `${head.slice(0, from)}0${end < 0 ? '' : head.slice(end)}`
 }
 
 /**

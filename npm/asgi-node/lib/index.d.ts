@@ -4,6 +4,7 @@
  * These types are the manual: shapes, units, defaults and errors are said here.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 
 /** The code of a {@link PythonError}. Stable: match on it, not on the message. */
 export type PythonErrorCode =
@@ -45,6 +46,8 @@ export type PythonErrorCode =
   | 'SYNC_REENTRANT'
   /** The request cannot be sent as it is, or its body has been used. */
   | 'INVALID_REQUEST'
+  /** The body of a request that came to `fetch` or `middleware` has been read before, by a body parser say. */
+  | 'BODY_ALREADY_READ'
   | (string & {})
 
 /** What goes wrong in Python, between Python and Node, or on the way there. */
@@ -55,6 +58,8 @@ export class PythonError extends Error {
   code: PythonErrorCode
   /** The Python traceback as Python prints it, where an exception was the reason. */
   traceback: string | undefined
+  /** The HTTP status that fits, on errors that {@link PythonHandler.middleware} hands to `next`. */
+  status?: number
 }
 
 /** One value, or several under one name. Numbers are turned into strings. */
@@ -308,6 +313,40 @@ export interface CallOptions {
 }
 
 /**
+ * What {@link PythonHandler.fetch} may be told of the connection. All of it is optional, and whatever else is in there
+ * (the bindings of an application) is left alone.
+ */
+export interface FetchEnv {
+  /**
+   * The message that the Request was made from, as Hono's node-server passes it. Its target, headers and socket are used
+   * where the Request does not say otherwise. Taken from `request.runtime.node` too, where srvx puts it.
+   */
+  incoming?: IncomingMessage | Http2ServerRequest | undefined
+  outgoing?: ServerResponse | Http2ServerResponse | undefined
+  /** `client` of the scope: host and port. Default: what srvx, `incoming` or `remoteAddr` know, else none. */
+  client?: readonly [host: string, port: number] | undefined
+  /** Deno's. */
+  remoteAddr?: { readonly hostname: string; readonly port: number } | undefined
+  /**
+   * Where the app is mounted: `root_path` of the scope. Must start with "/". Both a Request whose URL begins with it and
+   * one from which the router has stripped it are understood. Default: what `incoming.url` has in front of the Request's
+   * path, else the handler's.
+   */
+  rootPath?: string | undefined
+}
+
+export interface MiddlewareOptions {
+  /**
+   * A response of the app with status 404 is thrown away, whatever its body, and the next handler is called. It finds
+   * the request as it came, but for a request body: that has gone to Python. Default false.
+   */
+  fallthrough?: boolean
+}
+
+/** A handler for Express, Connect and whatever calls handlers as they do. */
+export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: any) => void) => void
+
+/**
  * A Python ASGI application, started in this process and called without a network.
  *
  * ```js
@@ -355,6 +394,38 @@ export class PythonHandler {
    * connection where the app fails in the middle. The client never sees an exception's text.
    */
   readonly listener: (req: IncomingMessage, res: ServerResponse) => void
+
+  /**
+   * WHATWG Request in, Response out; bound: `serve({ fetch: python.fetch })`, `app.mount('/py', python.fetch)`.
+   *
+   * Both bodies are streamed with back-pressure. Aborting `request.signal` and cancelling the response's body give the
+   * app `http.disconnect`. Header values of one name are joined by ", ", except set-cookie.
+   *
+   * Resolves when the app has started its response, with a plain one of our own (400, 500, 503, 504) where it fails
+   * before; an exception's text goes to the log, never into a Response. Where it fails in the middle, the body's stream
+   * breaks off with a {@link PythonError} whose `cause` has the details. What a Response cannot have is mapped: a status
+   * above 599 becomes 500 with the app's headers and body (RFC 9110, 15), 1xx is a failure of the app, and the body of a 204, 205, 304
+   * or an answer to HEAD is dropped.
+   *
+   * Rejects, always for a reason on the caller's side, with the reason of `request.signal`, the error of the request's
+   * body, BODY_ALREADY_READ, or a TypeError for a request or an `env` that is none. When the client of a server has left, it
+   * resolves with an empty 499 instead.
+   *
+   * The second argument is what Hono and others pass: see {@link FetchEnv}. What is not an object is ignored.
+   */
+  readonly fetch: (request: globalThis.Request, env?: FetchEnv | object | null) => Promise<globalThis.Response>
+
+  /**
+   * For Express and Connect: `app.use('/api', python.middleware())`. Where it is mounted is `root_path` in the scope.
+   *
+   * An error before the response has begun goes to `next`, with a `status`: why the handler did not start, APP_ERROR and APP_NO_RESPONSE
+   * (500), OVERLOADED and HANDLER_CLOSED (503), REQUEST_TIMEOUT (504), INVALID_REQUEST (400). After that the connection
+   * is destroyed, as by {@link listener}. Mount it in front of body parsers: where the body has been read already, the error is
+   * BODY_ALREADY_READ, unless `req.rawBody` is a Buffer with it.
+   *
+   * Throws a TypeError for an option that is none.
+   */
+  middleware(options?: MiddlewareOptions): Middleware
 
   /** Refuses requests from now on; those on their way get `http.disconnect` and reject with HANDLER_CLOSED. May be repeated. */
   close(): Promise<void>

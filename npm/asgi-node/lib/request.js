@@ -170,7 +170,7 @@ export class Request {
    */
   #take(open) {
     const body = this.#body
-    if (isUint8Array(body)) return body.length <= WHOLE_LIMIT ? whole(body) : sliced(body)
+    if (isUint8Array(body)) return bytesBody(body)
     if (this.#source === null) {
       this.#sent = true
       if (!open || !this.#mayBeWritten()) return NO_BODY
@@ -209,8 +209,13 @@ function whole(bytes) {
   return { bytes, source: null, length: bytes.length }
 }
 
-/** @param {Uint8Array} bytes @returns {Body} */
-function sliced(bytes) {
+/**
+ * Bytes travel whole up to a size, above it in slices.
+ * @param {Uint8Array} bytes
+ * @returns {Body}
+ */
+export function bytesBody(bytes) {
+  if (bytes.length <= WHOLE_LIMIT) return whole(bytes)
   const source = new WrittenBody()
   void source.write(bytes)
   source.end()
