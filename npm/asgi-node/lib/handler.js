@@ -229,8 +229,9 @@ export class PythonHandler {
   middleware(options) {
     const { fallthrough } = checkMiddlewareOptions(options)
     return (req, res, next) => {
-      if (this.#state === 'ready') return serveNext(this.#exchanges, req, res, next, fallthrough)
-      this.ready().then(() => serveNext(this.#exchanges, req, res, next, fallthrough), (error) => passOn(next, error))
+      const run = () => serveNext(this.#exchanges, req, res, next, fallthrough)
+      if (this.#state === 'ready') run()
+      else this.ready().then(run, passOn.bind(null, next))
     }
   }
 
