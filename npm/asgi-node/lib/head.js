@@ -10,7 +10,7 @@ import { urlOf } from './request.js'
 // then name and value of each header. An empty host or port is None in the scope.
 
 /** ASGI extensions that a connection supports, as bits. */
-const EXTENSION = Object.freeze({ TRAILERS: 1, EARLY_HINT: 2, PATHSEND: 4, ZEROCOPYSEND: 8 })
+const EXTENSION = Object.freeze({ TRAILERS: 1, EARLY_HINT: 2, PATHSEND: 4, ZEROCOPYSEND: 8, TLS: 16 })
 
 const EXTENSIONS_FIELD = 9
 
@@ -72,7 +72,8 @@ export function fetchHead(req) {
   let from = 0
   for (let field = 0; field < EXTENSIONS_FIELD; field++) from = head.indexOf('\0', from) + 1
   const end = head.indexOf('\0', from)
-  return `${head.slice(0, from)}0${end < 0 ? '' : head.slice(end)}`
+  const extensions = Number(end < 0 ? head.slice(from) : head.slice(from, end)) & EXTENSION.TLS
+  return `${head.slice(0, from)}${extensions}${end < 0 ? '' : head.slice(end)}`
 }
 
 /**
