@@ -23,19 +23,21 @@ import { parseUrl } from './url.js'
  */
 
 /**
- * Hono's node-server passes `{ incoming, outgoing }` as the second argument, srvx keeps both at `request.runtime.node`.
+ * Hono's node-server passes `{ incoming, outgoing }` as the second argument, some of its users as `server` therein, and
+ * srvx keeps both at `request.runtime.node`.
  * @param {WebRequest} request
- * @param {FetchEnv} env
+ * @param {FetchEnv & { server?: FetchEnv }} env
  * @returns {Connection}
  */
 export function connectionOf(request, env) {
   const node = /** @type {ServerRequest} */ (request).runtime?.node
-  const incoming = /** @type {Partial<IncomingMessage> | undefined} */ (env.incoming ?? node?.req)
+  const bindings = env.server?.incoming ? env.server : env
+  const incoming = /** @type {Partial<IncomingMessage> | undefined} */ (bindings.incoming ?? node?.req)
   // By its shape: `env` is whatever the server around us calls so. HTTP/2 has a class of its own.
   if (typeof incoming !== 'object' || !Array.isArray(incoming?.rawHeaders) || typeof incoming.socket !== 'object') {
     return { incoming: null, outgoing: null }
   }
-  const outgoing = /** @type {Connection['outgoing']} */ (env.outgoing ?? node?.res ?? null)
+  const outgoing = /** @type {Connection['outgoing']} */ (bindings.outgoing ?? node?.res ?? null)
   return { incoming: /** @type {IncomingMessage} */ (incoming), outgoing }
 }
 
@@ -216,7 +218,7 @@ export function withoutFraming(flat) {
  * @param {IncomingMessage | null} incoming
  */
 function socketOf(request, env, url, incoming) {
-  const socket = /** @type {import('./head.js').PeerSocket | undefined} */ (incoming?.socket)
+  const socket = /** @type {import('./connection.js').PeerSocket | undefined} */ (incoming?.socket)
   const { ip } = /** @type {ServerRequest} */ (request)
   let client = explicitClient(env)
   // srvx gives the socket's address, or, behind a proxy that it has been told to trust, the one that was forwarded.
