@@ -25,6 +25,8 @@ pub(crate) struct Progress {
     on_disconnect: Option<Py<PyAny>>,
     /// The app's task has ended.
     ended: bool,
+    /// It ended without a complete response: nobody takes what tasks that it left behind still send.
+    abandoned: bool,
 }
 
 /// One HTTP request and its response.
@@ -54,6 +56,7 @@ impl HttpExchange {
             waiters: Vec::new(),
             on_disconnect: None,
             ended: false,
+            abandoned: false,
         };
         Self {
             core,
@@ -92,10 +95,15 @@ impl HttpExchange {
     /// The progress, for a `send` that needs the client to be there.
     pub(crate) fn connected(&self) -> PyResult<MutexGuard<'_, Progress>> {
         let progress = self.progress.lock();
-        if self.core.is_disconnected() && !progress.state.is_complete() {
+        if !progress.state.is_complete() && (progress.abandoned || self.core.is_disconnected()) {
             return Err(to_python(&Error::ClientDisconnected));
         }
         Ok(progress)
+    }
+
+    /// Whether nobody takes what is sent: the client has left, or has been told of the app's failure.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.progress.lock().abandoned || self.core.is_disconnected()
     }
 
     pub(crate) fn holds_start(&self) -> bool {
@@ -104,7 +112,10 @@ impl HttpExchange {
 
     /// What `receive` finds: a disconnect as soon as the response is complete (checklist 45).
     pub(crate) fn received(&self) -> Received {
-        if self.progress.lock().state.is_complete() {
+        let progress = self.progress.lock();
+        let over = progress.state.is_complete() || progress.abandoned;
+        drop(progress);
+        if over {
             Received::Disconnected
         } else {
             self.core.receive()
@@ -206,6 +217,7 @@ impl HttpExchange {
         }
         let (error, traceback) = failure.unwrap_or_else(|| (no_response(&progress), String::new()));
         progress.outgoing.clear();
+        progress.abandoned = true;
         let started = progress.outgoing.is_started();
         drop(progress);
         self.core.emit(ResponseEvent::Failed(Failure {
@@ -250,9 +262,15 @@ impl HttpExchange {
     #[pyo3(signature = (message=None, traceback=None))]
     fn finish(&self, py: Python<'_>, message: Option<String>, traceback: Option<String>) -> bool {
         let told = self.end(message.map(|m| (Error::AppError(m), traceback.unwrap_or_default())));
-        self.side.forget(Self::key(&self.core));
-        let callback = self.progress.lock().on_disconnect.take();
+        let mut progress = self.progress.lock();
+        // What was accepted still goes out, though nobody awaits its send() any more.
+        let done = !progress.outgoing.is_waiting();
+        let callback = progress.on_disconnect.take();
+        drop(progress);
         drop(callback);
+        if done {
+            self.side.forget(Self::key(&self.core));
+        }
         // A receive() that another task still waits in sees that the response is over.
         self.wake_waiters(py);
         told

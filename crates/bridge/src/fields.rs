@@ -3,7 +3,7 @@
 use asgi_node_core::Error;
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyString};
 
 use crate::errors::to_python;
 
@@ -40,7 +40,8 @@ pub(crate) fn bytes<'py>(what: &str, value: &Bound<'py, PyAny>) -> PyResult<Boun
     if PyUntypedBuffer::get(value).is_err() {
         return Err(wrong_type(what, "bytes", value));
     }
-    let copy = value.py().get_type::<PyBytes>().call1((value,))?;
+    // Not bytes(value), which may give any subclass: only what is exactly bytes can be dropped without running code.
+    let copy = PyMemoryView::from(value)?.call_method0(pyo3::intern!(value.py(), "tobytes"))?;
     Ok(copy.cast_into::<PyBytes>()?)
 }
 

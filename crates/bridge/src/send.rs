@@ -61,7 +61,7 @@ fn settle<'py>(exchange: &Bound<'py, HttpExchange>, ticket: u64) -> PyResult<Bou
     if this.progress.lock().outgoing.is_flushed(ticket) {
         return sent(py);
     }
-    if this.core().is_disconnected() {
+    if this.is_gone() {
         return Err(to_python(&Error::ClientDisconnected));
     }
     let sending = Sending {
@@ -90,10 +90,14 @@ fn start(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyDict>) -> PyRes
     let mut headers = headers(this, event)?;
     headers.fit(status, this.version());
     let wants_trailers = flag(event, &n.trailers)?;
-    if this.core().is_disconnected() {
+    if this.is_gone() {
         return Err(to_python(&Error::ClientDisconnected));
     }
     let mut progress = this.progress.lock();
+    let trailers_follow = wants_trailers && this.supports(head::TRAILERS);
+    if !(trailers_follow && progress.state.can_end_with_trailers(status, &headers)) {
+        headers.without_trailers();
+    }
     // Looked at again: iterating the app's headers may have run code that sent something.
     progress
         .state
@@ -111,7 +115,8 @@ fn headers(this: &HttpExchange, event: &Bound<'_, PyDict>) -> PyResult<HeaderBlo
     let Some(headers) = event.get_item(&names(event.py()).headers)? else {
         return Ok(HeaderBlock::default());
     };
-    let mut block = HeaderBlock::with_capacity(headers.len().unwrap_or(0));
+    // A guess, and within bounds: `__len__` may say anything.
+    let mut block = HeaderBlock::with_capacity(headers.len().unwrap_or(0).min(64));
     for_each_header(&headers, |name, value| block.add(name, value, this.version()))?;
     Ok(block)
 }

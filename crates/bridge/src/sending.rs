@@ -71,7 +71,7 @@ impl Sending {
         if exchange.get().progress.lock().outgoing.is_flushed(self.ticket) {
             return Ok(None);
         }
-        if exchange.get().core().is_disconnected() {
+        if exchange.get().is_gone() {
             return Err(to_python(&Error::ClientDisconnected));
         }
         self.suspension.wait(exchange).map(Some)

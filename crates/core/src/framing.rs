@@ -29,6 +29,7 @@ impl Version {
 pub struct HeaderBlock {
     flat: Vec<u8>,
     content_length: Option<u64>,
+    announces_trailers: bool,
 }
 
 /// Headers of one connection only; HTTP/2 has none of them (RFC 9113, section 8.2.2).
@@ -40,6 +41,7 @@ impl HeaderBlock {
         Self {
             flat: Vec::with_capacity(count * 32),
             content_length: None,
+            announces_trailers: false,
         }
     }
 
@@ -67,6 +69,7 @@ impl HeaderBlock {
                 return Ok(());
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => return Ok(()),
+            7 if name.eq_ignore_ascii_case(b"trailer") => self.announces_trailers = true,
             7 | 10 | 16
                 if version == Version::Http2 && CONNECTION_SPECIFIC.iter().any(|c| name.eq_ignore_ascii_case(c)) =>
             {
@@ -127,6 +130,13 @@ impl HeaderBlock {
         if informational && version != Version::Http2 {
             self.retain(|name| name != b"connection");
             self.append(b"connection", b"close");
+        }
+    }
+
+    /// Leaves out `trailer` where no trailers can follow: it would be untrue, and Node throws at it.
+    pub fn without_trailers(&mut self) {
+        if std::mem::take(&mut self.announces_trailers) {
+            self.retain(|name| name != b"trailer");
         }
     }
 
@@ -257,6 +267,13 @@ mod tests {
         let mut of_103 = block(&[("connection", "keep-alive")]).expect("valid");
         of_103.fit(103, Version::Http11);
         assert_eq!(of_103.into_flat(), b"connection\0close");
+    }
+
+    #[test]
+    fn asgi_126_trailers_are_announced_only_where_they_can_follow() {
+        let mut block = block(&[("x", "1"), ("Trailer", "x-a"), ("y", "2")]).expect("valid");
+        block.without_trailers();
+        assert_eq!(block.into_flat(), b"x\01\0y\02");
     }
 
     #[test]

@@ -72,6 +72,11 @@ impl ResponseState {
         }
     }
 
+    /// Whether trailers can follow a body with this head: it has to be one that ends where its framing says so.
+    pub fn can_end_with_trailers(&self, status: u16, headers: &HeaderBlock) -> bool {
+        !self.is_head && !is_bodyless(status) && headers.content_length().is_none()
+    }
+
     /// Accepts `http.response.start`.
     pub fn start(&mut self, status: u16, headers: &HeaderBlock, trailers: bool) -> Result<(), Error> {
         self.may_start()?;
@@ -79,7 +84,7 @@ impl ResponseState {
             return Err(Error::WrongValue(format!("status {status} is outside 100 to 999")));
         }
         self.phase = Phase::Body;
-        self.bodyless = status < 200 || status == 204 || status == 304;
+        self.bodyless = is_bodyless(status);
         self.trailers = trailers;
         // On HEAD and 304 the length describes a body that is not sent: nothing to count.
         self.declared = headers.content_length().filter(|_| !self.is_head && !self.bodyless);
@@ -160,6 +165,10 @@ impl ResponseState {
             Phase::Complete => Err(complete(event)),
         }
     }
+}
+
+fn is_bodyless(status: u16) -> bool {
+    status < 200 || status == 204 || status == 304
 }
 
 fn complete(event: &str) -> Error {
