@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
+import traceback
 from typing import TYPE_CHECKING
 
 from .errors import AppLoadError
 
 if TYPE_CHECKING:
     from ._native import Drain
+
+logger = logging.getLogger("asgi_node")
 
 
 def choose(wanted: str, deepbind: bool) -> tuple[str, str]:
@@ -44,9 +48,19 @@ def _new_loop(kind: str) -> asyncio.AbstractEventLoop:
 
 
 def run(drain: Drain, kind: str) -> None:
-    """Serves what comes through ``drain`` until the process ends. Runs on a thread of its own."""
+    """Serves what comes through ``drain`` until the process ends. Runs on a thread of its own.
+
+    The loop is everybody's: an application that stops it, or whose callback calls ``sys.exit``, does not end it.
+    """
     loop = _new_loop(kind)
     asyncio.set_event_loop(loop)
     drain.bind(loop)
     loop.add_reader(drain.fileno(), drain)
-    loop.run_forever()
+    while True:
+        try:
+            loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as raised:  # what asyncio lets through from callbacks and tasks
+            lines = "".join(traceback.format_exception(raised)).rstrip()
+            logger.error("an application tried to end the process from its event loop, which goes on\n%s", lines)
+        else:
+            logger.error("an application stopped the event loop that all requests share: it goes on")

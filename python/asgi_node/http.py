@@ -56,29 +56,43 @@ class Runner:
 
     async def run(self, scope: Scope, exchange: HttpExchange) -> None:
         """The life of a request; it ends the exchange whatever happens."""
+        # Remembered for the log: the scope is the application's to change.
+        method, path = scope["method"], scope["path"]
         try:
             result = await self.app(scope, exchange.receive, exchange.send)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt would end the loop for all
-            _report(scope, exchange, raised)
+            lines = _end(exchange, raised)
+            if lines:
+                # The client has its whole response, or has gone: nobody but the log can be told.
+                logger.error("Exception in ASGI application: %s %s\n%s", method, path, lines)
         else:
             exchange.finish()
             if result is not None and not self.warned:
                 self.warned = True
-                logger.warning("the application returned %.80r: ASGI applications return None", result)
+                # Its type only: how a value of the application's shows itself is the application's code.
+                kind = type(result).__name__
+                text = "the application returned a value of type %s, which is ignored: %s %s"
+                logger.warning(text, kind, method, path)
 
 
-def _report(scope: Scope, exchange: HttpExchange, raised: BaseException) -> None:
-    """Ends the request with what the application raised."""
-    if _is_disconnect(raised):
-        exchange.finish()
-        return
-    # Our own frame tells the reader nothing.
-    own = raised.__traceback__
-    lines = "".join(traceback.format_exception(type(raised), raised, own.tb_next if own else None)).rstrip()
-    message = "".join(traceback.format_exception_only(type(raised), raised)).strip()
-    if not exchange.finish(message, lines):
-        # The client has its whole response, or has gone: nobody but the log can be told.
-        logger.error("Exception in ASGI application: %s %s\n%s", scope["method"], scope["path"], lines)
+def _end(exchange: HttpExchange, raised: BaseException) -> str:
+    """Ends the request with what the application raised; gives what is left to be logged."""
+    try:
+        if _is_disconnect(raised):
+            exchange.finish()
+            return ""
+        # Our own frame tells the reader nothing.
+        own = raised.__traceback__
+        lines = _text(traceback.format_exception(type(raised), raised, own.tb_next if own else None))
+        message = _text(traceback.format_exception_only(type(raised), raised))
+    except BaseException as second:  # an exception's methods are the application's code, and may raise anything
+        message = lines = f"{type(raised).__name__} (showing it raised {type(second).__name__})"
+    return "" if exchange.finish(message, lines) else lines
+
+
+def _text(lines: list[str]) -> str:
+    """What UTF-8 can carry of these lines: a message may hold lone surrogates."""
+    return "".join(lines).strip().encode("utf-8", "backslashreplace").decode()
 
 
 def _is_disconnect(raised: BaseException) -> bool:
