@@ -36,6 +36,7 @@ async function setUp(t, answer = () => {}, listener = undefined) {
       return this.room
     },
     drained: (id) => void (requests.find((one) => one.id === id).drained += 1),
+    halfClose: (id) => void (requests.find((one) => one.id === id).halfClosed = true),
     disconnect: (id) => void (requests.find((one) => one.id === id).gone = true),
     keepAlive() {},
   }
@@ -83,11 +84,11 @@ describe('heads', limits, () => {
     await raw('GET //p/../q?x#f HTTP/1.1\r\nHost: h\r\nX-B: caf\xe9\r\nx-b: 2\r\nConnection: close\r\n\r\n')
     const [method, target, version, scheme, client, clientPort, host, hostPort, root, extensions] = requests[0].fields
     assert.deepEqual([method, target, version, scheme], ['GET', '//p/../q?x#f', '1.1', 'http'])
-    assert.deepEqual([client, host, hostPort, root, extensions], ['127.0.0.1', '127.0.0.1', String(port), '', '3'])
+    assert.deepEqual([client, host, hostPort, root, extensions], ['127.0.0.1', '127.0.0.1', String(port), '', '15'])
     assert.ok(Number(clientPort) > 0)
     assert.deepEqual(requests[0].headers, ['Host', 'h', 'X-B', 'caf\xe9', 'x-b', '2', 'Connection', 'close'])
     await raw('GET / HTTP/1.0\r\n\r\n')
-    assert.deepEqual([requests[1].fields[2], requests[1].fields[9], requests[1].headers], ['1.0', '0', []])
+    assert.deepEqual([requests[1].fields[2], requests[1].fields[9], requests[1].headers], ['1.0', '12', []])
   })
 
   test('what middleware left in req.url and cannot be sent is 400', async (t) => {

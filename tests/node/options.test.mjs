@@ -14,11 +14,23 @@ describe('options', () => {
       docroot: process.cwd(),
       loop: 'auto',
       rootPath: '',
+      rootPathStripped: false,
       highWaterMark: 65536,
       maxConcurrency: 65536,
+      requestTimeout: 0,
+      cancelOnDisconnect: false,
     })
-    const rest = { docroot: process.cwd(), highWaterMark: 65536, deepbind: 'auto', python: undefined, venv: undefined }
-    assert.deepEqual(settings, rest)
+    assert.deepEqual(settings, {
+      docroot: process.cwd(),
+      highWaterMark: 65536,
+      deepbind: 'auto',
+      python: undefined,
+      venv: undefined,
+      requestTimeout: 0,
+      cancelOnDisconnect: false,
+      maxBodySize: Infinity,
+      trust: null,
+    })
   })
 
   test('each spelling of the app', () => {
@@ -67,6 +79,9 @@ describe('options', () => {
       rootPath: [7, 'api'],
       highWaterMark: [0, -1, 1.5, '1', NaN, 2 ** 31],
       maxConcurrency: [0, null],
+      rootPathStripped: ['no', 1, null],
+      maxBodySize: [-1, 1.5, '1', NaN, null],
+      trustProxy: [-1, 1.5, NaN, null, {}, [7], '', 'localhost', '10.0.0.0/33', '::/129', '10.0.0/8', '10.0.0.0/', '1.2.3.4/8/8', 'fe80::1%eth0', 'Loopback', ['loopback', '']],
       deepbind: ['yes', 1],
     }
     for (const [name, values] of Object.entries(wrong)) {
@@ -74,6 +89,13 @@ describe('options', () => {
         const check = (error) => error instanceof TypeError && new RegExp(name === 'app' ? 'app|module|attribute' : name).test(error.message)
         assert.throws(() => checkOptions({ app: 'main:app', [name]: value }), check, `${name}: ${String(JSON.stringify(value))}`)
       }
+    }
+  })
+
+  test('each spelling of trustProxy', () => {
+    for (const nobody of [false, 0, []]) assert.equal(checkOptions({ app: 'a:b', trustProxy: nobody }).trust, null)
+    for (const somebody of [true, 2, '10.0.0.1', '10.0.0.0/8, ::1', 'loopback', ['unix', 'linklocal', 'uniquelocal', 'fd00::/8']]) {
+      assert.notEqual(checkOptions({ app: 'a:b', trustProxy: somebody }).trust, null)
     }
   })
 

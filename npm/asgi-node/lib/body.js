@@ -1,5 +1,8 @@
 import { isUint8Array } from 'node:util/types'
 import { PythonError, show } from './errors.js'
+import { bodyLength } from './head.js'
+import { stopReading } from './http2.js'
+import { bodyTooLarge } from './limits.js'
 
 /** @typedef {import('./exchanges.js').Exchange} Exchange */
 /** @typedef {AsyncIterable<unknown> | ReadableStream<unknown>} Stream */
@@ -32,6 +35,8 @@ export class BodySource {
   blocked = false
   /** True when the last piece has gone, or nobody wants more. */
   over = false
+  /** Bytes so far. */
+  pushed = 0
 
   /** @param {Exchange} sink */
   start(sink) {
@@ -62,8 +67,15 @@ export class BodySource {
    * @param {boolean} last
    */
   push(chunk, last) {
+    const { sink } = this
+    this.pushed += chunk?.length ?? 0
+    if (sink !== null && this.pushed > sink.exchanges.maxBodySize) {
+      // Stops this source, too.
+      sink.leave()
+      return sink.abort(bodyTooLarge(sink.exchanges.maxBodySize))
+    }
     if (last) this.over = true
-    this.blocked = this.sink?.push(chunk, last) === false
+    this.blocked = sink?.push(chunk, last) === false
   }
 }
 
@@ -230,10 +242,19 @@ export class IncomingBody extends BodySource {
   #req
   #drained = 0
 
-  /** @param {import('node:http').IncomingMessage} req */
-  constructor(req) {
+  // Bytes that are still to come; negative where nobody knows.
+  #left
+
+  /**
+   * @param {import('node:http').IncomingMessage} req
+   * @param {number} taken bytes that have gone already
+   */
+  constructor(req, taken) {
     super()
     this.#req = /** @type {Incoming} */ (req)
+    const length = bodyLength(req.rawHeaders)
+    this.#left = length < 0 ? -1 : length - taken
+    this.pushed = taken
   }
 
   /** @override @param {Exchange} sink */
@@ -250,13 +271,16 @@ export class IncomingBody extends BodySource {
     while (!this.blocked && !this.over) {
       const chunk = req.read()
       if (chunk === null) {
-        // The end came in a packet of its own, after the last bytes had gone.
-        if (req.readableEnded) this.push(undefined, true)
+        // The end came in a packet of its own, after the last bytes had gone. One that is cut (HTTP/2) ends too.
+        if (req.readableEnded && !req.aborted) this.push(undefined, true)
         return
       }
-      // `complete` is set when the parser has seen the end, so that the last bytes can say that they are the last.
-      this.push(chunk, req.complete && req.readableLength === 0)
+      // The length tells which bytes are the last (checklist 40): Node's parser says it only after they have been read.
+      if (this.#left >= 0) this.#left -= chunk.length
+      this.push(chunk, this.#left === 0)
     }
+    // Nothing but the end is left to read, and Node wants it read before it forgets the request.
+    if (this.over && this.#left === 0) req.resume()
   }
 
   /**
@@ -279,7 +303,7 @@ export class IncomingBody extends BodySource {
     this.#req.off('data', onUnwanted)
     this.#req.pause()
     // What has been written still goes out.
-    this.#req.socket.destroySoon()
+    if (!stopReading(this.#req)) this.#req.socket.destroySoon()
   }
 }
 

@@ -1,5 +1,6 @@
 import { PythonError, errorFromFailure } from './errors.js'
 import { FileRange } from './file.js'
+import { bodyTooLarge } from './limits.js'
 
 /** What the native side delivers. Its numbers are part of the interface with crates/addon. */
 export const EVENT = Object.freeze({
@@ -26,6 +27,7 @@ export const FLAG = Object.freeze({ BODY_FOLLOWS: 1, COLLECT: 2, EXPECT_CONTINUE
  * @property {(id: number, head: string, body: Uint8Array | undefined, flags: number) => NativeFailure | null} submit
  * @property {(id: number, chunk: Uint8Array | undefined, last: boolean) => boolean} push
  * @property {(id: number) => void} drained
+ * @property {(id: number) => void} halfClose
  * @property {(id: number) => void} disconnect
  * @property {(alive: boolean) => void} keepAlive
  */
@@ -73,6 +75,11 @@ export class Exchange {
   /** The consumer has taken what it was stalled on. */
   drained() {
     if (this.stalled && this.open) this.exchanges.drained(this)
+  }
+
+  /** The client has closed its side, and may still read: the app gets http.disconnect when it asks, and can send. */
+  halfClose() {
+    if (this.open) this.exchanges.native.halfClose(this.id)
   }
 
   /** The consumer wants no more: the app gets http.disconnect. */
@@ -123,9 +130,18 @@ export class Exchanges {
   #live = 0
   #timeout
 
-  /** @param {number} [timeout] milliseconds from the start of a request to the end of its response; 0 for no limit */
-  constructor(timeout = 0) {
-    this.#timeout = timeout
+  /**
+   * @param {object} [settings]
+   * @param {number} [settings.requestTimeout] milliseconds from the start of a request to the end of its response; 0 for no limit
+   * @param {number} [settings.maxBodySize] bytes of a request body
+   * @param {import('./proxy.js').Trust | null} [settings.trust] in proxies
+   * @param {boolean} [settings.cancelOnDisconnect]
+   */
+  constructor({ requestTimeout = 0, maxBodySize = Infinity, trust = null, cancelOnDisconnect = false } = {}) {
+    this.#timeout = requestTimeout
+    this.maxBodySize = maxBodySize
+    this.trust = trust
+    this.cancelOnDisconnect = cancelOnDisconnect
     // Set once, before the first request: the handler submits nothing until it has started.
     this.native = /** @type {Native} */ (/** @type {unknown} */ (null))
     /** @type {Deliver} */
@@ -137,13 +153,14 @@ export class Exchanges {
   }
 
   /**
-   * Sends a request off. Throws, with nothing sent, when the native side refuses it: OVERLOADED, INVALID_REQUEST.
+   * Sends a request off. Throws, with nothing sent, when it is refused: OVERLOADED, INVALID_REQUEST, BODY_TOO_LARGE.
    * @param {Exchange} exchange
    * @param {string} head
    * @param {Uint8Array | undefined} body
    * @param {number} flags
    */
   submit(exchange, head, body, flags) {
+    if (body !== undefined && body.length > this.maxBodySize) throw bodyTooLarge(this.maxBodySize)
     let id = this.#latestId
     do id = (id + 1) >>> 0 || 1
     while (this.#table.has(id))

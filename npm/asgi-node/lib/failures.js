@@ -3,6 +3,8 @@ import { PythonError } from './errors.js'
 /** What a client may know about a failure. @type {Readonly<Record<number, string>>} */
 export const PLAIN = Object.freeze({
   400: 'Bad Request',
+  413: 'Content Too Large',
+  431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
   504: 'Gateway Timeout'
@@ -11,6 +13,8 @@ export const PLAIN = Object.freeze({
 /** Failures that are no fault of the app's or ours: a server that logged them could be made to fill its disk. */
 const QUIET = new Map([
   ['INVALID_REQUEST', 400],
+  ['BODY_TOO_LARGE', 413],
+  ['HEADERS_TOO_LARGE', 431],
   ['OVERLOADED', 503],
   ['HANDLER_CLOSED', 503],
   ['REQUEST_TIMEOUT', 504]

@@ -90,7 +90,7 @@ export class FetchCall extends StreamCall {
     // What this throws is the caller's mistake; from here on whatever is wrong has come from the client.
     const view = viewOf(this.#request, this.#env, this.#connection.incoming, length)
     try {
-      this.exchanges.submit(this, fetchHead(view), bytes, source === null ? 0 : FLAG.BODY_FOLLOWS)
+      this.exchanges.submit(this, fetchHead(view, this.exchanges.trust), bytes, source === null ? 0 : FLAG.BODY_FOLLOWS)
     } catch (error) {
       source?.stop()
       return this.refuse(statusOf(error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message) : error))

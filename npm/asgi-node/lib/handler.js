@@ -5,6 +5,7 @@ import { FetchCall } from './fetch.js'
 import { requestHead } from './head.js'
 import { answer, serve } from './http.js'
 import { checkMiddlewareOptions, passOn, serveNext } from './middleware.js'
+import { bodyTooLarge } from './limits.js'
 import { checkOptions } from './options.js'
 import { Request, completeBody, takeBody } from './request.js'
 import { responseFrom } from './response.js'
@@ -38,7 +39,7 @@ export class PythonHandler {
   /** @param {PythonHandlerOptions} options */
   constructor(options) {
     this.#settings = checkOptions(options)
-    this.#exchanges = new Exchanges(this.#settings.requestTimeout)
+    this.#exchanges = new Exchanges(this.#settings)
     /** @type {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void} */
     this.listener = (req, res) => {
       if (this.#state === 'ready') serve(this.#exchanges, req, res)
@@ -177,6 +178,7 @@ export class PythonHandler {
     }
     const ours = checkedRequest(request)
     const { bytes, length } = completeBody(ours)
+    if (length > this.#settings.maxBodySize) throw bodyTooLarge(this.#settings.maxBodySize)
     this.#startSync()
     const native = /** @type {NativeHandler} */ (this.#native)
     const { status, headers, body, failure } = native.callSync(requestHead(ours, length), bytes)

@@ -1,25 +1,33 @@
-import { Socket } from 'node:net'
+import { connectionOf } from './connection.js'
 import { Headers, flatOf, isToken } from './headers.js'
+import { plainHeaders } from './http2.js'
+import { forwardedPeer } from './proxy.js'
 import { urlOf } from './request.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('./request.js').Request} Request */
+/** @typedef {import('./connection.js').PeerSocket} PeerSocket */
+/** @typedef {import('./proxy.js').Trust} Trust */
+/** @typedef {IncomingMessage & { baseUrl?: unknown, originalUrl?: unknown }} MountedMessage what Express adds */
 
 // A head crosses Node-API as one latin-1 string, its fields joined by NUL:
 // method, target, HTTP version, scheme, client host, client port, server host, server port, root path, extensions,
-// then name and value of each header. An empty host or port is None in the scope.
+// with encryption the fields of tls.js, then name and value of each header. An empty host or port is None in the scope.
+// The root path is that part of the target under which a router has mounted us; the handler's own is not in here.
 
 /** ASGI extensions that a connection supports, as bits. */
 const EXTENSION = Object.freeze({ TRAILERS: 1, EARLY_HINT: 2, PATHSEND: 4, ZEROCOPYSEND: 8, TLS: 16 })
-
-const EXTENSIONS_FIELD = 9
 
 /** What the framing headers of a request say, as bits. */
 export const FRAMING = Object.freeze({ BODY: 1, CONTINUE: 2 })
 
 const FILES = EXTENSION.PATHSEND | EXTENSION.ZEROCOPYSEND
-const HTTP_1_1 = String(EXTENSION.TRAILERS | EXTENSION.EARLY_HINT | FILES)
-const HTTP_1_0 = String(FILES)
+/** By version of HTTP. @type {Record<string, number>} */
+const EXTENSIONS = {
+  '1.0': FILES,
+  1.1: FILES | EXTENSION.TRAILERS | EXTENSION.EARLY_HINT,
+  2: FILES | EXTENSION.TRAILERS | EXTENSION.EARLY_HINT
+}
 const UNSAFE_TARGET = /[^\x21-\xff]/
 
 /**
@@ -42,58 +50,61 @@ export function requestHead(request, length) {
   return flat.length === 0 ? head : `${head}\0${flat.join('\0')}`
 }
 
-const kPeer = Symbol('asgi-node peer')
-
-/** @typedef {import('node:net').Socket & { [kPeer]?: string, encrypted?: boolean, server?: import('node:net').Server }} PeerSocket */
-
 /**
  * The head of a request of node:http, from the raw target and the raw headers: `req.headers` drops and joins.
  * @param {IncomingMessage} req
+ * @param {Trust | null} [trust] in proxies
+ * @param {number} [allowed] extensions, as bits
  */
-export function incomingHead(req) {
-  const socket = /** @type {PeerSocket} */ (req.socket)
-  const { method, url = '/', rawHeaders } = req
+export function incomingHead(req, trust = null, allowed = -1) {
+  const connection = connectionOf(/** @type {PeerSocket} */ (req.socket))
+  const { method } = req
+  const { root, target } = placeOf(req)
   // Middleware assigns req.url and req.method, and may leave there what no parser would have let in.
   if (!isToken(method)) throw new TypeError('Invalid method')
-  if (UNSAFE_TARGET.test(url)) throw new TypeError('Invalid character in the request target')
+  if (UNSAFE_TARGET.test(target)) throw new TypeError('Invalid character in the request target')
+  const http2 = req.httpVersionMajor === 2
+  const version = http2 ? '2' : req.httpVersion
+  const sent = http2 ? plainHeaders(req.rawHeaders) : req.rawHeaders
   // The parser has checked what came from a real socket. An injected request (light-my-request, say) is anybody's.
-  const headers = socket instanceof Socket ? rawHeaders : flatOf(new Headers(rawHeaders))
-  const version = req.httpVersionMajor === 2 ? '2' : req.httpVersion
-  const head = `${method}\0${url}\0${version}\0${socket[kPeer] ?? peerOf(socket)}\0${version === '1.1' ? HTTP_1_1 : HTTP_1_0}`
+  const headers = connection.parsed ? sent : flatOf(new Headers(sent))
+  const peer = trust === null ? connection.peer : forwardedPeer(trust, connection, headers)
+  const { tls } = connection
+  const extensions = (tls === '' ? EXTENSIONS[version] : EXTENSIONS[version] | EXTENSION.TLS) & allowed
+  const head = `${method}\0${target}\0${version}\0${peer}\0${root}\0${extensions}${tls}`
   return headers.length === 0 ? head : `${head}\0${headers.join('\0')}`
 }
 
 /**
  * The same where nothing can be sent but a plain response: WHATWG's has no room for what the extensions send.
  * @param {IncomingMessage} req
+ * @param {Trust | null} trust
  */
-export function fetchHead(req) {
-  const head = incomingHead(req)
-  let from = 0
-  for (let field = 0; field < EXTENSIONS_FIELD; field++) from = head.indexOf('\0', from) + 1
-  const end = head.indexOf('\0', from)
-  const extensions = Number(end < 0 ? head.slice(from) : head.slice(from, end)) & EXTENSION.TLS
-  return `${head.slice(0, from)}${extensions}${end < 0 ? '' : head.slice(end)}`
+export function fetchHead(req, trust) {
+  return incomingHead(req, trust, EXTENSION.TLS)
 }
 
 /**
- * Scheme, client, server and root path: the same for all requests of a connection, so they are asked for once.
- * @param {PeerSocket} socket
+ * Where a router has mounted us, decoded, and the target with that in it. Express takes `req.baseUrl` from the front of
+ * `req.url`; `req.originalUrl` is what the client sent, and is taken as long as nobody has rewritten `req.url` since.
+ * @param {IncomingMessage} req
  */
-function peerOf(socket) {
-  const { remoteAddress, localAddress, server } = socket
-  const client = remoteAddress ? `${remoteAddress}\0${socket.remotePort ?? 0}` : '\0'
-  let local = '\0'
-  if (localAddress) {
-    local = `${localAddress}\0${socket.localPort ?? 0}`
-  } else {
-    // A Unix socket has no address of its own; the path is the server's.
-    const path = server?.address?.()
-    if (typeof path === 'string' && !UNSAFE_TARGET.test(path)) local = `${path}\0`
-  }
-  const peer = `${socket.encrypted ? 'https' : 'http'}\0${client}\0${local}\0`
-  socket[kPeer] = peer
-  return peer
+function placeOf(req) {
+  const { url = '/', baseUrl, originalUrl } = /** @type {MountedMessage} */ (req)
+  if (typeof baseUrl !== 'string' || baseUrl === '') return { root: '', target: url }
+  if (UNSAFE_TARGET.test(baseUrl)) throw new TypeError('Invalid character in req.baseUrl')
+  const path = withoutOrigin(url)
+  const sent = typeof originalUrl === 'string' ? withoutOrigin(originalUrl) : ''
+  // "/api?x" at a mount at "/api" has become "/?x".
+  const same = sent === baseUrl + path || sent === baseUrl + path.slice(1)
+  const root = baseUrl.replace(/%([\da-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+  if (root.includes('\0')) throw new TypeError('Invalid character in req.baseUrl')
+  return { root, target: same ? sent : baseUrl + path }
+}
+
+/** `http://host/path?query` (RFC 9112, 3.2.2) as its path. @param {string} url */
+function withoutOrigin(url) {
+  return url[0] === '/' ? url : url.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '')
 }
 
 /**

@@ -1,9 +1,13 @@
 import { IncomingBody } from './body.js'
+import { connectionOf } from './connection.js'
+import { holdsBack } from './continue.js'
 import { PythonError, errorFromText } from './errors.js'
 import { Exchange, FLAG } from './exchanges.js'
 import { PLAIN, logFailure, statusOf } from './failures.js'
 import { FRAMING, bodyLength, framingOf, incomingHead } from './head.js'
 import { headersOver } from './headers.js'
+import * as http2 from './http2.js'
+import { bodyTooLarge, linger, tooManyHeaders } from './limits.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
@@ -11,7 +15,7 @@ import { headersOver } from './headers.js'
 
 const kExchange = Symbol('asgi-node exchange')
 
-/** @typedef {ServerResponse & { [kExchange]?: HttpExchange, _sent100?: boolean }} Res */
+/** @typedef {ServerResponse & { [kExchange]?: HttpExchange }} Res */
 
 /**
  * Answers without the app. Does nothing when somebody has answered already.
@@ -19,13 +23,55 @@ const kExchange = Symbol('asgi-node exchange')
  * @param {number} status
  */
 export function answer(res, status) {
-  if (res.headersSent || res.writableEnded || res.destroyed) return
+  if (isOver(res) || res.headersSent) return
   const text = PLAIN[status]
   const headers = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)]
   // A server that is full or gone does better without the connection, and one that could not read a head must not go on.
   if (status !== 500) headers.push('connection', 'close')
-  res.writeHead(status, headers)
-  res.end(text)
+  // The client is still sending.
+  if (status === 413 && http2.http2Of(res) === null) linger(res.req.socket)
+  writeHead(res, status, headers)
+  res.end(res.req?.method === 'HEAD' ? undefined : text)
+}
+
+/**
+ * Whether there is nothing to write to: the connection, or the stream, is gone, or somebody has ended the response.
+ * @param {ServerResponse} res
+ */
+function isOver(res) {
+  if (res.writableEnded || res.destroyed) return true
+  const response = http2.http2Of(res)
+  return response !== null && response.stream.destroyed
+}
+
+/**
+ * @param {ServerResponse} res
+ * @param {number} status
+ * @param {string[]} flat
+ */
+function writeHead(res, status, flat) {
+  const response = http2.http2Of(res)
+  if (response !== null) return http2.writeHead(response, status, flat)
+  // Node lets the app's word stand above that of a client which waits for the end of the connection.
+  if (!res.shouldKeepAlive) dropConnection(flat)
+  // Beside headers that somebody has set before (Express, say), Node would keep the last of each name only.
+  if (res.getHeaderNames().length > 0) setAll(res, flat.splice(0))
+  try {
+    res.writeHead(status, flat)
+  } catch (error) {
+    // Node keeps what it had taken in before it threw: the reason, and after a 204, say, that no body is written.
+    res.statusMessage = ''
+    if (status < 200 || status === 204 || status === 304) res.destroy()
+    throw error
+  }
+}
+
+/**
+ * Leaves out `connection`: Node says it as it is.
+ * @param {string[]} flat
+ */
+function dropConnection(flat) {
+  for (let i = flat.length - 2; i >= 0; i -= 2) if (flat[i] === 'connection') flat.splice(i, 2)
 }
 
 /**
@@ -41,12 +87,17 @@ export function serve(exchanges, req, res) {
 /** @param {HttpExchange} exchange */
 export function run(exchange) {
   const { req, res } = exchange
-  const framing = framingOf(req.rawHeaders)
-  if (framing === 0) return exchange.begin(undefined, 0)
-  // Without a `checkContinue` listener Node has sent "100 Continue" by itself, and says so here only.
-  if (framing & FRAMING.CONTINUE && !(/** @type {Res} */ (res)._sent100)) {
+  const { rawHeaders } = req
+  if (rawHeaders.length > connectionOf(req.socket).maxHeaderFields) return exchange.refuse(tooManyHeaders())
+  const framing = framingOf(rawHeaders)
+  if (framing === 0 && !http2.hasBody(req)) return exchange.begin(undefined, 0)
+  const { maxBodySize } = exchange.exchanges
+  if (bodyLength(rawHeaders) > maxBodySize) return exchange.refuse(bodyTooLarge(maxBodySize))
+  if (framing & FRAMING.CONTINUE && holdsBack(req, res)) {
     return exchange.begin(undefined, FLAG.BODY_FOLLOWS | FLAG.EXPECT_CONTINUE)
   }
+  // A frame of its own brings it, later.
+  if (http2.hasBody(req)) return exchange.begin(undefined, FLAG.BODY_FOLLOWS)
   // The parser hands over the bytes that came in this packet after this call returns: one tick later a small body is
   // there and travels with its head.
   if (framing & FRAMING.BODY) process.nextTick(beginWithBody, exchange)
@@ -71,6 +122,11 @@ export class HttpExchange extends Exchange {
   // nobody can tell which, so such a connection ends with its response.
   #expecting = false
 
+  /** @type {HttpExchange | null} the request that was pipelined ahead of it, while that is open */
+  before = null
+  // The client has closed its side.
+  #halfClosed = false
+
   /**
    * @param {Exchanges} exchanges
    * @param {IncomingMessage} req
@@ -88,16 +144,24 @@ export class HttpExchange extends Exchange {
    */
   begin(body, flags) {
     const { req, res } = this
-    if (res.destroyed) return
+    if (isOver(res)) return
     try {
       this.#expecting = (flags & FLAG.EXPECT_CONTINUE) !== 0
-      this.exchanges.submit(this, incomingHead(req), body, flags)
+      this.exchanges.submit(this, incomingHead(req, this.exchanges.trust), body, flags)
     } catch (error) {
       return this.refuse(error)
     }
     res[kExchange] = this
     res.on('close', onClose)
-    if (flags & FLAG.BODY_FOLLOWS) new IncomingBody(req).start(this)
+    const connection = connectionOf(req.socket)
+    if (connection.parsed && req.httpVersionMajor === 1) connection.follow(this, req.socket)
+    if (flags & FLAG.BODY_FOLLOWS) new IncomingBody(req, body?.length ?? 0).start(this)
+  }
+
+  /** @override */
+  halfClose() {
+    this.#halfClosed = true
+    super.halfClose()
   }
 
   /** @param {unknown} error why the request did not reach the app */
@@ -111,7 +175,7 @@ export class HttpExchange extends Exchange {
 
   /** The connection is gone, or somebody else has ended the response: there is nothing to write to. */
   #gone() {
-    if (!this.res.destroyed && !this.res.writableEnded) return false
+    if (!isOver(this.res)) return false
     this.leave()
     return true
   }
@@ -122,10 +186,7 @@ export class HttpExchange extends Exchange {
    */
   #writeHead(status, headers) {
     if (this.#expecting) this.res.shouldKeepAlive = false
-    const flat = headers === '' ? [] : headers.split('\0')
-    // Beside headers that somebody has set before (Express, say), Node would keep the last of each name only.
-    if (this.res.getHeaderNames().length > 0) setAll(this.res, flat.splice(0))
-    this.res.writeHead(status, flat)
+    writeHead(this.res, status, headers === '' ? [] : headers.split('\0'))
   }
 
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} body */
@@ -164,7 +225,7 @@ export class HttpExchange extends Exchange {
   onEnd(trailers, chunk) {
     const { res } = this
     if (this.#gone()) return
-    if (trailers !== '') res.addTrailers(pairs(trailers.split('\0')))
+    if (trailers !== '') addTrailers(res, trailers.split('\0'))
     res.end(chunk)
   }
 
@@ -212,9 +273,11 @@ export class HttpExchange extends Exchange {
 
   /** @param {unknown} error why there will be no response, or no more of it */
   fail(error) {
-    logFailure(error, this.req)
+    // An app that stops at http.disconnect does what it should.
+    const stopped = this.#halfClosed && error instanceof PythonError && error.code === 'APP_NO_RESPONSE'
+    if (!stopped) logFailure(error, this.req)
     const { res } = this
-    if (res.writableEnded || res.destroyed) return
+    if (isOver(res)) return
     try {
       if (!res.headersSent) answer(res, statusOf(error))
       else cutOff(res, this.req.httpVersionMinor === 0)
@@ -231,6 +294,8 @@ export class HttpExchange extends Exchange {
  * @param {boolean} closeDelimited
  */
 function cutOff(res, closeDelimited) {
+  const response = http2.http2Of(res)
+  if (response !== null) return http2.cutOff(response)
   const { socket } = res
   // Behind a pipelined response that has not finished: nothing has been written yet.
   if (socket === null) return res.destroy()
@@ -249,19 +314,27 @@ function setAll(res, flat) {
   for (const name of headers.keys()) res.setHeader(name, headers.getAll(name))
 }
 
-/** @param {string[]} flat @returns {[string, string][]} */
-function pairs(flat) {
+/**
+ * @param {ServerResponse} res
+ * @param {string[]} flat
+ */
+function addTrailers(res, flat) {
+  const response = http2.http2Of(res)
+  if (response !== null) return http2.addTrailers(response, flat)
   /** @type {[string, string][]} */
   const list = []
   for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i], flat[i + 1]])
-  return list
+  res.addTrailers(list)
 }
 
 // One function per event for all responses, rather than closures for each.
 
 /** @this {Res} */
 function onClose() {
-  this[kExchange]?.leave()
+  const exchange = this[kExchange]
+  if (exchange === undefined) return
+  exchange.leave()
+  if (exchange.req.httpVersionMajor === 1) connectionOf(exchange.req.socket).forget(exchange)
 }
 
 /** @this {Res} */

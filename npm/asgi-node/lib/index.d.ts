@@ -38,6 +38,8 @@ export type PythonErrorCode =
   | 'HANDLER_CLOSED'
   /** More than `maxConcurrency` requests are on their way. */
   | 'OVERLOADED'
+  /** The request body is larger than `maxBodySize`. */
+  | 'BODY_TOO_LARGE'
   /** The app had not completed its response after `requestTimeout`. */
   | 'REQUEST_TIMEOUT'
   /** uvloop was asked for and is not installed. */
@@ -258,12 +260,33 @@ export interface PythonHandlerOptions {
   venv?: string
   /** The event loop. `'auto'` is uvloop where it is installed and works, else asyncio. Default 'auto'. */
   loop?: 'auto' | 'asyncio' | 'uvloop'
-  /** Put in front of every path, and `root_path` in the scope (the ASGI HTTP specification, "path"). Default ''. */
+  /**
+   * The path under which the app is mounted, `root_path` in the scope: '' or one that starts with "/"; a slash at its end is
+   * dropped. It is put in front of every `path` and `raw_path` (the ASGI HTTP specification, "path"), because a proxy that
+   * mounts an app usually takes it away; see {@link rootPathStripped}. Where Express has mounted the listener, `req.baseUrl`
+   * is added to `root_path`, and the path is that of `req.originalUrl`. Default ''.
+   */
   rootPath?: string
+  /** The paths of requests hold `rootPath` already: it is not put in front of them. Default false. */
+  rootPathStripped?: boolean
+  /**
+   * Which proxies are believed when they say who the client is (`X-Forwarded-For`: `client` in the scope, with port 0 unless
+   * they say it) and how it came (`X-Forwarded-Proto`: `scheme`): `false`, none; `true`, all; a number, that many of them; or
+   * a list, also as one string with commas, of addresses, ranges such as `10.0.0.0/8`, `'loopback'`, `'linklocal'`,
+   * `'uniquelocal'` and `'unix'`, which is the peer of a Unix socket. The client is the right-most address that is not
+   * trusted. Default false: both headers are in the scope as they came, and mean nothing.
+   */
+  trustProxy?: boolean | number | string | readonly string[]
   /** Bytes that may be on their way per request and direction before the sender waits. Default 65,536. */
   highWaterMark?: number
   /** Requests that may be on their way; above it they are refused with OVERLOADED, by the listener with 503. Default 65,536. */
   maxConcurrency?: number
+  /**
+   * Bytes of a request body. A larger one is refused before the app is called when its length says so, else when it comes to
+   * that: BODY_TOO_LARGE, by the listener 413, or a cut connection where the response has begun; the app gets
+   * `http.disconnect`. Default Infinity.
+   */
+  maxBodySize?: number
   /**
    * Milliseconds from the start of a request to the end of its response; after that the caller gets REQUEST_TIMEOUT, a
    * client 504 or, in the middle of a response, a cut connection, and the app `http.disconnect`. Default 0: no limit.

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { show } from './errors.js'
+import { trustOf } from './proxy.js'
 
 /** @typedef {import('./index.js').PythonHandlerOptions} PythonHandlerOptions */
 
@@ -12,6 +13,9 @@ import { show } from './errors.js'
  * @property {'auto' | boolean} deepbind
  * @property {number} highWaterMark bytes per direction and request
  * @property {number} requestTimeout milliseconds, 0 for none
+ * @property {boolean} cancelOnDisconnect
+ * @property {number} maxBodySize bytes
+ * @property {import('./proxy.js').Trust | null} trust in proxies
  * @property {string} config what NativeHandler is constructed with, as JSON
  */
 
@@ -33,6 +37,13 @@ const boolean = (value, name) => {
 const count = (value, name) => {
   if (!Number.isInteger(value) || Number(value) < 1 || Number(value) > 0x7fffffff) {
     throw wrong(name, 'a positive integer below 2^31', value)
+  }
+}
+
+/** @type {Check} */
+const size = (value, name) => {
+  if (value !== Infinity && (!Number.isSafeInteger(value) || Number(value) < 0)) {
+    throw wrong(name, 'a number of bytes, or Infinity', value)
   }
 }
 
@@ -75,8 +86,11 @@ const CHECKS = {
   venv: string,
   loop: oneOf(['auto', 'asyncio', 'uvloop']),
   rootPath: mountPath,
+  rootPathStripped: boolean,
+  trustProxy: trustOf,
   highWaterMark: count,
   maxConcurrency: count,
+  maxBodySize: size,
   requestTimeout: milliseconds,
   cancelOnDisconnect: boolean,
   deepbind: oneOf(['auto', true, false])
@@ -96,6 +110,7 @@ export function checkOptions(options) {
     if (value !== undefined) CHECKS[name](value, name)
   }
   const { python, venv, deepbind = 'auto', highWaterMark = 65536, maxConcurrency = 65536, requestTimeout = 0 } = options
+  const { cancelOnDisconnect = false, maxBodySize = Infinity, trustProxy = false } = options
   if (python !== undefined && venv !== undefined) {
     throw new TypeError('Options python and venv exclude each other: give one of them')
   }
@@ -107,12 +122,15 @@ export function checkOptions(options) {
     loop: options.loop ?? 'auto',
     // A path either ends in no slash or is none: `rootPath + path` must not get two in a row.
     rootPath: (options.rootPath ?? '').replace(/\/+$/, ''),
+    rootPathStripped: options.rootPathStripped ?? false,
     highWaterMark,
     maxConcurrency,
     requestTimeout,
-    cancelOnDisconnect: options.cancelOnDisconnect ?? false
+    cancelOnDisconnect
   }
-  return { python, venv, docroot, deepbind, highWaterMark, requestTimeout, config: JSON.stringify(config) }
+  const trust = trustOf(trustProxy)
+  const settings = { python, venv, docroot, deepbind, highWaterMark, requestTimeout, cancelOnDisconnect, maxBodySize, trust }
+  return { ...settings, config: JSON.stringify(config) }
 }
 
 /**

@@ -1,0 +1,76 @@
+import { CIPHER_SUITES } from './tls-ciphers.js'
+
+/** @typedef {import('node:tls').TLSSocket} TLSSocket */
+/** @typedef {import('node:crypto').X509Certificate} X509Certificate */
+
+/** As on the wire. @type {Record<string, number>} */
+const VERSIONS = { TLSv1: 0x0301, 'TLSv1.1': 0x0302, 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 }
+
+/** Between the certificates of a chain, which are one field of the head. */
+const CHAIN_SEPARATOR = '\x01'
+
+/** More certificates than any chain has that a client may send. */
+const MAX_CHAIN = 32
+
+/**
+ * The fields of the head behind which the `tls` extension is (ASGI TLS extension; checklist 130), a NUL before each: server
+ * certificate, client's chain, its name, its error, version, cipher suite. '' for a socket without encryption.
+ *
+ * Called once for a connection: what OpenSSL tells of a chain it tells only once.
+ * @param {object} socket
+ */
+export function tlsFields(socket) {
+  const tls = /** @type {Partial<TLSSocket>} */ (socket)
+  if (!tls.encrypted || typeof tls.getCipher !== 'function') return ''
+  const chain = chainOf(tls.getPeerX509Certificate?.())
+  // Node reports an error where a certificate was asked for and none came, too: ASGI does not.
+  const error = chain.length > 0 && !tls.authorized ? String(tls.authorizationError ?? '') : ''
+  const fields = [
+    pem(tls.getX509Certificate?.()),
+    chain.map(pem).join(CHAIN_SEPARATOR),
+    chain.length > 0 ? utf8(distinguishedName(chain[0].subject)) : '',
+    error,
+    VERSIONS[tls.getProtocol?.() ?? ''] ?? '',
+    CIPHER_SUITES[tls.getCipher()?.standardName ?? ''] ?? ''
+  ]
+  return fields.map((field) => `\0${String(field).replaceAll('\0', '')}`).join('')
+}
+
+/**
+ * The certificates that the client sent, its own first.
+ * @param {X509Certificate | undefined} certificate
+ */
+function chainOf(certificate) {
+  const chain = []
+  while (certificate !== undefined && chain.length < MAX_CHAIN) {
+    chain.push(certificate)
+    certificate = certificate.issuerCertificate
+  }
+  return chain
+}
+
+/** @param {X509Certificate | undefined} certificate */
+function pem(certificate) {
+  return certificate?.toString() ?? ''
+}
+
+/**
+ * A name as in RFC 4514: the last part first. Node gives a line for each part, its values escaped already, and ` + `
+ * between the attributes of one part (a plus sign in a value is escaped).
+ * @param {string | undefined} subject
+ */
+export function distinguishedName(subject) {
+  if (!subject) return ''
+  const parts = subject.split('\n').map((part) => part.split(' + ').map(attribute).join('+'))
+  return parts.toReversed().join(',')
+}
+
+/** OpenSSL's short name for it is the only one that differs from the RFC's. @param {string} text */
+function attribute(text) {
+  return text.replace(/^street=/, 'STREET=')
+}
+
+/** Bytes of UTF-8, one character each: a head is latin-1. @param {string} text */
+function utf8(text) {
+  return Buffer.from(text).toString('latin1')
+}
