@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request } from 'node:http'
+import { connect as openHttp2, createServer as createHttp2Server } from 'node:http2'
 import { after, before, describe, mock, test } from 'node:test'
 import { createAdaptorServer } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
@@ -151,6 +152,31 @@ for (const [name, options] of [
   })
 }
 
+test('HTTP/2 through Hono', { timeout: 20_000 }, async (t) => {
+  const hono = new Hono()
+  hono.mount('/same', makeHandler(t, 'scope_app:app').fetch)
+  hono.all('/changed', (c) => scope.fetch(new Request(c.req.raw, { headers: { a: '1' } }), c.env))
+  const scope = makeHandler(t, 'scope_app:app')
+  const server = createAdaptorServer({ fetch: hono.fetch, createServer: createHttp2Server })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => server.close())
+  const authority = `127.0.0.1:${server.address().port}`
+  const session = openHttp2(`http://${authority}`)
+  t.after(() => session.destroy())
+  const get = async (headers) => {
+    const stream = session.request(headers).setEncoding('utf8')
+    let received = ''
+    for await (const chunk of stream) received += chunk
+    return JSON.parse(received).scope
+  }
+  const seen = await get({ ':path': '/same/a%2Fb?q', 'x-a': '1' })
+  assert.deepEqual([seen.http_version, seen.root_path, seen.raw_path.bytes], ['2', '/same', '/same/a%2Fb'])
+  const headers = (scope) => scope.headers.map(({ tuple }) => tuple.map(({ bytes }) => bytes))
+  assert.deepEqual(headers(seen), [['host', authority], ['x-a', '1']])
+  assert.equal(seen.client.tuple[0], '127.0.0.1')
+  assert.deepEqual(headers(await get({ ':path': '/changed', 'x-a': '1' })), [['host', authority], ['a', '1']])
+})
+
 describe('in a Hono app', { timeout: 30_000 }, () => {
   const python = makeHandler({ after }, 'mounted_app:app')
   const hono = new Hono()
@@ -161,6 +187,7 @@ describe('in a Hono app', { timeout: 30_000 }, () => {
     c.header('x-after', 'hono')
   })
   hono.mount('/mount', python.fetch)
+  hono.mount('/scope', makeHandler({ after }, 'scope_app:app').fetch)
   hono.basePath('/v1').mount('/deep', python.fetch)
   hono.all('/all/*', (c) => python.fetch(c.req.raw, { ...c.env, rootPath: '/all' }))
   hono.all('/changed/*', (c) => {
@@ -195,6 +222,12 @@ describe('in a Hono app', { timeout: 30_000 }, () => {
       '/mount/items/tea pot',
       '/mount/items/%74ea%20pot'
     ])
+    // Nothing below the mount: the app sees what the client asked for (FastAPI redirects it to the path with a slash).
+    assert.equal((await here.fetch('/scope')).status, 200)
+    for (const [path, seen] of [['/scope', '/scope'], ['/scope/', '/scope/'], ['/scope?q', '/scope']]) {
+      const { scope } = await json(here.fetch(path))
+      assert.deepEqual([scope.root_path, scope.path], ['/scope', seen], path)
+    }
     assert.deepEqual(place(await json(here.fetch('/v1/deep/items/x'))), ['/v1/deep', '/v1/deep/items/x', '/v1/deep/items/x', ''])
     assert.deepEqual(place(await json(here.fetch('/all/items/%78?z'))), ['/all', '/all/items/x', '/all/items/%78', 'z'])
   })

@@ -54,11 +54,11 @@ export function connectionOf(request, env) {
 export function viewOf(request, env, incoming, length) {
   const url = parseUrl(request.url.replace(/#.*$/s, ''))
   if (url.websocket) throw new TypeError('A WebSocket request cannot be handled as plain HTTP')
-  const { root, target } = placeOf(url.target, incoming?.url, mountPath(env.rootPath))
+  const { root, target, bare } = placeOf(url.target, incoming?.url, mountPath(env.rootPath))
   return Object.create(incoming, {
     method: { value: methodOf(request.method, incoming?.method) },
     url: { value: target },
-    originalUrl: { value: root + target },
+    originalUrl: { value: root + (bare ? target.slice(1) : target) },
     baseUrl: { value: root },
     rawHeaders: { value: headersOf(request, url, incoming, length) },
     socket: { value: socketOf(request, env, url, incoming) },
@@ -91,7 +91,7 @@ function split(target) {
 }
 
 /**
- * Where the app is mounted, and the target below it.
+ * Where the app is mounted, and the target below it. `bare`: that is "/" only because nothing is left of the path.
  *
  * A router that mounts (`app.mount` of Hono) strips its prefix from the Request, but not from the client's message:
  * what the two differ by is the root path.
@@ -105,14 +105,15 @@ function placeOf(target, rawUrl, mount) {
   const query = sent !== null && sent.normal.query === now.query ? sent.raw.query : now.query
   let root = ''
   let { path } = now
+  let bare = false
   const below = sent === null ? null : suffixOf(sent, path)
-  if (below !== null) ({ root, path } = below)
-  if (mount === null) return { root, target: path + query }
-  for (const whole of [root + path, path, now.path]) {
-    if (whole === mount) return { root: mount, target: `/${query}` }
-    if (whole.startsWith(`${mount}/`)) return { root: mount, target: whole.slice(mount.length) + query }
+  if (below !== null) ({ root, path, bare } = below)
+  if (mount === null) return { root, target: path + query, bare }
+  for (const whole of [bare ? root : root + path, path, now.path]) {
+    if (whole === mount) return { root: mount, target: `/${query}`, bare: true }
+    if (whole.startsWith(`${mount}/`)) return { root: mount, target: whole.slice(mount.length) + query, bare: false }
   }
-  return { root: mount, target: path + query }
+  return { root: mount, target: path + query, bare: false }
 }
 
 /**
@@ -138,7 +139,7 @@ function sentOf(rawUrl) {
  * @param {string} path
  */
 function suffixOf({ raw, normal }, path) {
-  if (normal.path === path) return { root: '', path: raw.path }
+  if (normal.path === path) return { root: '', path: raw.path, bare: false }
   const normalParts = normal.path.split('/')
   const rawParts = raw.path.split('/')
   // Dot segments that WHATWG has resolved leave no way to tell which part is which.
@@ -146,10 +147,10 @@ function suffixOf({ raw, normal }, path) {
   const wanted = path.split('/').slice(1)
   const at = parts.length - wanted.length
   if (at > 0 && wanted.every((part, index) => decoded(part) === decoded(parts[at + index]))) {
-    return { root: parts.slice(0, at).join('/'), path: `/${parts.slice(at).join('/')}` }
+    return { root: parts.slice(0, at).join('/'), path: `/${parts.slice(at).join('/')}`, bare: false }
   }
   // "/py" of a mount at "/py" arrives as "/".
-  return path === '/' ? { root: parts.join('/').replace(/\/+$/, ''), path } : null
+  return path === '/' ? { root: parts.join('/').replace(/\/+$/, ''), path, bare: true } : null
 }
 
 /** @param {string} part */
@@ -170,9 +171,10 @@ function decoded(part) {
  */
 function headersOf(request, url, incoming, length) {
   const now = [...request.headers]
-  let flat = incoming !== null && sameHeaders(now, incoming.rawHeaders) ? incoming.rawHeaders : now.flat()
-  const http2 = incoming !== null && incoming.httpVersionMajor === 2
-  if (!http2 && !request.headers.has('host')) flat = ['host', url.authority, ...flat]
+  const same = incoming !== null && sameHeaders(now, incoming.rawHeaders)
+  let flat = same ? incoming.rawHeaders : now.flat()
+  // HTTP/2 has it under another name.
+  if (!request.headers.has('host') && flat[0]?.[0] !== ':') flat = ['host', url.authority, ...flat]
   const framed = request.headers.has('content-length') || request.headers.has('transfer-encoding')
   // WHATWG takes the body from GET and HEAD; what announced it goes with it.
   if (length === 0 && request.body === null && framed) return withoutFraming(flat)

@@ -90,7 +90,7 @@ export function fetchHead(req, trust) {
  * @param {IncomingMessage} req
  */
 function placeOf(req) {
-  const { url = '/', baseUrl, originalUrl } = /** @type {MountedMessage} */ (req)
+  const { url = '/', originalUrl, baseUrl = strippedFrom(url, originalUrl) } = /** @type {MountedMessage} */ (req)
   if (typeof baseUrl !== 'string' || baseUrl === '') return { root: '', target: url }
   if (UNSAFE_TARGET.test(baseUrl)) throw new TypeError('Invalid character in req.baseUrl')
   const path = withoutOrigin(url)
@@ -100,6 +100,20 @@ function placeOf(req) {
   const root = baseUrl.replace(/%([\da-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
   if (root.includes('\0')) throw new TypeError('Invalid character in req.baseUrl')
   return { root, target: same ? sent : baseUrl + path }
+}
+
+/**
+ * Connect mounts as Express does, but does not say where.
+ * @param {string} url
+ * @param {unknown} originalUrl
+ */
+function strippedFrom(url, originalUrl) {
+  if (typeof originalUrl !== 'string' || originalUrl === url) return ''
+  // "/api" at a mount at "/api" has become "/", and "/api?x" "/?x".
+  const rest = [url, url.slice(1)].find((end) => originalUrl.endsWith(end))
+  const mount = rest === undefined ? '' : originalUrl.slice(0, originalUrl.length - rest.length)
+  // Anything else is no mount, but a rewritten url.
+  return /^[^?#]*[^/?#]$/.test(mount) ? mount : ''
 }
 
 /** `http://host/path?query` (RFC 9112, 3.2.2) as its path. @param {string} url */
