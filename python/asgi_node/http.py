@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 import sys
 import traceback
@@ -12,10 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ._native import ClientDisconnected
-from .loading import enter
 
 if TYPE_CHECKING:
+    import contextvars
+
     from ._native import HttpExchange
+    from .lifespan import Lifespan
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[Any]]
@@ -25,34 +26,68 @@ logger = logging.getLogger("asgi_node")
 # With it a task is cancelled that nobody waits for any more.
 CLIENT_LEFT = "the client has disconnected"
 
+# With it a task is cancelled that is still under way when its handler has closed.
+CLOSING = "the handler is closing"
+
+# Seconds that a cancelled task has to end.
+CANCEL_GRACE = 5.0
+
 # Eager: an application that does not wait has answered when its task has been made.
 EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
 class Runner:
-    """Starts one application for each request, in its own copy of the context in which the application was loaded."""
+    """Starts one application for each request, in its own copy of the context that its start-up ended with."""
 
     def __init__(
-        self, app: Application, loop: asyncio.AbstractEventLoop, docroot: str, cancel_on_disconnect: bool
+        self,
+        app: Application,
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context,
+        lifespan: Lifespan,
+        cancel_on_disconnect: bool,
     ) -> None:
         self.app = app
         self.loop = loop
+        self.context = context
+        self.lifespan = lifespan
         self.cancel_on_disconnect = cancel_on_disconnect
-        self.context = contextvars.copy_context()
-        self.context.run(enter, docroot)
         # A task that nobody holds can be collected while it waits.
-        self.running: set[asyncio.Task[None]] = set()
+        self.running: dict[asyncio.Task[None], HttpExchange] = {}
         self.warned = False
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What start-up left in the lifespan's state; every request gets a shallow copy."""
+        return self.lifespan.state
 
     def start(self, scope: Scope, exchange: HttpExchange) -> None:
         """Make the task of a request. Called by the bridge, on the loop's thread."""
         task = asyncio.Task(self.run(scope, exchange), loop=self.loop, context=self.context.copy(), **EAGER)
         if task.done():
             return
-        self.running.add(task)
-        task.add_done_callback(self.running.discard)
+        self.running[task] = exchange
+        task.add_done_callback(self.ended)
         if self.cancel_on_disconnect:
             exchange.on_disconnect(partial(task.cancel, CLIENT_LEFT))
+
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """Let go of a request's task."""
+        del self.running[task]
+
+    async def finish(self, limit: float) -> None:
+        """Wait for what is under way, at most `limit` seconds; then cancel the rest."""
+        for exchange in self.running.values():
+            # An event stream, or whoever waits for the client to leave, is told that it is time to end.
+            exchange.retire()
+        if self.running:
+            await asyncio.wait(self.running, timeout=limit)
+        for task in list(self.running):
+            task.cancel(CLOSING)
+        if self.running:
+            _, stuck = await asyncio.wait(self.running, timeout=CANCEL_GRACE)
+            if stuck:
+                logger.error("%d requests went on after they were cancelled: they are left behind", len(stuck))
 
     async def run(self, scope: Scope, exchange: HttpExchange) -> None:
         """The life of a request; it ends the exchange whatever happens."""
@@ -98,7 +133,7 @@ def _text(lines: list[str]) -> str:
 def _is_disconnect(raised: BaseException) -> bool:
     """Whether it is only what we raise when the client has gone: by ``send`` (ASGI HTTP 2.4), or to cancel the task."""
     if isinstance(raised, asyncio.CancelledError):
-        return raised.args == (CLIENT_LEFT,)
+        return raised.args in ((CLIENT_LEFT,), (CLOSING,))
     if isinstance(raised, BaseExceptionGroup):
         return raised.split(ClientDisconnected)[1] is None
     return isinstance(raised, ClientDisconnected)

@@ -6,15 +6,16 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use asgi_node_bridge::application::{Application, Config, Submission};
+use asgi_node_bridge::application::{Application, Submission};
+use asgi_node_bridge::config::Config;
 use asgi_node_bridge::errors::Traced;
-use asgi_node_bridge::interpreter;
 use asgi_node_core::{Error, Exchange, Notify, ResponseEvent};
 use napi::bindgen_prelude::{Buffer, FnArgs, Function, FunctionCallContext, Object, Uint8Array, Unknown};
 use napi::{Env, JsString, Result};
 use napi_derive::napi;
 use parking_lot::Mutex;
 
+use crate::app_slot::{self, App};
 use crate::delivery::Parcel;
 use crate::errors::NativeFailure;
 use crate::ffi::{self, Deliver, Delivered};
@@ -60,8 +61,8 @@ struct Open {
 /// What belongs to one handler in one environment. Only that environment's thread touches it.
 struct Inner {
     config: Config,
-    /// Set when the app is loaded, by a thread of Python's.
-    app: Arc<Mutex<Option<Arc<Application>>>>,
+    /// The app, or what becomes of it; changed by a thread of Python's.
+    app: Arc<Mutex<App>>,
     outlet: RefCell<Option<Arc<Outlet>>>,
     deliver: OnceCell<Deliver>,
     open: RefCell<HashMap<u32, Open>>,
@@ -113,8 +114,10 @@ impl Inner {
 
     /// Nobody will look at the exchanges any more.
     fn tear_down(&self) {
-        if let Some(app) = self.app.lock().take() {
-            app.close();
+        let app = std::mem::replace(&mut *self.app.lock(), App::Closed);
+        if let App::Loaded(app) = app {
+            // Unless it was closed in order, this is the end of an environment: nothing is waited for.
+            app.close(0, |_| {});
         }
         if let Some(outlet) = self.outlet.borrow_mut().take() {
             outlet.close();
@@ -126,7 +129,10 @@ impl Inner {
     }
 
     fn app(&self) -> std::result::Result<Arc<Application>, Error> {
-        self.app.lock().clone().ok_or(Error::HandlerClosed)
+        match &*self.app.lock() {
+            App::Loaded(app) => Ok(Arc::clone(app)),
+            _ => Err(Error::HandlerClosed),
+        }
     }
 }
 
@@ -180,22 +186,23 @@ impl NativeHandler {
     #[napi(catch_unwind, ts_return_type = "Promise<NativeFailure | null>")]
     pub fn start<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
-        let slot = Arc::clone(&self.inner.app);
-        interpreter::load(self.inner.config.clone(), move |loaded| {
-            let failure = keep(&slot, loaded);
-            deferred.resolve(move |_| Ok(failure));
-        });
+        app_slot::load(
+            &self.inner.app,
+            &self.inner.config,
+            Box::new(move |failure| deferred.resolve(move |_| Ok(failure))),
+        );
         Ok(promise)
     }
 
     /// The same, blocking until the app is there.
     #[napi(catch_unwind)]
     pub fn start_sync(&self) -> Option<NativeFailure> {
-        let slot = Arc::clone(&self.inner.app);
         let (sender, receiver) = sync_channel(1);
-        interpreter::load(self.inner.config.clone(), move |loaded| {
-            drop(sender.send(keep(&slot, loaded)));
-        });
+        app_slot::load(
+            &self.inner.app,
+            &self.inner.config,
+            Box::new(move |failure| drop(sender.send(failure))),
+        );
         let lost = || Some(Error::PythonStartFailed("the event loop ended".into()).into());
         receiver.recv().unwrap_or_else(|_| lost())
     }
@@ -321,22 +328,35 @@ impl NativeHandler {
         }
     }
 
-    /// Refuses requests from now on and lets go of the app; what is under way sees a disconnect.
-    #[napi(catch_unwind)]
-    pub fn close(&self) {
-        self.inner.tear_down();
-    }
-}
-
-fn keep(
-    slot: &Mutex<Option<Arc<Application>>>,
-    loaded: std::result::Result<Arc<Application>, Traced>,
-) -> Option<NativeFailure> {
-    match loaded {
-        Ok(app) => {
-            *slot.lock() = Some(app);
-            None
+    /// Refuses requests from now on, ends what is under way (after `timeout` milliseconds by cancelling it), then the app's
+    /// lifespan. Resolves to null, or to why the shutdown failed; never rejects. `release` must follow.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeFailure | null>")]
+    pub fn close<'env>(&self, env: &'env Env, timeout: u32) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        let app = std::mem::replace(&mut *self.inner.app.lock(), App::Closed);
+        let done = move |failure: Option<NativeFailure>| deferred.resolve(move |_| Ok(failure));
+        match app {
+            App::Loaded(app) => app.close(timeout.into(), move |closed| done(closed.err().map(Into::into))),
+            App::Loading(waiting) => {
+                for told in waiting {
+                    told(Some(Error::HandlerClosed.into()));
+                }
+                done(None);
+            }
+            _ => done(None),
         }
-        Err(traced) => Some(traced.into()),
+        Ok(promise)
+    }
+
+    /// Delivers what waits, without waiting to be called: before `release`, so that nothing is lost.
+    #[napi(catch_unwind)]
+    pub fn drain(&self, env: &Env) {
+        self.inner.drain(env);
+    }
+
+    /// Lets go of everything; what is still under way sees a disconnect.
+    #[napi(catch_unwind)]
+    pub fn release(&self) {
+        self.inner.tear_down();
     }
 }

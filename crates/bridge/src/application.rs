@@ -5,72 +5,28 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use asgi_node_core::{Error, Exchange, Failure, Notify, RequestHead, ResponseEvent, ResponseState, Windows};
+use parking_lot::Mutex;
 use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
+use crate::config::Config;
 use crate::errors::{self, Traced};
 use crate::event_loop::{EventLoop, LoopSide, Message};
 use crate::exchange::HttpExchange;
 use crate::scope::ScopeBuilder;
-
-/// What a handler's options say about its app.
-#[derive(Debug, Clone, serde::Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Config {
-    /// `module:attribute`, or `None` when `module` and `attribute` are given.
-    #[serde(default)]
-    pub app: Option<String>,
-    /// A module's dotted name.
-    #[serde(default)]
-    pub module: Option<String>,
-    /// An attribute of it, dotted.
-    #[serde(default)]
-    pub attribute: Option<String>,
-    /// Put first on `sys.path`.
-    pub docroot: String,
-    /// Whether the attribute is called to get the app.
-    #[serde(default)]
-    pub factory: bool,
-    /// `auto`, `asyncio` or `uvloop`.
-    #[serde(default = "auto")]
-    pub r#loop: String,
-    /// Bytes under way per direction and request.
-    pub high_water_mark: usize,
-    /// Requests in flight.
-    pub max_concurrency: usize,
-    /// Whether the app's task is cancelled when the client leaves.
-    #[serde(default)]
-    pub cancel_on_disconnect: bool,
-    /// Milliseconds that a synchronous call may take; 0 for no limit. Other hosts have timers of their own.
-    #[serde(default)]
-    pub request_timeout: u64,
-    /// The path under which the app is mounted, without a last slash.
-    #[serde(default)]
-    pub root_path: String,
-    /// Whether the paths of requests hold it already; if not, it is put before them.
-    #[serde(default)]
-    pub root_path_stripped: bool,
-}
-
-impl Config {
-    /// How long a synchronous call may take.
-    pub fn time_limit(&self) -> Option<Duration> {
-        (self.request_timeout > 0).then(|| Duration::from_millis(self.request_timeout))
-    }
-}
-
-fn auto() -> String {
-    "auto".into()
-}
 
 /// A loaded app on its event loop.
 pub struct Application {
     event_loop: Arc<EventLoop>,
     /// `Runner.start(scope, exchange)` of `asgi_node.http`: makes the task.
     starter: Py<PyAny>,
+    /// The `Runner` itself.
+    runner: Py<PyAny>,
     scopes: ScopeBuilder,
     window: usize,
     in_flight: AtomicUsize,
     limit: usize,
+    shutdown_timeout: u64,
     closed: AtomicBool,
 }
 
@@ -100,40 +56,67 @@ pub struct Submission {
 }
 
 impl Application {
-    /// Imports the app. Runs on the event loop's thread, so that what the app makes at import belongs to the loop.
+    /// Imports the app and waits for its start-up; then calls `done`, once, on the event loop's thread.
     pub fn load(
         py: Python<'_>,
         config: &Config,
         event_loop: Arc<EventLoop>,
         side: &LoopSide,
-    ) -> Result<Arc<Self>, Traced> {
-        let load = || -> PyResult<Py<PyAny>> {
-            let (target, module, attribute) = (&config.app, &config.module, &config.attribute);
-            let app = py
-                .import("asgi_node.loading")?
-                .call_method1("load_app", (target, module, attribute, &config.docroot, config.factory))?;
-            let app = py.import("asgi_node.interface")?.call_method1("adapt", (app,))?;
-            let cancel = config.cancel_on_disconnect;
-            let runner = py
-                .import("asgi_node.http")?
-                .call_method1("Runner", (app, side.event_loop(py)?, &config.docroot, cancel))?;
-            Ok(runner.getattr("start")?.unbind())
+        done: impl FnOnce(Result<Arc<Self>, Traced>) + Send + 'static,
+    ) {
+        let done = Once::new(done);
+        let (told, own) = (done.clone(), config.clone());
+        let import_failed = |message| Error::AppLoad {
+            code: "APP_IMPORT_FAILED".into(),
+            message,
         };
-        let starter = load().map_err(|raised| {
-            errors::from_python(py, &raised, |message| Error::AppLoad {
-                code: "APP_IMPORT_FAILED".into(),
-                message,
-            })
-        })?;
-        let scopes = ScopeBuilder::new(py, &config.root_path, config.root_path_stripped)
-            .map_err(|raised| errors::from_python(py, &raised, Error::PythonStartFailed))?;
+        let finish = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<()> {
+            let py = args.py();
+            let (runner, raised) = args.extract::<(Bound<'_, PyAny>, Option<Bound<'_, PyAny>>)>()?;
+            told.call(match raised {
+                Some(raised) => Err(errors::from_python(py, &PyErr::from_value(raised), import_failed)),
+                None => Self::new(&own, Arc::clone(&event_loop), &runner)
+                    .map_err(|raised| errors::from_python(py, &raised, Error::PythonStartFailed)),
+            });
+            Ok(())
+        };
+        let open = || {
+            let (target, module, attribute) = (&config.app, &config.module, &config.attribute);
+            py.import("asgi_node.application")?.call_method1(
+                "open_application",
+                (
+                    side.event_loop(py)?,
+                    target,
+                    module,
+                    attribute,
+                    &config.docroot,
+                    config.factory,
+                    &config.lifespan,
+                    seconds(config.startup_timeout),
+                    config.cancel_on_disconnect,
+                    PyCFunction::new_closure(py, None, None, finish)?,
+                ),
+            )
+        };
+        if let Err(raised) = open() {
+            done.call(Err(errors::from_python(py, &raised, import_failed)));
+        }
+    }
+
+    fn new(config: &Config, event_loop: Arc<EventLoop>, runner: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
         Ok(Arc::new(Self {
             event_loop,
-            starter,
-            scopes,
+            starter: runner.getattr("start")?.unbind(),
+            scopes: ScopeBuilder::new(
+                &runner.getattr("state")?.cast_into()?,
+                &config.root_path,
+                config.root_path_stripped,
+            )?,
+            runner: runner.clone().unbind(),
             window: config.high_water_mark,
             in_flight: AtomicUsize::new(0),
             limit: config.max_concurrency,
+            shutdown_timeout: config.shutdown_timeout,
             closed: AtomicBool::new(false),
         }))
     }
@@ -185,13 +168,18 @@ impl Application {
         let started = self.scopes.build(py, head).and_then(|scope| {
             let state = ResponseState::new(head.method());
             let exchange = HttpExchange::new(exchange, Arc::clone(side), Arc::clone(self), state, head);
-            self.starter
-                .bind(py)
-                .call1((scope, Bound::new(py, exchange)?))
-                .map(drop)
+            Ok((scope, Bound::new(py, exchange)?))
         });
-        if let Err(raised) = started {
-            // Without memory for a dict, say; the HttpExchange, if it got so far, has ended with its own failure.
+        let raised = match started {
+            // From here on the HttpExchange ends the request, whatever happens.
+            Ok((scope, exchange)) => self.starter.bind(py).call1((scope, exchange)).err(),
+            Err(raised) => {
+                self.done();
+                Some(raised)
+            }
+        };
+        if let Some(raised) = raised {
+            // Without memory for a dict, say.
             let failure = Failure {
                 error: Error::AppError(raised.to_string()),
                 traceback: errors::traceback(py, &raised),
@@ -212,7 +200,71 @@ impl Application {
     }
 
     /// Refuses requests from now on.
-    pub fn close(&self) {
+    pub fn refuse(&self) {
         self.closed.store(true, Ordering::Release);
     }
+
+    /// Refuses requests, ends what is under way (after `timeout` milliseconds by cancelling it) and the app's lifespan;
+    /// then calls `done`, once.
+    pub fn close(self: &Arc<Self>, timeout: u64, done: impl FnOnce(Result<(), Traced>) + Send + 'static) {
+        self.refuse();
+        let this = Arc::clone(self);
+        // Behind all requests that were accepted: they have started when this runs.
+        self.event_loop
+            .call(move |py, side| this.close_on_loop(py, side, timeout, &Once::new(done)));
+    }
+
+    fn close_on_loop(&self, py: Python<'_>, side: &LoopSide, timeout: u64, done: &Once<Result<(), Traced>>) {
+        let failed = |message| Error::AppLoad {
+            code: "LIFESPAN_SHUTDOWN_FAILED".into(),
+            message,
+        };
+        let told = done.clone();
+        let finish = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<()> {
+            let (_, raised) = args.extract::<(Bound<'_, PyAny>, Option<Bound<'_, PyAny>>)>()?;
+            told.call(raised.map_or(Ok(()), |r| {
+                Err(errors::from_python(args.py(), &PyErr::from_value(r), failed))
+            }));
+            Ok(())
+        };
+        let close = || {
+            let callback = PyCFunction::new_closure(py, None, None, finish)?;
+            let times = (seconds(timeout), seconds(self.shutdown_timeout));
+            let arguments = (side.event_loop(py)?, &self.runner, times.0, times.1, callback);
+            py.import("asgi_node.application")?
+                .call_method1("close_application", arguments)
+        };
+        if let Err(raised) = close() {
+            done.call(Err(errors::from_python(py, &raised, failed)));
+        }
+    }
+}
+
+/// A callback that is called at most once, from whichever of its copies comes first.
+struct Once<T>(Arc<Mutex<Option<Callback<T>>>>);
+
+type Callback<T> = Box<dyn FnOnce(T) + Send>;
+
+impl<T> Clone for Once<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Once<T> {
+    fn new(callback: impl FnOnce(T) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(Box::new(callback)))))
+    }
+
+    fn call(&self, value: T) {
+        let callback = self.0.lock().take();
+        if let Some(callback) = callback {
+            callback(value);
+        }
+    }
+}
+
+/// Milliseconds as Python has them.
+fn seconds(milliseconds: u64) -> f64 {
+    Duration::from_millis(milliseconds).as_secs_f64()
 }

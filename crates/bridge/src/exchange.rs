@@ -251,6 +251,11 @@ impl HttpExchange {
         send::send(slf, event)
     }
 
+    /// The handler is closing: `receive()` gives `http.disconnect` where it would wait for it; `send()` goes on.
+    fn retire(&self) {
+        self.core.retire();
+    }
+
     /// Calls `callback()` on the event loop's thread when the client leaves before the app's task has ended.
     fn on_disconnect(slf: &Bound<'_, Self>, callback: Py<PyAny>) {
         slf.get().progress.lock().on_disconnect = Some(callback);

@@ -15,7 +15,8 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::application::{Application, Config};
+use crate::application::Application;
+use crate::config::Config;
 use crate::errors::{self, Traced};
 use crate::event_loop::EventLoop;
 use crate::ffi;
@@ -122,7 +123,9 @@ pub fn load(config: Config, done: impl FnOnce(Result<Arc<Application>, Traced>) 
         Err(traced) => call_once(&finish, Err(traced)),
         Ok(event_loop) => {
             let own = Arc::clone(&event_loop);
-            event_loop.call(move |py, side| call_once(&finish, Application::load(py, &config, own, side)));
+            event_loop.call(move |py, side| {
+                Application::load(py, &config, own, side, move |loaded| call_once(&finish, loaded));
+            });
         }
     });
     if jobs.try_send(job).is_err() {

@@ -11,6 +11,7 @@
 //! [`asgi_node_core::Exchange`] and offers it to an [`event_loop::EventLoop`]: it never attaches.
 
 pub mod application;
+pub mod config;
 pub mod errors;
 pub mod event_loop;
 mod exchange;

@@ -17,6 +17,8 @@ pub(crate) struct ScopeBuilder {
     /// All keys in their order with the values that rarely change: copying it is cheaper than filling a dict.
     template: Py<PyDict>,
     asgi: Py<PyDict>,
+    /// What start-up left; a request gets a shallow copy (checklist 35).
+    state: Py<PyDict>,
 }
 
 /// The versions of the specification that we keep to the letter.
@@ -24,7 +26,8 @@ const ASGI_VERSION: &str = "3.0";
 const HTTP_SPEC_VERSION: &str = "2.5";
 
 impl ScopeBuilder {
-    pub(crate) fn new(py: Python<'_>, root_path: &str, in_path: bool) -> PyResult<Self> {
+    pub(crate) fn new(state: &Bound<'_, PyDict>, root_path: &str, in_path: bool) -> PyResult<Self> {
+        let py = state.py();
         let n = names(py);
         let asgi = PyDict::new(py);
         asgi.set_item(&n.version, ASGI_VERSION)?;
@@ -53,6 +56,7 @@ impl ScopeBuilder {
             raw_prefix: target::percent_encode_path(prefix),
             template: template.unbind(),
             asgi: asgi.unbind(),
+            state: state.clone().unbind(),
         })
     }
 
@@ -72,7 +76,7 @@ impl ScopeBuilder {
         if let Some((host, port)) = head.server() {
             scope.set_item(&n.server, (text(py, host), port))?;
         }
-        scope.set_item(&n.state, PyDict::new(py))?;
+        scope.set_item(&n.state, self.state.bind(py).copy()?)?;
         scope.set_item(&n.extensions, extensions(py, head)?)?;
         Ok(scope)
     }

@@ -78,6 +78,8 @@ struct State {
     inbound: Inbound,
     outbound: Outbound,
     disconnected: bool,
+    /// The host is closing: whoever would wait for the client to leave is told that it has.
+    retiring: bool,
     /// The event loop wants to know of news.
     loop_waits: bool,
 }
@@ -221,6 +223,13 @@ impl Exchange {
         self.state.lock().disconnected
     }
 
+    /// The handler is closing: `receive` gives a disconnect where it would wait for one (checklist 134). `send` goes on.
+    pub fn retire(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        state.retiring = true;
+        self.tell_event_loop(&mut state);
+    }
+
     /// Whether the client has gone; if not, the event loop will be told of the next news.
     pub fn await_disconnect(&self) -> bool {
         let mut state = self.state.lock();
@@ -239,7 +248,7 @@ impl Exchange {
         }
         let inbound = &mut state.inbound;
         if inbound.delivered || (inbound.chunks.is_empty() && !inbound.complete) {
-            if inbound.half_closed {
+            if inbound.half_closed || (inbound.delivered && state.retiring) {
                 return Received::Disconnected;
             }
             state.loop_waits = true;
@@ -430,6 +439,20 @@ mod tests {
         assert_eq!(e.receive(), Received::Nothing);
         e.half_close();
         assert_eq!((event_loop.get(), e.receive()), (1, Received::Disconnected));
+    }
+
+    #[test]
+    fn asgi_134_a_retired_exchange_disconnects_after_its_body_and_still_sends() {
+        let (e, event_loop, _) = exchange(b"abc", true);
+        e.retire();
+        assert_eq!(body(e.receive()), (b"abc".to_vec(), false));
+        assert_eq!(e.receive(), Received::Disconnected);
+        assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Open);
+        let (waiting, event_loop_of_waiting, _) = exchange(b"", true);
+        body(waiting.receive());
+        assert_eq!(waiting.receive(), Received::Nothing);
+        waiting.retire();
+        assert_eq!((event_loop.get(), event_loop_of_waiting.get()), (0, 1));
     }
 
     #[test]

@@ -1,0 +1,68 @@
+//! Where a handler's app is while it loads, serves and closes.
+//!
+//! Written by a thread of Python's when the app is there, read by the environment's thread for every request.
+
+use std::sync::Arc;
+
+use asgi_node_bridge::application::Application;
+use asgi_node_bridge::config::Config;
+use asgi_node_bridge::errors::Traced;
+use asgi_node_bridge::interpreter;
+use asgi_node_core::Error;
+use parking_lot::Mutex;
+
+use crate::errors::NativeFailure;
+
+/// The app of a handler.
+#[derive(Default)]
+pub(crate) enum App {
+    #[default]
+    Unloaded,
+    /// On its way; these want to know.
+    Loading(Vec<Told>),
+    Loaded(Arc<Application>),
+    Failed(Traced),
+    Closed,
+}
+
+/// Told once: null, or why there is no app.
+pub(crate) type Told = Box<dyn FnOnce(Option<NativeFailure>) + Send>;
+
+/// Loads the app, once, and tells what became of it: null, or why it failed.
+pub(crate) fn load(slot: &Arc<Mutex<App>>, config: &Config, told: Told) {
+    let mut app = slot.lock();
+    let known = match &mut *app {
+        App::Unloaded => {
+            *app = App::Loading(vec![told]);
+            drop(app);
+            let slot = Arc::clone(slot);
+            return interpreter::load(config.clone(), move |loaded| settle(&slot, loaded));
+        }
+        App::Loading(waiting) => return waiting.push(told),
+        App::Loaded(_) => None,
+        App::Failed(traced) => Some(traced.clone().into()),
+        App::Closed => Some(Error::HandlerClosed.into()),
+    };
+    drop(app);
+    told(known);
+}
+
+fn settle(slot: &Mutex<App>, loaded: Result<Arc<Application>, Traced>) {
+    let (next, failure) = match loaded {
+        Ok(app) => (App::Loaded(app), None),
+        Err(traced) => (App::Failed(traced.clone()), Some(traced)),
+    };
+    let mut app = slot.lock();
+    let before = std::mem::replace(&mut *app, App::Closed);
+    if let App::Loading(waiting) = before {
+        *app = next;
+        drop(app);
+        for told in waiting {
+            told(failure.clone().map(Into::into));
+        }
+    } else if let App::Loaded(orphan) = next {
+        // The environment has gone while the app was loading: nobody will close it but us.
+        drop(app);
+        orphan.close(0, |_| {});
+    }
+}

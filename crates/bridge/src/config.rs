@@ -1,0 +1,62 @@
+//! A handler's options, as far as they concern its app.
+
+use std::time::Duration;
+
+/// What a handler's options say about its app.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// `module:attribute`, or `None` when `module` and `attribute` are given.
+    #[serde(default)]
+    pub app: Option<String>,
+    /// A module's dotted name.
+    #[serde(default)]
+    pub module: Option<String>,
+    /// An attribute of it, dotted.
+    #[serde(default)]
+    pub attribute: Option<String>,
+    /// Put first on `sys.path`.
+    pub docroot: String,
+    /// Whether the attribute is called to get the app.
+    #[serde(default)]
+    pub factory: bool,
+    /// `auto`, `asyncio` or `uvloop`.
+    #[serde(default = "auto")]
+    pub r#loop: String,
+    /// Bytes under way per direction and request.
+    pub high_water_mark: usize,
+    /// Requests in flight.
+    pub max_concurrency: usize,
+    /// `auto`, `on` or `off`.
+    #[serde(default = "auto")]
+    pub lifespan: String,
+    /// Milliseconds that lifespan start-up may take; 0 for no limit.
+    #[serde(default)]
+    pub startup_timeout: u64,
+    /// Milliseconds that lifespan shutdown may take; 0 for no limit.
+    #[serde(default)]
+    pub shutdown_timeout: u64,
+    /// Whether the app's task is cancelled when the client leaves.
+    #[serde(default)]
+    pub cancel_on_disconnect: bool,
+    /// Milliseconds that a synchronous call may take; 0 for no limit. Other hosts have timers of their own.
+    #[serde(default)]
+    pub request_timeout: u64,
+    /// The path under which the app is mounted, without a last slash.
+    #[serde(default)]
+    pub root_path: String,
+    /// Whether the paths of requests hold it already; if not, it is put before them.
+    #[serde(default)]
+    pub root_path_stripped: bool,
+}
+
+impl Config {
+    /// How long a synchronous call may take.
+    pub fn time_limit(&self) -> Option<Duration> {
+        (self.request_timeout > 0).then(|| Duration::from_millis(self.request_timeout))
+    }
+}
+
+fn auto() -> String {
+    "auto".into()
+}

@@ -1,0 +1,72 @@
+"""One handler's application: loaded, started, stopped. Rust calls in, and is told of the outcome by a callback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from .http import Runner
+from .interface import adapt
+from .lifespan import Lifespan, Mode
+from .loading import enter, load_app
+
+# Called once, on the loop's thread: with what was asked for, or with what was raised instead.
+Done = Callable[[Any, BaseException | None], None]
+
+# A task that nobody holds can be collected while it waits.
+_under_way: set[asyncio.Task[Any]] = set()
+
+
+def open_application(
+    loop: asyncio.AbstractEventLoop,
+    target: str | None,
+    module: str | None,
+    attribute: str | None,
+    docroot: str,
+    factory: bool,
+    lifespan: Mode,
+    startup_timeout: float,
+    cancel_on_disconnect: bool,
+    done: Done,
+) -> None:
+    """Import the application, wait for its start-up, give `done` its `Runner`. Times are in seconds, 0 for no limit."""
+
+    async def run() -> Runner:
+        context = contextvars.copy_context()
+        context.run(enter, docroot)
+        # On the loop's thread and inside the running loop: what the application makes at import belongs to this loop.
+        app = adapt(load_app(target, module, attribute, docroot, factory))
+        life = Lifespan(app, loop, lifespan, context)
+        await life.startup(startup_timeout)
+        return Runner(app, loop, context.copy(), life, cancel_on_disconnect)
+
+    _tell(loop, run(), done)
+
+
+def close_application(
+    loop: asyncio.AbstractEventLoop, runner: Runner, timeout: float, shutdown_timeout: float, done: Done
+) -> None:
+    """End what is under way, first by asking, after `timeout` by cancelling; then the application's lifespan."""
+
+    async def run() -> None:
+        await runner.finish(timeout)
+        await runner.lifespan.shutdown(shutdown_timeout)
+
+    _tell(loop, run(), done)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], done: Done) -> None:
+    def ended(task: asyncio.Task[Any]) -> None:
+        _under_way.discard(task)
+        if task.cancelled():
+            done(None, asyncio.CancelledError("the event loop was stopped"))
+        elif (raised := task.exception()) is not None:
+            done(None, raised)
+        else:
+            done(task.result(), None)
+
+    task = loop.create_task(work)
+    _under_way.add(task)
+    task.add_done_callback(ended)

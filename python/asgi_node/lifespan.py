@@ -1,0 +1,131 @@
+"""An application's life (ASGI Lifespan 2.0): one call of it, from before the first request to after the last."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from typing import TYPE_CHECKING, Any, Literal
+
+from .errors import AppErrorCode, AppLoadError
+
+if TYPE_CHECKING:
+    import contextvars
+
+    from .http import Application
+
+Mode = Literal["auto", "on", "off"]
+
+logger = logging.getLogger("asgi_node")
+
+
+class LifespanError(AppLoadError):
+    """The application, or its lifespan, did not come up, or did not go down in order."""
+
+
+class Lifespan:
+    """The lifespan of one handler's application.
+
+    ``auto`` goes on without it when the application raises, or returns, before it has answered ``lifespan.startup``: it
+    does not know the protocol. ``on`` takes that for a failure, ``off`` never asks. An application that says
+    ``lifespan.startup.failed`` has failed in both.
+    """
+
+    def __init__(
+        self, app: Application, loop: asyncio.AbstractEventLoop, mode: Mode, context: contextvars.Context
+    ) -> None:
+        self.state: dict[str, Any] = {}
+        self._app = app
+        self._loop = loop
+        self._mode = mode
+        self._context = context
+        self._task: asyncio.Task[None] | None = None
+        self._started: asyncio.Future[None] = loop.create_future()
+        self._stopped: asyncio.Future[None] = loop.create_future()
+        self._outcomes: dict[str, tuple[asyncio.Future[None], AppErrorCode | None]] = {
+            "lifespan.startup.complete": (self._started, None),
+            "lifespan.startup.failed": (self._started, "LIFESPAN_STARTUP_FAILED"),
+            "lifespan.shutdown.complete": (self._stopped, None),
+            "lifespan.shutdown.failed": (self._stopped, "LIFESPAN_SHUTDOWN_FAILED"),
+        }
+        self._asked_to_stop = asyncio.Event()
+        self._events = ["lifespan.startup", "lifespan.shutdown"]
+
+    async def startup(self, limit: float) -> None:
+        """Return when the application is ready for requests. Raises `LifespanError`."""
+        if self._mode == "off":
+            return
+        # In the context itself, not in a copy: what start-up sets there is what requests begin with.
+        self._task = self._loop.create_task(self._run(), name="asgi-node lifespan", context=self._context)
+        try:
+            await asyncio.wait_for(asyncio.shield(self._started), limit or None)
+        except TimeoutError:
+            self._task.cancel()
+            text = f"lifespan start-up took longer than {limit:g} s (option startupTimeout)"
+            raise LifespanError("LIFESPAN_STARTUP_FAILED", text) from None
+
+    async def shutdown(self, limit: float) -> None:
+        """Tell the application that no request follows; return when it has cleared up. Raises `LifespanError`."""
+        if self._task is None or self._task.done():
+            return
+        self._asked_to_stop.set()
+        try:
+            await asyncio.wait_for(asyncio.shield(self._stopped), limit or None)
+        except TimeoutError:
+            text = f"lifespan shutdown took longer than {limit:g} s (option shutdownTimeout)"
+            raise LifespanError("LIFESPAN_SHUTDOWN_FAILED", text) from None
+        finally:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        try:
+            await self._app(scope, self._receive, self._send)
+        except BaseException as raised:  # SystemExit would end the loop for all
+            self._ended(raised)
+        else:
+            self._ended(None)
+
+    def _ended(self, raised: BaseException | None) -> None:
+        """The application has returned or raised, before or after the events that it owed."""
+        if not self._started.done():
+            if self._mode == "auto":
+                self._started.set_result(None)
+            else:
+                what = f"raised {raised!r}" if raised else "returned"
+                text = f"the application {what} before it answered lifespan.startup (option lifespan is 'on')"
+                self._fail(self._started, "LIFESPAN_STARTUP_FAILED", text, raised)
+        elif raised is not None and not isinstance(raised, asyncio.CancelledError):
+            if self._asked_to_stop.is_set() and not self._stopped.done():
+                self._fail(self._stopped, "LIFESPAN_SHUTDOWN_FAILED", f"lifespan shutdown raised {raised!r}", raised)
+            else:
+                # It is up and serves; only its own end will not be told.
+                logger.error("Exception in the lifespan of the ASGI application", exc_info=raised)
+        if not self._stopped.done():
+            self._stopped.set_result(None)
+
+    @staticmethod
+    def _fail(future: asyncio.Future[None], code: AppErrorCode, text: str, raised: BaseException | None = None) -> None:
+        lines = "".join(traceback.format_exception(raised)).rstrip() if raised is not None else None
+        future.set_exception(LifespanError(code, text, lines))
+        # Whoever waits hears of it; that nobody does any more is no news.
+        future.exception()
+
+    async def _receive(self) -> dict[str, Any]:
+        if len(self._events) < 2:
+            await self._asked_to_stop.wait()
+        if not self._events:
+            await self._loop.create_future()
+        return {"type": self._events.pop(0)}
+
+    async def _send(self, event: dict[str, Any]) -> None:
+        kind = event["type"]
+        future, code = self._outcomes.get(kind, (None, None))
+        if future is None:
+            raise RuntimeError(f"{kind!r} is no event of a lifespan")
+        if future.done() or (future is self._stopped and not self._asked_to_stop.is_set()):
+            raise RuntimeError(f"{kind!r} was sent at the wrong time")
+        if code is None:
+            future.set_result(None)
+        else:
+            self._fail(future, code, str(event.get("message", "")) or f"the application sent {kind} without a message")
