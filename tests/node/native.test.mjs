@@ -49,13 +49,13 @@ test('those of an installed package lie with the Python package; what is missing
 
 test('they load in two stages, twice, and in a worker', async () => {
   const choice = chooseSync({ python: base.executable })
-  const addon = load(choice)
-  assert.equal(load(choice), addon)
+  const { addon } = load(choice)
+  assert.equal(load(choice).addon, addon)
   assert.equal(typeof addon.startPython, 'function')
   const code = `
     import { parentPort } from 'node:worker_threads'
     const { load } = await import(${JSON.stringify(import.meta.resolve('../../npm/asgi-node/lib/native.js'))})
-    const addon = load(${JSON.stringify(choice)})
+    const { addon } = load(${JSON.stringify(choice)})
     parentPort.postMessage(typeof addon.startPython)`
   for (let round = 0; round < 2; round += 1) {
     const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`))

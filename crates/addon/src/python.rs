@@ -21,8 +21,10 @@ pub struct StartOptions {
     pub libpython: String,
     /// The folder that holds the Python package `asgi_node`.
     pub package_dir: String,
-    /// `RTLD_DEEPBIND` for extensions; undefined: where it helps and is safe.
-    pub deepbind: Option<bool>,
+    /// Whether extensions are loaded with `RTLD_DEEPBIND`: what `open` of the loader said.
+    pub deepbind: bool,
+    /// Why: what `open` of the loader said.
+    pub deepbind_reason: String,
     /// `sys.argv`.
     pub argv: Vec<String>,
 }
@@ -44,6 +46,7 @@ impl From<StartOptions> for interpreter::Options {
             libpython: PathBuf::from(options.libpython),
             package_dir: PathBuf::from(options.package_dir),
             deepbind: options.deepbind,
+            deepbind_reason: options.deepbind_reason,
             argv: options.argv,
         }
     }

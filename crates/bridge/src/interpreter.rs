@@ -35,8 +35,10 @@ pub struct Options {
     pub libpython: PathBuf,
     /// The folder that holds the `asgi_node` package.
     pub package_dir: PathBuf,
-    /// `Some` decides; `None` means: where it helps and is safe.
-    pub deepbind: Option<bool>,
+    /// Whether extensions are loaded with `RTLD_DEEPBIND`, as libpython was; the loader decided.
+    pub deepbind: bool,
+    /// Why.
+    pub deepbind_reason: String,
     /// `sys.argv`.
     pub argv: Vec<String>,
 }
@@ -183,7 +185,7 @@ fn run(options: Options) {
 /// Everything between the bare interpreter and the first import of an extension, in this order: the order matters.
 fn boot(py: Python<'_>, options: &Options) -> PyResult<Facts> {
     let sys = py.import("sys")?;
-    let (deepbind, deepbind_reason) = choose_deepbind(options.deepbind);
+    let deepbind = options.deepbind;
     #[cfg(target_os = "linux")]
     if deepbind {
         // Before any extension is imported, and .pth files import some: extensions then find their own libssl, libz, libuv
@@ -208,27 +210,10 @@ fn boot(py: Python<'_>, options: &Options) -> PyResult<Facts> {
         prefix,
         base_prefix,
         deepbind,
-        deepbind_reason,
+        deepbind_reason: options.deepbind_reason.clone(),
         r#loop: kind,
         loop_reason,
     })
-}
-
-/// `RTLD_DEEPBIND`, and why.
-fn choose_deepbind(wanted: Option<bool>) -> (bool, String) {
-    if !cfg!(all(target_os = "linux", target_env = "gnu")) {
-        return (false, "only glibc has it".into());
-    }
-    match wanted {
-        Some(wanted) => (wanted, "option deepbind".into()),
-        None => match ffi::replaced_allocator() {
-            Some(file) => {
-                eprintln!("asgi-node: {file} replaces malloc, so extensions are loaded without RTLD_DEEPBIND");
-                (false, format!("{file} replaces malloc"))
-            }
-            None => (true, "glibc".into()),
-        },
-    }
 }
 
 /// Runs `site`, which was held back until the flags were set, and makes `sys.flags` say so: multiprocessing would hand `-S`

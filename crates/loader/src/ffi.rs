@@ -8,11 +8,18 @@ use std::{
     ptr::NonNull,
 };
 
+/// Only glibc has it.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const DEEPBIND: libc::c_int = libc::RTLD_DEEPBIND;
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+const DEEPBIND: libc::c_int = 0;
+
 /// Opens a library that defines `symbol` (itself, or by one that it needs) and lends its symbols to everything that is
 /// loaded later. It stays open as long as the process. False: there is no such symbol, and nothing was left open.
-pub fn open_global(path: &CStr, symbol: &CStr) -> Result<bool, String> {
+pub fn open_global(path: &CStr, symbol: &CStr, deepbind: bool) -> Result<bool, String> {
+    let binding = if deepbind { DEEPBIND } else { 0 };
     // Privately first: what turns out to be something else must not have shown its symbols to anybody.
-    let handle = dlopen(path, libc::RTLD_NOW | libc::RTLD_LOCAL)?;
+    let handle = dlopen(path, libc::RTLD_NOW | libc::RTLD_LOCAL | binding)?;
     // SAFETY: `handle` came from dlopen just now and is still open; `symbol` is a C string that outlives the call.
     if unsafe { libc::dlsym(handle.as_ptr(), symbol.as_ptr()).is_null() } {
         // SAFETY: `handle` is open, this is its only close, and no address taken from it is kept.
@@ -20,7 +27,7 @@ pub fn open_global(path: &CStr, symbol: &CStr) -> Result<bool, String> {
         return Ok(false);
     }
     // Opening it once more only turns its symbols global.
-    dlopen(path, libc::RTLD_NOW | libc::RTLD_GLOBAL)?;
+    dlopen(path, libc::RTLD_NOW | libc::RTLD_GLOBAL | binding)?;
     Ok(true)
 }
 
@@ -70,4 +77,45 @@ fn last_error() -> String {
         || "unknown reason".to_owned(),
         |text| text.to_string_lossy().into_owned(),
     )
+}
+
+/// A library other than libc that defines `malloc` and comes before it: a preloaded allocator, which is no friend of
+/// `RTLD_DEEPBIND` (what one of the two allocates, the other would free).
+pub fn replaced_allocator() -> Option<String> {
+    let mut found: Option<String> = None;
+    // SAFETY: the callback runs before this returns, on this thread, and gets back the reference that it was given.
+    unsafe { libc::dl_iterate_phdr(Some(defines_malloc), (&raw mut found).cast()) };
+    found
+}
+
+/// Looks at one loaded object, in the order in which symbols are looked up; 1 ends the search.
+unsafe extern "C" fn defines_malloc(object: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> libc::c_int {
+    // SAFETY: the linker gives a valid object, whose name is a C string; `found` is what `replaced_allocator` gave.
+    // dlopen with RTLD_NOLOAD only counts a reference, which dlclose gives back; dladdr fills `info` when it returns
+    // non-zero.
+    unsafe {
+        let name = CStr::from_ptr((*object).dlpi_name);
+        let text = name.to_string_lossy();
+        let file = text.rsplit('/').next().unwrap_or_default();
+        if file.is_empty() || file.starts_with("linux-vdso") {
+            return 0;
+        }
+        if file.starts_with("libc.") || file.starts_with("libc-") {
+            return 1;
+        }
+        let handle = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD);
+        if handle.is_null() {
+            return 0;
+        }
+        let malloc = libc::dlsym(handle, c"malloc".as_ptr());
+        let mut info = MaybeUninit::<libc::Dl_info>::uninit();
+        let own = !malloc.is_null()
+            && libc::dladdr(malloc, info.as_mut_ptr()) != 0
+            && CStr::from_ptr(info.assume_init().dli_fname) == name;
+        libc::dlclose(handle);
+        if own {
+            *found.cast::<Option<String>>() = Some(text.into_owned());
+        }
+        libc::c_int::from(own)
+    }
 }

@@ -8,6 +8,7 @@
 //! What is open is asked of the dynamic linker and not remembered here: the main thread, its workers and even a
 //! second copy of this package in the same process then agree on the answer. libpython is never closed.
 
+mod deepbind;
 mod errors;
 mod ffi;
 mod library;
@@ -15,14 +16,30 @@ mod library;
 use errors::Code;
 use napi_derive::napi;
 
+/// How libpython was opened.
+#[napi(object)]
+#[derive(Debug)]
+pub struct Opened {
+    /// Whether with `RTLD_DEEPBIND`; extensions must be loaded the same way.
+    pub deepbind: bool,
+    /// Why.
+    pub deepbind_reason: String,
+}
+
 /// Opens the libpython at `path` for the whole process. Opening the one that is open already does nothing.
+/// `deepbind` decides; undefined: where it helps and is safe.
 ///
 /// Throws an `Error` with a `code`: `LIBPYTHON_NOT_FOUND` when the file cannot be opened or is not a libpython
 /// (the message holds the dynamic linker's reason), `PYTHON_CONFLICT` when another one is open already.
 #[napi(catch_unwind)]
 #[allow(clippy::needless_pass_by_value, reason = "Node-API hands over an owned string")]
-pub fn open(path: String) -> napi::Result<(), Code> {
-    Ok(library::open(&path)?)
+pub fn open(path: String, deepbind: Option<bool>) -> napi::Result<Opened, Code> {
+    let (deepbind, deepbind_reason) = deepbind::choose(deepbind);
+    library::open(&path, deepbind)?;
+    Ok(Opened {
+        deepbind,
+        deepbind_reason,
+    })
 }
 
 /// The path of the libpython that is open in this process, whichever thread opened it, or null.

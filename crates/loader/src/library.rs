@@ -15,7 +15,7 @@ const MARK: &std::ffi::CStr = c"Py_InitializeEx";
 /// Two workers that start at once must not both find that nothing is open yet.
 static OPENING: Mutex<()> = Mutex::new(());
 
-pub fn open(path: &str) -> Result<(), LoadError> {
+pub fn open(path: &str, deepbind: bool) -> Result<(), LoadError> {
     let _opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(opened) = opened() {
         return if same_file(&opened, Path::new(path)) {
@@ -32,7 +32,7 @@ pub fn open(path: &str) -> Result<(), LoadError> {
         reason,
     };
     let name = CString::new(path).map_err(|_| not_opened("its name holds a NUL character".to_owned()))?;
-    if ffi::open_global(&name, MARK).map_err(not_opened)? {
+    if ffi::open_global(&name, MARK, deepbind).map_err(not_opened)? {
         Ok(())
     } else {
         Err(LoadError::NotPython { path: path.to_owned() })

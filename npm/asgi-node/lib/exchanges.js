@@ -129,6 +129,8 @@ export class Exchanges {
   // nobody will ever read it, and it must not keep the process alive.
   #live = 0
   #timeout
+  /** True while the handler closes: what is under way ends with its connection. */
+  closing = false
 
   /**
    * @param {object} [settings]
@@ -170,14 +172,14 @@ export class Exchanges {
     exchange.id = id
     exchange.open = true
     this.#table.set(id, exchange)
-    this.#hold()
+    this.hold()
     if (this.#timeout > 0) exchange.timer = setTimeout(onTimeout, this.#timeout, exchange)
   }
 
   /** @param {Exchange} exchange */
   drained(exchange) {
     exchange.stalled = false
-    this.#hold()
+    this.hold()
     this.native.drained(exchange.id)
   }
 
@@ -186,7 +188,7 @@ export class Exchanges {
     if (!exchange.open) return
     exchange.open = false
     this.#table.delete(exchange.id)
-    if (!exchange.stalled) this.#release()
+    if (!exchange.stalled) this.release()
     if (exchange.timer !== undefined) clearTimeout(exchange.timer)
     exchange.source?.stop()
   }
@@ -194,7 +196,7 @@ export class Exchanges {
   /** @param {Exchange} exchange */
   #stall(exchange) {
     exchange.stalled = true
-    this.#release()
+    this.release()
     exchange.source?.yield()
   }
 
@@ -206,11 +208,12 @@ export class Exchanges {
     }
   }
 
-  #hold() {
+  /** Something is under way: the process stays alive until `release`. */
+  hold() {
     if (this.#live++ === 0) this.native.keepAlive(true)
   }
 
-  #release() {
+  release() {
     if (--this.#live === 0) this.native.keepAlive(false)
   }
 

@@ -6,7 +6,7 @@ import { requestHead } from './head.js'
 import { answer, serve } from './http.js'
 import { checkMiddlewareOptions, passOn, serveNext } from './middleware.js'
 import { bodyTooLarge } from './limits.js'
-import { checkOptions } from './options.js'
+import { CLOSE_TIMEOUT, checkOptions, milliseconds } from './options.js'
 import { Request, completeBody, takeBody } from './request.js'
 import { responseFrom } from './response.js'
 import { pythonInfo, startPython, startPythonSync } from './start.js'
@@ -237,18 +237,32 @@ export class PythonHandler {
     }
   }
 
-  /** @returns {Promise<void>} */
-  close() {
-    this.#closing ??= this.#close()
+  /**
+   * @param {{ timeout?: number }} [options]
+   * @returns {Promise<void>}
+   */
+  close({ timeout = CLOSE_TIMEOUT } = {}) {
+    milliseconds(timeout, 'timeout')
+    this.#closing ??= this.#close(timeout)
     return this.#closing
   }
 
-  async #close() {
+  /** @param {number} timeout */
+  async #close(timeout) {
     this.#state = 'closed'
+    this.#exchanges.closing = true
     // An import cannot be interrupted: what is under way comes to its end first.
     await this.#starting.catch(() => {})
-    this.#native?.close()
+    const native = this.#native
+    if (native === null) return
+    this.#exchanges.hold()
+    const failure = await native.close(timeout)
+    // Responses that are complete, and have not been delivered, come before the end.
+    native.drain()
     this.#exchanges.abortAll(closedError())
+    this.#exchanges.release()
+    native.release()
+    if (failure) throw errorFromFailure(failure)
   }
 
   async [Symbol.asyncDispose]() {

@@ -185,7 +185,7 @@ export class HttpExchange extends Exchange {
    * @param {string} headers
    */
   #writeHead(status, headers) {
-    if (this.#expecting) this.res.shouldKeepAlive = false
+    if (this.#expecting || this.exchanges.closing) this.res.shouldKeepAlive = false
     writeHead(this.res, status, headers === '' ? [] : headers.split('\0'))
   }
 

@@ -42,6 +42,10 @@ export type PythonErrorCode =
   | 'BODY_TOO_LARGE'
   /** The app had not completed its response after `requestTimeout`. */
   | 'REQUEST_TIMEOUT'
+  /** The app's lifespan start-up failed, or took too long: the message is the app's, or `traceback` says where. */
+  | 'LIFESPAN_STARTUP_FAILED'
+  /** The app's lifespan shutdown failed, or took too long. */
+  | 'LIFESPAN_SHUTDOWN_FAILED'
   /** uvloop was asked for and is not installed. */
   | 'LOOP_NOT_AVAILABLE'
   /** `handleRequestSync` was called from within a callback that Python's answer is being delivered to. */
@@ -261,6 +265,14 @@ export interface PythonHandlerOptions {
   /** The event loop. `'auto'` is uvloop where it is installed and works, else asyncio. Default 'auto'. */
   loop?: 'auto' | 'asyncio' | 'uvloop'
   /**
+   * The app's lifespan. `'auto'`: run it, and go on without if the app does not know the protocol; `'on'`: that is a
+   * failure; `'off'`: never. Default 'auto'.
+   */
+  lifespan?: 'auto' | 'on' | 'off'
+  /** Milliseconds that lifespan start-up may take; 0 for no limit. Default 60,000. */
+  startupTimeout?: number
+  /** Milliseconds that lifespan shutdown may take; 0 for no limit. Default 60,000. */
+  shutdownTimeout?: number
    * The path under which the app is mounted, `root_path` in the scope: '' or one that starts with "/"; a slash at its end is
    * dropped. It is put in front of every `path` and `raw_path` (the ASGI HTTP specification, "path"), because a proxy that
    * mounts an app usually takes it away; see {@link rootPathStripped}. Where Express has mounted the listener, `req.baseUrl`
@@ -450,7 +462,12 @@ export class PythonHandler {
    */
   middleware(options?: MiddlewareOptions): Middleware
 
-  /** Refuses requests from now on; those on their way get `http.disconnect` and reject with HANDLER_CLOSED. May be repeated. */
-  close(): Promise<void>
+  /**
+   * Refuses requests from now on (HANDLER_CLOSED, and 503 by the listener), lets those that are under way come to their end,
+   * then ends the app's lifespan. An event stream, or whoever waits for the client to leave, gets `http.disconnect` at once;
+   * what is still under way after `timeout` milliseconds (default 30,000) is cancelled. Rejects with
+   * LIFESPAN_SHUTDOWN_FAILED when the app's shutdown failed. May be repeated: it happens once.
+   */
+  close(options?: { timeout?: number }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -17,27 +17,30 @@ const here = dirname(fileURLToPath(import.meta.url))
  * @property {string} python the folder that holds the Python package `asgi_node`
  */
 
-/** @typedef {{ open(path: string): void, opened(): string | null }} Loader */
+/** @typedef {{ deepbind: boolean, deepbindReason: string }} Opened how libpython was opened, and why so */
+/** @typedef {{ open(path: string, deepbind?: boolean): Opened, opened(): string | null }} Loader */
 
 /**
  * Opens `choice.libpython` for the whole process and loads the addon against it. Called again, in this thread or
  * in a worker, it returns the addon of that thread; with another libpython it throws PYTHON_CONFLICT.
  *
  * @param {{ libpython: string }} choice
- * @returns {any} what addon.node exports
+ * @param {boolean} [deepbind] whether Python finds its own libraries before Node's; left out, the loader decides
+ * @returns {{ addon: any, opened: Opened }} what addon.node exports
  */
-export function load(choice) {
+export function load(choice, deepbind) {
   const files = nativeFiles()
   for (const file of [files.loader, files.addon]) {
     if (!existsSync(file)) throw missing(`the native file ${file} is missing`)
   }
   const loader = /** @type {Loader} */ (require(files.loader))
+  let opened
   try {
-    loader.open(choice.libpython)
+    opened = loader.open(choice.libpython, deepbind)
   } catch (error) {
     throw errorFromNative(error)
   }
-  return require(files.addon)
+  return { addon: require(files.addon), opened }
 }
 
 /**

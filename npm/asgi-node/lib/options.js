@@ -48,12 +48,15 @@ const size = (value, name) => {
 }
 
 /** @type {Check} */
-const milliseconds = (value, name) => {
+export const milliseconds = (value, name) => {
   // Above 2^31 - 1 a timer of Node fires at once.
   if (!Number.isInteger(value) || Number(value) < 0 || Number(value) > 0x7fffffff) {
     throw wrong(name, 'a number of milliseconds from 0 to 2^31 - 1', value)
   }
 }
+
+/** How long `close()` waits for what is under way, unless it is told. */
+export const CLOSE_TIMEOUT = 30_000
 
 /** @param {readonly unknown[]} allowed @returns {Check} */
 const oneOf = (allowed) => (value, name) => {
@@ -85,6 +88,9 @@ const CHECKS = {
   python: string,
   venv: string,
   loop: oneOf(['auto', 'asyncio', 'uvloop']),
+  lifespan: oneOf(['auto', 'on', 'off']),
+  startupTimeout: milliseconds,
+  shutdownTimeout: milliseconds,
   rootPath: mountPath,
   rootPathStripped: boolean,
   trustProxy: trustOf,
@@ -120,6 +126,9 @@ export function checkOptions(options) {
     factory: options.factory ?? false,
     docroot,
     loop: options.loop ?? 'auto',
+    lifespan: options.lifespan ?? 'auto',
+    startupTimeout: options.startupTimeout ?? 60_000,
+    shutdownTimeout: options.shutdownTimeout ?? 60_000,
     // A path either ends in no slash or is none: `rootPath + path` must not get two in a row.
     rootPath: (options.rootPath ?? '').replace(/\/+$/, ''),
     rootPathStripped: options.rootPathStripped ?? false,

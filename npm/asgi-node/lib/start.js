@@ -10,14 +10,16 @@ import { load, nativeFiles } from './native.js'
 /**
  * What the addon exports, as far as this package uses it. Nothing in it throws or rejects for a reason that a user
  * should see: such a reason is a value.
- * @typedef {{ executable: string, libpython: string, packageDir: string, deepbind?: boolean, argv: string[] }} StartOptions
+ * @typedef {{ executable: string, libpython: string, packageDir: string, deepbind: boolean, deepbindReason: string, argv: string[] }} StartOptions
  * @typedef {{ facts?: string | null, failure?: NativeFailure | null }} StartOutcome
  * @typedef {{ status: number, headers: string, body?: Buffer | null, failure?: NativeFailure | null }} SyncOutcome
  * @typedef {Native & {
  *   start(): Promise<NativeFailure | null>,
  *   startSync(): NativeFailure | null,
  *   callSync(head: string, body?: Uint8Array): SyncOutcome,
- *   close(): void
+ *   close(timeout: number): Promise<NativeFailure | null>,
+ *   drain(): void,
+ *   release(): void
  * }} NativeHandler
  * @typedef {{
  *   startPython(options: StartOptions): Promise<StartOutcome>,
@@ -41,8 +43,8 @@ export function pythonInfo() {
  */
 export async function startPython(settings) {
   const choice = await choose(wishes(settings))
-  const addon = /** @type {Addon} */ (load(choice))
-  remember(choice, await addon.startPython(startOptions(choice, settings)))
+  const { addon, options } = loaded(choice, settings)
+  remember(choice, await addon.startPython(options))
   return addon
 }
 
@@ -53,8 +55,8 @@ export async function startPython(settings) {
  */
 export function startPythonSync(settings) {
   const choice = chooseSync(wishes(settings))
-  const addon = /** @type {Addon} */ (load(choice))
-  remember(choice, addon.startPythonSync(startOptions(choice, settings)))
+  const { addon, options } = loaded(choice, settings)
+  remember(choice, addon.startPythonSync(options))
   return addon
 }
 
@@ -66,19 +68,15 @@ function wishes({ python, venv, docroot }) {
 /**
  * @param {{ executable: string, libpython: string }} choice
  * @param {Settings} settings
- * @returns {StartOptions}
+ * @returns {{ addon: Addon, options: StartOptions }}
  */
-function startOptions({ executable, libpython }, { deepbind }) {
-  return {
-    executable,
-    libpython,
-    packageDir: nativeFiles().python,
-    // Left out, the native side decides: it sees what is loaded in this process.
-    deepbind: deepbind === 'auto' ? undefined : deepbind,
-    // sys.argv[0] is the program, as in plain Python. Node's arguments are not Python's: an app that parses sys.argv
-    // must not trip over them.
-    argv: [process.argv[1] ?? '']
-  }
+function loaded(choice, { deepbind }) {
+  const { addon, opened } = load(choice, deepbind === 'auto' ? undefined : deepbind)
+  const { executable, libpython } = choice
+  // sys.argv[0] is the program, as in plain Python. Node's arguments are not Python's: an app that parses sys.argv
+  // must not trip over them.
+  const argv = [process.argv[1] ?? '']
+  return { addon, options: { executable, libpython, packageDir: nativeFiles().python, ...opened, argv } }
 }
 
 /**
