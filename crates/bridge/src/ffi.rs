@@ -50,12 +50,48 @@ fn failed(what: &str, message: *const c_char) -> Error {
 
 /// Starts the interpreter on this thread, without `site`, as if `program` had been run. The thread is attached afterwards.
 pub(crate) fn initialize(program: &Path) -> Result<(), Error> {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    publish_environment();
     let program = CString::new(program.as_os_str().as_encoded_bytes())
         .map_err(|_| Error::PythonStartFailed("the interpreter's path holds a NUL byte".into()))?;
     if symbol(c"PyInitConfig_Create").is_some() {
         initialize_with_init_config(&program)
     } else {
         initialize_with_globals(&program)
+    }
+}
+
+/// Shows the present environment to libraries that were opened with `RTLD_DEEPBIND`.
+///
+/// `environ` has two places in this process: the executable's copy, which `setenv` (and so `process.env`) changes, and libc's
+/// own, which deeply bound libraries, libpython among them, read. The latter gets a copy of the former, never freed, so that
+/// it stays valid whatever `setenv` does later.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn publish_environment() {
+    type Environment = *mut *mut *mut c_char;
+    // SAFETY: libc is open for the life of the process; with RTLD_NOLOAD this only counts a reference. Both symbols are
+    // `char **environ`, a list of C strings that ends with null. This thread reads and writes them before Python has
+    // started, so nobody else looks at libc's own; a setenv of another thread at this very moment would race with any getenv.
+    unsafe {
+        let libc = libc::dlopen(c"libc.so.6".as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD);
+        if libc.is_null() {
+            return;
+        }
+        let own: Environment = libc::dlsym(libc, c"environ".as_ptr()).cast();
+        let Some(shared) = symbol(c"environ").map(<*mut c_void>::cast::<*mut *mut c_char>) else {
+            return;
+        };
+        if own.is_null() || own == shared || (*shared).is_null() {
+            return;
+        }
+        let mut copy = Vec::new();
+        let mut variable = *shared;
+        while !(*variable).is_null() {
+            copy.push(CStr::from_ptr(*variable).to_owned().into_raw());
+            variable = variable.add(1);
+        }
+        copy.push(std::ptr::null_mut());
+        *own = copy.leak().as_mut_ptr();
     }
 }
 
