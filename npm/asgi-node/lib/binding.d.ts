@@ -24,8 +24,15 @@ export declare class NativeHandler {
   get inFlight(): number
   /** Whether what is under way keeps the process alive. */
   keepAlive(alive: boolean): void
-  /** Refuses requests from now on and lets go of the app; what is under way sees a disconnect. */
-  close(): void
+  /**
+   * Refuses requests from now on, ends what is under way (after `timeout` milliseconds by cancelling it), then the app's
+   * lifespan. Resolves to null, or to why the shutdown failed; never rejects. `release` must follow.
+   */
+  close(timeout: number): Promise<NativeFailure | null>
+  /** Delivers what waits, without waiting to be called: before `release`, so that nothing is lost. */
+  drain(): void
+  /** Lets go of everything; what is still under way sees a disconnect. */
+  release(): void
 }
 
 /** Why something failed: what a `PythonError` is made of. */
@@ -49,8 +56,10 @@ export interface StartOptions {
   libpython: string
   /** The folder that holds the Python package `asgi_node`. */
   packageDir: string
-  /** `RTLD_DEEPBIND` for extensions; undefined: where it helps and is safe. */
-  deepbind?: boolean
+  /** Whether extensions are loaded with `RTLD_DEEPBIND`: what `open` of the loader said. */
+  deepbind: boolean
+  /** Why: what `open` of the loader said. */
+  deepbindReason: string
   /** `sys.argv`. */
   argv: Array<string>
 }

@@ -273,6 +273,7 @@ export interface PythonHandlerOptions {
   startupTimeout?: number
   /** Milliseconds that lifespan shutdown may take; 0 for no limit. Default 60,000. */
   shutdownTimeout?: number
+  /**
    * The path under which the app is mounted, `root_path` in the scope: '' or one that starts with "/"; a slash at its end is
    * dropped. It is put in front of every `path` and `raw_path` (the ASGI HTTP specification, "path"), because a proxy that
    * mounts an app usually takes it away; see {@link rootPathStripped}. Where Express has mounted the listener, `req.baseUrl`
