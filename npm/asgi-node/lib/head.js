@@ -19,7 +19,7 @@ import { urlOf } from './request.js'
 const EXTENSION = Object.freeze({ TRAILERS: 1, EARLY_HINT: 2, PATHSEND: 4, ZEROCOPYSEND: 8, TLS: 16 })
 
 /** What the framing headers of a request say, as bits. */
-export const FRAMING = Object.freeze({ BODY: 1, CONTINUE: 2 })
+export const FRAMING = Object.freeze({ BODY: 1, CONTINUE: 2, TWO_HOSTS: 4 })
 
 const FILES = EXTENSION.PATHSEND | EXTENSION.ZEROCOPYSEND
 /** By version of HTTP. @type {Record<string, number>} */
@@ -122,15 +122,19 @@ function withoutOrigin(url) {
 }
 
 /**
- * Whether a body comes and whether the client waits for "100 Continue". Looks at the length of a name first: this runs
+ * Whether a body comes, whether the client waits for "100 Continue", and whether Host is there twice. Looks at the length of a name first: this runs
  * over all headers of all requests.
  * @param {string[]} rawHeaders
  */
 export function framingOf(rawHeaders) {
   let framing = 0
+  let hosts = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]
     switch (name.length) {
+      case 4:
+        if (name.toLowerCase() === 'host' && ++hosts === 2) framing |= FRAMING.TWO_HOSTS
+        break
       case 6:
         if (name.toLowerCase() === 'expect' && /100-continue/i.test(rawHeaders[i + 1])) framing |= FRAMING.CONTINUE
         break

@@ -89,11 +89,17 @@ export function run(exchange) {
   const { req, res } = exchange
   const { rawHeaders } = req
   if (rawHeaders.length > connectionOf(req.socket).maxHeaderFields) return exchange.refuse(tooManyHeaders())
+  // What Node lets through, and RFC 9112 does not (2.3, 3.2): each layer would believe another version, or Host.
+  const version = req.httpVersionMajor
+  if (version !== 1 && http2.http2Of(res) === null) return exchange.refuse(invalid(`HTTP/${req.httpVersion} is not served`))
   const framing = framingOf(rawHeaders)
+  if (framing & FRAMING.TWO_HOSTS) return exchange.refuse(invalid('The request has more than one Host'))
   if (framing === 0 && !http2.hasBody(req)) return exchange.begin(undefined, 0)
   const { maxBodySize } = exchange.exchanges
   if (bodyLength(rawHeaders) > maxBodySize) return exchange.refuse(bodyTooLarge(maxBodySize))
-  if (framing & FRAMING.CONTINUE && holdsBack(req, res)) {
+  // Asked first in any case: it takes back what Node was told for a client that waits. One of HTTP/1.0 does not (10.1.1).
+  const waits = framing & FRAMING.CONTINUE && holdsBack(req, res) && req.httpVersion !== '1.0'
+  if (waits && (framing & FRAMING.BODY || http2.hasBody(req))) {
     return exchange.begin(undefined, FLAG.BODY_FOLLOWS | FLAG.EXPECT_CONTINUE)
   }
   // A frame of its own brings it, later.
@@ -102,6 +108,11 @@ export function run(exchange) {
   // there and travels with its head.
   if (framing & FRAMING.BODY) process.nextTick(beginWithBody, exchange)
   else exchange.begin(undefined, 0)
+}
+
+/** @param {string} message */
+function invalid(message) {
+  return new PythonError('INVALID_REQUEST', message)
 }
 
 /** @param {HttpExchange} exchange */
