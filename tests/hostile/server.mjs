@@ -1,0 +1,21 @@
+// A server process for the hostile tests: an app that kills it kills nothing else, and its log can be read.
+//   node server.mjs APP OPTIONS SERVER_OPTIONS      (over IPC: its port, then `holdings` as often as asked)
+import { createServer } from 'node:http'
+import { PythonHandler } from 'asgi-node'
+import { apps, holdings, residentMiB } from '../node/support.mjs'
+
+const [app, options, serverOptions] = process.argv.slice(2)
+const handler = new PythonHandler({ app, docroot: apps, ...JSON.parse(options) })
+await handler.ready()
+
+const server = createServer(JSON.parse(serverOptions), (req, res) => {
+  // The one header that changes by the second: without it answers can be compared byte by byte.
+  res.sendDate = false
+  handler.listener(req, res)
+})
+server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }))
+process.on('message', () => {
+  globalThis.gc?.()
+  process.send({ ...holdings(), mebibytes: residentMiB() })
+})
+process.on('disconnect', () => process.exit())
