@@ -1,7 +1,7 @@
 import { isUint8Array } from 'node:util/types'
 import { PythonError, show } from './errors.js'
 import { bodyLength } from './head.js'
-import { stopReading } from './http2.js'
+import { stopReading, wasReset } from './http2.js'
 import { bodyTooLarge } from './limits.js'
 
 /** @typedef {import('./exchanges.js').Exchange} Exchange */
@@ -271,8 +271,8 @@ export class IncomingBody extends BodySource {
     while (!this.blocked && !this.over) {
       const chunk = req.read()
       if (chunk === null) {
-        // The end came in a packet of its own, after the last bytes had gone. One that is cut (HTTP/2) ends too.
-        if (req.readableEnded && !req.aborted) this.push(undefined, true)
+        // The end came in a packet of its own, after the last bytes had gone.
+        if (req.readableEnded && !wasReset(req)) this.push(undefined, true)
         return
       }
       // The length tells which bytes are the last (checklist 40): Node's parser says it only after they have been read.

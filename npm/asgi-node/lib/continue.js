@@ -24,7 +24,8 @@ export function adopt(server) {
 function onCheckContinue(req, res) {
   // Somebody has come later who does it himself.
   if (this.listenerCount('checkContinue') > 1) return
-  req[kDeferred] = res.shouldKeepAlive
+  // HTTP/2 has no such thing.
+  req[kDeferred] = res.shouldKeepAlive ?? true
   // Answered without its body, the client may send that or its next request: nobody can tell which it is.
   res.shouldKeepAlive = false
   req._read = function (size) {

@@ -204,7 +204,7 @@ export class HttpExchange extends Exchange {
   onComplete(status, headers, body) {
     if (this.#gone()) return
     this.#writeHead(status, headers)
-    this.res.end(body)
+    this.res.end(http2.endedWithHead(this.res) ? undefined : body)
   }
 
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
@@ -224,7 +224,7 @@ export class HttpExchange extends Exchange {
 
   /** @param {Buffer} chunk */
   #write(chunk) {
-    if (this.res.write(chunk)) return
+    if (http2.endedWithHead(this.res) || this.res.write(chunk)) return
     if (!this.#draining) {
       this.#draining = true
       this.res.on('drain', onDrain)
@@ -237,7 +237,7 @@ export class HttpExchange extends Exchange {
     const { res } = this
     if (this.#gone()) return
     if (trailers !== '') addTrailers(res, trailers.split('\0'))
-    res.end(chunk)
+    res.end(http2.endedWithHead(res) ? undefined : chunk)
   }
 
   /** @override @param {import('./file.js').FileRange} range @param {boolean} last */

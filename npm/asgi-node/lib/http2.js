@@ -55,6 +55,15 @@ export function hasBody(req) {
   return req.httpVersionMajor === 2 && !streamOf(req)?.endAfterHeaders
 }
 
+/**
+ * Whether the client has reset the stream: node:http2 ends such a body as if it were complete.
+ * @param {IncomingMessage} req
+ */
+export function wasReset(req) {
+  // The stream of a complete request is open until its response has ended.
+  return req.httpVersionMajor === 2 && (req.aborted || streamOf(req)?.closed !== false)
+}
+
 /** @param {IncomingMessage} req */
 function streamOf(req) {
   return /** @type {{ stream?: import('node:http2').ServerHttp2Stream }} */ (/** @type {unknown} */ (req)).stream
@@ -70,12 +79,21 @@ export function writeHead(res, status, flat) {
   if (status < 200 || status > 599) throw new RangeError(`HTTP/2 has no final status ${status}: 200 to 599`)
   const headers = headersOver(flat)
   for (const name of headers.keys()) {
-    if (OF_CONNECTION.has(name)) continue
+    // 205 has no body (RFC 9110, 15.3.6), and node:http2 sends none.
+    if (OF_CONNECTION.has(name) || (status === 205 && name === 'content-length')) continue
     const values = headers.getAll(name)
     if (values.length === 1 || SINGLE.has(name)) res.setHeader(name, /** @type {string} */ (values.at(-1)))
     else res.setHeader(name, JOINED.has(name) ? values.join(', ') : values)
   }
   res.writeHead(status)
+}
+
+/**
+ * Whether node:http2 has ended the stream with the headers, because no body may follow: it would throw at one.
+ * @param {ServerResponse} res
+ */
+export function endedWithHead(res) {
+  return http2Of(res)?.stream.writableEnded === true
 }
 
 /**
