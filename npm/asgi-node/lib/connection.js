@@ -42,6 +42,8 @@ export class Connection {
     /** A request with more header fields has lost some of them, or is over the server's limit. */
     this.maxHeaderFields = maxHeaderFields(server)
     this.lingers = false
+    /** Its end has been announced: what was pipelined behind a request that was refused is not looked at. */
+    this.refused = false
     if (this.parsed && server) adopt(server)
   }
 

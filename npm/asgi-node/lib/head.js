@@ -19,7 +19,7 @@ import { urlOf } from './request.js'
 const EXTENSION = Object.freeze({ TRAILERS: 1, EARLY_HINT: 2, PATHSEND: 4, ZEROCOPYSEND: 8, TLS: 16 })
 
 /** What the framing headers of a request say, as bits. */
-export const FRAMING = Object.freeze({ BODY: 1, CONTINUE: 2, TWO_HOSTS: 4 })
+export const FRAMING = Object.freeze({ BODY: 1, CONTINUE: 2, TWO_HOSTS: 4, ENCODED: 8 })
 
 const FILES = EXTENSION.PATHSEND | EXTENSION.ZEROCOPYSEND
 /** By version of HTTP. @type {Record<string, number>} */
@@ -142,7 +142,7 @@ export function framingOf(rawHeaders) {
         if (name.toLowerCase() === 'content-length' && Number(rawHeaders[i + 1]) !== 0) framing |= FRAMING.BODY
         break
       case 17:
-        if (name.toLowerCase() === 'transfer-encoding') framing |= FRAMING.BODY
+        if (name.toLowerCase() === 'transfer-encoding') framing |= FRAMING.BODY | FRAMING.ENCODED
         break
     }
   }

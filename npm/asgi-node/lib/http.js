@@ -27,9 +27,14 @@ export function answer(res, status) {
   const text = PLAIN[status]
   const headers = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)]
   // A server that is full or gone does better without the connection, and one that could not read a head must not go on.
-  if (status !== 500) headers.push('connection', 'close')
-  // The client is still sending.
-  if (status === 413 && http2.http2Of(res) === null) linger(res.req.socket)
+  if (status !== 500) {
+    headers.push('connection', 'close')
+    if (res.req && http2.http2Of(res) === null) {
+      connectionOf(res.req.socket).refused = true
+      // The client is still sending.
+      if (status === 413) linger(res.req.socket)
+    }
+  }
   writeHead(res, status, headers)
   res.end(res.req?.method === 'HEAD' ? undefined : text)
 }
@@ -88,12 +93,12 @@ export function serve(exchanges, req, res) {
 export function run(exchange) {
   const { req, res } = exchange
   const { rawHeaders } = req
-  if (rawHeaders.length > connectionOf(req.socket).maxHeaderFields) return exchange.refuse(tooManyHeaders())
-  // What Node lets through, and RFC 9112 does not (2.3, 3.2): each layer would believe another version, or Host.
-  const version = req.httpVersionMajor
-  if (version !== 1 && http2.http2Of(res) === null) return exchange.refuse(invalid(`HTTP/${req.httpVersion} is not served`))
+  const connection = connectionOf(req.socket)
+  if (connection.refused) return
+  if (rawHeaders.length > connection.maxHeaderFields) return exchange.refuse(tooManyHeaders())
   const framing = framingOf(rawHeaders)
-  if (framing & FRAMING.TWO_HOSTS) return exchange.refuse(invalid('The request has more than one Host'))
+  const mistake = mistakeIn(req, res, framing)
+  if (mistake !== '') return exchange.refuse(new PythonError('INVALID_REQUEST', mistake))
   if (framing === 0 && !http2.hasBody(req)) return exchange.begin(undefined, 0)
   const { maxBodySize } = exchange.exchanges
   if (bodyLength(rawHeaders) > maxBodySize) return exchange.refuse(bodyTooLarge(maxBodySize))
@@ -110,9 +115,17 @@ export function run(exchange) {
   else exchange.begin(undefined, 0)
 }
 
-/** @param {string} message */
-function invalid(message) {
-  return new PythonError('INVALID_REQUEST', message)
+/**
+ * What Node lets through although HTTP/1 forbids it (RFC 9112, 2.3, 3.2 and 6.1): two layers would understand it in two ways.
+ * @param {IncomingMessage} req
+ * @param {ServerResponse} res
+ * @param {number} framing
+ */
+function mistakeIn(req, res, framing) {
+  if (framing & FRAMING.TWO_HOSTS) return 'The request has more than one Host'
+  if (req.httpVersion === '1.1') return ''
+  if (req.httpVersionMajor !== 1 && http2.http2Of(res) === null) return `HTTP/${req.httpVersion} is not served`
+  return framing & FRAMING.ENCODED ? `HTTP/${req.httpVersion} has no Transfer-Encoding` : ''
 }
 
 /** @param {HttpExchange} exchange */
