@@ -9,7 +9,7 @@ const limits = { timeout: 60_000 }
 let kinds
 const site = serveApart({ before, after }, 'misbehaving_app:app', {
   options: { loop: 'uvloop' },
-  then: async () => {
+  prepare: async () => {
     kinds = await wireJson(site, '/kinds')
   },
 })

@@ -18,9 +18,9 @@ const REASON = {
 /**
  * A server on a fixture app in a process of its own, from the first test to the last. `log` grows as it writes.
  * @param {{ before: Function, after: Function }} hooks of node:test
- * @param {(site: object) => unknown} [then] what to do before the first test, with the server there
+ * @param {(site: object) => unknown} [prepare] what to do before the first test, with the server there
  */
-export function serveApart({ before, after }, app, { then, options = {}, server: serverOptions = {} } = {}) {
+export function serveApart({ before, after }, app, { prepare, options = {}, server: serverOptions = {} } = {}) {
   const site = { port: 0, pid: 0, log: '', child: null, raw: (data, how) => raw(site.port, data, how), holdings: null }
   site.holdings = async () => {
     site.child.send('holdings')
@@ -38,7 +38,7 @@ export function serveApart({ before, after }, app, { then, options = {}, server:
     const [{ port }] = await Promise.race([once(child, 'message'), early])
     early.catch(() => {})
     site.port = port
-    await then?.(site)
+    await prepare?.(site)
   })
   after(async () => {
     const { child } = site
