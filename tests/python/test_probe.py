@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(probe.__file__)
 VERSION = ".".join(map(str, sys.version_info[:3]))
+# Asked here, before a fixture pretends another build.
+LIBRARY = probe.facts()["libpython"]
 NAME = f"libpython{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -53,9 +55,8 @@ def built(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.fixture
 def real() -> Path:
     """This interpreter's library."""
-    path = probe.facts()["libpython"]
-    assert path is not None, "these tests need a Python with its library"
-    return Path(path)
+    assert LIBRARY is not None, "these tests need a Python with its library"
+    return Path(LIBRARY)
 
 
 def test_facts_of_this_interpreter() -> None:

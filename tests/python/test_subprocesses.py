@@ -33,6 +33,13 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+def join_watchers() -> None:
+    """Wait for the threads that wait for children."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(("asgi-node-waitpid", "asyncio-waitpid", "waitpid")):
+            thread.join(10)
+
+
 def run_in_thread(loop: asyncio.AbstractEventLoop, main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     """Run `main()` in `loop` on a new thread, as the loop thread of the addon does, and close the loop."""
     outcome: list[Any] = []  # of one: a result or an exception
@@ -44,6 +51,9 @@ def run_in_thread(loop: asyncio.AbstractEventLoop, main: Callable[[], Coroutine[
         except BaseException as error:
             outcome.append(error)
         finally:
+            # asyncio's own watcher is a thread for each child, whose news the loop has to hear before it is closed.
+            join_watchers()
+            loop.run_until_complete(asyncio.sleep(0))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
@@ -76,9 +86,7 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> RunI
         result = run_in_thread(make(), main)
         assert sigchld_is_caught() == caught
         assert descriptors() == open_before
-        for thread in threading.enumerate():
-            if thread.name.startswith(("asgi-node-waitpid", "asyncio-waitpid")):
-                thread.join(10)
+        join_watchers()
         assert threading.active_count() == threads
         with pytest.raises(ChildProcessError):  # no child is left, neither running nor a zombie
             os.waitpid(-1, os.WNOHANG)
