@@ -53,7 +53,7 @@ def run_in_thread(loop: asyncio.AbstractEventLoop, main: Callable[[], Coroutine[
         finally:
             # asyncio's own watcher is a thread for each child, whose news the loop has to hear before it is closed.
             join_watchers()
-            loop.run_until_complete(asyncio.sleep(0))
+            loop.run_until_complete(asyncio.sleep(0.02))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
