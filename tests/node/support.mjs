@@ -125,10 +125,16 @@ export async function openSocket(scope, port) {
   return client
 }
 
-/** Send one raw request with `Connection: close` in it, and take everything up to the end of the connection. */
-export async function rawExchange(scope, port, data) {
+/** The same, for a client that closes its side when the server has closed its own. */
+export async function openPolitely(scope, port) {
   const client = await openSocket(scope, port)
   client.socket.on('end', () => client.socket.end())
+  return client
+}
+
+/** Send one raw request with `Connection: close` in it, and take everything up to the end of the connection. */
+export async function rawExchange(scope, port, data) {
+  const client = await openPolitely(scope, port)
   client.write(data)
   await client.ended
   return client.received
