@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from .http import Runner
-from .interface import adapt
+from .interface import Interface, adapt
 from .lifespan import Lifespan, Mode
 from .loading import enter, load_app
 
@@ -26,6 +26,7 @@ def open_application(
     attribute: str | None,
     docroot: str,
     factory: bool,
+    interface: Interface,
     lifespan: Mode,
     startup_timeout: float,
     cancel_on_disconnect: bool,
@@ -37,7 +38,7 @@ def open_application(
         context = contextvars.copy_context()
         context.run(enter, docroot)
         # On the loop's thread and inside the running loop: what the application makes at import belongs to this loop.
-        app = adapt(load_app(target, module, attribute, docroot, factory))
+        app = adapt(load_app(target, module, attribute, docroot, factory), interface)
         life = Lifespan(app, loop, lifespan, context)
         await life.startup(startup_timeout)
         return Runner(app, loop, context.copy(), life, cancel_on_disconnect)

@@ -11,6 +11,7 @@ describe('options', () => {
     assert.deepEqual(JSON.parse(config), {
       app: 'main:app',
       factory: false,
+      interface: 'auto',
       docroot: process.cwd(),
       loop: 'auto',
       lifespan: 'auto',
@@ -76,6 +77,7 @@ describe('options', () => {
       app: [7, null, true, '', 'main', ':app', 'main:', 'a:b:c', 'a:b\0', {}, { module: 7 }, { module: 'a', atribute: 'b' }, { module: 'a:b' }],
       docroot: [7, '', 'a\0b'],
       factory: ['yes', 1],
+      interface: ['asgi', true, ''],
       python: [true, ''],
       venv: [[], ''],
       loop: ['trio', 7],

@@ -91,6 +91,7 @@ impl Application {
                     attribute,
                     &config.docroot,
                     config.factory,
+                    &config.interface,
                     &config.lifespan,
                     seconds(config.startup_timeout),
                     config.cancel_on_disconnect,

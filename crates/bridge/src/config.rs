@@ -20,6 +20,9 @@ pub struct Config {
     /// Whether the attribute is called to get the app.
     #[serde(default)]
     pub factory: bool,
+    /// Which ASGI the app speaks: `auto`, `asgi2` or `asgi3`.
+    #[serde(default = "auto")]
+    pub interface: String,
     /// `auto`, `asyncio` or `uvloop`.
     #[serde(default = "auto")]
     pub r#loop: String,

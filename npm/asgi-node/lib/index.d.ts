@@ -258,6 +258,11 @@ export interface PythonHandlerOptions {
   docroot?: string
   /** The attribute is a function that makes the app. Default false. */
   factory?: boolean
+  /**
+   * Which ASGI the app speaks. `'auto'`: ASGI 3, unless it is certainly a double callable of ASGI 2; a plain function that
+   * returns a coroutine is ASGI 3. Default 'auto'.
+   */
+  interface?: 'auto' | 'asgi2' | 'asgi3'
   /** An interpreter: its path or a command name. Default: found, see the README. Not together with `venv`. */
   python?: string
   /** The folder of a virtual environment. */

@@ -85,6 +85,7 @@ const CHECKS = {
   attribute: string,
   docroot: string,
   factory: boolean,
+  interface: oneOf(['auto', 'asgi2', 'asgi3']),
   python: string,
   venv: string,
   loop: oneOf(['auto', 'asyncio', 'uvloop']),
@@ -124,6 +125,7 @@ export function checkOptions(options) {
   const config = {
     app: appOf(options),
     factory: options.factory ?? false,
+    interface: options.interface ?? 'auto',
     docroot,
     loop: options.loop ?? 'auto',
     lifespan: options.lifespan ?? 'auto',
