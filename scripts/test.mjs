@@ -18,6 +18,8 @@ const LOGS = join(ROOT, 'build', 'test')
 const STEP_LIMIT_MS = 10 * 60_000
 /** Their tests measure time: never beside another file. */
 const TIMED = new Set(['event-loop.test.mjs', 'handler.test.mjs'])
+/** Long, and about one side only: once, with the first combination. */
+const ONCE = new Set(['disconnects.test.mjs'])
 
 /**
  * @typedef {object} Step
@@ -51,7 +53,8 @@ const testFiles = () =>
 
 /** @param {string} name @param {string} node @param {string} venv @param {number} atOnce how many files @returns {Step} */
 function nodeStep(name, node, venv, atOnce) {
-  const files = testFiles()
+  const primary = atOnce === 1
+  const files = testFiles().filter((path) => primary || !ONCE.has(basename(path)))
   const timed = files.filter((path) => TIMED.has(basename(path)))
   /** @param {number} limit @param {string[]} paths */
   const command = (limit, paths) => [
@@ -66,7 +69,7 @@ function nodeStep(name, node, venv, atOnce) {
     name,
     runner: 'node',
     commands:
-      atOnce === 1
+      primary
         ? [command(1, files)]
         : [command(atOnce, files.filter((path) => !timed.includes(path))), command(1, timed)],
     env: {

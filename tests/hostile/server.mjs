@@ -1,5 +1,6 @@
 // A server process for the hostile tests: an app that kills it kills nothing else, and its log can be read.
-//   node server.mjs APP OPTIONS SERVER_OPTIONS      (over IPC: its port, then `holdings` as often as asked)
+//   node server.mjs APP OPTIONS SERVER_OPTIONS
+// Tells its port over IPC, then what it holds as often as asked; started by something else than Node, on stdout.
 import { createServer } from 'node:http'
 import { PythonHandler } from 'asgi-node'
 import { apps, holdings, residentMiB } from '../node/support.mjs'
@@ -13,7 +14,11 @@ const server = createServer(JSON.parse(serverOptions), (req, res) => {
   res.sendDate = false
   handler.listener(req, res)
 })
-server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }))
+server.listen(0, '127.0.0.1', () => {
+  const { port } = server.address()
+  if (process.send) process.send({ port })
+  else console.log(port)
+})
 process.on('message', () => {
   globalThis.gc?.()
   process.send({ ...holdings(), mebibytes: residentMiB() })
