@@ -37,7 +37,8 @@ export function tlsFields(socket) {
 }
 
 /**
- * The certificates that the client sent, its own first.
+ * The certificates that the client sent, its own first. Only that one where Node does not tell the others: in versions with
+ * nodejs/node#65579 (24.21, say), and after somebody else has asked.
  * @param {X509Certificate | undefined} certificate
  */
 function chainOf(certificate) {
