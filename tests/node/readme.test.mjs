@@ -2,22 +2,16 @@
 // are published. Only what a reader would choose differs: a free port, and registries that are not asked (npm gets our
 // tarballs, pip links what the test environment holds).
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { blocksOf, freePort, startServer, succeed } from './documents.mjs'
 import { repository, run, until } from './support.mjs'
 
 const readme = readFileSync(join(repository, 'README.md'), 'utf8')
 
-/** The blocks in their order: what language they say, which file the text before them names last, what is in them. */
-const blocks = [...readme.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, code], index, all) => {
-  const text = readme.slice(index === 0 ? 0 : all[index - 1].index, all[index].index)
-  return { language, code, file: [...text.matchAll(/`([\w.]+\.(?:py|mjs))`/g)].at(-1)?.[1] }
-})
+const blocks = blocksOf(readme)
 const [install, app, server, ask, answer, script, printed, picture, contribute] = blocks
 
 const testPython = process.env.ASGI_NODE_PYTHON ?? join(repository, '.venv', 'bin', 'python')
@@ -36,48 +30,6 @@ python3() {
   ln -s "$REPOSITORY/tests/node/readme-pip.sh" .venv/bin/pip
 }
 `
-
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address()
-  await new Promise((resolve) => probe.close(resolve))
-  return port
-}
-
-/** Start a server for one test; resolves when it answers. `stop` signals its whole group and waits for its end. */
-async function start(t, command, args, { port, cwd, env = {} }) {
-  const variables = { ...process.env, ...env }
-  delete variables.NODE_TEST_CONTEXT
-  for (const name of Object.keys(variables)) if (variables[name] === undefined) delete variables[name]
-  const child = spawn(command, args, { cwd, env: variables, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
-  const exited = once(child, 'exit')
-  const stop = (signal) => {
-    try {
-      process.kill(-child.pid, signal)
-    } catch (error) {
-      // Nobody of the group is left.
-      if (error.code !== 'ESRCH') throw error
-    }
-    return exited
-  }
-  t.after(() => stop('SIGKILL'))
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text))
-  const answers = () => fetch(`http://127.0.0.1:${port}/openapi.json`).then((response) => response.ok, () => false)
-  const ready = until(async () => child.exitCode !== null || (await answers()), 'an answer', 30_000)
-  await ready.catch((error) => assert.fail(`${command} ${args.join(' ')}: ${error.message}; it said: ${output}`))
-  assert.equal(child.exitCode, null, output)
-  return { output: () => output, stop }
-}
-
-const shell = (code, options) => run('bash', ['-euo', 'pipefail', '-c', code], { timeout: 60_000, ...options })
-
-async function succeed(code, options) {
-  const { code: status, stdout, stderr } = await shell(code, options)
-  assert.equal(status, 0, `${code}\n${stdout}${stderr}`)
-  return stdout
-}
 
 describe('README', () => {
   let folder
@@ -116,7 +68,7 @@ describe('README', () => {
   })
 
   test('quick start: a server', async (t) => {
-    const running = await start(t, 'node', [server.file], { port, cwd: folder, env: plain })
+    const running = await startServer(t, 'node', [server.file], { port, cwd: folder, env: plain })
     assert.equal((await succeed(here(ask.code))).trim(), answer.code.trim())
     assert.equal(running.output(), '')
   })
@@ -131,7 +83,7 @@ describe('README', () => {
     assert.equal(demo, 'make demo')
     for (const command of others) await succeed(`${command} --dry-run`, { cwd: repository })
 
-    const running = await start(t, 'make', ['demo'], { port, cwd: repository, env: { PORT: String(port) } })
+    const running = await startServer(t, 'make', ['demo'], { port, cwd: repository, env: { PORT: String(port) } })
     await until(() => running.output().includes('Ctrl-C'), 'the end of what make demo prints')
     assert.match(running.output(), new RegExp(`^ +http://127\\.0\\.0\\.1:${port}$`, 'm'))
     const curls = running.output().match(/^ +curl .*$/gm)

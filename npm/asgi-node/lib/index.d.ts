@@ -376,6 +376,13 @@ export interface FetchEnv {
   rootPath?: string | undefined
 }
 
+/** {@link PythonHandler.fetch}. */
+export interface Fetch {
+  (request: globalThis.Request, env?: FetchEnv): Promise<globalThis.Response>
+  /** What a server passes: Hono's `c.env`, say. */
+  (request: globalThis.Request, env: unknown): Promise<globalThis.Response>
+}
+
 export interface MiddlewareOptions {
   /**
    * A response of the app with status 404 is thrown away, whatever its body, and the next handler is called. It finds
@@ -454,7 +461,7 @@ export class PythonHandler {
    *
    * The second argument is what Hono and others pass: see {@link FetchEnv}. What is not an object is ignored.
    */
-  readonly fetch: (request: globalThis.Request, env?: FetchEnv | object | null) => Promise<globalThis.Response>
+  readonly fetch: Fetch
 
   /**
    * For Express and Connect: `app.use('/api', python.middleware())`. Where it is mounted is `root_path` in the scope.
