@@ -227,7 +227,10 @@ mod tests {
             ("Transfer-Encoding", "chunked"),
             ("set-cookie", "b"),
         ]);
-        assert_eq!(block.expect("valid").into_flat(), b"set-cookie\0a\0x\01\0set-cookie\0b");
+        assert_eq!(
+            block.expect("valid").into_flat(),
+            b"set-cookie\0a\0x\x001\0set-cookie\0b"
+        );
     }
 
     #[test]
@@ -240,7 +243,7 @@ mod tests {
             block(&[("content-length", "5"), ("Content-Length", "05")])
                 .expect("equal")
                 .into_flat(),
-            b"content-length\05"
+            b"content-length\x005"
         );
         for wrong in ["", "+5", "-5", "5, 5", "0x5", "five", "99999999999999999999999"] {
             assert!(block(&[("content-length", wrong)]).is_err(), "{wrong:?}");
@@ -273,7 +276,7 @@ mod tests {
     fn asgi_126_trailers_are_announced_only_where_they_can_follow() {
         let mut block = block(&[("x", "1"), ("Trailer", "x-a"), ("y", "2")]).expect("valid");
         block.without_trailers();
-        assert_eq!(block.into_flat(), b"x\01\0y\02");
+        assert_eq!(block.into_flat(), b"x\x001\0y\x002");
     }
 
     #[test]
@@ -293,7 +296,7 @@ mod tests {
             if block.add(&name, &value, Version::Http11).is_ok() {
                 let flat = block.into_flat();
                 prop_assert!(!flat.contains(&b'\r') && !flat.contains(&b'\n'));
-                prop_assert!(flat.iter().filter(|&&b| b == 0).count() <= 1);
+                prop_assert!(flat.split(|&b| b == 0).count() <= 2);
             }
         }
     }

@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn fields_and_headers_come_back_as_they_were() {
-        let head = head("GET\0/p?q\01.1\0http\0127.0.0.1\05000\0127.0.0.1\080\0\03\0Host\0x\0X-A\0\0X-A\0b");
+        let head =
+            head("GET\0/p?q\x001.1\0http\x00127.0.0.1\x005000\x00127.0.0.1\x0080\0\x003\0Host\0x\0X-A\0\0X-A\0b");
         assert_eq!(head.method(), b"GET");
         assert_eq!(head.target().query, b"q");
         assert_eq!(head.version(), Version::Http11);
@@ -251,7 +252,7 @@ mod tests {
 
     #[test]
     fn no_headers_no_peers() {
-        let head = head("GET\0/\01.0\0http\0\0\0/run/x.sock\0\0\0");
+        let head = head("GET\0/\x001.0\0http\0\0\0/run/x.sock\0\0\0");
         assert_eq!(
             (head.client(), head.server()),
             (None, Some((&b"/run/x.sock"[..], None)))
@@ -261,7 +262,8 @@ mod tests {
 
     #[test]
     fn the_fields_of_tls_stand_before_the_headers() {
-        let head = head("GET\0/\01.1\0https\0\0\0\0\0\019\0SERVER\0LEAF\x01ISSUER\0CN=a\0EXPIRED\0772\04865\0host\0x");
+        let head =
+            head("GET\0/\x001.1\0https\0\0\0\0\0\x0019\0SERVER\0LEAF\x01ISSUER\0CN=a\0EXPIRED\x00772\x004865\0host\0x");
         let tls = head.tls().expect("bit 16 is set");
         assert_eq!(tls.server_cert, b"SERVER");
         assert_eq!(tls.chain().collect::<Vec<_>>(), [&b"LEAF"[..], b"ISSUER"]);
@@ -275,15 +277,15 @@ mod tests {
 
     #[test]
     fn what_tls_does_not_tell_is_none_and_half_of_it_is_refused() {
-        let empty = head("GET\0/\02\0https\0\0\0\0\0\016\0\0\0\0\0\0");
+        let empty = head("GET\0/\x002\0https\0\0\0\0\0\x0016\0\0\0\0\0\0");
         let tls = empty.tls().expect("bit 16 is set");
         assert_eq!(
             (tls.server_cert, tls.chain().count(), tls.version, tls.cipher_suite),
             (&b""[..], 0, None, None)
         );
         assert_eq!(empty.headers().count(), 0);
-        assert!(head("GET\0/\02\0http\0\0\0\0\0\00").tls().is_none());
-        assert!(RequestHead::parse(b"GET\0/\02\0https\0\0\0\0\0\016\0SERVER\0".to_vec()).is_err());
+        assert!(head("GET\0/\x002\0http\0\0\0\0\0\x000").tls().is_none());
+        assert!(RequestHead::parse(b"GET\0/\x002\0https\0\0\0\0\0\x0016\0SERVER\0".to_vec()).is_err());
     }
 
     proptest! {
@@ -294,13 +296,12 @@ mod tests {
             headers in proptest::collection::vec(("[^\0]{1,6}", "[^\0]{0,6}"), 0..4),
         ) {
             let [server, name, error, other] = &fields[..] else { unreachable!("four of them") };
-            let mut text = format!("GET\0/{}\01.1\0https\0\0\0\0\0\016", other.len());
-            for field in [server, &chain.join("\x01"), name, error, "771", ""] {
-                text += &format!("\0{field}");
-            }
-            for (key, value) in &headers {
-                text += &format!("\0{key}\0{value}");
-            }
+            let target = other.len().to_string();
+            let mut parts = vec!["GET", &target, "1.1", "https", "", "", "", "", "", "16"];
+            let chained = chain.join("\x01");
+            parts.extend([server, &chained, name, error, "771", ""]);
+            parts.extend(headers.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]));
+            let text = parts.join("\0");
             let head = head(&text);
             let tls = head.tls().expect("bit 16 is set");
             prop_assert_eq!((tls.server_cert, tls.client_cert_name), (server.as_bytes(), name.as_bytes()));
@@ -312,7 +313,7 @@ mod tests {
 
         #[test]
         fn any_bytes_behind_the_tls_bit_are_refused_or_taken_apart(rest in proptest::collection::vec(0u8..4, 0..32)) {
-            let bytes = [b"GET\0/\01.1\0https\0\0\0\0\0\016\0".as_slice(), &rest].concat();
+            let bytes = [b"GET\0/\x001.1\0https\0\0\0\0\0\x0016\0".as_slice(), &rest].concat();
             if let Ok(head) = RequestHead::parse(bytes) {
                 let tls = head.tls().expect("bit 16 is set");
                 let _ = (tls.chain().count(), head.headers().count());

@@ -179,7 +179,9 @@ mod tests {
             inbox.take(&mut batch);
             seen.append(&mut batch);
         }
-        producers.into_iter().for_each(|p| p.join().expect("producer"));
+        for producer in producers {
+            producer.join().expect("producer");
+        }
         for p in 0..4 {
             let of_one: Vec<u32> = seen.iter().copied().filter(|n| n / 10_000 == p).collect();
             assert!(of_one.is_sorted(), "producer {p} was reordered");
