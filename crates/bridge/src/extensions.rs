@@ -59,7 +59,10 @@ pub(crate) fn zerocopysend(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_,
     let number = if given.is_instance_of::<PyInt>() {
         given
     } else {
-        given.call_method0("fileno")?
+        let fileno = given.getattr("fileno");
+        fileno
+            .map_err(|_| wrong_type("'file'", "a file with a fileno()", &given))?
+            .call0()?
     };
     // A descriptor of our own, because the app may close its one as soon as send() returns.
     let file = ffi::duplicate(number.extract()?)?;
