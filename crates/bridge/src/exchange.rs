@@ -12,7 +12,7 @@ use crate::errors::to_python;
 use crate::event_loop::LoopSide;
 use crate::outgoing::Outgoing;
 use crate::receive::Receive;
-use crate::send;
+use crate::{send, sending};
 
 /// The response's progress; the GIL is held whenever it is locked, and no Python code runs meanwhile.
 #[derive(Debug)]
@@ -246,9 +246,9 @@ impl HttpExchange {
         Receive::new(slf)
     }
 
-    /// The ASGI `send` of this request.
+    /// The ASGI `send` of this request. Takes the event when it is called, raises when it is awaited.
     fn send<'py>(slf: &Bound<'py, Self>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        send::send(slf, event)
+        send::send(slf, event).or_else(|raised| sending::refused(slf.py(), raised))
     }
 
     /// The handler is closing: `receive()` gives `http.disconnect` where it would wait for it; `send()` goes on.

@@ -1,6 +1,9 @@
-//! What `send()` returns: an awaitable that is done already, or one that waits for the host to take the bytes.
+//! What `send()` returns: an awaitable that is done already, one that waits for the host to take the bytes, or one that
+//! raises what is wrong with the event.
 
 use asgi_node_core::Error;
+use parking_lot::Mutex;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -20,6 +23,17 @@ pub struct Sending {
     pub(crate) exchange: Py<HttpExchange>,
     pub(crate) ticket: u64,
     pub(crate) suspension: Suspension,
+}
+
+/// The result of a `send` that was refused: raises when it is awaited, as a coroutine would. So `gather(send(a), send(b))`
+/// and `create_task(send(a))` fail where their result is looked at.
+#[pyclass(frozen, module = "asgi_node._native")]
+#[derive(Debug)]
+pub struct Refused(Mutex<Option<PyErr>>);
+
+/// An awaitable that raises.
+pub(crate) fn refused(py: Python<'_>, raised: PyErr) -> PyResult<Bound<'_, PyAny>> {
+    Ok(Bound::new(py, Refused(Mutex::new(Some(raised))))?.into_any())
 }
 
 /// The shared one.
@@ -110,5 +124,43 @@ impl Sending {
 
     fn close(&self) {
         self.suspension.clear();
+    }
+}
+
+#[pymethods]
+impl Refused {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self) -> PyResult<()> {
+        let raised = self.0.lock().take();
+        Err(raised.unwrap_or_else(|| PyRuntimeError::new_err("cannot reuse already awaited coroutine")))
+    }
+
+    fn send(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        check_sent(value)?;
+        self.__next__()
+    }
+
+    #[pyo3(signature = (kind, value=None, traceback=None))]
+    fn throw(
+        &self,
+        kind: &Bound<'_, PyAny>,
+        value: Option<&Bound<'_, PyAny>>,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let _ = traceback;
+        self.close();
+        Err(Suspension::default().throw(kind, value))
+    }
+
+    fn close(&self) {
+        let raised = self.0.lock().take();
+        drop(raised);
     }
 }
