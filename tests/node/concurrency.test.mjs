@@ -42,7 +42,7 @@ describe('one handler', limits, () => {
     const order = []
     const bodies = await Promise.all(
       Array.from({ length: 1000 }, async (_, number) => {
-        const seconds = number % 2 === 0 ? 0.3 : 0
+        const seconds = number % 2 === 0 ? 1 : 0
         const body = text(await call(handler, `/await?seconds=${seconds}&number=${number}`))
         order.push(number)
         return body
@@ -52,7 +52,7 @@ describe('one handler', limits, () => {
     const lastQuick = order.findLastIndex((number) => number % 2 === 1)
     const firstSlow = order.findIndex((number) => number % 2 === 0)
     assert.ok(lastQuick < firstSlow, 'a quick request ended after a slow one')
-    assert.ok(performance.now() - begun < 3000, 'they waited one after the other')
+    assert.ok(performance.now() - begun < 10_000, 'they waited one after the other')
   })
 
   test('every request has a context of its own (asgi_14)', async (t) => {

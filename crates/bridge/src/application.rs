@@ -28,6 +28,7 @@ pub struct Application {
     limit: usize,
     shutdown_timeout: u64,
     closed: AtomicBool,
+    body_was_dropped: AtomicBool,
 }
 
 impl std::fmt::Debug for Application {
@@ -119,6 +120,7 @@ impl Application {
             limit: config.max_concurrency,
             shutdown_timeout: config.shutdown_timeout,
             closed: AtomicBool::new(false),
+            body_was_dropped: AtomicBool::new(false),
         }))
     }
 
@@ -188,6 +190,11 @@ impl Application {
             };
             core.emit(ResponseEvent::Failed(failure));
         }
+    }
+
+    /// Whether this app has never before sent a body where none may be.
+    pub(crate) fn is_first_dropped_body(&self) -> bool {
+        !self.body_was_dropped.swap(true, Ordering::Relaxed)
     }
 
     /// One request fewer in flight.

@@ -74,6 +74,10 @@ impl HttpExchange {
         Arc::as_ptr(core).addr()
     }
 
+    pub(crate) fn app(&self) -> &Application {
+        &self.app
+    }
+
     pub(crate) fn core(&self) -> &Arc<Exchange> {
         &self.core
     }

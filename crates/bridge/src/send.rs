@@ -141,17 +141,20 @@ fn body(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyDict>) -> PyResu
         last: plan.completes,
     });
     drop(progress);
-    if plan.drops {
-        warn_of_dropped_body(py)?;
+    if plan.drops && this.app().is_first_dropped_body() {
+        warn_of_dropped_body(py);
     }
     Ok(ticket)
 }
 
-fn warn_of_dropped_body(py: Python<'_>) -> PyResult<()> {
-    let logger = py.import("logging")?.call_method1("getLogger", ("asgi_node",))?;
-    logger.call_method1(
-        "warning",
-        ("a response with status 1xx, 204 or 304 has no body: it was dropped",),
-    )?;
-    Ok(())
+/// Said once: an app that does this does it with every such response. The event was right: nothing is raised.
+fn warn_of_dropped_body(py: Python<'_>) {
+    let text = "the application sent a body with a status that has none (1xx, 204 or 304): it is dropped (said once)";
+    let warn = || -> PyResult<()> {
+        let logger = py.import("logging")?.call_method1("getLogger", ("asgi_node",))?;
+        logger.call_method1("warning", (text,)).map(drop)
+    };
+    if let Err(raised) = warn() {
+        raised.write_unraisable(py, None);
+    }
 }
