@@ -89,13 +89,13 @@ fn start(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyDict>) -> PyRes
     }
     let mut headers = headers(this, event)?;
     headers.fit(status, this.version());
-    let wants_trailers = flag(event, &n.trailers)?;
+    // Where they are not offered nobody could complete a response that waits for them.
+    let wants_trailers = flag(event, &n.trailers)? && this.supports(head::TRAILERS);
     if this.is_gone() {
         return Err(to_python(&Error::ClientDisconnected));
     }
     let mut progress = this.progress.lock();
-    let trailers_follow = wants_trailers && this.supports(head::TRAILERS);
-    if !(trailers_follow && progress.state.can_end_with_trailers(status, &headers)) {
+    if !(wants_trailers && progress.state.can_end_with_trailers(status, &headers)) {
         headers.without_trailers();
     }
     // Looked at again: iterating the app's headers may have run code that sent something.
