@@ -37,6 +37,7 @@ for project in npm/*/tsconfig.json tests/*/tsconfig.json scripts/tsconfig.json; 
 done
 check 'generated files' generated
 check 'links' node scripts/check-links.mjs
+check 'asgi.md' node scripts/asgi-docs.mjs
 check 'tree' node scripts/check-tree.mjs
 check 'one version' node scripts/bump-version.mjs --check
 

@@ -6,7 +6,7 @@ import { call, callJson, makeHandler, openSocket, runNode, serveApp, text, until
 const limits = { timeout: 20_000 }
 
 describe('start-up', limits, () => {
-  test('asgi_113 asgi_114 one call per handler, before the first request; shutdown after the last', async (t) => {
+  test('asgi_4 asgi_113 asgi_114 one call per handler, before the first request; shutdown after the last', async (t) => {
     const other = makeHandler(t, 'lifespan_app:returning')
     const begun = text(await call(other, '/log')).length
     const handler = makeHandler(t, 'lifespan_app:app')

@@ -41,7 +41,7 @@ describe('an app that fails', limits, () => {
     })
   }
 
-  test('asgi_67 after the start: no second status line, and no last chunk', async (t) => {
+  test('asgi_67 after the start: no second status line, and no last chunk', async () => {
     const path = play([{ send: start() }, { send: body('part', true) }, { raise: 'ValueError' }])
     const log = await logDuring(async () => {
       const received = await site.raw(request(path, { close: false }))
@@ -85,9 +85,10 @@ describe('an app that fails', limits, () => {
     assert.equal(text(await call(direct.handler, path)), 'ok')
   })
 
-  test('asgi_60 a body that is dropped is worth a warning', async () => {
-    const log = await logDuring(() => site.raw(request(play([{ send: start(204) }, { send: body('dropped') }]))), /\n/)
-    assert.match(log, /^a response with status 1xx, 204 or 304 has no body: it was dropped\n$/)
+  test('asgi_60 a body that is dropped is worth one warning', async () => {
+    const dropped = request(play([{ send: start(204) }, { send: body('dropped') }]))
+    const log = await logDuring(async () => [await site.raw(dropped), await site.raw(dropped)], /\n/)
+    assert.match(log, /^the application sent a body with a status that has none[^\n]*\n$/)
   })
 })
 

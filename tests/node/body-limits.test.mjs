@@ -59,7 +59,7 @@ describe('the last event', limits, () => {
 describe('maxBodySize', limits, () => {
   const maxBodySize = 100 * KILO
 
-  test('a length over it: 413 before the app is called, and the connection ends', async (t) => {
+  test('a length over it: 413 before the app is called, and the connection ends (asgi_137)', async (t) => {
     const { port, seen } = await setUp(t, { maxBodySize })
     const client = await openPolitely(t, port)
     client.write(`POST /events?id=told HTTP/1.1\r\nHost: h\r\nContent-Length: ${maxBodySize + 1}\r\n\r\n`)

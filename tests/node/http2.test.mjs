@@ -132,7 +132,7 @@ describe('responses', limits, () => {
     assert.equal((await exchange(site.session, { ':path': '/status/200' })).headers[':status'], 200)
   })
 
-  test('early hints and trailers', async () => {
+  test('early hints and trailers (asgi_126, asgi_127)', async () => {
     const { informational, headers, body, trailers } = await exchange(site.session, { ':path': '/trailing', te: 'trailers' })
     assert.deepEqual(informational.map((hint) => [hint[':status'], hint.link]), [[103, '</style.css>; rel=preload; as=style']])
     assert.deepEqual([headers[':status'], headers['x-a'], body.toString()], [200, '1', 'onetwo'])
@@ -240,7 +240,7 @@ describe('request bodies and clients that leave', limits, () => {
     }
   })
 
-  test('a body over maxBodySize is 413, told by its length or by its bytes', async () => {
+  test('a body over maxBodySize is 413, told by its length or by its bytes (asgi_137)', async () => {
     const told = await exchange(site.session, { ':path': '/events?id=h2-told', 'content-length': 200_001 }, bytes(200_001))
     assert.equal(told.headers[':status'], 413)
     assert.deepEqual(await callJson(site.handler, '/seen?id=h2-told'), {})
@@ -285,7 +285,7 @@ describe('request bodies and clients that leave', limits, () => {
 })
 
 describe('with encryption', limits, () => {
-  test('allowHTTP1: both versions on one port', async (t) => {
+  test('allowHTTP1: both versions on one port (asgi_16, asgi_18, asgi_130)', async (t) => {
     const { server: own, ca } = certificates(t)
     const handler = makeHandler(t, 'scope_app:app')
     const server = createSecureServer({ ...own, allowHTTP1: true }, handler.listener).listen(0, '127.0.0.1')

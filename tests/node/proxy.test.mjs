@@ -24,7 +24,7 @@ const xff = (value) => ['X-Forwarded-For', value]
 const proto = (value) => ['x-forwarded-proto', value]
 
 describe('X-Forwarded-For', limits, () => {
-  test('the right-most address that is not trusted is the client', () => {
+  test('the right-most address that is not trusted is the client (asgi_139)', () => {
     const chain = xff('6.6.6.6, 5.5.5.5, 10.0.0.2, 127.0.0.9')
     assert.deepEqual(clientOf(['loopback', '10.0.0.0/8'], '127.0.0.1', ...chain), ['5.5.5.5', 0])
     assert.deepEqual(clientOf('loopback', '127.0.0.1', ...chain), ['10.0.0.2', 0])
@@ -32,12 +32,12 @@ describe('X-Forwarded-For', limits, () => {
     assert.deepEqual(clientOf(true, '9.9.9.9', ...chain), ['6.6.6.6', 0])
   })
 
-  test('a peer that is not trusted is the client itself, whatever it says', () => {
+  test('a peer that is not trusted is the client itself, whatever it says (asgi_139)', () => {
     assert.deepEqual(seen('loopback', '5.5.5.5', ...xff('1.1.1.1'), ...proto('https')), { scheme: 'http', client: ['5.5.5.5', 40000] })
     assert.deepEqual(clientOf('127.0.0.1', '127.0.0.2', ...xff('1.1.1.1')), ['127.0.0.2', 40000])
   })
 
-  test('a number counts proxies', () => {
+  test('a number counts proxies (asgi_139)', () => {
     const chain = xff('6.6.6.6, 5.5.5.5, 4.4.4.4')
     assert.deepEqual(clientOf(1, '3.3.3.3', ...chain), ['4.4.4.4', 0])
     assert.deepEqual(clientOf(2, '3.3.3.3', ...chain), ['5.5.5.5', 0])
@@ -91,7 +91,7 @@ describe('X-Forwarded-For', limits, () => {
 describe('X-Forwarded-Proto', limits, () => {
   const schemeOf = (...args) => seen(...args).scheme
 
-  test('http, https, and what WebSocket calls them', () => {
+  test('http, https, and what WebSocket calls them (asgi_139)', () => {
     for (const [said, scheme] of Object.entries({ https: 'https', HTTPS: 'https', wss: 'https', http: 'http', ws: 'http', ftp: 'http', '': 'http', constructor: 'http' })) {
       assert.equal(schemeOf(true, '3.3.3.3', ...proto(said)), scheme, said)
     }
@@ -126,20 +126,20 @@ describe('over a socket', limits, () => {
     return JSON.parse(Buffer.concat(await res.toArray()).toString()).scope
   }
 
-  test('off by default: the headers are there and mean nothing', async (t) => {
+  test('off by default: the headers are there and mean nothing (asgi_139)', async (t) => {
     const scope = await scopeOf(t, {}, { 'x-forwarded-for': '6.6.6.6', 'x-forwarded-proto': 'https' })
     assert.equal(scope.scheme, 'http')
     assert.equal(scope.client.tuple?.[0] ?? scope.client[0], '127.0.0.1')
     assert.ok(scope.headers.some((pair) => (pair.tuple ?? pair)[0].bytes === 'x-forwarded-for'))
   })
 
-  test('on, from a trusted peer', async (t) => {
+  test('on, from a trusted peer (asgi_139)', async (t) => {
     const scope = await scopeOf(t, { trustProxy: 'loopback' }, { 'x-forwarded-for': '7.7.7.7, 6.6.6.6', 'x-forwarded-proto': 'https' })
     assert.equal(scope.scheme, 'https')
     assert.deepEqual(scope.client.tuple ?? scope.client, ['6.6.6.6', 0])
   })
 
-  test('through a Unix socket', async (t) => {
+  test('through a Unix socket (asgi_139)', async (t) => {
     const path = join(temporaryFolder(t), 's')
     const headers = { 'x-forwarded-for': '6.6.6.6' }
     const trusted = await scopeOf(t, { trustProxy: ['unix'] }, headers, path)
@@ -176,7 +176,7 @@ describe('where the app is mounted', limits, () => {
     assert.deepEqual(await placed(t, { rootPath: '/' }, '/x'), ['', '/x', '/x', ''])
   })
 
-  test('rootPathStripped: it is there already', async (t) => {
+  test('rootPathStripped: it is there already (asgi_28)', async (t) => {
     assert.deepEqual(await placed(t, { rootPath: '/api', rootPathStripped: true }, '/api/x?q'), ['/api', '/api/x', '/api/x', 'q'])
   })
 
@@ -189,7 +189,7 @@ describe('where the app is mounted', limits, () => {
     assert.deepEqual([root, path, raw], ['/api', '*', '*'])
   })
 
-  test("Express's baseUrl is root path, and nothing is doubled", async (t) => {
+  test("Express's baseUrl is root path, and nothing is doubled (asgi_28)", async (t) => {
     assert.deepEqual(await placed(t, {}, '/api/x%2Fy?q', mount('/api')), ['/api', '/api/x/y', '/api/x%2Fy', 'q'])
     assert.deepEqual(await placed(t, {}, '/a%20b/x', mount('/a%20b')), ['/a b', '/a b/x', '/a%20b/x', ''])
     assert.deepEqual(await placed(t, {}, '/%E2%82%AC/x', mount('/%E2%82%AC')), ['/€', '/€/x', '/%E2%82%AC/x', ''])

@@ -45,7 +45,7 @@ async function tellsChains(t, { server: own, ca, client }) {
 }
 
 describe('the tls extension', limits, () => {
-  test('without a client certificate, on TLS 1.3 and 1.2', async (t) => {
+  test('without a client certificate, on TLS 1.3 and 1.2 (asgi_130)', async (t) => {
     const { fetchScope, server } = await setUp(t, {})
     const modern = await fetchScope()
     assert.equal(modern.scheme, 'https')
@@ -59,7 +59,7 @@ describe('the tls extension', limits, () => {
     assert.ok(server.listening)
   })
 
-  test('a client certificate with the chain that was sent, and its name (RFC 4514)', async (t) => {
+  test('a client certificate with the chain that was sent, and its name (RFC 4514) (asgi_130)', async (t) => {
     const { fetchScope, server, ...made } = await setUp(t, { requestCert: true, rejectUnauthorized: true })
     const { client, issuer, ca } = made
     const chain = (await tellsChains(t, { ca, client, server: made.own })) ? [client.own, issuer] : [client.own]
@@ -72,7 +72,7 @@ describe('the tls extension', limits, () => {
     assert.ok(server.listening)
   })
 
-  test('a client certificate that is not accepted, where the server lets it in', async (t) => {
+  test('a client certificate that is not accepted, where the server lets it in (asgi_130)', async (t) => {
     const { fetchScope, stranger } = await setUp(t, { requestCert: true, rejectUnauthorized: false })
     const { tls } = (await fetchScope({ ...stranger })).extensions
     assert.deepEqual([tls.client_cert_name, tls.client_cert_chain], ['CN=Stranger', [stranger.cert]])
