@@ -48,6 +48,8 @@ describe('Express 5', { timeout: 40_000 }, () => {
   const flow = makeHandler({ after }, 'flow_app:app')
   const errors = makeHandler({ after }, 'error_app:app')
   const scope = makeHandler({ after }, 'scope_app:app')
+  // Python's start is not what the time limits of the requests are about.
+  before(() => Promise.all([python, flow, errors, scope].map((handler) => handler.ready())))
   /** @type {unknown[]} what error handlers were given */
   const passed = []
 
@@ -200,6 +202,7 @@ describe('Express 5', { timeout: 40_000 }, () => {
 describe('Express with body parsers', { timeout: 40_000 }, () => {
   const python = makeHandler({ after }, 'mounted_app:app')
   const echo = makeHandler({ after }, 'echo_app:app')
+  before(() => Promise.all([python.ready(), echo.ready()]))
   const keep = (req, _res, body) => {
     req.rawBody = body
   }

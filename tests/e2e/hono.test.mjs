@@ -46,13 +46,11 @@ for (const [name, options] of [
   ['with those of Node', { overrideGlobalObjects: false }]
 ]) {
   describe(`{ fetch: python.fetch } in Hono's node-server, ${name}`, { timeout: 40_000 }, () => {
-    const echo = site(makeHandler({ after }, 'echo_app:app').fetch, options)
-    const scope = site(makeHandler({ after }, 'scope_app:app').fetch, options)
-    const app = site(makeHandler({ after }, 'mounted_app:app').fetch, options)
-    const errors = site(makeHandler({ after }, 'error_app:app').fetch, options)
-    const statuses = site(makeHandler({ after }, 'status_app:app').fetch, options)
-    const flowHandler = makeHandler({ after }, 'flow_app:app')
-    const flow = site(flowHandler.fetch, options)
+    const handlers = ['echo', 'scope', 'mounted', 'error', 'status', 'flow'].map((app) => makeHandler({ after }, `${app}_app:app`))
+    // Python's start is not what the time limits of the requests are about.
+    before(() => Promise.all(handlers.map((handler) => handler.ready())))
+    const [echo, scope, app, errors, statuses, flow] = handlers.map((handler) => site(handler.fetch, options))
+    const flowHandler = handlers.at(-1)
     const state = (id) => callJson(flowHandler, `/state?id=${id}`)
 
     test('target and headers as the client sent them', async (t) => {
@@ -179,6 +177,7 @@ test('HTTP/2 through Hono', { timeout: 20_000 }, async (t) => {
 
 describe('in a Hono app', { timeout: 30_000 }, () => {
   const python = makeHandler({ after }, 'mounted_app:app')
+  before(() => python.ready())
   const hono = new Hono()
   hono.get('/js', (c) => c.json({ js: true }))
   hono.use('/static/*', serveStatic({ root: './fixtures', rewriteRequestPath: (path) => path.replace('/static', '/apps') }))
