@@ -1,4 +1,4 @@
-"""Runs the application once per HTTP request."""
+"""Runs the application once per HTTP request, and once per WebSocket."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from ._native import ClientDisconnected
 if TYPE_CHECKING:
     import contextvars
 
-    from ._native import HttpExchange
+    from ._native import HttpExchange, WebSocketExchange
     from .lifespan import Lifespan
+
+    Exchange = HttpExchange | WebSocketExchange
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[Any]]
@@ -37,7 +39,7 @@ EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) els
 
 
 class Runner:
-    """Starts one application for each request, in its own copy of the context that its start-up ended with."""
+    """Starts one application for each request or WebSocket, in a copy of the context that its start-up ended with."""
 
     def __init__(
         self,
@@ -53,7 +55,7 @@ class Runner:
         self.lifespan = lifespan
         self.cancel_on_disconnect = cancel_on_disconnect
         # A task that nobody holds can be collected while it waits.
-        self.running: dict[asyncio.Task[None], HttpExchange] = {}
+        self.running: dict[asyncio.Task[None], Exchange] = {}
         self.warned = False
 
     @property
@@ -61,7 +63,7 @@ class Runner:
         """What start-up left in the lifespan's state; every request gets a shallow copy."""
         return self.lifespan.state
 
-    def start(self, scope: Scope, exchange: HttpExchange) -> None:
+    def start(self, scope: Scope, exchange: Exchange) -> None:
         """Make the task of a request. Called by the bridge, on the loop's thread."""
         task = asyncio.Task(self.run(scope, exchange), loop=self.loop, context=self.context.copy(), **EAGER)
         if task.done():
@@ -89,10 +91,10 @@ class Runner:
             if stuck:
                 logger.error("%d requests went on after they were cancelled: they are left behind", len(stuck))
 
-    async def run(self, scope: Scope, exchange: HttpExchange) -> None:
+    async def run(self, scope: Scope, exchange: Exchange) -> None:
         """The life of a request; it ends the exchange whatever happens."""
         # Remembered for the log: the scope is the application's to change.
-        method, path = scope["method"], scope["path"]
+        method, path = scope.get("method", "WebSocket"), scope["path"]
         try:
             result = await self.app(scope, exchange.receive, exchange.send)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt would end the loop for all
@@ -110,7 +112,7 @@ class Runner:
                 logger.warning(text, kind, method, path)
 
 
-def _end(exchange: HttpExchange, raised: BaseException) -> str:
+def _end(exchange: Exchange, raised: BaseException) -> str:
     """Ends the request with what the application raised; gives what is left to be logged."""
     try:
         if _is_disconnect(raised):

@@ -21,10 +21,13 @@ describe('options', () => {
       rootPathStripped: false,
       highWaterMark: 65536,
       maxConcurrency: 65536,
+      maxQueue: 32,
       requestTimeout: 0,
       cancelOnDisconnect: false,
     })
-    assert.deepEqual(settings, {
+    const { matches, ...websocket } = settings.websocket
+    assert.ok(matches('/any/path'))
+    assert.deepEqual({ ...settings, websocket }, {
       docroot: process.cwd(),
       highWaterMark: 65536,
       deepbind: 'auto',
@@ -34,6 +37,15 @@ describe('options', () => {
       cancelOnDisconnect: false,
       maxBodySize: Infinity,
       trust: null,
+      websocket: {
+        maxPayload: 16 * 1024 * 1024,
+        maxQueue: 32,
+        maxFragments: 131_072,
+        pingInterval: 20_000,
+        pingTimeout: 20_000,
+        acceptTimeout: 10_000,
+        perMessageDeflate: true,
+      },
     })
   })
 
@@ -88,6 +100,8 @@ describe('options', () => {
       maxBodySize: [-1, 1.5, '1', NaN, null],
       trustProxy: [-1, 1.5, NaN, null, {}, [7], '', 'localhost', '10.0.0.0/33', '::/129', '10.0.0/8', '10.0.0.0/', '1.2.3.4/8/8', 'fe80::1%eth0', 'Loopback', ['loopback', '']],
       deepbind: ['yes', 1],
+      websocket: [null, [], 7, { maxPayload: 0 }, { pingInterval: -1 }, { maxQueue: 1.5 }, { perMessageDeflate: 1 }, { other: 1 }],
+      upgrade: [null, 'x', { match: 'ws' }, { match: 7 }, { other: 1 }],
     }
     for (const [name, values] of Object.entries(wrong)) {
       for (const value of values) {

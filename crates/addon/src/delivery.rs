@@ -29,6 +29,9 @@ mod kind {
     pub(super) const CONTINUE: u32 = 6;
     pub(super) const EARLY_HINT: u32 = 7;
     pub(super) const FILE: u32 = 8;
+    pub(super) const ACCEPT: u32 = 9;
+    pub(super) const MESSAGE: u32 = 10;
+    pub(super) const CLOSE: u32 = 11;
 }
 
 impl Parcel {
@@ -67,6 +70,12 @@ impl Parcel {
                 let text = format!("{}\0{offset}\0{length}", file.into_raw_fd()).into_bytes();
                 parcel(kind::FILE, last.into(), text, Vec::new())
             }
+            ResponseEvent::Accept(answer) => parcel(kind::ACCEPT, 0, answer, Vec::new()),
+            ResponseEvent::Message(message) => parcel(kind::MESSAGE, message.is_text.into(), Vec::new(), message.data),
+            ResponseEvent::Close(closed) => Self {
+                text_is_utf8: true,
+                ..parcel(kind::CLOSE, closed.code.into(), closed.reason.into_bytes(), Vec::new())
+            },
         }
     }
 }

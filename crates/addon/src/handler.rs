@@ -9,6 +9,7 @@ use std::sync::mpsc::sync_channel;
 use asgi_node_bridge::application::{Application, Submission};
 use asgi_node_bridge::config::Config;
 use asgi_node_bridge::errors::Traced;
+use asgi_node_core::message_queue::{ABNORMAL, Closed, Message};
 use asgi_node_core::{Error, Exchange, Notify, ResponseEvent};
 use napi::bindgen_prelude::{Buffer, FnArgs, Function, FunctionCallContext, Object, Uint8Array, Unknown};
 use napi::{Env, JsString, Result};
@@ -27,6 +28,7 @@ mod flag {
     pub(super) const BODY_FOLLOWS: u32 = 1;
     pub(super) const COLLECT: u32 = 2;
     pub(super) const EXPECTS_CONTINUE: u32 = 4;
+    pub(super) const WEBSOCKET: u32 = 8;
 }
 
 thread_local! {
@@ -223,6 +225,7 @@ impl NativeHandler {
             body_follows: flags & flag::BODY_FOLLOWS != 0,
             collects: flags & flag::COLLECT != 0,
             expects_continue: flags & flag::EXPECTS_CONTINUE != 0,
+            is_websocket: flags & flag::WEBSOCKET != 0,
         };
         let outlet = self.inner.outlet.borrow().clone().ok_or(Error::HandlerClosed);
         let host = outlet.map(|outlet| outlet as Arc<dyn Notify>);
@@ -243,6 +246,25 @@ impl NativeHandler {
         let Some(open) = open.get(&id) else { return true };
         open.exchange
             .push_body(chunk.map_or_else(Vec::new, |chunk| chunk.to_vec()), last)
+    }
+
+    /// Adds a message of a WebSocket. False: stop until RESUME is delivered.
+    #[napi(catch_unwind)]
+    pub fn message(&self, id: u32, data: Uint8Array, is_text: bool) -> bool {
+        let open = self.inner.open.borrow();
+        let Some(open) = open.get(&id) else { return true };
+        let data = data.to_vec();
+        open.exchange.push_message(Message { is_text, data })
+    }
+
+    /// The client has closed its WebSocket, with this code and reason: no further event for this number.
+    #[napi(catch_unwind)]
+    pub fn closed(&self, id: u32, code: u32, reason: String) {
+        let open = self.inner.open.borrow_mut().remove(&id);
+        if let Some(open) = open {
+            let code = u16::try_from(code).unwrap_or(ABNORMAL);
+            open.exchange.close(Closed { code, reason });
+        }
     }
 
     /// The consumer has taken all bytes for which `deliver` returned false.
@@ -280,6 +302,7 @@ impl NativeHandler {
             body_follows: false,
             collects: true,
             expects_continue: false,
+            is_websocket: false,
         };
         let host = Arc::new(SyncHost::default());
         let submitted = if DELIVERING.get() {

@@ -61,11 +61,14 @@ impl SyncHost {
                     }
                     ResponseEvent::Body(mut body) | ResponseEvent::End { mut body, .. } => whole.body.append(&mut body),
                     ResponseEvent::Failed(failure) => return Err(failure),
-                    // The host offered none of these: there is no body to come, no interim response, no file.
+                    // The host offered none of these: there is no body to come, no interim response, no file, no WebSocket.
                     ResponseEvent::Resume
                     | ResponseEvent::Continue
                     | ResponseEvent::EarlyHint(_)
-                    | ResponseEvent::File(_) => {}
+                    | ResponseEvent::File(_)
+                    | ResponseEvent::Accept(_)
+                    | ResponseEvent::Message(_)
+                    | ResponseEvent::Close(_) => {}
                 }
                 if last {
                     return Ok(whole);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use asgi_node_core::{Error, Exchange, Failure, Notify, RequestHead, ResponseEvent, ResponseState, Windows};
+use asgi_node_core::{Error, Exchange, Failure, Notify, RequestHead, ResponseEvent, ResponseState, Windows, websocket};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
@@ -14,6 +14,7 @@ use crate::errors::{self, Traced};
 use crate::event_loop::{EventLoop, LoopSide, Message};
 use crate::exchange::HttpExchange;
 use crate::scope::ScopeBuilder;
+use crate::websocket::WebSocketExchange;
 
 /// A loaded app on its event loop.
 pub struct Application {
@@ -27,6 +28,7 @@ pub struct Application {
     in_flight: AtomicUsize,
     limit: usize,
     shutdown_timeout: u64,
+    max_queue: usize,
     closed: AtomicBool,
     body_was_dropped: AtomicBool,
 }
@@ -41,6 +43,7 @@ impl std::fmt::Debug for Application {
 
 /// What a host knows of a request when it submits it.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub struct Submission {
     /// The host's number for it.
     pub id: u32,
@@ -54,6 +57,8 @@ pub struct Submission {
     pub collects: bool,
     /// Whether the client waits for `100 Continue`.
     pub expects_continue: bool,
+    /// Whether the request asks for a WebSocket: there is no body then, and messages follow by [`Exchange::push_message`].
+    pub is_websocket: bool,
 }
 
 impl Application {
@@ -119,6 +124,7 @@ impl Application {
             in_flight: AtomicUsize::new(0),
             limit: config.max_concurrency,
             shutdown_timeout: config.shutdown_timeout,
+            max_queue: config.max_queue,
             closed: AtomicBool::new(false),
             body_was_dropped: AtomicBool::new(false),
         }))
@@ -140,14 +146,12 @@ impl Application {
             outbound,
         };
         let event_loop = Arc::clone(&self.event_loop) as Arc<dyn Notify>;
-        let exchange = Exchange::new(
-            request.id,
-            windows,
-            request.body,
-            !request.body_follows,
-            event_loop,
-            host,
-        );
+        let exchange = if request.is_websocket {
+            Exchange::websocket(request.id, windows, self.max_queue, event_loop, host)
+        } else {
+            let complete = !request.body_follows;
+            Exchange::new(request.id, windows, request.body, complete, event_loop, host)
+        };
         if request.expects_continue {
             exchange.expect_continue();
         }
@@ -168,20 +172,12 @@ impl Application {
         head: &RequestHead,
     ) {
         let core = Arc::clone(&exchange);
-        let started = self.scopes.build(py, head).and_then(|scope| {
-            let state = ResponseState::new(head.method());
-            let exchange = HttpExchange::new(exchange, Arc::clone(side), Arc::clone(self), state, head);
-            Ok((scope, Bound::new(py, exchange)?))
-        });
-        let raised = match started {
-            // From here on the HttpExchange ends the request, whatever happens.
-            Ok((scope, exchange)) => self.starter.bind(py).call1((scope, exchange)).err(),
-            Err(raised) => {
-                self.done();
-                Some(raised)
-            }
+        let started = if exchange.is_websocket() {
+            self.start_websocket(py, side, exchange, head)
+        } else {
+            self.start_http(py, side, exchange, head)
         };
-        if let Some(raised) = raised {
+        if let Err(raised) = started {
             // Without memory for a dict, say.
             let failure = Failure {
                 error: Error::AppError(raised.to_string()),
@@ -195,6 +191,42 @@ impl Application {
     /// Whether this app has never before sent a body where none may be.
     pub(crate) fn is_first_dropped_body(&self) -> bool {
         !self.body_was_dropped.swap(true, Ordering::Relaxed)
+    }
+
+    fn start_http(
+        self: &Arc<Self>,
+        py: Python<'_>,
+        side: &Arc<LoopSide>,
+        exchange: Arc<Exchange>,
+        head: &RequestHead,
+    ) -> PyResult<()> {
+        let made = self.scopes.build(py, head).and_then(|scope| {
+            let state = ResponseState::new(head.method());
+            let exchange = HttpExchange::new(exchange, Arc::clone(side), Arc::clone(self), state, head);
+            Ok((scope, Bound::new(py, exchange)?.into_any()))
+        });
+        self.run(py, made)
+    }
+
+    fn start_websocket(
+        self: &Arc<Self>,
+        py: Python<'_>,
+        side: &Arc<LoopSide>,
+        exchange: Arc<Exchange>,
+        head: &RequestHead,
+    ) -> PyResult<()> {
+        let offered = websocket::subprotocols(head.headers());
+        let made = self.scopes.build_websocket(py, head, &offered).and_then(|scope| {
+            let exchange = WebSocketExchange::new(exchange, Arc::clone(side), Arc::clone(self), offered);
+            Ok((scope, Bound::new(py, exchange)?.into_any()))
+        });
+        self.run(py, made)
+    }
+
+    /// Starts the task. From here on the Python half ends the exchange, whatever happens.
+    fn run(&self, py: Python<'_>, made: PyResult<(Bound<'_, PyDict>, Bound<'_, PyAny>)>) -> PyResult<()> {
+        let (scope, exchange) = made.inspect_err(|_| self.done())?;
+        self.starter.bind(py).call1((scope, exchange)).map(drop)
     }
 
     /// One request fewer in flight.

@@ -30,6 +30,8 @@ pub struct Config {
     pub high_water_mark: usize,
     /// Requests in flight.
     pub max_concurrency: usize,
+    /// Messages of a WebSocket that wait for the app.
+    pub max_queue: usize,
     /// `auto`, `on` or `off`.
     #[serde(default = "auto")]
     pub lifespan: String,

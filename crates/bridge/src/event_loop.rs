@@ -15,6 +15,7 @@ use pyo3::sync::PyOnceLock;
 
 use crate::application::Application;
 use crate::exchange::HttpExchange;
+use crate::party::Party;
 use crate::wakeup::{self, Alarm};
 
 /// The most messages that one call of [`Drain`] handles before other callbacks of the loop get their turn.
@@ -88,7 +89,7 @@ impl Notify for EventLoop {
 /// What only the loop's thread touches.
 pub struct LoopSide {
     /// Exchanges that wait for news, by the address of their core half (which they keep alive).
-    waiting: Mutex<HashMap<usize, Py<HttpExchange>>>,
+    waiting: Mutex<HashMap<usize, Party>>,
     /// Exchanges whose start is held for their first body event.
     held: Mutex<Vec<Py<HttpExchange>>>,
     draining: AtomicBool,
@@ -136,14 +137,15 @@ impl LoopSide {
         self.bound(py)?.create_future.bind(py).call0()
     }
 
-    /// Wants `HttpExchange::wake` to be called at the next news.
-    pub(crate) fn wait(&self, key: usize, exchange: Py<HttpExchange>) {
-        self.waiting.lock().insert(key, exchange);
+    /// Wants [`Party::wake`] to be called at the next news.
+    pub(crate) fn wait(&self, core: &Arc<Exchange>, party: Party) {
+        let before = self.waiting.lock().insert(key(core), party);
+        drop(before);
     }
 
     /// No longer wants news.
-    pub(crate) fn forget(&self, key: usize) {
-        let forgotten = self.waiting.lock().remove(&key);
+    pub(crate) fn forget(&self, core: &Arc<Exchange>) {
+        let forgotten = self.waiting.lock().remove(&key(core));
         drop(forgotten);
     }
 
@@ -182,6 +184,11 @@ impl LoopSide {
         };
         if still_held { self.schedule_flush(py) } else { Ok(()) }
     }
+}
+
+/// What a waiting exchange is known by.
+fn key(core: &Arc<Exchange>) -> usize {
+    Arc::as_ptr(core).addr()
 }
 
 /// Takes what the hosts have sent. Give it to `loop.add_reader(drain.fileno(), drain)`.
@@ -243,9 +250,9 @@ impl Drain {
             match message {
                 Message::Request(app, exchange, head) => app.start(py, &self.side, exchange, &head),
                 Message::News(exchange) => {
-                    let waiting = self.side.waiting.lock().remove(&HttpExchange::key(&exchange));
+                    let waiting = self.side.waiting.lock().remove(&key(&exchange));
                     if let Some(waiting) = waiting {
-                        HttpExchange::wake(waiting.bind(py));
+                        waiting.wake(py);
                     }
                 }
                 Message::Call(call) => call(py, &self.side),

@@ -11,7 +11,9 @@ use crate::application::Application;
 use crate::errors::to_python;
 use crate::event_loop::LoopSide;
 use crate::outgoing::Outgoing;
+use crate::party::Party;
 use crate::receive::Receive;
+use crate::suspension::resolve_all;
 use crate::{send, sending};
 
 /// The response's progress; the GIL is held whenever it is locked, and no Python code runs meanwhile.
@@ -67,11 +69,6 @@ impl HttpExchange {
             takes_trailers: head.takes_trailers(),
             progress: Mutex::new(progress),
         }
-    }
-
-    /// What the loop's side knows a waiting exchange by.
-    pub(crate) fn key(core: &Arc<Exchange>) -> usize {
-        Arc::as_ptr(core).addr()
     }
 
     pub(crate) fn app(&self) -> &Application {
@@ -138,7 +135,7 @@ impl HttpExchange {
     /// Wants [`Self::wake`] at the next news of the core.
     pub(crate) fn watch(slf: &Bound<'_, Self>) {
         let this = slf.get();
-        this.side.wait(Self::key(&this.core), slf.clone().unbind());
+        this.side.wait(&this.core, Party::Http(slf.clone().unbind()));
     }
 
     /// Holds the start until the next turn of the loop.
@@ -192,21 +189,10 @@ impl HttpExchange {
         }
     }
 
-    /// Resolves the futures of all pending calls; each looks for itself whether its wait is over.
+    /// Resolves the futures of all pending calls.
     pub(crate) fn wake_waiters(&self, py: Python<'_>) {
         let waiters = std::mem::take(&mut self.progress.lock().waiters);
-        for future in waiters {
-            let future = future.bind(py);
-            let resolve = || -> PyResult<()> {
-                if !future.call_method0(pyo3::intern!(py, "done"))?.is_truthy()? {
-                    future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
-                }
-                Ok(())
-            };
-            if let Err(raised) = resolve() {
-                raised.write_unraisable(py, Some(future));
-            }
-        }
+        resolve_all(py, waiters);
     }
 
     /// The app's task has ended, once. `Some` is the failure; tells whether the host was told of it.
@@ -247,7 +233,7 @@ fn no_response(progress: &Progress) -> Error {
 impl HttpExchange {
     /// The ASGI `receive` of this request.
     fn receive(slf: Py<Self>) -> Receive {
-        Receive::new(slf)
+        Receive::new(Party::Http(slf))
     }
 
     /// The ASGI `send` of this request. Takes the event when it is called, raises when it is awaited.
@@ -278,7 +264,7 @@ impl HttpExchange {
         drop(progress);
         drop(callback);
         if done {
-            self.side.forget(Self::key(&self.core));
+            self.side.forget(&self.core);
         }
         // A receive() that another task still waits in sees that the response is over.
         self.wake_waiters(py);

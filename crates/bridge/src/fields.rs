@@ -3,9 +3,10 @@
 use asgi_node_core::Error;
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyMemoryView, PyString};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyMemoryView, PyString};
 
 use crate::errors::to_python;
+use crate::names::names;
 
 /// Any iterable of two-item iterables of bytes (checklist 51, 64).
 pub(crate) fn for_each_header(
@@ -55,6 +56,38 @@ pub(crate) fn wrong_type(what: &str, wanted: &str, value: &Bound<'_, PyAny>) -> 
         .name()
         .map_or_else(|_| "?".to_owned(), |name| name.to_string());
     to_python(&Error::WrongType(format!("{what} must be {wanted}, not {got}")))
+}
+
+/// An event and its type.
+pub(crate) fn typed<'a, 'py>(event: &'a Bound<'py, PyAny>) -> PyResult<(&'a Bound<'py, PyDict>, Bound<'py, PyString>)> {
+    let dict = event
+        .cast::<PyDict>()
+        .map_err(|_| wrong_type("an event", "a dict", event))?;
+    let kind = required(dict, &names(event.py()).type_, "the event")?;
+    match kind.cast_into::<PyString>() {
+        Ok(kind) => Ok((dict, kind)),
+        Err(other) => Err(wrong_type("'type'", "a str", &other.into_inner())),
+    }
+}
+
+/// The error for an event that the connection does not take.
+pub(crate) fn unknown(kind: &str) -> PyErr {
+    let text = format!("{kind:?} is no event that this connection takes");
+    to_python(&Error::WrongOrder(text))
+}
+
+/// The status of a response.
+pub(crate) fn status(of: &str, event: &Bound<'_, PyDict>) -> PyResult<u16> {
+    let status = required(event, &names(event.py()).status, of)?;
+    let number = status
+        .cast::<PyInt>()
+        .map_err(|_| wrong_type("'status'", "an int", &status))?;
+    match number.extract::<u16>() {
+        Ok(status) if (100..=999).contains(&status) => Ok(status),
+        _ => Err(to_python(&Error::WrongValue(format!(
+            "status {number} is outside 100 to 999"
+        )))),
+    }
 }
 
 /// A value that the event must have.

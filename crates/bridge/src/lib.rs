@@ -2,7 +2,8 @@
 //!
 //! Files in the order of the data path: [`wakeup`] and [`event_loop`] (how a request reaches Python), [`application`] (what
 //! serves it), `scope`, `exchange`, `receive`, `send`
-//! (what the app sees), `outgoing` (the body on its way), `errors`. [`interpreter`] starts Python when
+//! (what the app sees), `outgoing` (the body on its way), `websocket` and `websocket_send` (the same for a WebSocket), `party`
+//! (either of the two), `errors`. [`interpreter`] starts Python when
 //! there is none; `ffi` holds all unsafe code.
 //!
 //! # Threads
@@ -21,6 +22,7 @@ mod fields;
 pub mod interpreter;
 mod names;
 mod outgoing;
+mod party;
 mod receive;
 mod scope;
 mod scope_tls;
@@ -28,6 +30,8 @@ mod send;
 mod sending;
 mod suspension;
 pub mod wakeup;
+mod websocket;
+mod websocket_send;
 
 use pyo3::prelude::*;
 
@@ -45,6 +49,8 @@ pub mod native {
     use crate::receive::Receive;
     #[pymodule_export]
     use crate::sending::{Sending, Sent};
+    #[pymodule_export]
+    use crate::websocket::WebSocketExchange;
 
     use pyo3::prelude::*;
 

@@ -1,25 +1,26 @@
-//! `receive()`: the awaitable that gives the app its next event (HTTP specification, "Request" and "Disconnect").
+//! `receive()`: the awaitable that gives the app its next event, and what that is for an HTTP request (HTTP specification,
+//! "Request" and "Disconnect").
 
 use asgi_node_core::Received;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::exchange::HttpExchange;
 use crate::names::names;
+use crate::party::Party;
 use crate::suspension::{Suspension, check_sent, stop};
 
 /// One call of `receive()`. A coroutine to all who ask, so that `asyncio.create_task(receive())` works.
 #[pyclass(frozen, module = "asgi_node._native")]
 #[derive(Debug)]
 pub struct Receive {
-    exchange: Py<HttpExchange>,
+    party: Party,
     suspension: Suspension,
 }
 
 impl Receive {
-    pub(crate) fn new(exchange: Py<HttpExchange>) -> Self {
+    pub(crate) fn new(party: Party) -> Self {
         Self {
-            exchange,
+            party,
             suspension: Suspension::default(),
         }
     }
@@ -29,10 +30,9 @@ impl Receive {
         if let Some(future) = self.suspension.pending(py)? {
             return Ok(Step::Wait(future));
         }
-        let exchange = self.exchange.bind(py);
-        match exchange.get().received() {
-            Received::Nothing => Ok(Step::Wait(self.suspension.wait(exchange)?)),
-            received => Ok(Step::Event(event(py, received)?)),
+        match self.party.next_event(py)? {
+            None => Ok(Step::Wait(self.suspension.wait(py, &self.party)?)),
+            Some(event) => Ok(Step::Event(event)),
         }
     }
 }
@@ -42,12 +42,17 @@ enum Step<'py> {
     Event(Bound<'py, PyDict>),
 }
 
-fn event(py: Python<'_>, received: Received) -> PyResult<Bound<'_, PyDict>> {
+/// What an HTTP request has found, as its event; `None` when there is nothing yet.
+pub(crate) fn event(py: Python<'_>, received: Received) -> PyResult<Option<Bound<'_, PyDict>>> {
     let n = names(py);
     let event = PyDict::new(py);
-    let Received::Body { chunks, more } = received else {
-        event.set_item(&n.type_, &n.disconnect)?;
-        return Ok(event);
+    let (chunks, more) = match received {
+        Received::Body { chunks, more } => (chunks, more),
+        Received::Disconnected => {
+            event.set_item(&n.type_, &n.disconnect)?;
+            return Ok(Some(event));
+        }
+        Received::Nothing => return Ok(None),
     };
     event.set_item(&n.type_, &n.request)?;
     let length = chunks.iter().map(Vec::len).sum();
@@ -65,7 +70,7 @@ fn event(py: Python<'_>, received: Received) -> PyResult<Bound<'_, PyDict>> {
         event.set_item(&n.body, body)?;
     }
     event.set_item(&n.more_body, more)?;
-    Ok(event)
+    Ok(Some(event))
 }
 
 #[pymethods]

@@ -81,6 +81,27 @@ impl ScopeBuilder {
         Ok(scope)
     }
 
+    /// The scope of a WebSocket (WebSocket specification 2.5, "WebSocket Connection Scope"; checklist 79, 80): that of the
+    /// request that asks for it, without a method and with the sub-protocols.
+    pub(crate) fn build_websocket<'py>(
+        &self,
+        py: Python<'py>,
+        head: &RequestHead,
+        subprotocols: &[String],
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let n = names(py);
+        let scope = self.build(py, head)?;
+        scope.del_item(&n.method)?;
+        scope.set_item(&n.type_, &n.websocket)?;
+        scope.set_item(&n.scheme, if head.scheme() == b"https" { "wss" } else { "ws" })?;
+        scope.set_item(&n.subprotocols, PyList::new(py, subprotocols)?)?;
+        let extensions = scope.get_item(&n.extensions)?;
+        if let Some(extensions) = extensions {
+            extensions.set_item(&n.denial, PyDict::new(py))?;
+        }
+        Ok(scope)
+    }
+
     fn set_paths(&self, py: Python<'_>, scope: &Bound<'_, PyDict>, head: &RequestHead) -> PyResult<()> {
         let n = names(py);
         let target = head.target();

@@ -3,28 +3,21 @@
 
 use asgi_node_core::{Error, HeaderBlock, head};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytesMethods, PyDict, PyInt, PyString};
+use pyo3::types::{PyBytesMethods, PyDict, PyStringMethods};
 
 use crate::errors::to_python;
 use crate::exchange::HttpExchange;
 use crate::extensions;
-use crate::fields::{bytes, flag, for_each_header, required, wrong_type};
+use crate::fields::{bytes, flag, for_each_header, status, typed, unknown};
 use crate::names::names;
 use crate::outgoing::{Piece, Start};
-use crate::sending::{Sending, sent};
-use crate::suspension::Suspension;
+use crate::party::Party;
+use crate::sending::{sent, settle};
 
 /// Accepts one event.
 pub(crate) fn send<'py>(exchange: &Bound<'py, HttpExchange>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = exchange.py();
-    let n = names(py);
-    let event = event
-        .cast::<PyDict>()
-        .map_err(|_| wrong_type("an event", "a dict", event))?;
-    let kind = required(event, &n.type_, "the event")?;
-    let kind = kind
-        .cast::<PyString>()
-        .map_err(|_| wrong_type("'type'", "a str", &kind))?;
+    let (event, kind) = typed(event)?;
     let ticket = match kind.to_str()? {
         "http.response.body" => body(exchange, event)?,
         "http.response.start" => {
@@ -40,10 +33,7 @@ pub(crate) fn send<'py>(exchange: &Bound<'py, HttpExchange>, event: &Bound<'py, 
             extensions::early_hint(exchange.get(), event)?;
             return sent(py);
         }
-        other => {
-            let text = format!("{other:?} is no event that this connection takes");
-            return Err(to_python(&Error::WrongOrder(text)));
-        }
+        other => return Err(unknown(other)),
     };
     let this = exchange.get();
     HttpExchange::pump(exchange);
@@ -51,25 +41,7 @@ pub(crate) fn send<'py>(exchange: &Bound<'py, HttpExchange>, event: &Bound<'py, 
     if complete {
         this.wake_waiters(py);
     }
-    settle(exchange, ticket)
-}
-
-/// The awaitable for a ticket.
-fn settle<'py>(exchange: &Bound<'py, HttpExchange>, ticket: u64) -> PyResult<Bound<'py, PyAny>> {
-    let py = exchange.py();
-    let this = exchange.get();
-    if this.progress.lock().outgoing.is_flushed(ticket) {
-        return sent(py);
-    }
-    if this.is_gone() {
-        return Err(to_python(&Error::ClientDisconnected));
-    }
-    let sending = Sending {
-        exchange: exchange.clone().unbind(),
-        ticket,
-        suspension: Suspension::default(),
-    };
-    Ok(Bound::new(py, sending)?.into_any())
+    settle(py, Party::Http(exchange.clone().unbind()), ticket)
 }
 
 fn start(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyDict>) -> PyResult<()> {
@@ -77,16 +49,7 @@ fn start(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyDict>) -> PyRes
     let n = names(py);
     let this = exchange.get();
     this.progress.lock().state.may_start().map_err(|e| to_python(&e))?;
-    let status = required(event, &n.status, "http.response.start")?;
-    let number = status
-        .cast::<PyInt>()
-        .map_err(|_| wrong_type("'status'", "an int", &status))?;
-    let status = number.extract::<u16>().unwrap_or(u16::MAX);
-    if !(100..=999).contains(&status) {
-        return Err(to_python(&Error::WrongValue(format!(
-            "status {number} is outside 100 to 999"
-        ))));
-    }
+    let status = status("http.response.start", event)?;
     let mut headers = headers(this, event)?;
     headers.fit(status, this.version());
     // Where they are not offered nobody could complete a response that waits for them.

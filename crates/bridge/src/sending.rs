@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::errors::to_python;
-use crate::exchange::HttpExchange;
+use crate::party::Party;
 use crate::suspension::{Suspension, check_sent, stop};
 
 /// The result of a `send` that had nothing to wait for. One object serves all.
@@ -20,7 +20,7 @@ pub struct Sent;
 #[pyclass(frozen, module = "asgi_node._native")]
 #[derive(Debug)]
 pub struct Sending {
-    pub(crate) exchange: Py<HttpExchange>,
+    pub(crate) party: Party,
     pub(crate) ticket: u64,
     pub(crate) suspension: Suspension,
 }
@@ -34,6 +34,22 @@ pub struct Refused(Mutex<Option<PyErr>>);
 /// An awaitable that raises.
 pub(crate) fn refused(py: Python<'_>, raised: PyErr) -> PyResult<Bound<'_, PyAny>> {
     Ok(Bound::new(py, Refused(Mutex::new(Some(raised))))?.into_any())
+}
+
+/// The awaitable for a ticket: done already when everything up to it was handed over.
+pub(crate) fn settle(py: Python<'_>, party: Party, ticket: u64) -> PyResult<Bound<'_, PyAny>> {
+    if party.is_flushed(ticket) {
+        return sent(py);
+    }
+    if party.is_gone() {
+        return Err(to_python(&Error::ClientDisconnected));
+    }
+    let sending = Sending {
+        party,
+        ticket,
+        suspension: Suspension::default(),
+    };
+    Ok(Bound::new(py, sending)?.into_any())
 }
 
 /// The shared one.
@@ -81,14 +97,13 @@ impl Sending {
         if let Some(future) = self.suspension.pending(py)? {
             return Ok(Some(future));
         }
-        let exchange = self.exchange.bind(py);
-        if exchange.get().progress.lock().outgoing.is_flushed(self.ticket) {
+        if self.party.is_flushed(self.ticket) {
             return Ok(None);
         }
-        if exchange.get().is_gone() {
+        if self.party.is_gone() {
             return Err(to_python(&Error::ClientDisconnected));
         }
-        self.suspension.wait(exchange).map(Some)
+        self.suspension.wait(py, &self.party).map(Some)
     }
 }
 

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyStopIteration, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use crate::exchange::HttpExchange;
+use crate::party::Party;
 
 /// The iterator of the future that is waited for.
 #[derive(Debug, Default)]
@@ -34,9 +34,8 @@ impl Suspension {
     }
 
     /// Waits for the exchange's next news; gives the future for the task to yield.
-    pub(crate) fn wait<'py>(&self, exchange: &Bound<'py, HttpExchange>) -> PyResult<Bound<'py, PyAny>> {
-        let py = exchange.py();
-        let future = HttpExchange::add_waiter(exchange)?;
+    pub(crate) fn wait<'py>(&self, py: Python<'py>, party: &Party) -> PyResult<Bound<'py, PyAny>> {
+        let future = party.add_waiter(py)?;
         let iterator = future.call_method0(pyo3::intern!(py, "__await__"))?;
         let yielded = iterator.call_method0(pyo3::intern!(py, "__next__"))?;
         *self.0.lock() = Some(iterator.unbind());
@@ -61,6 +60,22 @@ impl Suspension {
             _ => class.call0(),
         };
         instance.map_or_else(|error| error, PyErr::from_value)
+    }
+}
+
+/// Resolves the futures of pending calls; each looks for itself whether its wait is over.
+pub(crate) fn resolve_all(py: Python<'_>, futures: Vec<Py<PyAny>>) {
+    for future in futures {
+        let future = future.bind(py);
+        let resolve = || -> PyResult<()> {
+            if !future.call_method0(pyo3::intern!(py, "done"))?.is_truthy()? {
+                future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
+            }
+            Ok(())
+        };
+        if let Err(raised) = resolve() {
+            raised.write_unraisable(py, Some(future));
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use crate::Error;
+use crate::message_queue::{Closed, Message};
 
 /// One step of a response, in the order in which the app took it.
 #[derive(Debug)]
@@ -44,6 +45,12 @@ pub enum ResponseEvent {
     EarlyHint(Vec<u8>),
     /// A piece of the body that is a range of a file; the host reads it (`pathsend`, `zerocopysend`).
     File(FileRange),
+    /// The app takes a WebSocket: `subprotocol\0name\0value\0…`, the sub-protocol empty when there is none.
+    Accept(Vec<u8>),
+    /// A message to the client of a WebSocket.
+    Message(Message),
+    /// The WebSocket ends: by the app, or because the handler closes.
+    Close(Closed),
 }
 
 /// A range of an open, regular file.
@@ -73,22 +80,27 @@ pub struct Failure {
 }
 
 impl ResponseEvent {
-    /// The bytes of body that it carries: what counts against the window.
+    /// What counts against the window: the bytes of body or message that it carries.
     pub fn body_len(&self) -> usize {
         match self {
             Self::Complete { body, .. } | Self::Start { body, .. } | Self::Body(body) | Self::End { body, .. } => {
                 body.len()
             }
             Self::File(range) => range.weight,
+            Self::Message(message) => message.weight(),
             _ => 0,
         }
     }
 
-    /// Whether the response ends with it.
+    /// Whether nothing comes after it.
     pub fn is_last(&self) -> bool {
         matches!(
             self,
-            Self::Complete { .. } | Self::End { .. } | Self::Failed(_) | Self::File(FileRange { last: true, .. })
+            Self::Complete { .. }
+                | Self::End { .. }
+                | Self::Failed(_)
+                | Self::Close(_)
+                | Self::File(FileRange { last: true, .. })
         )
     }
 }

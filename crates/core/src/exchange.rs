@@ -14,6 +14,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::ResponseEvent;
+use crate::message_queue::{Closed, MessageQueue};
+
+mod messages;
 
 /// Is told that an exchange has news. Must not block, and must not call the exchange.
 pub trait Notify: Send + Sync {
@@ -82,6 +85,8 @@ struct State {
     retiring: bool,
     /// The event loop wants to know of news.
     loop_waits: bool,
+    /// What a WebSocket has in place of a request body.
+    messages: Option<MessageQueue>,
 }
 
 /// The bytes that may be under way in each direction.
@@ -96,6 +101,7 @@ pub struct Windows {
 /// One request and its response.
 pub struct Exchange {
     id: u32,
+    is_websocket: bool,
     windows: Windows,
     state: Mutex<State>,
     event_loop: Arc<dyn Notify>,
@@ -133,8 +139,13 @@ impl Exchange {
             inbound,
             ..State::default()
         };
+        Self::with(id, windows, state, event_loop, host)
+    }
+
+    fn with(id: u32, windows: Windows, state: State, event_loop: Arc<dyn Notify>, host: Arc<dyn Notify>) -> Arc<Self> {
         Arc::new(Self {
             id,
+            is_websocket: state.messages.is_some(),
             windows,
             state: Mutex::new(state),
             event_loop,
@@ -145,6 +156,11 @@ impl Exchange {
     /// The host's number for it.
     pub fn id(&self) -> u32 {
         self.id
+    }
+
+    /// Whether it is a WebSocket.
+    pub fn is_websocket(&self) -> bool {
+        self.is_websocket
     }
 
     /// The bytes of response body that may be under way.
@@ -185,6 +201,9 @@ impl Exchange {
         state.outbound.events = Vec::new();
         state.outbound.outstanding = 0;
         state.inbound.chunks = VecDeque::new();
+        if let Some(messages) = &mut state.messages {
+            messages.close(Closed::abnormal());
+        }
         self.tell_event_loop(&mut state);
     }
 
@@ -315,14 +334,14 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[derive(Default)]
-    struct Count(AtomicUsize);
+    pub(super) struct Count(AtomicUsize);
     impl Notify for Count {
         fn notify(&self, _: Arc<Exchange>) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
     impl Count {
-        fn get(&self) -> usize {
+        pub(super) fn get(&self) -> usize {
             self.0.load(Ordering::SeqCst)
         }
     }

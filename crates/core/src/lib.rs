@@ -2,7 +2,8 @@
 //!
 //! Files in the order of the data path: [`head`] and [`target`] (what the client asked), [`inbox`] (how a request reaches
 //! the event loop), [`exchange`] (one request and its response, shared by both sides), [`response`] and [`framing`] (what the
-//! app may send when), [`event`] (what the host is told), [`error`].
+//! app may send when), [`websocket`] and [`message_queue`] (the same for messages), [`event`] (what
+//! the host is told), [`error`].
 
 #![forbid(unsafe_code)]
 
@@ -12,8 +13,10 @@ pub mod exchange;
 pub mod framing;
 pub mod head;
 pub mod inbox;
+pub mod message_queue;
 pub mod response;
 pub mod target;
+pub mod websocket;
 
 pub use error::{Error, Raises};
 pub use event::{Failure, FileRange, ResponseEvent};

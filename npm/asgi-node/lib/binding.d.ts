@@ -12,6 +12,10 @@ export declare class NativeHandler {
   submit(id: number, head: string, body: Uint8Array | undefined | null, flags: number): NativeFailure | null
   /** Adds request body. False: stop until RESUME is delivered. */
   push(id: number, chunk: Uint8Array | undefined | null, last: boolean): boolean
+  /** Adds a message of a WebSocket. False: stop until RESUME is delivered. */
+  message(id: number, data: Uint8Array, isText: boolean): boolean
+  /** The client has closed its WebSocket, with this code and reason: no further event for this number. */
+  closed(id: number, code: number, reason: string): void
   /** The consumer has taken all bytes for which `deliver` returned false. */
   drained(id: number): void
   /** The client has closed its side: the app gets `http.disconnect` when it asks, and what it sends is still delivered. */

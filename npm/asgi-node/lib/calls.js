@@ -10,7 +10,7 @@ import { responseFrom } from './response.js'
 const EMPTY = Buffer.alloc(0)
 
 /** A request made from JavaScript: its promise, and the AbortSignal that may end it. */
-class Call extends Exchange {
+export class Call extends Exchange {
   #signal
   resolve
   reject

@@ -12,11 +12,14 @@ export const EVENT = Object.freeze({
   RESUME: 5,
   CONTINUE: 6,
   EARLY_HINT: 7,
-  FILE: 8
+  FILE: 8,
+  ACCEPT: 9,
+  MESSAGE: 10,
+  CLOSE: 11
 })
 
 /** Bits of the last argument of `submit`. */
-export const FLAG = Object.freeze({ BODY_FOLLOWS: 1, COLLECT: 2, EXPECT_CONTINUE: 4 })
+export const FLAG = Object.freeze({ BODY_FOLLOWS: 1, COLLECT: 2, EXPECT_CONTINUE: 4, WEBSOCKET: 8 })
 
 /** @typedef {import('./errors.js').NativeFailure} NativeFailure */
 /** @typedef {(id: number, kind: number, status: number, text: string, data: Buffer | undefined) => boolean | void} Deliver */
@@ -26,13 +29,15 @@ export const FLAG = Object.freeze({ BODY_FOLLOWS: 1, COLLECT: 2, EXPECT_CONTINUE
  * @typedef {object} Native
  * @property {(id: number, head: string, body: Uint8Array | undefined, flags: number) => NativeFailure | null} submit
  * @property {(id: number, chunk: Uint8Array | undefined, last: boolean) => boolean} push
+ * @property {(id: number, data: Uint8Array, isText: boolean) => boolean} message
+ * @property {(id: number, code: number, reason: string) => void} closed
  * @property {(id: number) => void} drained
  * @property {(id: number) => void} halfClose
  * @property {(id: number) => void} disconnect
  * @property {(alive: boolean) => void} keepAlive
  */
 
-/** @typedef {import('./body.js').BodySource} BodySource */
+/** @typedef {import('./body-source.js').BodySource} BodySource */
 
 // Native code calls `deliver`, and `deliver` may reach code of the user (a patched writeHead, say). While it does, this
 // thread cannot take further events, so a blocking call from there could never end.
@@ -112,6 +117,16 @@ export class Exchange {
   onFile(range, _last) {
     range.close()
   }
+  /** There is room again for what comes from the client. @returns {void} */
+  onResume() {
+    this.source?.resume()
+  }
+  /** The app takes a WebSocket. @param {string} _answer `subprotocol\0name\0value…` @returns {void} */
+  onAccept(_answer) {}
+  /** A message of a WebSocket. @param {Buffer | undefined} _data @param {boolean} _isText @returns {boolean | void} */
+  onMessage(_data, _isText) {}
+  /** The app has closed its WebSocket. @param {number} _code @param {string} _reason @returns {void} */
+  onClose(_code, _reason) {}
   /**
    * The exchange cannot go on for a reason of this side: its body source failed, the consumer threw, the handler closed.
    * @param {unknown} _reason
@@ -173,7 +188,8 @@ export class Exchanges {
     exchange.open = true
     this.#table.set(id, exchange)
     this.hold()
-    if (this.#timeout > 0) exchange.timer = setTimeout(onTimeout, this.#timeout, exchange)
+    // A WebSocket is meant to last.
+    if (this.#timeout > 0 && (flags & FLAG.WEBSOCKET) === 0) exchange.timer = setTimeout(onTimeout, this.#timeout, exchange)
   }
 
   /** @param {Exchange} exchange */
@@ -267,7 +283,7 @@ export class Exchanges {
         this.remove(exchange)
         return exchange.onFailed(status === 1, text)
       case EVENT.RESUME:
-        return exchange.source?.resume()
+        return exchange.onResume()
       case EVENT.CONTINUE:
         return exchange.onContinue()
       case EVENT.EARLY_HINT:
@@ -275,6 +291,13 @@ export class Exchanges {
       case EVENT.FILE:
         if (status === 1) this.remove(exchange)
         return exchange.onFile(new FileRange(text), status === 1)
+      case EVENT.ACCEPT:
+        return exchange.onAccept(text)
+      case EVENT.MESSAGE:
+        return exchange.onMessage(data, status === 1)
+      case EVENT.CLOSE:
+        this.remove(exchange)
+        return exchange.onClose(status, text)
     }
   }
 }

@@ -3,7 +3,10 @@ import { PythonError } from './errors.js'
 /** What a client may know about a failure. @type {Readonly<Record<number, string>>} */
 export const PLAIN = Object.freeze({
   400: 'Bad Request',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
   413: 'Content Too Large',
+  426: 'Upgrade Required',
   431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',

@@ -2,14 +2,18 @@ import { CollectCall, StreamCall } from './calls.js'
 import { PythonError, closedError, errorFromFailure, show } from './errors.js'
 import { Exchanges, FLAG, isDelivering } from './exchanges.js'
 import { FetchCall } from './fetch.js'
+import { Handshakes } from './handshake.js'
 import { requestHead } from './head.js'
 import { answer, serve } from './http.js'
 import { checkMiddlewareOptions, passOn, serveNext } from './middleware.js'
 import { bodyTooLarge } from './limits.js'
 import { CLOSE_TIMEOUT, checkOptions, milliseconds } from './options.js'
-import { Request, completeBody, takeBody } from './request.js'
+import { Request, completeBody, takeBody, takeMessages } from './request.js'
 import { responseFrom } from './response.js'
 import { pythonInfo, startPython, startPythonSync } from './start.js'
+import { takes } from './upgrade.js'
+import { WebSocketCall } from './websocket-channel.js'
+import { Sockets, WebSocketExchange } from './websocket.js'
 
 /** @typedef {import('./index.js').PythonHandlerOptions} PythonHandlerOptions */
 /** @typedef {import('./index.js').RequestInit} RequestInit */
@@ -21,6 +25,7 @@ import { pythonInfo, startPython, startPythonSync } from './start.js'
 export class PythonHandler {
   #settings
   #exchanges
+  #sockets
   /** @type {'starting' | 'ready' | 'failed' | 'closed'} */
   #state = 'starting'
   /** @type {NativeHandler | null} */
@@ -40,11 +45,15 @@ export class PythonHandler {
   constructor(options) {
     this.#settings = checkOptions(options)
     this.#exchanges = new Exchanges(this.#settings)
+    const { websocket, highWaterMark } = this.#settings
+    this.#sockets = new Sockets(websocket, new Handshakes(websocket), highWaterMark)
     /** @type {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void} */
     this.listener = (req, res) => {
       if (this.#state === 'ready') serve(this.#exchanges, req, res)
       else this.#serveLater(req, res)
     }
+    /** @type {import('./index.js').PythonHandler['upgrade']} */
+    this.upgrade = (req, socket, head) => this.#upgrade(req, /** @type {import('node:net').Socket} */ (socket), head)
     /** @type {import('./index.js').PythonHandler['fetch']} */
     this.fetch = (request, env) => this.#fetch(request, env)
     this.#starting = this.#start()
@@ -123,7 +132,8 @@ export class PythonHandler {
    * @returns {Promise<Response>}
    */
   handleStream(request, options) {
-    return this.#call(request, options, true)
+    const ours = request instanceof Request ? request : new Request(request)
+    return ours.websocket ? this.#connect(ours, options) : this.#call(ours, options, true)
   }
 
   /**
@@ -169,6 +179,35 @@ export class PythonHandler {
   }
 
   /**
+   * @param {Request} request
+   * @param {CallOptions | undefined} options
+   * @returns {Promise<Response>}
+   */
+  #connect(request, options) {
+    return new Promise((resolve, reject) => {
+      const signal = options === undefined ? undefined : checkedSignal(options)
+      if (signal?.aborted) return reject(signal.reason)
+      const { highWaterMark, websocket } = this.#settings
+      const call = new WebSocketCall(this.#exchanges, signal, resolve, reject, highWaterMark)
+      const messages = takeMessages(request)
+      const begin = () => {
+        try {
+          this.#exchanges.submit(call, requestHead(request, -1), undefined, FLAG.WEBSOCKET)
+        } catch (error) {
+          return call.abort(error)
+        }
+        call.expect(websocket.acceptTimeout)
+        messages.start(call)
+      }
+      if (this.#state === 'ready') return begin()
+      this.ready().then(
+        () => signal?.aborted || begin(),
+        (error) => call.abort(error)
+      )
+    })
+  }
+
+  /**
    * @param {Request | RequestInit} request
    * @returns {Response}
    */
@@ -194,6 +233,21 @@ export class PythonHandler {
     this.ready().then(
       () => serve(this.#exchanges, req, res),
       (error) => answer(res, this.#unavailable(error))
+    )
+  }
+
+  /**
+   * @param {import('node:http').IncomingMessage} req
+   * @param {import('node:net').Socket} socket
+   * @param {Buffer} head
+   */
+  #upgrade(req, socket, head) {
+    if (!takes(req, socket, head, this.#settings.websocket.matches)) return
+    const exchange = new WebSocketExchange(this.#exchanges, this.#sockets, req, socket, head)
+    if (this.#state === 'ready') return exchange.begin()
+    this.ready().then(
+      () => exchange.begin(),
+      (error) => exchange.refuse(this.#unavailable(error))
     )
   }
 
@@ -273,7 +327,7 @@ export class PythonHandler {
 /** @param {unknown} request */
 function checkedRequest(request) {
   const ours = request instanceof Request ? request : new Request(/** @type {RequestInit} */ (request))
-  if (ours.websocket) throw new TypeError('A WebSocket request cannot be handled as plain HTTP (option websocket, or a ws: url)')
+  if (ours.websocket) throw new TypeError('A WebSocket request (websocket: true, or a ws: url) is for handleStream')
   return ours
 }
 

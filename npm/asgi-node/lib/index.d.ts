@@ -5,6 +5,12 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
+import type { Duplex } from 'node:stream'
+import type { AppTarget, CallOptions } from './call-types.js'
+import type { UpgradeOptions, WebSocketOptions } from './websocket-types.js'
+
+export type { AppTarget, CallOptions } from './call-types.js'
+export type { UpgradeOptions, WebSocketMessage, WebSocketOptions } from './websocket-types.js'
 
 /** The code of a {@link PythonError}. Stable: match on it, not on the message. */
 export type PythonErrorCode =
@@ -30,6 +36,8 @@ export type PythonErrorCode =
   | 'MODULE_CONFLICT'
   /** The files of this package for this platform are missing. */
   | 'NATIVE_NOT_FOUND'
+  /** The app did not accept a WebSocket: see `status`, `headers` and `body` of its answer. */
+  | 'WEBSOCKET_REJECTED'
   /** The app raised: see `traceback`. */
   | 'APP_ERROR'
   /** The app returned without a complete response. */
@@ -64,8 +72,11 @@ export class PythonError extends Error {
   code: PythonErrorCode
   /** The Python traceback as Python prints it, where an exception was the reason. */
   traceback: string | undefined
-  /** The HTTP status that fits, on errors that {@link PythonHandler.middleware} hands to `next`. */
+  /** The HTTP status that fits, on errors that {@link PythonHandler.middleware} hands to `next` and of WEBSOCKET_REJECTED. */
   status?: number
+  /** With the status, the rest of what the app answered to a WebSocket. */
+  headers?: Headers
+  body?: Buffer
 }
 
 /** One value, or several under one name. Numbers are turned into strings. */
@@ -156,7 +167,7 @@ export interface RequestInit {
   socket?: SocketInfo | null
   /** Kept for users of python-node; not used. */
   docroot?: string | null
-  /** A WebSocket request. Plain HTTP methods refuse it. Default false, true for ws: and wss: URLs. */
+  /** A WebSocket request, for {@link PythonHandler.handleStream}. Default false, true for ws: and wss: URLs. */
   websocket?: boolean
 }
 
@@ -230,18 +241,15 @@ export class Response implements AsyncIterable<Buffer> {
    * that came before; with the signal's reason, at once, when it is aborted.
    */
   next(): Promise<Buffer | null>
+  /** How a WebSocket has ended: the close code (1011 where the app failed), null while it is open. */
+  readonly code: number | null
+  readonly reason: string
+  /** Closes a WebSocket. Throws a TypeError for a code (default 1000) or reason (123 bytes) that may not be sent. */
+  close(code?: number, reason?: string): void
   /** Reads no further: the app gets `http.disconnect`. Leaving a `for await` loop early does the same. */
   return(): Promise<{ done: true; value: undefined }>
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer>
   toJSON(): { status: number; headers: Record<string, string | string[]>; body: Buffer | null }
-}
-
-/** An app in two parts. */
-export interface AppTarget {
-  /** Dotted name, as in an import statement. */
-  module: string
-  /** Dotted: `site.app` is the attribute `app` of the attribute `site`. Default 'app'. */
-  attribute?: string
 }
 
 /** One of `app`, `appTarget` and `module` names the app. */
@@ -315,6 +323,8 @@ export interface PythonHandlerOptions {
    * for `http.disconnect` in `receive()`, and its next `send()` raises. Default false.
    */
   cancelOnDisconnect?: boolean
+  websocket?: WebSocketOptions
+  upgrade?: UpgradeOptions
   /**
    * Whether Python's extensions bind to their own libraries rather than to Node's copies of OpenSSL, zlib and libuv
    * (RTLD_DEEPBIND). `'auto'` is true where it helps and is safe. Default 'auto'. The first handler of the process decides.
@@ -346,11 +356,6 @@ export interface PythonInfo {
   /** Whether extensions are bound to their own libraries. */
   readonly deepbind: boolean
   readonly deepbindReason: string
-}
-
-export interface CallOptions {
-  /** Aborting it gives the app `http.disconnect` and rejects with the signal's reason. */
-  signal?: AbortSignal | null
 }
 
 /**
@@ -425,7 +430,7 @@ export class PythonHandler {
   handleRequest(request: Request | RequestInit, options?: CallOptions): Promise<Response>
 
   /**
-   * Resolves at `http.response.start`; read the body with `for await` or {@link Response.next}. Rejects as
+   * Resolves at `http.response.start`, or when a WebSocket is accepted (docs/websocket.md); read the body with `for await` or {@link Response.next}. Rejects as
    * {@link handleRequest} does; what goes wrong later, the body rejects with.
    */
   handleStream(request: Request | RequestInit, options?: CallOptions): Promise<Response>
@@ -442,6 +447,13 @@ export class PythonHandler {
    * connection where the app fails in the middle. The client never sees an exception's text.
    */
   readonly listener: (req: IncomingMessage, res: ServerResponse) => void
+
+  /**
+   * `server.on('upgrade', python.upgrade)`; bound. The app decides before the handshake is completed: it accepts, closes (403)
+   * or sends a response of its own; when it fails, the client gets 500, later close code 1011. {@link close} ends
+   * WebSockets with 1012. An upgrade that is not ours is left to the other 'upgrade' listeners: docs/websocket.md.
+   */
+  readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void
 
   /**
    * WHATWG Request in, Response out; bound: `serve({ fetch: python.fetch })`, `app.mount('/py', python.fetch)`.

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { show } from './errors.js'
 import { trustOf } from './proxy.js'
+import { checkUpgrade, checkWebSocket } from './websocket-options.js'
 
 /** @typedef {import('./index.js').PythonHandlerOptions} PythonHandlerOptions */
 
@@ -16,6 +17,7 @@ import { trustOf } from './proxy.js'
  * @property {boolean} cancelOnDisconnect
  * @property {number} maxBodySize bytes
  * @property {import('./proxy.js').Trust | null} trust in proxies
+ * @property {import('./websocket-options.js').WebSocketSettings} websocket
  * @property {string} config what NativeHandler is constructed with, as JSON
  */
 
@@ -100,6 +102,8 @@ const CHECKS = {
   maxBodySize: size,
   requestTimeout: milliseconds,
   cancelOnDisconnect: boolean,
+  websocket: checkWebSocket,
+  upgrade: checkUpgrade,
   deepbind: oneOf(['auto', true, false])
 }
 
@@ -122,6 +126,7 @@ export function checkOptions(options) {
     throw new TypeError('Options python and venv exclude each other: give one of them')
   }
   const docroot = resolve(options.docroot ?? process.cwd())
+  const websocket = { ...checkWebSocket(options.websocket ?? {}), matches: checkUpgrade(options.upgrade ?? {}) }
   const config = {
     app: appOf(options),
     factory: options.factory ?? false,
@@ -136,11 +141,12 @@ export function checkOptions(options) {
     rootPathStripped: options.rootPathStripped ?? false,
     highWaterMark,
     maxConcurrency,
+    maxQueue: websocket.maxQueue,
     requestTimeout,
     cancelOnDisconnect
   }
   const trust = trustOf(trustProxy)
-  const settings = { python, venv, docroot, deepbind, highWaterMark, requestTimeout, cancelOnDisconnect, maxBodySize, trust }
+  const settings = { python, venv, docroot, deepbind, highWaterMark, requestTimeout, cancelOnDisconnect, maxBodySize, trust, websocket }
   return { ...settings, config: JSON.stringify(config) }
 }
 

@@ -1,13 +1,15 @@
 import { isUint8Array } from 'node:util/types'
-import { IteratedBody, WHOLE_LIMIT, WrittenBody, toBytes } from './body.js'
+import { IteratedBody, WHOLE_LIMIT, WrittenBody } from './body.js'
+import { toBytes } from './body-source.js'
 import { PythonError, show } from './errors.js'
 import { Headers, isToken } from './headers.js'
 import { parseUrl } from './url.js'
+import { WrittenMessages } from './websocket-messages.js'
 
 /** @typedef {import('./index.js').RequestInit} RequestInit */
 /** @typedef {import('./index.js').RequestBody} RequestBody */
 /** @typedef {import('./index.js').SocketInfo} SocketInfo */
-/** @typedef {import('./body.js').BodySource} BodySource */
+/** @typedef {import('./body-source.js').BodySource} BodySource */
 /** @typedef {import('./body.js').Stream} Stream */
 
 /** Methods that have no body unless the request says so before it is sent. */
@@ -37,6 +39,12 @@ export let takeBody
  */
 export let completeBody
 
+/**
+ * The messages for the one WebSocket that a request can open.
+ * @type {(request: Request) => WrittenMessages}
+ */
+export let takeMessages
+
 export class Request {
   #method = 'GET'
   /** @type {import('./url.js').ParsedUrl} */
@@ -53,11 +61,14 @@ export class Request {
   /** @type {string | null} */
   #docroot = null
   #websocket = false
+  /** @type {WrittenMessages | null} */
+  #messages = null
 
   static {
     urlOf = (request) => request.#parsed
     takeBody = (request, open) => request.#take(open)
     completeBody = (request) => request.#complete()
+    takeMessages = (request) => request.#takeMessages()
   }
 
   /** @param {RequestInit} init */
@@ -76,6 +87,10 @@ export class Request {
       throw new TypeError(`websocket must be a boolean, not ${show(websocket)}`)
     }
     this.#websocket = websocket ?? this.#parsed.websocket
+    if (!this.#websocket) return
+    if (this.#body !== null) throw new TypeError('A WebSocket request has no body: write() sends messages')
+    if (this.#method !== 'GET') throw new TypeError(`The method of a WebSocket request is GET, not ${show(this.#method)}`)
+    this.#messages = new WrittenMessages()
   }
 
   get method() {
@@ -143,6 +158,7 @@ export class Request {
    * @returns {Promise<boolean>}
    */
   async write(chunk) {
+    if (this.#messages !== null) return this.#messages.write(chunk)
     const bytes = toBytes(chunk)
     if (this.#body !== null) throw new PythonError('INVALID_REQUEST', 'write() on a request that was made with a body')
     if (this.#source === null && this.#sent) throw new PythonError('INVALID_REQUEST', 'write() on a request that left without a body')
@@ -155,8 +171,16 @@ export class Request {
    */
   async end(chunk) {
     if (chunk !== undefined) void this.write(chunk)
+    if (this.#messages !== null) return this.#messages.end()
     // Where the body was given, or left out, its end is known: to say it again changes nothing.
     if (this.#body === null && (this.#source !== null || !this.#sent)) this.#writer().end()
+  }
+
+  #takeMessages() {
+    const messages = /** @type {WrittenMessages} */ (this.#messages)
+    if (messages.used) throw new PythonError('INVALID_REQUEST', 'This request has opened a WebSocket: make a new Request')
+    messages.used = true
+    return messages
   }
 
   #writer() {

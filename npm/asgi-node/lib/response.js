@@ -1,4 +1,4 @@
-import { toBytes } from './body.js'
+import { toBytes } from './body-source.js'
 import { show } from './errors.js'
 import { Headers, headersOver } from './headers.js'
 
@@ -7,6 +7,7 @@ import { Headers, headersOver } from './headers.js'
 /**
  * Where the body of a streamed response comes from.
  * @typedef {{ next(): Promise<Buffer | null>, cancel(): void }} ResponseSource
+ * @typedef {import('./websocket-types.js').WebSocketMessage} WebSocketMessage
  */
 
 /**
@@ -14,6 +15,8 @@ import { Headers, headersOver } from './headers.js'
  * @type {(status: number, headers: string, body: Buffer | null, source: ResponseSource | null) => Response}
  */
 export let responseFrom
+
+/** @typedef {import('./websocket-channel.js').WebSocketCall} WebSocketCall */
 
 export class Response {
   #status = 200
@@ -83,6 +86,28 @@ export class Response {
     return Promise.resolve(body)
   }
 
+  get #channel() {
+    const source = this.#source
+    return source !== null && 'nextMessage' in source ? /** @type {WebSocketCall} */ (source) : null
+  }
+
+  get code() {
+    return this.#channel?.code ?? null
+  }
+
+  get reason() {
+    return this.#channel?.reason ?? ''
+  }
+
+  /**
+   * @param {number} [code]
+   * @param {string} [reason]
+   */
+  close(code, reason) {
+    if (this.#channel === null) throw new TypeError('close() of a Response that is no WebSocket')
+    this.#channel.close(code, reason)
+  }
+
   /** @returns {Promise<IteratorReturnResult<undefined>>} */
   return() {
     this.#read = true
@@ -90,9 +115,10 @@ export class Response {
     return Promise.resolve({ done: true, value: undefined })
   }
 
-  /** @returns {AsyncIterableIterator<Buffer>} */
+  /** @returns {AsyncIterableIterator<any>} */
   [Symbol.asyncIterator]() {
-    return new ResponseIterator(this)
+    const channel = this.#channel
+    return new ResponseIterator(this, channel === null ? () => this.next() : () => channel.nextMessage())
   }
 
   toJSON() {
@@ -107,16 +133,21 @@ export class Response {
 /** Apart from Response because `next` of a Response gives the chunk itself, as users of python-node know it. */
 class ResponseIterator {
   #response
+  #next
 
-  /** @param {Response} response */
-  constructor(response) {
+  /**
+   * @param {Response} response
+   * @param {() => Promise<Buffer | WebSocketMessage | null>} next
+   */
+  constructor(response, next) {
     this.#response = response
+    this.#next = next
   }
 
-  /** @returns {Promise<IteratorResult<Buffer, undefined>>} */
+  /** @returns {Promise<IteratorResult<Buffer | WebSocketMessage, undefined>>} */
   async next() {
-    const chunk = await this.#response.next()
-    return chunk === null ? { done: true, value: undefined } : { done: false, value: chunk }
+    const value = await this.#next()
+    return value === null ? { done: true, value: undefined } : { done: false, value }
   }
 
   /** @returns {Promise<IteratorReturnResult<undefined>>} */

@@ -1,0 +1,175 @@
+//! `send()` of a WebSocket: the app's events, validated before anything changes (checklist 83 to 92, 99, 101, 104).
+
+use asgi_node_core::message_queue::Closed;
+use asgi_node_core::websocket::{self, Closing, NORMAL};
+use asgi_node_core::{Error, HeaderBlock, ResponseEvent, Version};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytesMethods, PyDict, PyInt, PyString, PyStringMethods};
+
+use crate::errors::to_python;
+use crate::fields::{bytes, flag, for_each_header, status, typed, unknown, wrong_type};
+use crate::names::names;
+use crate::party::Party;
+use crate::sending::{sent, settle};
+use crate::websocket::{Piece, Progress, WebSocketExchange};
+
+/// Accepts one event.
+pub(crate) fn send<'py>(
+    exchange: &Bound<'py, WebSocketExchange>,
+    event: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = exchange.py();
+    let this = exchange.get();
+    let (event, kind) = typed(event)?;
+    let ticket = match kind.to_str()? {
+        "websocket.send" => message(this, event)?,
+        "websocket.accept" => accept(this, event)?,
+        "websocket.close" => close(this, event)?,
+        "websocket.http.response.start" => {
+            deny(this, event)?;
+            return sent(py);
+        }
+        "websocket.http.response.body" => denial_body(this, event)?,
+        other => return Err(unknown(other)),
+    };
+    WebSocketExchange::pump(exchange);
+    let ended = this.progress.lock().state.closed().is_some();
+    if ended {
+        // A receive() that another task waits in sees that it is over.
+        this.wake_waiters(py);
+    }
+    settle(py, Party::WebSocket(exchange.clone().unbind()), ticket)
+}
+
+fn message(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> {
+    let n = names(event.py());
+    this.progress.lock().state.message().map_err(|e| to_python(&e))?;
+    let given = |key| Ok::<_, PyErr>(event.get_item(key)?.filter(|value| !value.is_none()));
+    let piece = match (given(&n.text)?, given(&n.bytes)?) {
+        (Some(text), None) => Piece::Text(exact_text("'text'", &text)?.unbind()),
+        (None, Some(data)) => Piece::Binary(bytes("'bytes'", &data)?.unbind()),
+        (both, _) => {
+            let how_many = if both.is_some() { "both" } else { "neither" };
+            let text = format!("websocket.send has {how_many} of 'text' and 'bytes': it takes one of them");
+            return Err(to_python(&Error::WrongValue(text)));
+        }
+    };
+    let mut progress = this.present()?;
+    // Looked at again: taking the values may have run code of theirs.
+    progress.state.message().map_err(|e| to_python(&e))?;
+    Ok(progress.add(piece))
+}
+
+/// Text that has a UTF-8 form (lone surrogates have none), as exactly a `str`: we drop it where no code of a subclass may
+/// run.
+fn exact_text<'py>(what: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+    let text = value.cast::<PyString>().map_err(|_| wrong_type(what, "a str", value))?;
+    let utf8 = text.to_str()?;
+    Ok(match value.cast_exact::<PyString>() {
+        Ok(exact) => exact.clone(),
+        Err(_) => PyString::new(value.py(), utf8),
+    })
+}
+
+/// A `str` or nothing.
+fn optional_text<'py>(event: &Bound<'py, PyDict>, key: &Py<PyString>) -> PyResult<Option<Bound<'py, PyString>>> {
+    let what = format!("'{}'", key.bind(event.py()));
+    let value = event.get_item(key)?.filter(|value| !value.is_none());
+    value.map(|value| exact_text(&what, &value)).transpose()
+}
+
+fn accept(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> {
+    let n = names(event.py());
+    let may = |progress: &Progress| progress.state.may_answer("websocket.accept");
+    may(&this.progress.lock()).map_err(|e| to_python(&e))?;
+    let chosen = optional_text(event, &n.subprotocol)?;
+    let chosen = chosen.as_ref().map(PyStringMethods::to_str).transpose()?;
+    let mut headers = HeaderBlock::default();
+    if let Some(given) = event.get_item(&n.headers)?.filter(|given| !given.is_none()) {
+        for_each_header(&given, |name, value| {
+            websocket::add_accept_header(&mut headers, name, value)
+        })?;
+    }
+    let mut progress = this.present()?;
+    progress
+        .state
+        .accept(chosen, this.offered())
+        .map_err(|e| to_python(&e))?;
+    // One character of an offer was one byte in its header.
+    let mut flat: Vec<u8> = chosen.unwrap_or_default().chars().map(|c| c as u8).collect();
+    let headers = headers.into_flat();
+    if !headers.is_empty() {
+        flat.push(0);
+        flat.extend_from_slice(&headers);
+    }
+    Ok(progress.add(Piece::Event(ResponseEvent::Accept(flat))))
+}
+
+fn close(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> {
+    let n = names(event.py());
+    let code = match event.get_item(&n.code)?.filter(|code| !code.is_none()) {
+        None => i64::from(NORMAL),
+        Some(code) => {
+            let number = code
+                .cast::<PyInt>()
+                .map_err(|_| wrong_type("'code'", "an int", &code))?;
+            number.extract().unwrap_or(i64::MAX)
+        }
+    };
+    let reason = optional_text(event, &n.reason)?;
+    let reason = reason.as_ref().map_or(Ok(""), PyStringMethods::to_str)?;
+    let mut progress = this.present()?;
+    let closing = progress.state.close(code, reason).map_err(|e| to_python(&e))?;
+    let closed = progress.state.closed().cloned().unwrap_or_else(Closed::abnormal);
+    Ok(progress.add(Piece::Event(match closing {
+        Closing::Refuse => websocket::refusal(),
+        Closing::Frame => ResponseEvent::Close(closed),
+    })))
+}
+
+/// The extension "WebSocket Denial Response". The start waits for the body, as that of a response does; it is not sent by
+/// itself, because nobody reads a denial as a stream.
+fn deny(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<()> {
+    let kind = "websocket.http.response.start";
+    let n = names(event.py());
+    let may = |progress: &Progress| progress.state.may_answer(kind);
+    may(&this.progress.lock()).map_err(|e| to_python(&e))?;
+    let status = status(kind, event)?;
+    let mut headers = HeaderBlock::default();
+    if let Some(given) = event.get_item(&n.headers)? {
+        // HTTP/2's rule drops connection headers: the connection ends with a denial, which is ours to say.
+        for_each_header(&given, |name, value| headers.add(name, value, Version::Http2))?;
+    }
+    headers.fit(status, Version::Http11);
+    let mut progress = this.present()?;
+    progress.state.deny(status, &headers).map_err(|e| to_python(&e))?;
+    progress.denial = Some((status, headers.into_flat()));
+    Ok(())
+}
+
+fn denial_body(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> {
+    let n = names(event.py());
+    let data = match event.get_item(&n.body)? {
+        Some(data) => bytes("'body'", &data)?,
+        None => n.no_bytes.bind(event.py()).clone(),
+    };
+    let more = flag(event, &n.more_body)?;
+    let mut progress = this.present()?;
+    let length = data.as_bytes().len() as u64;
+    let plan = progress.state.denial_body(length, more).map_err(|e| to_python(&e))?;
+    let body = if plan.sends {
+        data.as_bytes().to_vec()
+    } else {
+        Vec::new()
+    };
+    let event = match (progress.denial.take(), plan.completes) {
+        (Some((status, headers)), true) => ResponseEvent::Complete { status, headers, body },
+        (Some((status, headers)), false) => ResponseEvent::Start { status, headers, body },
+        (None, true) => ResponseEvent::End {
+            body,
+            trailers: Vec::new(),
+        },
+        (None, false) => ResponseEvent::Body(body),
+    };
+    Ok(progress.add(Piece::Event(event)))
+}

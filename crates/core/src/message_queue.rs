@@ -1,0 +1,191 @@
+//! The messages of a WebSocket that wait for the app, and how they end.
+
+use std::collections::VecDeque;
+
+/// What a message counts against a window beside its bytes: empty ones are not free.
+pub const MESSAGE_OVERHEAD: usize = 32;
+
+/// The connection was lost: no close frame came (RFC 6455, 7.1.5).
+pub const ABNORMAL: u16 = 1006;
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Whether it is text (UTF-8) or binary.
+    pub is_text: bool,
+    /// Its bytes.
+    pub data: Vec<u8>,
+}
+
+impl Message {
+    /// What it counts against a window.
+    pub fn weight(&self) -> usize {
+        self.data.len() + MESSAGE_OVERHEAD
+    }
+}
+
+/// Why there are no more messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// The code of the close frame, or what stands for none (1005, 1006).
+    pub code: u16,
+    /// Its reason, UTF-8.
+    pub reason: String,
+}
+
+impl Closed {
+    /// A code without a reason.
+    pub fn with(code: u16) -> Self {
+        Self {
+            code,
+            reason: String::new(),
+        }
+    }
+
+    /// No close frame came.
+    pub fn abnormal() -> Self {
+        Self::with(ABNORMAL)
+    }
+}
+
+/// What `receive` finds in the queue.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ReceivedMessage {
+    /// The next message.
+    Message(Message),
+    /// There will be no more; every later look finds the same (checklist 100).
+    Closed(Closed),
+    /// Nothing yet; the event loop will be told.
+    Nothing,
+}
+
+/// Messages from the client that wait for the app: bounded by their number and by their bytes.
+#[derive(Debug)]
+pub struct MessageQueue {
+    messages: VecDeque<Message>,
+    weight: usize,
+    most: usize,
+    heaviest: usize,
+    paused: bool,
+    closed: Option<Closed>,
+}
+
+impl MessageQueue {
+    /// A queue that wants no more from `most` messages or `heaviest` bytes on.
+    pub fn new(most: usize, heaviest: usize) -> Self {
+        Self {
+            messages: VecDeque::new(),
+            weight: 0,
+            most,
+            heaviest,
+            paused: false,
+            closed: None,
+        }
+    }
+
+    /// Adds a message; false means that the host should stop. What comes after the end is dropped.
+    pub fn push(&mut self, message: Message) -> bool {
+        if self.closed.is_some() {
+            return true;
+        }
+        self.weight += message.weight();
+        self.messages.push_back(message);
+        self.paused = self.messages.len() >= self.most || self.weight >= self.heaviest;
+        !self.paused
+    }
+
+    /// Nothing comes any more. The first reason stays.
+    pub fn close(&mut self, closed: Closed) {
+        self.closed.get_or_insert(closed);
+    }
+
+    /// The next message, what came before the end first (checklist 112). The flag says that the host may go on.
+    pub fn pop(&mut self) -> (ReceivedMessage, bool) {
+        let Some(message) = self.messages.pop_front() else {
+            let end = self.closed.clone();
+            return (end.map_or(ReceivedMessage::Nothing, ReceivedMessage::Closed), false);
+        };
+        self.weight -= message.weight();
+        // Half way down, so that a client that keeps the queue full is not stopped and started for each message.
+        let resumes = self.paused && self.messages.len() <= self.most / 2 && self.weight <= self.heaviest / 2;
+        self.paused &= !resumes;
+        (ReceivedMessage::Message(message), resumes)
+    }
+
+    /// Whether a look would find something.
+    pub fn has_news(&self) -> bool {
+        !self.messages.is_empty() || self.closed.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Closed, Message, MessageQueue, ReceivedMessage};
+    use proptest::prelude::*;
+
+    fn text(data: &str) -> Message {
+        Message {
+            is_text: true,
+            data: data.into(),
+        }
+    }
+
+    #[test]
+    fn asgi_100_112_messages_come_before_the_end_which_stays() {
+        let mut queue = MessageQueue::new(4, 1000);
+        queue.push(text("a"));
+        let end = Closed {
+            code: 4001,
+            reason: "bye".into(),
+        };
+        queue.close(end.clone());
+        queue.close(Closed::abnormal());
+        queue.push(text("late"));
+        assert_eq!(queue.pop().0, ReceivedMessage::Message(text("a")));
+        for _ in 0..2 {
+            assert_eq!(queue.pop().0, ReceivedMessage::Closed(end.clone()));
+        }
+    }
+
+    #[test]
+    fn asgi_107_the_host_is_stopped_and_resumed_half_way_down() {
+        let mut queue = MessageQueue::new(4, 1 << 20);
+        let rooms: Vec<bool> = (0..5).map(|_| queue.push(text(""))).collect();
+        assert_eq!(rooms, [true, true, true, false, false]);
+        let resumes: Vec<bool> = (0..5).map(|_| queue.pop().1).collect();
+        assert_eq!(resumes, [false, false, true, false, false]);
+        assert_eq!(queue.pop().0, ReceivedMessage::Nothing);
+    }
+
+    proptest! {
+        #[test]
+        fn a_paused_host_is_always_resumed_and_no_message_is_lost(
+            steps in proptest::collection::vec(proptest::option::of(0usize..200), 0..200),
+            most in 1usize..8,
+        ) {
+            let mut queue = MessageQueue::new(most, 256);
+            let (mut paused, mut sent, mut got) = (false, Vec::new(), Vec::new());
+            for step in steps {
+                match step {
+                    Some(length) if !paused => {
+                        let message = Message { is_text: false, data: vec![u8::try_from(sent.len() % 256).expect("byte"); length] };
+                        sent.push(message.clone());
+                        paused = !queue.push(message);
+                    }
+                    _ => match queue.pop() {
+                        (ReceivedMessage::Message(message), resumes) => {
+                            got.push(message);
+                            paused &= !resumes;
+                        }
+                        _ => prop_assert!(!paused, "an empty queue keeps the host stopped"),
+                    },
+                }
+                prop_assert!(sent.len() - got.len() <= most);
+            }
+            while let (ReceivedMessage::Message(message), resumes) = queue.pop() {
+                got.push(message);
+                paused &= !resumes;
+            }
+            prop_assert!(!paused && sent == got);
+        }
+    }
+}

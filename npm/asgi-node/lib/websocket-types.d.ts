@@ -1,0 +1,37 @@
+/** The types of WebSockets, a part of index.d.ts. */
+
+/** Limits and timing of WebSockets. */
+export interface WebSocketOptions {
+  /** Bytes of one message, decompressed. A larger one ends the connection with 1009. Default 16 MiB. */
+  maxPayload?: number
+  /** Messages that may wait for the app (and no more than `highWaterMark` bytes); then the socket is not read. Default 32. */
+  maxQueue?: number
+  /** Fragments of one message. More end the connection with 1008. Default 131,072. */
+  maxFragments?: number
+  /** Milliseconds between pings to the client; 0 for none. Default 20,000. */
+  pingInterval?: number
+  /** Milliseconds that a pong may take before the connection is cut; 0 for no limit. Default 20,000. */
+  pingTimeout?: number
+  /** Milliseconds that the app may take to accept or refuse; then the client gets 503; 0 for no limit. Default 10,000. */
+  acceptTimeout?: number
+  /**
+   * Whether messages are compressed for clients that offer it (RFC 7692), with windows of 4 KiB, which take little memory.
+   * Default true.
+   */
+  perMessageDeflate?: boolean
+}
+
+/** Which upgrades are taken. */
+export interface UpgradeOptions {
+  /**
+   * The path of a request whose upgrade is ours: '/ws' takes that and all below it. Default: every path. A WebSocket for another path
+   * is left to the other 'upgrade' listeners of the server; where there are none, it gets 404.
+   */
+  match?: string | RegExp | ((path: string) => boolean)
+}
+
+/** A message of a WebSocket, as `for await` over its Response gives it. Text is UTF-8. */
+export interface WebSocketMessage {
+  readonly data: Buffer
+  readonly isBinary: boolean
+}

@@ -1,0 +1,342 @@
+import { errorFromText, PythonError } from './errors.js'
+import { Exchange, FLAG } from './exchanges.js'
+import { logFailure, statusOf } from './failures.js'
+import { refuse, responseOn } from './handshake.js'
+import { fetchHead } from './head.js'
+import { Keepalive } from './keepalive.js'
+
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('node:net').Socket} Socket */
+/** @typedef {import('./exchanges.js').Exchanges} Exchanges */
+/** @typedef {import('./handshake.js').Handshakes} Handshakes */
+/** @typedef {import('./websocket-options.js').WebSocketSettings} WebSocketSettings */
+
+const kExchange = Symbol('asgi-node exchange')
+
+/** @typedef {import('ws').WebSocket & { [kExchange]?: WebSocketExchange }} WebSocket */
+/** @typedef {Socket & { [kExchange]?: WebSocketExchange }} UpgradedSocket */
+/** @typedef {import('node:http').ServerResponse} ServerResponse */
+
+const EMPTY = Buffer.alloc(0)
+
+/** Close codes (RFC 6455, 7.4.1, and its registry). */
+const CODE = Object.freeze({ GOING_AWAY: 1001, ABNORMAL: 1006, INTERNAL_ERROR: 1011, RESTART: 1012 })
+
+/** What `ws` sends for a client's fault. The app is told the same. @type {Readonly<Record<string, number>>} */
+const FAULTS = Object.freeze({
+  WS_ERR_INVALID_UTF8: 1007,
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009,
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008
+})
+
+/** @param {Error & { code?: string }} error of `ws` */
+function codeOf({ code = '' }) {
+  if (code.startsWith('Z_')) return 1007
+  return FAULTS[code] ?? (code.startsWith('WS_ERR_') ? 1002 : CODE.ABNORMAL)
+}
+
+/** What all WebSockets of a handler have in common. */
+export class Sockets {
+  /** Those whose handshake is complete. @type {Set<WebSocket>} */
+  #open = new Set()
+  #onExit = () => this.#leave()
+
+  /**
+   * @param {WebSocketSettings} settings
+   * @param {Handshakes} handshakes
+   * @param {number} highWaterMark bytes
+   */
+  constructor(settings, handshakes, highWaterMark) {
+    this.settings = settings
+    this.handshakes = handshakes
+    this.highWaterMark = highWaterMark
+  }
+
+  /** @param {WebSocket} ws */
+  add(ws) {
+    if (this.#open.size === 0) process.on('exit', this.#onExit)
+    this.#open.add(ws)
+  }
+
+  /** @param {WebSocket} ws */
+  delete(ws) {
+    this.#open.delete(ws)
+    if (this.#open.size === 0) process.off('exit', this.#onExit)
+  }
+
+  /** The process, or the worker, ends: what is written now still goes out. */
+  #leave() {
+    for (const ws of this.#open) ws.close(CODE.RESTART)
+  }
+}
+
+/** One WebSocket of a server, from its handshake to its end. */
+export class WebSocketExchange extends Exchange {
+  /** @type {WebSocket | null} once the app has accepted */
+  #ws = null
+  /** @type {ServerResponse | null} once it has sent a response of its own */
+  #res = null
+  /** @type {Keepalive | null} */
+  #keepalive = null
+  /** Reading was stopped because the app does not receive. */
+  #full = false
+  /** Reading was stopped because the client does not read its pongs. */
+  #choked = false
+
+  /**
+   * @param {Exchanges} exchanges
+   * @param {Sockets} sockets
+   * @param {IncomingMessage} req
+   * @param {Socket} socket
+   * @param {Buffer} head what the client sent behind its handshake
+   */
+  constructor(exchanges, sockets, req, socket, head) {
+    super(exchanges)
+    this.sockets = sockets
+    this.req = req
+    this.socket = /** @type {UpgradedSocket} */ (socket)
+    // Read by whoever reads the socket next, in front of everything else.
+    if (head.length > 0) socket.unshift(head)
+    this.socket[kExchange] = this
+    // Until the app has accepted, nothing reads: only the end of the connection is of interest.
+    socket.on('end', onLost)
+    socket.on('close', onLost)
+    socket.on('error', onLost)
+    socket.setTimeout(0)
+  }
+
+  /** Asks the app. */
+  begin() {
+    if (this.socket.destroyed) return
+    try {
+      this.exchanges.submit(this, fetchHead(this.req, this.exchanges.trust), undefined, FLAG.WEBSOCKET)
+    } catch (error) {
+      // What the head is made of is the client's.
+      this.#fail(error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message, { cause: error }) : error)
+      return
+    }
+    const { acceptTimeout } = this.sockets.settings
+    if (acceptTimeout > 0) this.timer = setTimeout(onAcceptTimeout, acceptTimeout, this)
+  }
+
+  /**
+   * Answers without the app, which has not answered.
+   * @param {number} status
+   */
+  refuse(status) {
+    this.#letGo()
+    refuse(this.req, this.socket, status)
+  }
+
+  #letGo() {
+    const { socket } = this
+    socket.off('end', onLost)
+    socket.off('close', onLost)
+    socket.off('error', onLost)
+    if (this.timer !== undefined) clearTimeout(this.timer)
+    // An error of a connection that is given up is nobody's.
+    if (this.#ws === null) socket.on('error', () => {})
+  }
+
+  /** The connection is gone before the app has answered. */
+  lost() {
+    this.#letGo()
+    this.socket.destroy()
+    this.ended(CODE.ABNORMAL, '')
+  }
+
+  /** The app has not answered in time. */
+  expire() {
+    this.ended(CODE.ABNORMAL, '')
+    this.refuse(503)
+  }
+
+  /**
+   * The client has ended it.
+   * @param {number} code
+   * @param {string} reason
+   */
+  ended(code, reason) {
+    this.#keepalive?.stop()
+    if (!this.open) return
+    this.exchanges.remove(this)
+    this.exchanges.native.closed(this.id, code, reason)
+  }
+
+  /** @override @param {string} answer `subprotocol\0name\0value…` */
+  onAccept(answer) {
+    const [subprotocol, ...headers] = answer.split('\0')
+    const { socket, sockets, req } = this
+    // The client may have left: then `ws` destroys the socket, and its end is ours to report.
+    sockets.handshakes.complete(req, socket, { subprotocol, headers }, (ws) => this.#opened(ws))
+  }
+
+  /** @param {WebSocket} ws */
+  #opened(ws) {
+    this.#ws = ws
+    this.#letGo()
+    ws[kExchange] = this
+    ws.on('message', onMessage)
+    ws.on('close', onClose)
+    ws.on('error', onError)
+    ws.on('ping', onPing)
+    this.sockets.add(ws)
+    this.#keepalive = Keepalive.start(ws, this.sockets.settings)
+  }
+
+  /**
+   * A message of the client's.
+   * @param {Buffer} data
+   * @param {boolean} isBinary
+   */
+  received(data, isBinary) {
+    if (!this.open || this.exchanges.native.message(this.id, data, !isBinary)) return
+    this.#full = true
+    this.#flow()
+  }
+
+  /** @override */
+  onResume() {
+    this.#full = false
+    this.#flow()
+  }
+
+  #flow() {
+    const ws = this.#ws
+    if (ws === null || ws.readyState === ws.CLOSED) return
+    if (this.open && (this.#full || this.#choked)) ws.pause()
+    else ws.resume()
+  }
+
+  /**
+   * Answers a ping, which the app does not see (RFC 6455, 5.5.3).
+   * @param {Buffer} data
+   */
+  pinged(data) {
+    const ws = this.#ws
+    if (ws === null || ws.readyState !== ws.OPEN) return
+    if (ws.bufferedAmount <= this.sockets.highWaterMark) return ws.pong(data)
+    // A client that pings and does not read gets no further than this.
+    this.#choked = true
+    this.#flow()
+    ws.pong(data, undefined, () => {
+      if (ws.bufferedAmount > this.sockets.highWaterMark / 2) return
+      this.#choked = false
+      this.#flow()
+    })
+  }
+
+  /** @override @param {Buffer | undefined} data @param {boolean} isText @returns {boolean | void} */
+  onMessage(data, isText) {
+    const ws = this.#ws
+    if (ws === null || ws.readyState !== ws.OPEN) return
+    ws.send(data ?? EMPTY, { binary: !isText }, this.#sent)
+    return ws.bufferedAmount <= this.sockets.highWaterMark
+  }
+
+  #sent = () => {
+    if (this.stalled && this.#ws !== null && this.#ws.bufferedAmount <= this.sockets.highWaterMark / 2) this.drained()
+  }
+
+  /** @override @param {number} code @param {string} reason */
+  onClose(code, reason) {
+    this.#close(code, reason)
+  }
+
+  /** @param {number} code @param {string} [reason] */
+  #close(code, reason) {
+    this.#keepalive?.stop()
+    this.#ws?.close(code, reason)
+    // The client's close frame may stand behind messages that nobody wants any more.
+    this.#flow()
+  }
+
+  /** The WebSocket is no more. */
+  closed() {
+    if (this.#ws !== null) this.sockets.delete(this.#ws)
+  }
+
+  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} body */
+  onComplete(status, headers, body) {
+    this.#writeHead(status, headers).end(body)
+  }
+
+  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
+  onStart(status, headers, chunk) {
+    const res = this.#writeHead(status, headers)
+    // Node forwards this event only on connections that its own parser reads.
+    this.socket.on('drain', () => this.drained())
+    return chunk === undefined ? undefined : res.write(chunk)
+  }
+
+  /** @override @param {Buffer} chunk */
+  onBody(chunk) {
+    return this.#res?.write(chunk)
+  }
+
+  /** @override @param {string} _trailers @param {Buffer | undefined} chunk */
+  onEnd(_trailers, chunk) {
+    this.#res?.end(chunk)
+  }
+
+  /** @param {number} status @param {string} headers */
+  #writeHead(status, headers) {
+    this.#letGo()
+    this.socket.on('close', onLost)
+    this.#res = responseOn(this.req, this.socket)
+    return this.#res.writeHead(status, headers === '' ? [] : headers.split('\0'))
+  }
+
+  /** @override @param {boolean} _started @param {string} text which is the log's, never the client's */
+  onFailed(_started, text) {
+    this.#fail(errorFromText(text))
+  }
+
+  /** @override @param {unknown} reason */
+  abort(reason) {
+    this.#fail(reason)
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    logFailure(error, { method: 'WebSocket', url: this.req.url })
+    const status = statusOf(error)
+    if (this.#ws !== null) this.#close(status === 503 ? CODE.RESTART : CODE.INTERNAL_ERROR)
+    else if (this.#res !== null) this.socket.destroy()
+    else this.refuse(status)
+  }
+}
+
+/** @param {WebSocketExchange} exchange */
+function onAcceptTimeout(exchange) {
+  exchange.expire()
+}
+
+// One function per event for all sockets, rather than closures for each: there may be very many.
+
+/** @this {UpgradedSocket} */
+function onLost() {
+  this[kExchange]?.lost()
+}
+
+/** @this {WebSocket} @param {Buffer} data @param {boolean} isBinary */
+function onMessage(data, isBinary) {
+  this[kExchange]?.received(data, isBinary)
+}
+
+/** @this {WebSocket} @param {number} code @param {Buffer} reason */
+function onClose(code, reason) {
+  this[kExchange]?.ended(code, reason.toString())
+  this[kExchange]?.closed()
+}
+
+/** @this {WebSocket} @param {Error} error */
+function onError(error) {
+  this[kExchange]?.ended(codeOf(error), '')
+}
+
+/** @this {WebSocket} @param {Buffer} data */
+function onPing(data) {
+  this[kExchange]?.pinged(data)
+}
