@@ -150,6 +150,22 @@ for (const [name, options] of [
   })
 }
 
+test("limits are the listener's", { timeout: 20_000 }, async (t) => {
+  const small = makeHandler(t, 'echo_app:app', { maxBodySize: 1000 })
+  const server = createAdaptorServer({ fetch: small.fetch })
+  server.maxHeadersCount = 40
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => server.close())
+  const url = `http://127.0.0.1:${server.address().port}`
+  const large = await fetch(url, { method: 'POST', body: bytes(5000), headers: { connection: 'close' } })
+  assert.deepEqual([large.status, await large.text()], [413, 'Content Too Large'])
+  const headers = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`x-${i}`, '1']))
+  const many = await fetch(url, { headers: { ...headers, connection: 'close' } })
+  assert.deepEqual([many.status, await many.text()], [431, 'Request Header Fields Too Large'])
+  const good = await fetch(url, { method: 'POST', body: bytes(1000), headers: { connection: 'close' } })
+  assert.equal((await good.json()).length, 1000)
+})
+
 test('HTTP/2 through Hono', { timeout: 20_000 }, async (t) => {
   const hono = new Hono()
   hono.mount('/same', makeHandler(t, 'scope_app:app').fetch)

@@ -1,4 +1,5 @@
 import { StreamCall } from './calls.js'
+import { connectionOf as peerOf } from './connection.js'
 import { PythonError, errorFromText, show } from './errors.js'
 import { FLAG } from './exchanges.js'
 import { PLAIN, logFailure, statusOf } from './failures.js'
@@ -87,8 +88,13 @@ export class FetchCall extends StreamCall {
   #submit({ bytes, source, length }) {
     // Aborted while its body was looked at.
     if (this.#settled) return source?.stop()
+    const { incoming } = this.#connection
+    if (incoming !== null && incoming.rawHeaders.length > peerOf(incoming.socket).maxHeaderFields) {
+      source?.stop()
+      return this.refuse(431)
+    }
     // What this throws is the caller's mistake; from here on whatever is wrong has come from the client.
-    const view = viewOf(this.#request, this.#env, this.#connection.incoming, length)
+    const view = viewOf(this.#request, this.#env, incoming, length)
     try {
       this.exchanges.submit(this, fetchHead(view, this.exchanges.trust), bytes, source === null ? 0 : FLAG.BODY_FOLLOWS)
     } catch (error) {
@@ -103,6 +109,7 @@ export class FetchCall extends StreamCall {
    * @param {number} status
    */
   refuse(status) {
+    this.settle()
     this.#answer(plainResponse(status))
   }
 
@@ -178,7 +185,6 @@ export class FetchCall extends StreamCall {
 
   /** @param {PythonError} error */
   #fail(error) {
-    this.settle()
     logFailure(error, this.#request)
     this.refuse(statusOf(error))
   }
@@ -191,8 +197,7 @@ export class FetchCall extends StreamCall {
       if (this.#settled) this.cancel()
       else this.#answer(webResponse(null, CLIENT_CLOSED, []))
     } else if (!this.#settled && statusOf(reason) !== 500) {
-      // The handler was closed, or the time is over.
-      this.settle()
+      // The handler was closed, or the time is over, or the body too large.
       this.refuse(statusOf(reason))
     } else {
       this.#settled = true

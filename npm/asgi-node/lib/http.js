@@ -89,8 +89,11 @@ export function serve(exchanges, req, res) {
   run(new HttpExchange(exchanges, req, res))
 }
 
-/** @param {HttpExchange} exchange */
-export function run(exchange) {
+/**
+ * @param {HttpExchange} exchange
+ * @param {Buffer} [body] that somebody has read already
+ */
+export function run(exchange, body) {
   const { req, res } = exchange
   const { rawHeaders } = req
   const connection = connectionOf(req.socket)
@@ -99,7 +102,7 @@ export function run(exchange) {
   const framing = framingOf(rawHeaders)
   const mistake = mistakeIn(req, res, framing)
   if (mistake !== '') return exchange.refuse(new PythonError('INVALID_REQUEST', mistake))
-  if (framing === 0 && !http2.hasBody(req)) return exchange.begin(undefined, 0)
+  if (body !== undefined || (framing === 0 && !http2.hasBody(req))) return exchange.begin(body, 0)
   const { maxBodySize } = exchange.exchanges
   if (bodyLength(rawHeaders) > maxBodySize) return exchange.refuse(bodyTooLarge(maxBodySize))
   // Asked first in any case: it takes back what Node was told for a client that waits. One of HTTP/1.0 does not (10.1.1).

@@ -461,7 +461,7 @@ export class PythonHandler {
    * Both bodies are streamed with back-pressure. Aborting `request.signal` and cancelling the response's body give the
    * app `http.disconnect`. Header values of one name are joined by ", ", except set-cookie.
    *
-   * Resolves when the app has started its response, with a plain one of our own (400, 500, 503, 504) where it fails
+   * Resolves when the app has started its response, with a plain one of our own (400, 413, 431, 500, 503, 504) where it fails
    * before; an exception's text goes to the log, never into a Response. Where it fails in the middle, the body's stream
    * breaks off with a {@link PythonError} whose `cause` has the details. What a Response cannot have is mapped: a status
    * above 599 becomes 500 with the app's headers and body (RFC 9110, 15), 1xx is a failure of the app, and the body of a 204, 205, 304
@@ -479,7 +479,8 @@ export class PythonHandler {
    * For Express and Connect: `app.use('/api', python.middleware())`. Where it is mounted is `root_path` in the scope.
    *
    * An error before the response has begun goes to `next`, with a `status`: why the handler did not start, APP_ERROR and APP_NO_RESPONSE
-   * (500), OVERLOADED and HANDLER_CLOSED (503), REQUEST_TIMEOUT (504), INVALID_REQUEST (400). After that the connection
+   * (500), OVERLOADED and HANDLER_CLOSED (503), REQUEST_TIMEOUT (504), INVALID_REQUEST (400), BODY_TOO_LARGE (413),
+   * HEADERS_TOO_LARGE (431). After that the connection
    * is destroyed, as by {@link listener}. Mount it in front of body parsers: where the body has been read already, the error is
    * BODY_ALREADY_READ, unless `req.rawBody` is a Buffer with it.
    *

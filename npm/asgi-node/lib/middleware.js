@@ -37,7 +37,7 @@ export function serveNext(exchanges, req, res, next, fallthrough) {
   }
   const { rawBody } = req
   if (!(rawBody instanceof Uint8Array)) return passOn(next, readAlready())
-  new MiddlewareExchange(exchanges, withBody(req, rawBody), res, next, fallthrough).begin(/** @type {Buffer} */ (rawBody), 0)
+  run(new MiddlewareExchange(exchanges, withBody(req, rawBody), res, next, fallthrough), /** @type {Buffer} */ (rawBody))
 }
 
 function readAlready() {
