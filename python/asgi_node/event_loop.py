@@ -31,6 +31,15 @@ def choose(wanted: str, deepbind: bool) -> tuple[str, str]:
                 "LOOP_NOT_AVAILABLE",
                 "loop 'uvloop' was asked for, but uvloop is not installed: `pip install uvloop`, or use loop 'auto'",
             )
+        try:
+            importlib.import_module("uvloop")
+        except Exception as broken:
+            raise AppLoadError(
+                "LOOP_NOT_AVAILABLE",
+                f"loop 'uvloop' was asked for, but uvloop cannot be imported ({type(broken).__name__}: {broken}): "
+                "install it anew, or use loop 'asyncio'",
+                traceback.format_exc(),
+            ) from broken
         return "uvloop", "option loop"
     if not installed:
         return "asyncio", "uvloop is not installed"
@@ -43,7 +52,10 @@ def _new_loop(kind: str) -> asyncio.AbstractEventLoop:
     if kind == "uvloop":
         from .subprocesses import uvloop_class
 
-        return uvloop_class()()
+        try:
+            return uvloop_class()()
+        except Exception as broken:  # of another Python or half installed: no reason to serve nobody
+            logger.error("uvloop does not work, asyncio's loop runs instead: %s: %s", type(broken).__name__, broken)
     return asyncio.new_event_loop()
 
 
