@@ -10,7 +10,7 @@ import { repository, run } from '../node/support.mjs'
 const blocks = blocksOf(readFileSync(join(repository, 'docs', 'integrations.md'), 'utf8'))
 const [app, ...others] = blocks
 
-describe('docs/integrations.md', { timeout: 90_000 }, () => {
+describe('docs/integrations.md', { timeout: 90_000, concurrency: 3 }, () => {
   const env = { ASGI_NODE_PYTHON: process.env.ASGI_NODE_PYTHON ?? join(repository, '.venv', 'bin', 'python') }
   let folder
 

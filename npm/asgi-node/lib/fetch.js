@@ -3,7 +3,8 @@ import { connectionOf as peerOf } from './connection.js'
 import { PythonError, errorFromText, show } from './errors.js'
 import { FLAG } from './exchanges.js'
 import { PLAIN, logFailure, statusOf } from './failures.js'
-import { bodyOf, connectionOf, viewOf } from './fetch-request.js'
+import { bodyOf } from './fetch-body.js'
+import { connectionOf, viewOf } from './fetch-request.js'
 import { fetchHead } from './head.js'
 
 /** @typedef {import('./exchanges.js').Exchanges} Exchanges */
