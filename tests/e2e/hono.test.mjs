@@ -161,7 +161,9 @@ test("limits are the listener's", { timeout: 20_000 }, async (t) => {
   assert.deepEqual([large.status, await large.text()], [413, 'Content Too Large'])
   const headers = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`x-${i}`, '1']))
   const many = await fetch(url, { headers: { ...headers, connection: 'close' } })
-  assert.deepEqual([many.status, await many.text()], [431, 'Request Header Fields Too Large'])
+  // Node 22 and later refuse it themselves, with nothing to read.
+  assert.equal(many.status, 431)
+  assert.match(await many.text(), /^(Request Header Fields Too Large)?$/)
   const good = await fetch(url, { method: 'POST', body: bytes(1000), headers: { connection: 'close' } })
   assert.equal((await good.json()).length, 1000)
 })
