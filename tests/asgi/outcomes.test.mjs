@@ -55,7 +55,9 @@ describe('an app that fails', limits, () => {
   })
 
   test('asgi_67 in the middle of a body that ends with the connection (HTTP/1.0): a reset tells', async () => {
-    const received = await site.raw(request(play([{ send: start() }, { send: body('part', true) }, { raise: 'ValueError' }]), { version: '1.0' }))
+    // Apart from the bytes: libuv takes a reset that comes with them for a plain end.
+    const steps = [{ send: start() }, { send: body('part', true) }, { sleep: 0.1 }, { raise: 'ValueError' }]
+    const received = await site.raw(request(play(steps), { version: '1.0' }))
     assert.match(received, /part\(reset\)$/)
   })
 
