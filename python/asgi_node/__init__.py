@@ -6,4 +6,20 @@ Inside Node this package is imported from asgi-node's own files, never from the 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._native import ClientDisconnected
+
 __version__ = "0.1.0"
+
+__all__ = ["ClientDisconnected"]
+
+
+def __getattr__(name: str) -> object:
+    # Looked up late: the probe and the loader are used where there is no bridge.
+    if name == "ClientDisconnected":
+        from ._native import ClientDisconnected
+
+        return ClientDisconnected
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
