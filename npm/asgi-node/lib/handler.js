@@ -62,6 +62,8 @@ export class PythonHandler {
   }
 
   async #start() {
+    // The constructor returns at once: to look for Python takes this thread some milliseconds, which come after its caller.
+    await null
     try {
       const addon = await startPython(this.#settings)
       if (this.#state === 'closed') return
