@@ -63,7 +63,7 @@ export class PythonHandler {
 
   async #start() {
     // The constructor returns at once: to look for Python takes this thread some milliseconds, which come after its caller.
-    await null
+    await Promise.resolve()
     try {
       const addon = await startPython(this.#settings)
       if (this.#state === 'closed') return
