@@ -82,6 +82,20 @@ describe('close', limits, () => {
     assert.equal(text(await call(makeHandler(t, 'main:app'))), 'Hello, world!')
   })
 
+  test('option signal closes: what is under way is finished, what comes later is refused', async () => {
+    const controller = new AbortController()
+    const handler = new PythonHandler({ app: 'slow_app:app', docroot: apps, signal: controller.signal })
+    await handler.ready()
+    const pending = call(handler, '/await?seconds=0.1&number=1')
+    controller.abort()
+    await assert.rejects(call(handler), { code: 'HANDLER_CLOSED' })
+    assert.equal(text(await pending), '1')
+    await handler.close()
+    const never = new PythonHandler({ app: 'no_such_module:app', docroot: apps, signal: AbortSignal.abort() })
+    await assert.rejects(never.ready(), { code: 'HANDLER_CLOSED' })
+    await never.close()
+  })
+
   test('a request in flight settles exactly once when its handler closes', async () => {
     const handler = new PythonHandler({ app: 'slow_app:app', docroot: apps })
     await handler.ready()

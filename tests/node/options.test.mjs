@@ -93,6 +93,7 @@ describe('options', () => {
       python: [true, ''],
       venv: [[], ''],
       loop: ['trio', 7],
+      signal: [null, {}, 'SIGTERM', new AbortController()],
       rootPath: [7, 'api'],
       highWaterMark: [0, -1, 1.5, '1', NaN, 2 ** 31],
       maxConcurrency: [0, null],

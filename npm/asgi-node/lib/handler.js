@@ -36,6 +36,8 @@ export class PythonHandler {
   #starting
   /** @type {Promise<void> | null} */
   #closing = null
+  /** Closes by `signal`; what goes wrong then has nobody else to hear of it. */
+  #onAbort = () => void this.close().catch((error) => console.error(error))
 
   static get python() {
     return pythonInfo()
@@ -59,6 +61,9 @@ export class PythonHandler {
     this.#starting = this.#start()
     // A failure is told to everybody who asks, at each ready() and request; that nobody has asked yet is no crash.
     this.#starting.catch(() => {})
+    const { signal } = this.#settings
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (signal?.aborted) this.#onAbort()
   }
 
   async #start() {
@@ -307,6 +312,8 @@ export class PythonHandler {
   async #close(timeout) {
     this.#state = 'closed'
     this.#exchanges.closing = true
+    // It may live much longer than this handler.
+    this.#settings.signal?.removeEventListener('abort', this.#onAbort)
     // An import cannot be interrupted: what is under way comes to its end first.
     await this.#starting.catch(() => {})
     const native = this.#native

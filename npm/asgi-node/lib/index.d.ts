@@ -6,10 +6,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import type { AppTarget, CallOptions } from './call-types.js'
-import type { UpgradeOptions, WebSocketOptions } from './websocket-types.js'
+import type { CallOptions } from './call-types.js'
+import type { PythonHandlerOptions } from './options-types.js'
 
 export type { AppTarget, CallOptions } from './call-types.js'
+export type { PythonHandlerOptions } from './options-types.js'
 export type { UpgradeOptions, WebSocketMessage, WebSocketOptions } from './websocket-types.js'
 
 /** The code of a {@link PythonError}. Stable: match on it, not on the message. */
@@ -252,86 +253,6 @@ export class Response implements AsyncIterable<Buffer> {
   toJSON(): { status: number; headers: Record<string, string | string[]>; body: Buffer | null }
 }
 
-/** One of `app`, `appTarget` and `module` names the app. */
-export interface PythonHandlerOptions {
-  /** `'pkg.module:attribute'`, or in two parts. Imported by Python's own import system. */
-  app?: string | AppTarget
-  /** Another name for `app`. */
-  appTarget?: string | AppTarget
-  /** {@link AppTarget.module}, directly. */
-  module?: string
-  /** {@link AppTarget.attribute}, directly; with `module` only. */
-  attribute?: string
-  /** Folder that is put first on sys.path, and where a virtual environment is looked for. Default `process.cwd()`. */
-  docroot?: string
-  /** The attribute is a function that makes the app. Default false. */
-  factory?: boolean
-  /**
-   * Which ASGI the app speaks. `'auto'`: ASGI 3, unless it is certainly a double callable of ASGI 2; a plain function that
-   * returns a coroutine is ASGI 3. Default 'auto'.
-   */
-  interface?: 'auto' | 'asgi2' | 'asgi3'
-  /** An interpreter: its path or a command name. Default: found, see the README. Not together with `venv`. */
-  python?: string
-  /** The folder of a virtual environment. */
-  venv?: string
-  /** The event loop. `'auto'` is uvloop where it is installed and works, else asyncio. Default 'auto'. */
-  loop?: 'auto' | 'asyncio' | 'uvloop'
-  /**
-   * The app's lifespan. `'auto'`: run it, and go on without if the app does not know the protocol; `'on'`: that is a
-   * failure; `'off'`: never. Default 'auto'.
-   */
-  lifespan?: 'auto' | 'on' | 'off'
-  /** Milliseconds that lifespan start-up may take; 0 for no limit. Default 60,000. */
-  startupTimeout?: number
-  /** Milliseconds that lifespan shutdown may take; 0 for no limit. Default 60,000. */
-  shutdownTimeout?: number
-  /**
-   * The path under which the app is mounted, `root_path` in the scope: '' or one that starts with "/"; a slash at its end is
-   * dropped. It is put in front of every `path` and `raw_path` (the ASGI HTTP specification, "path"), because a proxy that
-   * mounts an app usually takes it away; see {@link rootPathStripped}. Where Express has mounted the listener, `req.baseUrl`
-   * is added to `root_path`, and the path is that of `req.originalUrl`. Default ''.
-   */
-  rootPath?: string
-  /** The paths of requests hold `rootPath` already: it is not put in front of them. Default false. */
-  rootPathStripped?: boolean
-  /**
-   * Which proxies are believed when they say who the client is (`X-Forwarded-For`: `client` in the scope, with port 0 unless
-   * they say it) and how it came (`X-Forwarded-Proto`: `scheme`): `false`, none; `true`, all; a number, that many of them; or
-   * a list, also as one string with commas, of addresses, ranges such as `10.0.0.0/8`, `'loopback'`, `'linklocal'`,
-   * `'uniquelocal'` and `'unix'`, which is the peer of a Unix socket. The client is the right-most address that is not
-   * trusted. Default false: both headers are in the scope as they came, and mean nothing.
-   */
-  trustProxy?: boolean | number | string | readonly string[]
-  /** Bytes that may be on their way per request and direction before the sender waits. Default 65,536. */
-  highWaterMark?: number
-  /** Requests that may be on their way; above it they are refused with OVERLOADED, by the listener with 503. Default 65,536. */
-  maxConcurrency?: number
-  /**
-   * Bytes of a request body. A larger one is refused before the app is called when its length says so, else when it comes to
-   * that: BODY_TOO_LARGE, by the listener 413, or a cut connection where the response has begun; the app gets
-   * `http.disconnect`. Default Infinity.
-   */
-  maxBodySize?: number
-  /**
-   * Milliseconds from the start of a request to the end of its response; after that the caller gets REQUEST_TIMEOUT, a
-   * client 504 or, in the middle of a response, a cut connection, and the app `http.disconnect`. Default 0: no limit.
-   */
-  requestTimeout?: number
-  /**
-   * Whether the app's task is cancelled when the client leaves. By default it is not, as with other servers: it may wait
-   * for `http.disconnect` in `receive()`, and its next `send()` raises. Default false.
-   */
-  cancelOnDisconnect?: boolean
-  websocket?: WebSocketOptions
-  upgrade?: UpgradeOptions
-  /**
-   * Whether Python's extensions bind to their own libraries rather than to Node's copies of OpenSSL, zlib and libuv
-   * (RTLD_DEEPBIND). `'auto'` is true where it helps and is safe. Default 'auto'. The first handler of the process decides.
-   */
-  deepbind?: 'auto' | boolean
-}
-
 /** The interpreter of this process, and why it is this one. */
 export interface PythonInfo {
   /** The interpreter as a program: sys.executable. In a virtual environment it is that environment's own. */
@@ -492,7 +413,8 @@ export class PythonHandler {
    * Refuses requests from now on (HANDLER_CLOSED, and 503 by the listener), lets those that are under way come to their end,
    * then ends the app's lifespan. An event stream, or whoever waits for the client to leave, gets `http.disconnect` at once;
    * what is still under way after `timeout` milliseconds (default 30,000) is cancelled. Rejects with
-   * LIFESPAN_SHUTDOWN_FAILED when the app's shutdown failed. May be repeated: it happens once.
+   * LIFESPAN_SHUTDOWN_FAILED when the app's shutdown failed. May be repeated: it happens once. The option `signal` does the
+   * same when it is aborted.
    */
   close(options?: { timeout?: number }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

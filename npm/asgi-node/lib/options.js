@@ -18,6 +18,7 @@ import { checkUpgrade, checkWebSocket } from './websocket-options.js'
  * @property {number} maxBodySize bytes
  * @property {import('./proxy.js').Trust | null} trust in proxies
  * @property {import('./websocket-options.js').WebSocketSettings} websocket
+ * @property {AbortSignal | undefined} signal that closes the handler
  * @property {string} config what NativeHandler is constructed with, as JSON
  */
 
@@ -66,6 +67,11 @@ const oneOf = (allowed) => (value, name) => {
 }
 
 /** @type {Check} */
+const abortSignal = (value, name) => {
+  if (!(value instanceof AbortSignal)) throw wrong(name, 'an AbortSignal', value)
+}
+
+/** @type {Check} */
 const target = (value, name) => {
   if (typeof value !== 'string' && (typeof value !== 'object' || value === null)) {
     throw wrong(name, 'a string "module:attribute" or { module, attribute }', value)
@@ -94,6 +100,7 @@ const CHECKS = {
   lifespan: oneOf(['auto', 'on', 'off']),
   startupTimeout: milliseconds,
   shutdownTimeout: milliseconds,
+  signal: abortSignal,
   rootPath: mountPath,
   rootPathStripped: boolean,
   trustProxy: trustOf,
@@ -146,7 +153,7 @@ export function checkOptions(options) {
     cancelOnDisconnect
   }
   const trust = trustOf(trustProxy)
-  const settings = { python, venv, docroot, deepbind, highWaterMark, requestTimeout, cancelOnDisconnect, maxBodySize, trust, websocket }
+  const settings = { python, venv, docroot, deepbind, highWaterMark, requestTimeout, cancelOnDisconnect, maxBodySize, trust, websocket, signal: options.signal }
   return { ...settings, config: JSON.stringify(config) }
 }
 
