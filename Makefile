@@ -28,11 +28,11 @@ demo: build ## build all that is needed, then serve examples/fastapi on 127.0.0.
 
 build: .venv/.stamp node_modules/.stamp $(ADDON) $(LOADER) ## the native files, next to the npm packages
 
-test: build venvs nodes ## every test, then the matrix of Node and Python versions
+test: build venvs nodes ## every test, with each Node and each Python version
 	@node scripts/test.mjs $(if $(ONLY),--only '$(ONLY)')
 
-matrix: build venvs nodes ## only the matrix
-	@node scripts/test.mjs --only matrix
+matrix: build venvs nodes ## the tests in Node with every Node under every Python version
+	@node scripts/test.mjs --all --only node
 
 lint: build ## every check that needs no test run
 	@scripts/lint.sh

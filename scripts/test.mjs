@@ -1,7 +1,8 @@
-// `make test`: every suite with the current Node and .venv, then, for every other combination of a Node (tests/nodes)
-// and a Python (.venvs), the suites that start Python in Node. Ends with a table and one line of totals.
+// `make test`: every suite with the current Node and .venv; then the suites that start Python in Node with the other Nodes
+// (tests/nodes) and Pythons (.venvs): each Node and each Python at least once, with --all (`make matrix`) every combination.
+// Ends with a table and one line of totals.
 //
-//   node scripts/test.mjs [--only TEXT] [--list]    only the steps whose name contains TEXT
+//   node scripts/test.mjs [--only TEXT] [--all] [--list]    only the steps whose name contains TEXT
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -30,6 +31,16 @@ const ONCE = new Set(['disconnects.test.mjs'])
  */
 
 /** @typedef {{ step: Step, counts: import('./counts.mjs').Counts, seconds: number, ok: boolean }} Outcome */
+
+/** What has failed, said again at the end, where it is looked for. @type {string[]} */
+const failures = []
+
+/** The part of a runner's output that says what has failed and why. @param {string} output */
+function failuresIn(output) {
+  const starts = ['\u2716 failing tests:', '= FAILURES =', '= ERRORS =', '\nfailures:\n'].map((mark) => output.indexOf(mark))
+  const at = Math.min(...starts.filter((start) => start >= 0))
+  return Number.isFinite(at) ? output.slice(at, at + 12_000) : output.slice(-12_000)
+}
 
 /** The Nodes of the matrix. @returns {{ version: string, executable: string }[]} */
 function nodes() {
@@ -81,8 +92,8 @@ function nodeStep(name, node, venv, atOnce) {
   }
 }
 
-/** @returns {Promise<Step[]>} */
-async function allSteps() {
+/** @param {boolean} all every combination, or only as many as it takes to have each Node and each Python once @returns {Promise<Step[]>} */
+async function allSteps(all) {
   const environments = (await plan()).filter(({ venv }) => existsSync(join(venv, '.stamp')))
   const [primary] = environments
   const current = { version: process.versions.node, executable: process.execPath }
@@ -92,9 +103,15 @@ async function allSteps() {
   const line = (/** @type {string} */ version) => version.split('.')[0]
   const pinned = nodes()
   const versions = pinned.some(({ version }) => line(version) === line(current.version)) ? pinned : [current, ...pinned]
-  const others = versions
-    .flatMap((node) => environments.map((environment) => ({ node, ...environment })))
-    .filter(({ node, venv }) => node.version !== current.version || venv !== primary.venv)
+  // The current Node comes first: with the primary Python it has its own, longer step.
+  versions.sort((a, b) => Number(b.version === current.version) - Number(a.version === current.version))
+  const pairs = all
+    ? versions.flatMap((node) => environments.map((environment) => ({ node, ...environment })))
+    : Array.from({ length: Math.max(versions.length, environments.length) }, (_, i) => ({
+        node: versions[i % versions.length],
+        ...environments[i % environments.length],
+      }))
+  const others = pairs.filter(({ node, venv }) => node.version !== current.version || venv !== primary.venv)
   return [
     { name: 'core, Rust', runner: 'cargo', commands: [['cargo', 'test', '--package', 'asgi-node-core']] },
     ...environments.map(({ python, venv }) => ({
@@ -160,7 +177,8 @@ async function run(step) {
     })
     const own = count(step.runner, output, exitCode)
     if (own.failed > 0) {
-      console.log(`\n----- ${step.name} failed: the end of ${path.slice(ROOT.length)}\n${output.slice(-12_000)}\n-----`)
+      failures.push(`----- ${step.name} failed; all of it: ${path.slice(ROOT.length)}\n${failuresIn(output)}\n-----`)
+      console.log(`\n${failures.at(-1)}`)
     }
     counts.passed += own.passed
     counts.failed += own.failed
@@ -177,8 +195,10 @@ function row({ step, counts, seconds, ok }) {
 }
 
 async function main() {
-  const { values } = parseArgs({ options: { only: { type: 'string', default: '' }, list: { type: 'boolean' } } })
-  const steps = (await allSteps()).filter(({ name }) => name.includes(values.only))
+  const { values } = parseArgs({
+    options: { only: { type: 'string', default: '' }, all: { type: 'boolean', default: false }, list: { type: 'boolean' } },
+  })
+  const steps = (await allSteps(values.all)).filter(({ name }) => name.includes(values.only))
   if (values.list) {
     for (const { name } of steps) console.log(name)
     return
@@ -195,6 +215,7 @@ async function main() {
     console.log(row(outcome))
   }
 
+  for (const failure of failures) console.log(`\n${failure}`)
   const total = (/** @type {'passed' | 'failed' | 'skipped'} */ key) =>
     outcomes.reduce((sum, { counts }) => sum + counts[key], 0)
   console.log(`\n${' '.repeat(51)} passed failed skipped     time`)

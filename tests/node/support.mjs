@@ -140,8 +140,11 @@ export async function rawExchange(scope, port, data) {
   return client.received
 }
 
-/** Poll until `probe` gives something true, and return it. */
-export async function until(probe, what = 'the condition', milliseconds = 5000) {
+/**
+ * Poll until `probe` gives something true, and return it. The limit finds what hangs, also where Python is still starting
+ * on a machine that does other things; what has to be quick says so.
+ */
+export async function until(probe, what = 'the condition', milliseconds = 15_000) {
   const end = performance.now() + milliseconds
   for (;;) {
     const value = await probe()
