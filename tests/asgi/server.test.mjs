@@ -110,8 +110,7 @@ describe('two parsers', limits, () => {
     'chunked twice': post(`Transfer-Encoding: chunked, chunked\r\n`, '0\r\n\r\n'),
     'another coding': post('Transfer-Encoding: identity\r\n', 'hello'),
     'chunked not last': post('Transfer-Encoding: chunked, identity\r\n', '0\r\n\r\n'),
-    // RFC 9112, 2.2, allows what Node's parser did before its version 9 (Node 20.19).
-    ...(Number.parseInt(process.versions.llhttp, 10) < 9 ? {} : { 'a bare LF behind the request line': 'GET /body HTTP/1.1\nHost: h\r\n\r\n' }),
+    'a bare LF behind the request line': 'GET /body HTTP/1.1\nHost: h\r\n\r\n',
     'a bare LF behind a field': 'GET /body HTTP/1.1\r\nHost: h\nX-A: a\r\n\r\n',
     'a bare CR in a value': 'GET /body HTTP/1.1\r\nHost: h\r\nX-A: a\rX-B: b\r\n\r\n',
     'a space before the colon': 'GET /body HTTP/1.1\r\nHost: h\r\nX-A : a\r\n\r\n',

@@ -30,11 +30,6 @@ const EXTENSIONS = {
 }
 /** A target is visible ASCII (RFC 9112, 3.2). */
 const UNSAFE_TARGET = /[^\x21-\x7e]/
-/**
- * Whether Node's parser takes names that are none: before its version 9 (Node 20.19 has 8) it lets a space stand in them,
- * also before the colon, where the next reader may find `Transfer-Encoding` or `Content-Length`.
- */
-const TAKES_ANY_NAME = Number.parseInt(process.versions.llhttp ?? '9', 10) < 9
 
 /**
  * The head of a Request of ours. What a client would have added is added: Host from an absolute URL, and the length of
@@ -72,7 +67,6 @@ export function incomingHead(req, trust = null, allowed = -1) {
   const http2 = req.httpVersionMajor === 2
   const version = http2 ? '2' : req.httpVersion
   const sent = http2 ? plainHeaders(req.rawHeaders) : req.rawHeaders
-  if (TAKES_ANY_NAME && !http2) checkNames(sent)
   // The parser has checked what came from a real socket. An injected request (light-my-request, say) is anybody's.
   const headers = connection.parsed ? sent : flatOf(new Headers(sent))
   const peer = trust === null ? connection.peer : forwardedPeer(trust, connection, headers)
@@ -80,13 +74,6 @@ export function incomingHead(req, trust = null, allowed = -1) {
   const extensions = (tls === '' ? EXTENSIONS[version] : EXTENSIONS[version] | EXTENSION.TLS) & allowed
   const head = `${method}\0${target}\0${version}\0${peer}\0${root}\0${extensions}${tls}`
   return headers.length === 0 ? head : `${head}\0${headers.join('\0')}`
-}
-
-/** @param {string[]} rawHeaders */
-function checkNames(rawHeaders) {
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (!isToken(rawHeaders[i])) throw new TypeError('Invalid header name')
-  }
 }
 
 /**
