@@ -10,7 +10,7 @@ import { bytes, callJson, makeHandler, rawExchange, serve, sha256, temporaryFold
 
 /** A server for a whole `describe`; `build` gets the app of Express. */
 function site(build) {
-  const here = { url: '', port: 0, fetch: (path, init) => fetch(here.url + path, { signal: AbortSignal.timeout(10_000), ...init }) }
+  const here = { url: '', port: 0, fetch: (path, init) => fetch(here.url + path, { signal: AbortSignal.timeout(30_000), ...init }) }
   const app = express()
   // The default is 'development', where the error handler of Express sends stacks to the client.
   app.set('env', 'production')

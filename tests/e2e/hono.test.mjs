@@ -12,7 +12,7 @@ import { bytes, callJson, makeHandler, openSocket, rawExchange, sha256, until } 
 
 /** A server of Hono's for a whole `describe`. */
 function site(fetchFunction, options) {
-  const here = { url: '', port: 0, fetch: (path, init) => fetch(here.url + path, { signal: AbortSignal.timeout(10_000), ...init }) }
+  const here = { url: '', port: 0, fetch: (path, init) => fetch(here.url + path, { signal: AbortSignal.timeout(30_000), ...init }) }
   const server = createAdaptorServer({ fetch: fetchFunction, ...options })
   before(async () => {
     await once(server.listen(0, '127.0.0.1'), 'listening')

@@ -61,7 +61,7 @@ export function assertUnharmed(site) {
  * `enough(received)`. Ends with `(reset)` when the server did not close in order, `(open)` when it said nothing for
  * `patience` milliseconds and left the connection open.
  */
-export async function raw(port, data, { enough = () => false, end = false, patience = 1500 } = {}) {
+export async function raw(port, data, { enough = () => false, end = false, patience = 10_000 } = {}) {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
   let received = ''
   return new Promise((resolve) => {

@@ -22,16 +22,34 @@ async function longestDelay(work) {
   return { worst, ticks, result }
 }
 
-describe('the delay of a JavaScript timer', { timeout: 40_000 }, () => {
+/**
+ * Measures again while the result is over its limit: what else runs on the machine can only add to a delay, so one attempt
+ * that stays under it shows what the bridge costs. If Python held this thread up, every attempt would be over.
+ * @param {() => Promise<{ over: number, seen: string }>} measure `over`: by how many milliseconds
+ */
+async function assertUnder(measure, attempts = 6) {
+  const all = []
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    const { over, seen } = await measure()
+    if (over < 0) return
+    all.push(seen)
+  }
+  assert.fail(`over the limit every time: ${all.join('; ')}`)
+}
+
+describe('the delay of a JavaScript timer', { timeout: 60_000 }, () => {
   const handler = makeHandler({ after }, 'slow_app:app')
   test(`stays under ${limit} ms while an app runs time.sleep(2)`, async (t) => {
     await call(handler)
-    const idle = await longestDelay(() => sleep(500))
-    const busy = await longestDelay(() => call(handler, '/sleep?seconds=2&number=1'))
-    t.diagnostic(`longest delay: idle ${idle.worst.toFixed(1)} ms, busy ${busy.worst.toFixed(1)} ms`)
-    assert.equal(text(busy.result), '1')
-    assert.ok(busy.ticks > 2000 / (interval + limit), `${busy.ticks} ticks in 2 s`)
-    assert.ok(busy.worst < limit, `${busy.worst} ms (idle: ${idle.worst} ms)`)
+    await assertUnder(async () => {
+      const idle = await longestDelay(() => sleep(500))
+      const busy = await longestDelay(() => call(handler, '/sleep?seconds=2&number=1'))
+      const seen = `longest delay: idle ${idle.worst.toFixed(1)} ms, busy ${busy.worst.toFixed(1)} ms`
+      t.diagnostic(seen)
+      assert.equal(text(busy.result), '1')
+      // Too few of them: held up at the end, where no tick has told.
+      return { over: busy.ticks > 2000 / (interval + limit) ? busy.worst - limit : 2000, seen }
+    })
   })
 
   // These two keep a core busy, so the measure is another process that does: what it costs to share the machine is not
@@ -41,25 +59,31 @@ describe('the delay of a JavaScript timer', { timeout: 40_000 }, () => {
     test(`is that of any busy machine while an app runs ${what}`, async (t) => {
       await call(handler)
       const burn = 'const end = Date.now() + 1000; while (Date.now() < end);'
-      const control = await longestDelay(() => run(process.execPath, ['--eval', burn]))
-      const busy = await longestDelay(() => call(handler, `/${path}?seconds=1&number=1`))
-      t.diagnostic(`longest delay: control ${control.worst.toFixed(1)} ms, busy ${busy.worst.toFixed(1)} ms`)
-      assert.equal(text(busy.result), '1')
-      assert.ok(busy.worst < control.worst + limit, `${busy.worst} ms (control: ${control.worst} ms)`)
+      await assertUnder(async () => {
+        const control = await longestDelay(() => run(process.execPath, ['--eval', burn]))
+        const busy = await longestDelay(() => call(handler, `/${path}?seconds=1&number=1`))
+        const seen = `longest delay: control ${control.worst.toFixed(1)} ms, busy ${busy.worst.toFixed(1)} ms`
+        t.diagnostic(seen)
+        assert.equal(text(busy.result), '1')
+        return { over: busy.worst - control.worst - limit, seen }
+      })
     })
   }
 
   test('calling in is quick while the GIL is held: submitting takes no lock of Python', async (t) => {
     await call(handler)
-    const held = call(handler, '/hold?seconds=0.5')
-    await sleep(50)
-    const begun = performance.now()
-    const pending = Array.from({ length: 100 }, (_, number) => call(handler, `/?number=${number}`))
-    const took = performance.now() - begun
-    t.diagnostic(`100 requests submitted in ${took.toFixed(2)} ms`)
-    assert.ok(took < limit, `${took} ms`)
-    await held
-    const bodies = (await Promise.all(pending)).map(text)
-    assert.deepEqual(bodies, Array.from({ length: 100 }, (_, number) => String(number)))
+    await assertUnder(async () => {
+      const held = call(handler, '/hold?seconds=0.5')
+      await sleep(50)
+      const begun = performance.now()
+      const pending = Array.from({ length: 100 }, (_, number) => call(handler, `/?number=${number}`))
+      const took = performance.now() - begun
+      const seen = `100 requests submitted in ${took.toFixed(2)} ms`
+      t.diagnostic(seen)
+      await held
+      const bodies = (await Promise.all(pending)).map(text)
+      assert.deepEqual(bodies, Array.from({ length: 100 }, (_, number) => String(number)))
+      return { over: took - limit, seen }
+    })
   })
 })

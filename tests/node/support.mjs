@@ -89,7 +89,7 @@ export function serveApp({ before, after }, app, options) {
     port: 0,
     url: '',
     raw: (t, data) => rawExchange(t, site.port, data),
-    fetch: (path, init) => fetch(`${site.url}${path}`, { signal: AbortSignal.timeout(10_000), ...init }),
+    fetch: (path, init) => fetch(`${site.url}${path}`, { signal: AbortSignal.timeout(30_000), ...init }),
   }
   before(async () => {
     server.listen(0, '127.0.0.1')
