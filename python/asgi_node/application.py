@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from .http import Runner
-from .interface import Interface, adapt
+from .interface import Interface, adapt, release
 from .lifespan import Lifespan, Mode
 from .loading import enter, load_app
 
@@ -27,6 +27,7 @@ def open_application(
     docroot: str,
     factory: bool,
     interface: Interface,
+    wsgi_threads: int,
     lifespan: Mode,
     startup_timeout: float,
     cancel_on_disconnect: bool,
@@ -38,7 +39,7 @@ def open_application(
         context = contextvars.copy_context()
         context.run(enter, docroot)
         # On the loop's thread and inside the running loop: what the application makes at import belongs to this loop.
-        app = adapt(load_app(target, module, attribute, docroot, factory), interface)
+        app = adapt(load_app(target, module, attribute, docroot, factory, interface), interface, wsgi_threads)
         life = Lifespan(app, loop, lifespan, context)
         await life.startup(startup_timeout)
         return Runner(app, loop, context.copy(), life, cancel_on_disconnect)
@@ -53,7 +54,10 @@ def close_application(
 
     async def run() -> None:
         await runner.finish(timeout)
-        await runner.lifespan.shutdown(shutdown_timeout)
+        try:
+            await runner.lifespan.shutdown(shutdown_timeout)
+        finally:
+            release(runner.app)
 
     _tell(loop, run(), done)
 

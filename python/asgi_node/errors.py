@@ -15,6 +15,7 @@ AppErrorCode = Literal[
     "APP_NOT_CALLABLE",
     "MODULE_CONFLICT",
     "LOOP_NOT_AVAILABLE",
+    "WSGI_NOT_AVAILABLE",
     "LIFESPAN_STARTUP_FAILED",
     "LIFESPAN_SHUTDOWN_FAILED",
 ]
@@ -30,6 +31,7 @@ class AppLoadError(Exception):
     - ``APP_IMPORT_FAILED``: code of the application raised while it was imported, or while its factory ran
     - ``APP_NOT_CALLABLE``: there is an object, but it is not an ASGI application
     - ``MODULE_CONFLICT``: another handler's docroot, or Python itself, already provides a module of that name
+    - ``WSGI_NOT_AVAILABLE``: it is a WSGI application, and a2wsgi, which serves those, is not installed
 
     ``traceback`` is the Python traceback as text, without the frames of asgi_node and importlib; it is set
     when code of the application raised.

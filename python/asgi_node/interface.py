@@ -1,9 +1,9 @@
 """What kind of callable an application is, and how to call it as ASGI 3.
 
-ASGI 3 is one call, ``await app(scope, receive, send)``; ASGI 2 is two, ``await app(scope)(receive, send)``. An
-application is taken for ASGI 3 unless it is certainly something else (checklist 5, 6): the guess of other servers, "not
-a coroutine function, so ASGI 2", is wrong for a plain function that returns a coroutine, for partials and for decorated
-callables.
+ASGI 3 is one call, ``await app(scope, receive, send)``; ASGI 2 is two, ``await app(scope)(receive, send)``; WSGI is one
+that blocks, ``app(environ, start_response)``. An application is taken for ASGI 3 unless it is certainly something else
+(checklist 5, 6): the guess of other servers, "not a coroutine function, so ASGI 2", is wrong for a plain function that
+returns a coroutine, for partials and for decorated callables.
 """
 
 from __future__ import annotations
@@ -19,19 +19,36 @@ Send = Callable[[Any], Awaitable[None]]
 App = Callable[..., Any]
 ASGI3App = Callable[[Scope, Receive, Send], Any]
 
-Interface = Literal["auto", "asgi2", "asgi3"]
-Kind = Literal["asgi3", "asgi2", "factory", "wsgi", "other"]
+Interface = Literal["auto", "asgi2", "asgi3", "wsgi"]
+Kind = Literal["asgi3", "asgi2", "wsgi", "two", "factory", "other"]
+
+# What the two arguments of WSGI are called, by PEP 3333 and by frameworks.
+_ENVIRON = frozenset({"environ", "env", "environment"})
+_START_RESPONSE = frozenset({"start_response", "start_resp"})
+
+# Where a signature cannot be read (compiled classes): the classes whose __call__ is WSGI.
+_WSGI_CLASSES = frozenset(
+    {
+        "bottle.Bottle",
+        "django.core.handlers.wsgi.WSGIHandler",
+        "falcon.app.App",
+        "flask.app.Flask",
+        "pyramid.router.Router",
+        "werkzeug.middleware.dispatcher.DispatcherMiddleware",
+    }
+)
 
 
 def classify(app: App) -> Kind:
     """What `app` can be called with: three arguments, or for certain something else.
 
-    ``asgi3`` is also the answer for everything that cannot be inspected, such as a callable written in C.
+    ``asgi3`` is also the answer for everything that cannot be inspected, such as a callable written in C. ``two`` takes
+    two arguments that are not called as those of WSGI are: that may be it.
     """
     try:
         signature = inspect.signature(app)
     except (TypeError, ValueError):
-        return "asgi3"
+        return "wsgi" if _is_known_wsgi(app) else "asgi3"
     if _accepts(signature, 3):
         return "asgi3"
     if _accepts(signature, 1):
@@ -39,20 +56,37 @@ def classify(app: App) -> Kind:
     if _accepts(signature, 0):
         return "factory"
     if _accepts(signature, 2) and not is_coroutine_function(app):
-        return "wsgi"
+        first, second = list(signature.parameters)[:2]
+        return "wsgi" if first in _ENVIRON and second in _START_RESPONSE else "two"
     return "other"
 
 
-def adapt(app: App, interface: Interface = "auto") -> ASGI3App:
+def adapt(app: App, interface: Interface = "auto", wsgi_threads: int | None = None) -> ASGI3App:
     """`app` as a callable that returns a coroutine for (scope, receive, send).
 
-    `app` itself where it is that already, so that a request costs no extra frame. `interface` overrides the guess.
+    `app` itself where it is that already, so that a request costs no extra frame. `interface` overrides the guess. One
+    of WSGI becomes an instance of `asgi_node.wsgi.WSGI` with so many threads (default 10), which `release` ends.
+
+    Raises `AppLoadError` with the code WSGI_NOT_AVAILABLE where a2wsgi is not installed.
     """
-    if interface == "asgi2" or (interface == "auto" and classify(app) == "asgi2"):
+    kind = classify(app) if interface == "auto" else interface
+    if kind == "wsgi":
+        from .wsgi import THREADS, WSGI
+
+        return WSGI(app, THREADS if wsgi_threads is None else wsgi_threads)
+    if kind == "asgi2":
         return _from_asgi2(app)
     if is_coroutine_function(app):
         return app
     return _from_awaitable(app)
+
+
+def release(adapted: ASGI3App) -> None:
+    """Let go of what `adapt` made for an application: the threads of one of WSGI."""
+    from .wsgi import WSGI
+
+    if isinstance(adapted, WSGI):
+        adapted.close()
 
 
 def is_coroutine_function(app: App) -> bool:
@@ -63,6 +97,12 @@ def is_coroutine_function(app: App) -> bool:
         return True
     # A class is called through its metaclass and gives an instance, whatever its own __call__ is.
     return not inspect.isclass(app) and inspect.iscoroutinefunction(getattr(app, "__call__", None))  # noqa: B004
+
+
+def _is_known_wsgi(app: App) -> bool:
+    """Whether a framework's own WSGI ``__call__`` would be called, and not one that a subclass has put in its place."""
+    owner = next((base for base in type(app).__mro__ if "__call__" in base.__dict__), type)
+    return f"{owner.__module__}.{owner.__qualname__}" in _WSGI_CLASSES
 
 
 def _accepts(signature: inspect.Signature, count: int) -> bool:
@@ -90,6 +130,9 @@ def _is_double_callable(app: App) -> bool:
         return True
 
 
+_OTHERWISE = "If it is none of ASGI 3, say what it is by the option `interface`: 'asgi2' or 'wsgi'"
+
+
 def _from_asgi2(app: App) -> ASGI3App:
     async def asgi2(scope: Scope, receive: Receive, send: Send) -> Any:
         # The version tells the application which of the two it is served as. A copy: our caller may keep its scope.
@@ -101,11 +144,15 @@ def _from_asgi2(app: App) -> ASGI3App:
 
 def _from_awaitable(app: App) -> ASGI3App:
     async def asgi3(scope: Scope, receive: Receive, send: Send) -> Any:
-        result = app(scope, receive, send)
+        try:
+            result = app(scope, receive, send)
+        except TypeError as error:
+            error.add_note(f"asgi-node called the application with (scope, receive, send). {_OTHERWISE}")
+            raise
         if not inspect.isawaitable(result):
             raise TypeError(
                 f"the application returned {type(result).__name__}, which cannot be awaited: an ASGI application is "
-                "`async def app(scope, receive, send)`, or returns a coroutine"
+                f"`async def app(scope, receive, send)`, or returns a coroutine. {_OTHERWISE}"
             )
         return await result
 

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from . import isolation
 from .errors import AppLoadError
-from .interface import classify
+from .interface import Interface, classify, is_coroutine_function
 from .load_hints import (
     describe,
     looked_in,
@@ -33,11 +33,19 @@ App = Callable[..., Any]
 DEFAULT_ATTRIBUTE = "app"
 
 
-def load_app(target: str | None, module: str | None, attribute: str | None, docroot: str, factory: bool) -> App:
+def load_app(
+    target: str | None,
+    module: str | None,
+    attribute: str | None,
+    docroot: str,
+    factory: bool,
+    interface: Interface = "auto",
+) -> App:
     """The application that `target` names, as ``'package.module:attribute.attribute'``, or `module` and `attribute`.
 
     Without an attribute it is ``app``. `docroot` is put first on ``sys.path`` (moved there, if it is on it already).
-    With `factory` what is named is called without arguments, and the application is what it returns.
+    With `factory` what is named is called without arguments, and the application is what it returns. `interface` says
+    how it will be called, and so what it has to take.
 
     Raises `AppLoadError`, and nothing else, whatever the application's code does.
     """
@@ -60,7 +68,7 @@ def load_app(target: str | None, module: str | None, attribute: str | None, docr
     found = _attribute_of(_import_module(owner, module, written), module, attribute, written)
     if factory:
         found = _call_factory(owner, found, written)
-    return _checked(found, written, factory)
+    return _checked(found, written, factory, interface)
 
 
 def enter(docroot: str) -> None:
@@ -164,7 +172,7 @@ def _call_factory(owner: isolation.Docroot, factory: Any, written: str) -> Any:
         raise _import_failed(f"the factory {written!r} failed: {describe(error)}", error) from error
 
 
-def _checked(app: Any, written: str, factory: bool) -> App:
+def _checked(app: Any, written: str, factory: bool, interface: Interface) -> App:
     subject = f"what the factory {written!r} returned" if factory else repr(written)
     if inspect.iscoroutine(app):
         app.close()  # else Python warns, later and elsewhere, that nobody awaited it
@@ -172,16 +180,25 @@ def _checked(app: Any, written: str, factory: bool) -> App:
         _not_callable(f"{subject} is a coroutine: {advice}")
     if not callable(app):
         _not_callable(f"{subject} is {_kind(app)}, which cannot be called, so it is no ASGI application")
+    if interface == "wsgi":
+        _check_wsgi(app, subject)
+        return app  # type: ignore[no-any-return]
     match classify(app):
         case "factory":
             _not_callable(
                 f"{subject} is {_kind(app)}, which takes no arguments; an ASGI application takes (scope, receive, "
                 "send). If it makes the application, set `factory: true`"
             )
-        case "wsgi":
+        case "wsgi" if interface != "auto":
             _not_callable(
-                f"{subject} is {_kind(app)}, which takes two arguments: that is WSGI (Flask, Bottle, Pyramid), not "
-                "ASGI. Wrap it, for example in a2wsgi.WSGIMiddleware"
+                f"{subject} is {_kind(app)}, which is a WSGI application, but the option `interface` says "
+                f"{interface!r}: leave it out, or set it to 'wsgi'"
+            )
+        case "two":
+            _not_callable(
+                f"{subject} is {_kind(app)}, which takes two arguments; an ASGI application takes (scope, receive, "
+                "send), a WSGI application (environ, start_response). If it is one of WSGI, set the option `interface` "
+                "to 'wsgi'"
             )
         case "other":
             _not_callable(
@@ -189,6 +206,20 @@ def _checked(app: Any, written: str, factory: bool) -> App:
                 f"{inspect.signature(app)}"
             )
     return app  # type: ignore[no-any-return]
+
+
+def _check_wsgi(app: App, subject: str) -> None:
+    """Refuse what cannot be a WSGI application, although it was called one."""
+    says = "but the option `interface` says 'wsgi'"
+    if is_coroutine_function(app):
+        _not_callable(f"{subject} is {_kind(app)}, which is async, {says}: leave it out for an ASGI application")
+    try:
+        inspect.signature(app).bind(None, None)
+    except TypeError:
+        signature = inspect.signature(app)
+        _not_callable(f"{subject} is {_kind(app)}, which takes {signature}, {says}: WSGI is (environ, start_response)")
+    except ValueError:
+        pass  # written in C: call it and see
 
 
 def _not_callable(message: str) -> NoReturn:

@@ -8,6 +8,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from flask import Flask
 
 from asgi_node.interface import Interface, adapt, classify, is_coroutine_function
 
@@ -205,7 +206,10 @@ def test_what_is_neither() -> None:
     def wsgi(environ: Any, start_response: Any) -> list[bytes]:
         return []
 
-    cases: dict[str, Callable[..., Any]] = {"factory": NoArguments, "wsgi": wsgi}
+    def maybe_wsgi(request: Any, response: Any) -> list[bytes]:
+        return []
+
+    cases: dict[str, Callable[..., Any]] = {"factory": NoArguments, "wsgi": wsgi, "two": maybe_wsgi}
     assert {kind: classify(app) for kind, app in cases.items()} == {kind: kind for kind in cases}
     assert classify(lambda: plain) == "factory"
     for app in (OneArgument, TakesFour(), one, two):
@@ -219,8 +223,91 @@ def test_what_cannot_be_inspected_is_asgi3() -> None:
 def test_a_sync_function_that_returns_nothing_says_so() -> None:
     def forgot_async(scope: Any, receive: Any, send: Any) -> None: ...
 
-    with pytest.raises(TypeError, match="returned NoneType, which cannot be awaited"):
+    with pytest.raises(TypeError, match=r"returned NoneType, which cannot be awaited.*option `interface`"):
         serve(forgot_async)
+
+
+def wsgi_function(environ: Any, start_response: Any) -> list[bytes]:
+    return []
+
+
+class WSGIInstance:
+    def __call__(self, env: Any, start_response: Any) -> list[bytes]:
+        return []
+
+    def wsgi_app(self, environ: Any, start_response: Any) -> list[bytes]:
+        return []
+
+
+class WSGIClass:
+    """PEP 3333 has this form too: its instance is the iterable."""
+
+    def __init__(self, environ: Any, start_response: Any) -> None: ...
+
+
+def django_wsgi() -> Any:
+    from django.core.handlers.wsgi import WSGIHandler
+
+    return object.__new__(WSGIHandler)  # its __init__ wants settings
+
+
+def wrapped_flask() -> Any:
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    return ProxyFix(Flask("wrapped"))
+
+
+WSGI_APPS: dict[str, Any] = {
+    "function": wsgi_function,
+    "decorated": decorated(wsgi_function),
+    "partial": functools.partial(lambda extra, environ, start_response: [], "extra"),
+    "instance": WSGIInstance(),
+    "method": WSGIInstance().wsgi_app,
+    "class": WSGIClass,
+    "Flask": Flask("flask"),
+    "Flask in middleware": wrapped_flask(),
+    "Django": django_wsgi(),
+}
+
+
+@pytest.mark.parametrize("name", WSGI_APPS)
+def test_asgi_5_wsgi_is_detected(name: str) -> None:
+    assert classify(WSGI_APPS[name]) == "wsgi"
+
+
+def test_asgi_6_nothing_of_asgi_is_taken_for_wsgi() -> None:
+    class AsyncFlask(Flask):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # type: ignore[override]
+            await plain(scope, receive, send)
+
+    class OpaqueFlask(Flask):
+        """What Flask is, but not what is called."""
+
+        __signature__ = "nonsense"
+
+        def __call__(self, *args: Any) -> Any:
+            return plain(*args)
+
+    async def awaited(environ: Any, start_response: Any) -> None: ...
+    def with_more(environ: Any, start_response: Any, more: Any = None) -> Any: ...
+
+    expected = {AsyncFlask("a"): "asgi3", OpaqueFlask("o"): "asgi3", with_more: "asgi3", awaited: "other"}
+    assert {app: classify(app) for app in expected} == expected
+
+
+def test_a_known_wsgi_class_that_cannot_be_inspected() -> None:
+    class Compiled(Flask):
+        __signature__ = "nonsense"
+
+    assert classify(Compiled("compiled")) == "wsgi"
+
+
+def test_a_call_that_does_not_fit_names_the_option() -> None:
+    hidden = Flask("hidden")
+
+    with pytest.raises(TypeError) as caught:
+        serve(lambda *args: hidden(*args))  # noqa: PLW0108 (the stars are the point)
+    assert "option `interface`" in "".join(caught.value.__notes__)
 
 
 def test_is_coroutine_function_of_a_class_is_false() -> None:

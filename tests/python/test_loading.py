@@ -24,7 +24,7 @@ from asgi_node.loading import load_app
 options = json.loads(sys.argv[2])
 named = [options.get(name) for name in ("app", "module", "attribute")]
 try:
-    app = load_app(*named, sys.argv[1], options.get("factory", False))
+    app = load_app(*named, sys.argv[1], options.get("factory", False), options.get("interface", "auto"))
     print(json.dumps({{"ok": repr(app), "module": getattr(app, "__module__", None), "path0": sys.path[0]}}))
 except AppLoadError as error:
     print(json.dumps({{"code": error.code, "message": error.message, "traceback": error.traceback}}))
@@ -99,6 +99,7 @@ def make(): return app
 async def make_async(): return app
 def make_none(): return None
 def make_wsgi(): return lambda environ, start_response: []
+def make_two(): return lambda one, another: []
 def needs(settings): return app
 def broken(): import no_such_library
 def leaves(): raise SystemExit(3)
@@ -116,13 +117,14 @@ class Application:
         "APP_NOT_CALLABLE", tmp_path, "main:make_async", factory=True
     )
     assert "returned is None" in fails("APP_NOT_CALLABLE", tmp_path, "main:make_none", factory=True)
-    assert "a2wsgi" in fails("APP_NOT_CALLABLE", tmp_path, "main:make_wsgi", factory=True)
+    assert "ok" in load(tmp_path, "main:make_wsgi", factory=True)
+    assert "`interface` to 'wsgi'" in fails("APP_NOT_CALLABLE", tmp_path, "main:make_two", factory=True)
     message = fails("APP_NOT_CALLABLE", tmp_path, "main:needs", factory=True)
     assert "missing a required argument: 'settings'" in message
     assert "leave out `factory: true`" in fails("APP_NOT_CALLABLE", tmp_path, "main:app", factory=True)
     message = fails("APP_IMPORT_FAILED", tmp_path, "main:broken", factory=True)
     assert "the factory 'main:broken' failed: ModuleNotFoundError: No module named 'no_such_library'" in message
-    assert 'main.py", line 8, in broken' in message
+    assert 'main.py", line 9, in broken' in message
     assert "sys.exit(3)" in fails("APP_IMPORT_FAILED", tmp_path, "main:leaves", factory=True)
 
 
@@ -233,13 +235,45 @@ def test_a_missing_module_is_the_application_s_own_when_it_asked_for_it(tmp_path
         ("class A: ...\napp = A()", "is an instance of main.A"),
         ("async def make(): ...\napp = make()", "is a coroutine: give the function, uncalled"),
         ("async def app(scope): ...", "its signature is (scope)"),
-        ("def app(environ, start_response): ...", "the function app, which takes two arguments: that is WSGI"),
+        ("def app(request, response): ...", "If it is one of WSGI, set the option `interface` to 'wsgi'"),
         ("def app(a, b, c, d): ...", "cannot be called with (scope, receive, send): its signature is (a, b, c, d)"),
     ],
 )
 def test_not_callable(tmp_path: Path, text: str, message: str) -> None:
     write(tmp_path, {"main.py": text})
     assert message in fails("APP_NOT_CALLABLE", tmp_path, "main:app")
+
+
+@pytest.mark.parametrize(
+    ("interface", "text", "message"),
+    [
+        ("wsgi", "async def app(scope, receive, send): ...", "is the function app, which is async"),
+        ("wsgi", "def app(scope): ...", "takes (scope), but the option `interface` says 'wsgi'"),
+        (
+            "asgi3",
+            "def app(environ, start_response): ...",
+            "is a WSGI application, but the option `interface` says 'asgi3'",
+        ),
+        (
+            "asgi2",
+            "def app(environ, start_response): ...",
+            "is a WSGI application, but the option `interface` says 'asgi2'",
+        ),
+    ],
+)
+def test_the_interface_option_contradicts_what_is_there(
+    tmp_path: Path, interface: str, text: str, message: str
+) -> None:
+    write(tmp_path, {"main.py": text})
+    assert message in fails("APP_NOT_CALLABLE", tmp_path, "main:app", interface=interface)
+
+
+@pytest.mark.parametrize(
+    "text", ["def app(one, other): ...", "def app(*args): ...", "app = type('C', (), {'__call__': max})()"]
+)
+def test_what_may_be_wsgi_is_taken_for_it_when_the_option_says_so(tmp_path: Path, text: str) -> None:
+    write(tmp_path, {"main.py": text})
+    assert "ok" in load(tmp_path, "main:app", interface="wsgi")
 
 
 def test_a_file_that_is_hidden_by_the_standard_library(tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ impl Application {
                     &config.docroot,
                     config.factory,
                     &config.interface,
+                    config.wsgi_threads,
                     &config.lifespan,
                     seconds(config.startup_timeout),
                     config.cancel_on_disconnect,

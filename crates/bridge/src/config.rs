@@ -20,9 +20,12 @@ pub struct Config {
     /// Whether the attribute is called to get the app.
     #[serde(default)]
     pub factory: bool,
-    /// Which ASGI the app speaks: `auto`, `asgi2` or `asgi3`.
+    /// What the app speaks: `auto`, `asgi2`, `asgi3` or `wsgi`.
     #[serde(default = "auto")]
     pub interface: String,
+    /// Requests that a WSGI app works on at once.
+    #[serde(default = "ten")]
+    pub wsgi_threads: u32,
     /// `auto`, `asyncio` or `uvloop`.
     #[serde(default = "auto")]
     pub r#loop: String,
@@ -64,4 +67,8 @@ impl Config {
 
 fn auto() -> String {
     "auto".into()
+}
+
+fn ten() -> u32 {
+    10
 }

@@ -57,6 +57,8 @@ export type PythonErrorCode =
   | 'LIFESPAN_SHUTDOWN_FAILED'
   /** uvloop was asked for and is not installed. */
   | 'LOOP_NOT_AVAILABLE'
+  /** The app is one of WSGI, and a2wsgi, which serves those, is not installed: the message has the command. */
+  | 'WSGI_NOT_AVAILABLE'
   /** `handleRequestSync` was called from within a callback that Python's answer is being delivered to. */
   | 'SYNC_REENTRANT'
   /** The request cannot be sent as it is, or its body has been used. */

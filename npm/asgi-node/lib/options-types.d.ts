@@ -17,10 +17,13 @@ export interface PythonHandlerOptions {
   /** The attribute is a function that makes the app. Default false. */
   factory?: boolean
   /**
-   * Which ASGI the app speaks. `'auto'`: ASGI 3, unless it is certainly a double callable of ASGI 2; a plain function that
-   * returns a coroutine is ASGI 3. Default 'auto'.
+   * What the app speaks. `'auto'`: ASGI 3, unless it is certainly a double callable of ASGI 2, or certainly one of WSGI: it
+   * takes `(environ, start_response)`, as Flask's and Django's do. A plain function that returns a coroutine is ASGI 3.
+   * `'wsgi'` wants the Python package a2wsgi, else WSGI_NOT_AVAILABLE: see docs/python.md. Default 'auto'.
    */
-  interface?: 'auto' | 'asgi2' | 'asgi3'
+  interface?: 'auto' | 'asgi3' | 'asgi2' | 'wsgi'
+  /** Requests that a WSGI app works on at once, each on a thread of its own; others wait. 1 to 1024. Default 10. */
+  wsgiThreads?: number
   /** An interpreter: its path or a command name. Default: found, see the README. Not together with `venv`. */
   python?: string
   /** The folder of a virtual environment. */

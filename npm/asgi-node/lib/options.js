@@ -43,6 +43,13 @@ const count = (value, name) => {
   }
 }
 
+/** More threads than this are a mistake: each has a stack. @type {Check} */
+const threads = (value, name) => {
+  if (!Number.isInteger(value) || Number(value) < 1 || Number(value) > 1024) {
+    throw wrong(name, 'an integer from 1 to 1024', value)
+  }
+}
+
 /** @type {Check} */
 const size = (value, name) => {
   if (value !== Infinity && (!Number.isSafeInteger(value) || Number(value) < 0)) {
@@ -93,7 +100,8 @@ const CHECKS = {
   attribute: string,
   docroot: string,
   factory: boolean,
-  interface: oneOf(['auto', 'asgi2', 'asgi3']),
+  interface: oneOf(['auto', 'asgi3', 'asgi2', 'wsgi']),
+  wsgiThreads: threads,
   python: string,
   venv: string,
   loop: oneOf(['auto', 'asyncio', 'uvloop']),
@@ -138,6 +146,7 @@ export function checkOptions(options) {
     app: appOf(options),
     factory: options.factory ?? false,
     interface: options.interface ?? 'auto',
+    wsgiThreads: options.wsgiThreads ?? 10,
     docroot,
     loop: options.loop ?? 'auto',
     lifespan: options.lifespan ?? 'auto',
