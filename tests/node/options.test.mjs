@@ -38,6 +38,7 @@ describe('options', () => {
       cancelOnDisconnect: false,
       maxBodySize: Infinity,
       trust: null,
+      signal: undefined,
       websocket: {
         maxPayload: 16 * 1024 * 1024,
         maxQueue: 32,
