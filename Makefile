@@ -15,6 +15,7 @@ export PYTHON
 PLATFORM := npm/linux-x64-gnu
 ADDON := $(PLATFORM)/addon.node
 LOADER := $(PLATFORM)/loader.node
+BRIDGE := python/asgi_node/_native.abi3.so
 BINDING := npm/asgi-node/lib/binding.d.ts
 RUST := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
 
@@ -26,7 +27,7 @@ help: ## list these commands
 demo: build ## build all that is needed, then serve examples/fastapi on 127.0.0.1:$(PORT)
 	@VIRTUAL_ENV=$(CURDIR)/.venv PORT=$(PORT) exec node examples/fastapi/server.mjs
 
-build: .venv/.stamp node_modules/.stamp $(ADDON) $(LOADER) ## the native files, next to the npm packages
+build: .venv/.stamp node_modules/.stamp $(ADDON) $(LOADER) $(BRIDGE) ## the native files, next to the packages
 
 test: build venvs nodes ## every test, with each Node and each Python version
 	@node scripts/test.mjs $(if $(ONLY),--only '$(ONLY)')
@@ -53,7 +54,7 @@ lock: .venv/.stamp ## choose newer versions of what the development environment 
 	@scripts/lock.sh
 
 clean: ## remove what builds and tests wrote
-	rm -rf build target $(ADDON) $(LOADER) npm/*/python .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build target $(ADDON) $(LOADER) $(BRIDGE) npm/*/python .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 distclean: clean ## and the virtual environments and npm packages
 	rm -rf .venv .venvs node_modules tests/nodes/node_modules
@@ -83,6 +84,11 @@ tests/nodes/node_modules/.stamp: tests/nodes/package-lock.json | tools
 $(ADDON): $(RUST) node_modules/.stamp | tools
 	@echo 'addon …'
 	@scripts/build.sh addon $@
+
+# After the addon, of which it is a part: most of it is compiled already.
+$(BRIDGE): $(RUST) $(ADDON) | tools
+	@echo 'bridge …'
+	@scripts/build.sh bridge $@
 
 $(LOADER): $(wildcard crates/loader/src/*.rs crates/loader/Cargo.toml crates/loader/build.rs) Cargo.lock node_modules/.stamp | tools
 	@echo 'loader …'

@@ -1,7 +1,27 @@
-"""The bridge, in Rust. Host-neutral: Node and the test client drive it alike."""
+"""The bridge, in Rust. Host-neutral: Node and the test client drive it alike.
 
-from collections.abc import Callable, Coroutine
-from typing import Any, final
+What Node drives is `Drain` and the exchanges; `Host`, `Call`, `Outlet` and `HostEvent` are for hosts in Python, which
+use them through `asgi_node.host`.
+"""
+
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from types import TracebackType
+from typing import Any, Literal, Self, final, type_check_only
+
+__all__ = [
+    "Call",
+    "ClientDisconnected",
+    "Drain",
+    "Host",
+    "HostEvent",
+    "HttpExchange",
+    "Outlet",
+    "Receive",
+    "Sending",
+    "Sent",
+    "WebSocketExchange",
+    "__version__",
+]
 
 __version__: str
 
@@ -14,12 +34,15 @@ class Drain:
 
     def fileno(self) -> int: ...
     def bind(self, event_loop: Any) -> None: ...
-    def flush(self) -> None: ...
-    def __call__(self) -> None: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> None: ...
 
 @final
 class HttpExchange:
     """One HTTP request and its response."""
+
+    @property
+    def id(self) -> int:
+        """The host's number for it."""
 
     def receive(self) -> Coroutine[Any, Any, dict[str, Any]]: ...
     def send(self, event: dict[str, Any]) -> Coroutine[Any, Any, None]: ...
@@ -31,8 +54,187 @@ class HttpExchange:
 class WebSocketExchange:
     """One WebSocket."""
 
+    @property
+    def id(self) -> int:
+        """The host's number for it."""
+
     def receive(self) -> Coroutine[Any, Any, dict[str, Any]]: ...
     def send(self, event: dict[str, Any]) -> Coroutine[Any, Any, None]: ...
     def on_disconnect(self, callback: Callable[[], object]) -> None: ...
     def retire(self) -> None: ...
     def finish(self, message: str | None = None, traceback: str | None = None) -> bool: ...
+
+@type_check_only
+class _Awaitable:
+    """What all our awaitables are to those who ask: coroutines."""
+
+    def __await__(self) -> Generator[Any, Any, Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __next__(self) -> Any: ...
+    def send(self, value: Any) -> Any: ...
+    def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None) -> Any: ...
+    def close(self) -> None: ...
+
+@final
+class Receive(_Awaitable):
+    """One call of ``receive()``."""
+
+@final
+class Sending(_Awaitable):
+    """One call of ``send()`` that waits for the host to take its bytes."""
+
+@final
+class Sent(_Awaitable):
+    """The result of every ``send()`` that had nothing to wait for."""
+
+@final
+class Host:
+    """One application on one event loop, and where requests go in. `asgi_node.host.AppHost` is made of it."""
+
+    def __new__(cls) -> Self: ...
+    @property
+    def drain(self) -> Drain:
+        """For the loop's thread: ``drain.bind(loop)``, then ``loop.add_reader(drain.fileno(), drain)``."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests whose application has not returned."""
+
+    def serve(
+        self,
+        runner: Any,
+        *,
+        root_path: str = "",
+        root_path_stripped: bool = False,
+        high_water_mark: int = 65_536,
+        max_queue: int = 128,
+        max_concurrency: int = 65_536,
+    ) -> None:
+        """Serve what this `asgi_node.http.Runner` runs. On the loop's thread, after the application's start-up."""
+
+    def submit(
+        self,
+        call: Call,
+        head: bytes,
+        body: bytes,
+        *,
+        body_follows: bool = False,
+        expects_continue: bool = False,
+        is_websocket: bool = False,
+    ) -> None:
+        """Send a request into the application; `head` is made by `asgi_node.host.head`.
+
+        Raises RuntimeError where nothing is served, and ValueError for a malformed head.
+        """
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        """Call it on the event loop's thread, behind all requests that were submitted before."""
+
+    def refuse(self) -> None:
+        """Refuse requests from now on."""
+
+    def release(self) -> None:
+        """Let go of the application and of what is queued: the event loop no longer watches `drain`."""
+
+@final
+class Call:
+    """One request, from the side of whoever sent it. All its methods can be called on any thread, and none blocks but
+    the two that wait; these let other threads run Python meanwhile."""
+
+    def __new__(cls, outlet: Outlet | None = None) -> Self: ...
+    @property
+    def id(self) -> int:
+        """Its number: that of the exchange that the application's ``receive`` and ``send`` belong to."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the application's task has ended."""
+
+    def wait_for_news(self, timeout: float | None = None) -> bool:
+        """Wait for events or for the end of the application's task, at most `timeout` seconds. Whether either came."""
+
+    def wait_for_end(self, timeout: float | None = None) -> bool:
+        """Wait for the end of the application's task, at most `timeout` seconds. Whether it came."""
+
+    def take_events(self) -> list[HostEvent]:
+        """Take the events that are there."""
+
+    def taken(self, weight: int) -> None:
+        """An event of this `HostEvent.weight` is used up: the application may send as many bytes again."""
+
+    def push(self, chunk: bytes, last: bool = False) -> bool:
+        """Add request body. False: stop until an event ``resume``."""
+
+    def message(self, data: str | bytes) -> bool:
+        """Add a message to a WebSocket. False: stop until an event ``resume``."""
+
+    def close(self, code: int, reason: str = "") -> None:
+        """The client closes its WebSocket: no event follows."""
+
+    def half_close(self) -> None:
+        """The client closes its side and still reads."""
+
+    def disconnect(self) -> None:
+        """The client leaves: the application gets its disconnect, and no event follows."""
+
+    def end(self) -> None:
+        """The application's task has ended. Called by the runner."""
+
+@final
+class HostEvent:
+    """One thing that a client is told. Which attributes say something depends on its kind; the others are empty."""
+
+    @property
+    def kind(
+        self,
+    ) -> Literal[
+        "start",
+        "body",
+        "file",
+        "failed",
+        "resume",
+        "continue",
+        "early_hint",
+        "accept",
+        "text",
+        "bytes",
+        "close",
+    ]:
+        """``start``: `status`, `headers`, `data` (the first piece of the body). ``body``: `data`, with the trailers in
+        `headers` when it is the last. ``file``: `range`. ``failed``: `text` (why), `data` (its code), `traceback`, and
+        `status` 1 when the response had begun. ``early_hint``: `headers`. ``accept``: `text` (the sub-protocol),
+        `headers`. ``text``: `text`. ``bytes``: `data`. ``close``: `status` (the code), `text` (the reason).
+        ``resume``, ``continue``: the body may go on."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]: ...
+    @property
+    def data(self) -> bytes: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def traceback(self) -> str: ...
+    @property
+    def range(self) -> tuple[int, int, int] | None:
+        """A file's descriptor, which is the receiver's to close, the offset and the length of the range."""
+
+    @property
+    def weight(self) -> int:
+        """The bytes to give to `Call.taken`."""
+
+    @property
+    def last(self) -> bool:
+        """Whether no event follows."""
+
+@final
+class Outlet:
+    """Where calls tell an asyncio loop of news: ``loop.add_reader(outlet.fileno(), …)``, and `take` there."""
+
+    def __new__(cls) -> Self: ...
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when there is news."""
+
+    def take(self) -> list[int]:
+        """The numbers of the calls that have news, some perhaps twice; the descriptor is silent then."""

@@ -48,7 +48,8 @@ def choose(wanted: str, deepbind: bool) -> tuple[str, str]:
     return "uvloop", "uvloop is installed"
 
 
-def _new_loop(kind: str) -> asyncio.AbstractEventLoop:
+def new_loop(kind: str) -> asyncio.AbstractEventLoop:
+    """A loop of this kind, or asyncio's where uvloop does not work."""
     if kind == "uvloop":
         from .subprocesses import uvloop_class
 
@@ -64,7 +65,7 @@ def run(drain: Drain, kind: str) -> None:
 
     The loop is everybody's: an application that stops it, or whose callback calls ``sys.exit``, does not end it.
     """
-    loop = _new_loop(kind)
+    loop = new_loop(kind)
     asyncio.set_event_loop(loop)
     drain.bind(loop)
     loop.add_reader(drain.fileno(), drain)

@@ -111,7 +111,8 @@ impl Application {
         }
     }
 
-    fn new(config: &Config, event_loop: Arc<EventLoop>, runner: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+    /// An app that is up already: what `runner`, a `Runner` of `asgi_node.http`, runs.
+    pub(crate) fn new(config: &Config, event_loop: Arc<EventLoop>, runner: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
         Ok(Arc::new(Self {
             event_loop,
             starter: runner.getattr("start")?.unbind(),

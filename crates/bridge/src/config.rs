@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What a handler's options say about its app.
-#[derive(Debug, Clone, serde::Deserialize)]
+#[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
     /// `module:attribute`, or `None` when `module` and `attribute` are given.

@@ -5,8 +5,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::RawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use asgi_node_core::{Exchange, Inbox, Notify, RequestHead};
 use parking_lot::Mutex;
@@ -72,6 +72,11 @@ impl EventLoop {
     /// Queues a request; gives it back when the queue is full.
     pub(crate) fn offer(&self, message: Message) -> Result<(), Message> {
         self.inbox.offer(message)
+    }
+
+    /// Refuses everything from now on: the loop has ended.
+    pub(crate) fn close(&self) {
+        drop(self.inbox.close());
     }
 
     /// Runs something on the loop's thread. Dropped if the loop has ended.
@@ -186,6 +191,20 @@ impl LoopSide {
     }
 }
 
+/// Sends the starts that were held for a body which did not come in time. Weak: a loop that has ended is let go.
+#[pyclass(frozen)]
+#[derive(Debug)]
+struct Flush(Weak<LoopSide>);
+
+#[pymethods]
+impl Flush {
+    fn __call__(&self, py: Python<'_>) {
+        if let Some(side) = self.0.upgrade() {
+            side.flush(py);
+        }
+    }
+}
+
 /// What a waiting exchange is known by.
 fn key(core: &Arc<Exchange>) -> usize {
     Arc::as_ptr(core).addr()
@@ -215,18 +234,13 @@ impl Drain {
             event_loop: event_loop.clone().unbind(),
             create_future: event_loop.getattr("create_future")?.unbind(),
             call_soon: event_loop.getattr("call_soon")?.unbind(),
-            flush: slf.getattr("flush")?.unbind(),
+            flush: Py::new(slf.py(), Flush(Arc::downgrade(&slf.get().side)))?.into_any(),
         };
         slf.get()
             .side
             .bound
             .set(slf.py(), bound)
             .map_err(|_| pyo3::exceptions::PyRuntimeError::new_err("this Drain already serves a loop"))
-    }
-
-    /// Sends the starts that were held for a body which did not come in time.
-    fn flush(&self, py: Python<'_>) {
-        self.side.flush(py);
     }
 
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {

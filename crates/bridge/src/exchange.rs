@@ -231,6 +231,12 @@ fn no_response(progress: &Progress) -> Error {
 
 #[pymethods]
 impl HttpExchange {
+    /// The host's number for it.
+    #[getter]
+    fn id(&self) -> u32 {
+        self.core.id()
+    }
+
     /// The ASGI `receive` of this request.
     fn receive(slf: Py<Self>) -> Receive {
         Receive::new(Party::Http(slf))

@@ -4,7 +4,7 @@
 //! serves it), `scope`, `exchange`, `receive`, `send`
 //! (what the app sees), `outgoing` (the body on its way), `websocket` and `websocket_send` (the same for a WebSocket), `party`
 //! (either of the two), `errors`. [`interpreter`] starts Python when
-//! there is none; `ffi` holds all unsafe code.
+//! there is none; `host` is the host that tests in Python drive it by; `ffi` holds all unsafe code.
 //!
 //! # Threads
 //!
@@ -19,6 +19,7 @@ mod exchange;
 mod extensions;
 mod ffi;
 mod fields;
+mod host;
 pub mod interpreter;
 mod names;
 mod outgoing;
@@ -45,6 +46,8 @@ pub mod native {
     use crate::event_loop::Drain;
     #[pymodule_export]
     use crate::exchange::HttpExchange;
+    #[pymodule_export]
+    use crate::host::{Call, Host, HostEvent, Outlet};
     #[pymodule_export]
     use crate::receive::Receive;
     #[pymodule_export]

@@ -283,6 +283,12 @@ fn disconnect_event<'py>(py: Python<'py>, closed: &Closed) -> PyResult<Bound<'py
 
 #[pymethods]
 impl WebSocketExchange {
+    /// The host's number for it.
+    #[getter]
+    fn id(&self) -> u32 {
+        self.core.id()
+    }
+
     /// The ASGI `receive` of this WebSocket.
     fn receive(slf: Py<Self>) -> Receive {
         Receive::new(Party::WebSocket(slf))

@@ -1,0 +1,153 @@
+//! The host in Python: what the addon is for Node, for tests and tools that run inside a Python of their own.
+//!
+//! A [`Host`] is one app on one event loop. A [`Call`] is one request: it is submitted once, and its caller then waits
+//! for events, on any thread and without the GIL, or is told by an [`Outlet`], which an asyncio loop of the caller's watches.
+//! Everything else (heads, scopes, validation, windows, disconnects) is what Node's host uses: `Application` and `Exchange`.
+//!
+//! # Threads
+//!
+//! The event loop's thread calls [`Notify::notify`] while it holds the exchange's lock, so that takes no lock of
+//! Python's: it sets a flag and rings. A caller that waits has detached from Python and holds the lock of its [`Call`] only.
+
+mod call;
+mod event;
+mod outlet;
+
+use std::sync::Arc;
+
+use asgi_node_core::{Error, Notify};
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::application::{Application, Submission};
+use crate::config::Config;
+use crate::event_loop::{Drain, EventLoop};
+
+pub use call::Call;
+pub use event::HostEvent;
+pub use outlet::Outlet;
+
+/// One app on one event loop, and where requests go in.
+#[pyclass(frozen, module = "asgi_node._native")]
+#[derive(Debug)]
+pub struct Host {
+    event_loop: Arc<EventLoop>,
+    drain: Py<Drain>,
+    app: Mutex<Option<Arc<Application>>>,
+}
+
+/// Why a request was refused.
+fn refused(error: &Error) -> PyErr {
+    match error {
+        Error::InvalidRequest(_) => PyValueError::new_err(error.to_string()),
+        _ => PyRuntimeError::new_err(error.to_string()),
+    }
+}
+
+#[pymethods]
+impl Host {
+    #[new]
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        let (event_loop, drain) = EventLoop::new()?;
+        Ok(Self {
+            event_loop,
+            drain: Py::new(py, drain)?,
+            app: Mutex::new(None),
+        })
+    }
+
+    /// What the event loop watches: `drain.bind(loop)`, then `loop.add_reader(drain.fileno(), drain)`, on its thread.
+    #[getter]
+    fn drain(&self, py: Python<'_>) -> Py<Drain> {
+        self.drain.clone_ref(py)
+    }
+
+    /// Serves what this `Runner` runs. Once, on the event loop's thread, after the app's start-up.
+    #[pyo3(signature = (
+        runner, *, root_path="", root_path_stripped=false, high_water_mark=65_536, max_queue=128, max_concurrency=65_536
+    ))]
+    fn serve(
+        &self,
+        runner: &Bound<'_, PyAny>,
+        root_path: &str,
+        root_path_stripped: bool,
+        high_water_mark: usize,
+        max_queue: usize,
+        max_concurrency: usize,
+    ) -> PyResult<()> {
+        let config = Config {
+            root_path: root_path.to_owned(),
+            root_path_stripped,
+            high_water_mark,
+            max_queue,
+            max_concurrency,
+            ..Config::default()
+        };
+        let app = Application::new(&config, Arc::clone(&self.event_loop), runner)?;
+        let before = self.app.lock().replace(app);
+        drop(before);
+        Ok(())
+    }
+
+    /// Sends a request into the app. `head` is the flat head of `asgi_node.host.head()`, `body` what is there of its body.
+    #[pyo3(signature = (call, head, body, *, body_follows=false, expects_continue=false, is_websocket=false))]
+    #[allow(
+        clippy::fn_params_excessive_bools,
+        reason = "they are independent facts, and keywords in Python"
+    )]
+    fn submit(
+        &self,
+        call: &Bound<'_, Call>,
+        head: &[u8],
+        body: &[u8],
+        body_follows: bool,
+        expects_continue: bool,
+        is_websocket: bool,
+    ) -> PyResult<()> {
+        let call = call.get();
+        let app = self.app.lock().clone();
+        let app = app.ok_or_else(|| refused(&Error::HandlerClosed))?;
+        call.claim()?;
+        let submission = Submission {
+            id: call.id(),
+            head: head.to_vec(),
+            body: body.to_vec(),
+            body_follows,
+            collects: false,
+            expects_continue,
+            is_websocket,
+        };
+        let exchange = app.submit(submission, call.host() as Arc<dyn Notify>);
+        call.begin(exchange.map_err(|error| refused(&error))?)
+    }
+
+    /// Calls `callback()` on the event loop's thread, behind all requests that were submitted before.
+    fn call_soon(&self, callback: Py<PyAny>) {
+        self.event_loop.call(move |py, _| {
+            if let Err(raised) = callback.bind(py).call0() {
+                raised.write_unraisable(py, Some(callback.bind(py)));
+            }
+        });
+    }
+
+    /// Requests whose app has not returned.
+    #[getter]
+    fn in_flight(&self) -> usize {
+        self.app.lock().as_ref().map_or(0, |app| app.in_flight())
+    }
+
+    /// Refuses requests from now on.
+    fn refuse(&self) {
+        if let Some(app) = &*self.app.lock() {
+            app.refuse();
+        }
+    }
+
+    /// Lets go of the app and of what is queued. The event loop no longer watches `drain`.
+    fn release(&self) {
+        let app = self.app.lock().take();
+        self.event_loop.close();
+        drop(app);
+    }
+}

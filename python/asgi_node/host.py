@@ -1,0 +1,402 @@
+"""The host in Python: submits requests to an application through the bridge, as Node does, and sees what comes back.
+
+This is the low level under `asgi_node.testing` and `asgi_node.conformance`. A request goes through the scope building,
+validation, back-pressure and disconnect rules that serve production; nothing is parsed or judged here.
+
+    from asgi_node.host import AppHost, head
+
+    with AppHost(app) as host:                       # a loop on its own thread, and the application's lifespan
+        call = host.submit(head("POST", "/items?x=1", [(b"host", b"test")]), b"the body")
+        for event in call.events(timeout=5):         # HostEvent: kind, status, headers, data …; ends after the last one
+            print(event.kind, event.status, event.data)
+        call.wait_for_end(timeout=5)                 # the application has returned, background tasks and all
+        call.raised, call.violations                 # its exception object; events that were refused, in words
+
+``host.submit(..., body_follows=True)`` leaves the body open: ``call.native.push(chunk, last)`` adds to it, and false
+means that nothing more should come before an event ``resume``. ``call.native.disconnect()`` is a client that leaves,
+``half_close()`` one that only stops sending. With ``is_websocket=True`` (and scheme ``http`` or ``https`` in the head)
+``call.native.message(str | bytes)`` and ``close(code, reason)`` take the body's place, and the events are ``accept``,
+``text``, ``bytes``, ``close``, or those of an HTTP response when the application refuses.
+
+On the loop of the caller instead of a thread: ``await host.start_here()`` and ``await host.close_here()``. A caller on
+an asyncio loop waits through a `asgi_node.listener.Listener`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ._native import Call, Host, Outlet
+from .errors import AppLoadError
+from .http import CLIENT_LEFT, Runner
+from .interface import Interface, adapt
+from .lifespan import Lifespan, Mode
+from .loading import enter, load_app
+from .loop_thread import LoopThread
+from .witness import DEBUG, Witness, where
+
+if TYPE_CHECKING:
+    from ._native import HostEvent
+    from .http import Exchange, Scope
+
+TRAILERS, EARLY_HINT, PATHSEND, ZEROCOPYSEND = 1, 2, 4, 8
+ALL_EXTENSIONS = TRAILERS | EARLY_HINT | PATHSEND | ZEROCOPYSEND
+
+# Seconds that an application has to end by itself when its client has left, or its host closes.
+GRACE = 1.0
+
+Address = tuple[str, int | None]
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class AppTimeout(TimeoutError):  # noqa: N818 (as TimeoutError itself)
+    """The application did not do in time what was waited for; the message says where it waits itself."""
+
+
+def head(
+    method: str,
+    target: str | bytes,
+    headers: Headers = (),
+    *,
+    scheme: str = "http",
+    http_version: str = "1.1",
+    client: Address | None = ("testclient", 50000),
+    server: Address | None = ("testserver", 80),
+    root_path: str = "",
+    extensions: int = ALL_EXTENSIONS,
+) -> bytes:
+    """The flat head of a request, as `Host.submit` takes it.
+
+    `target` is what stands in the request line (``/path?query``, escaped), `headers` are as on the wire, in order.
+    `extensions` says which of TRAILERS, EARLY_HINT, PATHSEND and ZEROCOPYSEND the connection offers. Raises ValueError
+    for what no HTTP client can send: line ends or NUL in a header, or in the method or target.
+    """
+    fields = [
+        method.encode(),
+        target.encode() if isinstance(target, str) else target,
+        http_version.encode(),
+        scheme.encode(),
+        *_address(client),
+        *_address(server),
+        root_path.encode(),
+        str(extensions).encode(),
+    ]
+    for name, value in headers:
+        fields += (name, value)
+    flat = b"\0".join(fields)
+    if b"\n" in flat or b"\r" in flat or flat.count(b"\0") != len(fields) - 1:
+        raise ValueError("a request's method, target and headers hold no line end and no NUL (RFC 9110, 5.5)")
+    return flat
+
+
+def _address(address: Address | None) -> tuple[bytes, bytes]:
+    host, port = address or ("", None)
+    return host.encode(), b"" if port is None else str(port).encode()
+
+
+class AppCall:
+    """One request to an application, seen by whoever sent it."""
+
+    def __init__(self, name: str, host: AppHost, outlet: Outlet | None) -> None:
+        self.name = name
+        self.native = Call(outlet)
+        self.host = host
+        self.task: asyncio.Task[Any] | None = None
+        self.witness: Witness | None = None
+        self.left = False
+
+    @property
+    def raised(self) -> BaseException | None:
+        """What the application raised: the object itself. Set once it has ended."""
+        return self.witness.raised if self.witness else None
+
+    @property
+    def violations(self) -> list[str]:
+        """What the application did wrong, in words: events that were refused, calls that were not awaited."""
+        return self.witness.violations if self.witness else []
+
+    @property
+    def debug(self) -> dict[str, Any] | None:
+        """What the application sent as ``http.response.debug``."""
+        return self.witness.debug if self.witness else None
+
+    def next_events(self, timeout: float | None = None, waiting_for: str = "answered") -> list[HostEvent]:
+        """Wait for events and take them; none when the application has ended without more. Raises `AppTimeout`."""
+        if not self.native.wait_for_news(timeout):
+            raise self.timed_out(timeout, waiting_for)
+        return self.native.take_events()
+
+    def events(self, timeout: float | None = None) -> Iterator[HostEvent]:
+        """All events up to the last one, each taken when the next is asked for. `timeout` is for each wait."""
+        while True:
+            batch = self.next_events(timeout)
+            for event in batch:
+                yield event
+                self.native.taken(event.weight)
+                if event.last:
+                    return
+            if not batch and self.native.ended:
+                return
+
+    def wait_for_end(self, timeout: float | None = None) -> None:
+        """Wait until the application has returned. Raises `AppTimeout`."""
+        if not self.native.wait_for_end(timeout):
+            raise self.timed_out(timeout, "returned, although its response is complete")
+
+    def leave(self) -> None:
+        """The client goes away: the application is told."""
+        self.left = True
+        self.native.disconnect()
+
+    def timed_out(self, timeout: float | None, waiting_for: str) -> AppTimeout:
+        """The error that says where the application is."""
+        place = self.host.where(self)
+        return AppTimeout(f"{self.name}: the application has not {waiting_for} within {timeout:g} s. {place}")
+
+
+class HostRunner(Runner):
+    """Runs the application for calls, with a `Witness` beside it."""
+
+    calls: dict[int, AppCall]
+    late: Callable[[str], object]
+
+    async def run(self, scope: Scope, exchange: Exchange) -> None:
+        call = self.calls.pop(exchange.id)
+        call.task = asyncio.current_task()
+        call.witness = witness = Witness(exchange, self.late)
+        if scope["type"] == "http":
+            scope["extensions"][DEBUG] = {}
+        try:
+            await super().run(scope, witness)  # type: ignore[arg-type]  # it has the methods of both exchanges
+        finally:
+            call.native.end()
+
+
+class HostLifespan(Lifespan):
+    """A lifespan that keeps what the application raised.
+
+    ``auto`` goes on without it only when the application raised, or returned, before it asked for ``lifespan.startup``:
+    one that had asked knows the protocol, and has failed.
+    """
+
+    raised: BaseException | None = None
+    asked = False
+
+    async def ended(self) -> BaseException | None:
+        """What the application raised, once it has had a moment to."""
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=GRACE)
+        return self.raised
+
+    async def _receive(self) -> dict[str, Any]:
+        self.asked = True
+        return await super()._receive()
+
+    def _ended(self, raised: BaseException | None) -> None:
+        if isinstance(raised, Exception):
+            self.raised = raised
+            if self.asked and not self._started.done():
+                self._fail(self._started, "LIFESPAN_STARTUP_FAILED", f"lifespan start-up raised {raised!r}", raised)
+        if self._started.done() and self._started.exception() is not None:
+            # Whoever starts the application hears of it; the log need not.
+            if not self._stopped.done():
+                self._stopped.set_result(None)
+            return
+        super()._ended(raised)
+
+
+class AppHost:
+    """One application on an event loop: of its own (`start`, `close`, ``with``), or the caller's (`start_here`).
+
+    `app` is the application, or ``'module:attribute'``, looked for in `docroot` (the current directory). `loop` is
+    ``'auto'`` (uvloop where it is installed and works), ``'asyncio'``, ``'uvloop'``. `lifespan` is ``'auto'``, ``'on'``
+    or ``'off'``. Times are in seconds; 0 is no limit. The other options are Node's (README, "Options").
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        loop: str = "auto",
+        lifespan: Mode = "auto",
+        interface: Interface = "auto",
+        factory: bool = False,
+        docroot: str | None = None,
+        root_path: str = "",
+        root_path_stripped: bool = False,
+        high_water_mark: int = 65_536,
+        max_queue: int = 128,
+        startup_timeout: float = 60.0,
+        shutdown_timeout: float = 60.0,
+    ) -> None:
+        self.app = app
+        self.loop_kind = loop
+        self.mode: Mode = lifespan
+        self.interface: Interface = interface
+        self.factory = factory
+        self.docroot = docroot or str(Path.cwd())
+        self.serving: dict[str, Any] = {
+            "root_path": root_path.rstrip("/"),
+            "root_path_stripped": root_path_stripped,
+            "high_water_mark": high_water_mark,
+            "max_queue": max_queue,
+        }
+        self.startup_timeout = startup_timeout
+        self.shutdown_timeout = shutdown_timeout
+        self.reports: list[str] = []
+        """What nobody else was told: late events, tasks that were left behind."""
+        self.state: dict[str, Any] = {}
+        self.thread: LoopThread | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._native = Host()
+        self._runner: HostRunner | None = None
+        self._calls: dict[int, AppCall] = {}
+
+    # ---- its life
+
+    def start(self) -> None:
+        """Start a loop on a thread, and the application on it. Raises what its start-up raised."""
+        self.thread = LoopThread(self.loop_kind)
+        self.thread.start()
+        try:
+            self.thread.run(self.start_here())
+        except BaseException:
+            self.thread.stop()
+            self._native.release()
+            raise
+
+    def close(self, grace: float = GRACE) -> None:
+        """End what is under way, after `grace` seconds by cancelling; then the lifespan, the loop and its thread."""
+        thread, self.thread = self.thread, None
+        if thread is None:
+            return
+        try:
+            thread.run(self.close_here(grace))
+        finally:
+            self.reports += thread.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def start_here(self) -> None:
+        """Start the application on the running loop. Raises what its start-up raised."""
+        self.loop = loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()
+        app = adapt(self._load(context), self.interface)
+        life = HostLifespan(app, loop, self.mode, context)
+        try:
+            await life.startup(self.startup_timeout)
+        except AppLoadError as failed:
+            raised = await life.ended()
+            raise raised or failed from None
+        runner = HostRunner(app, loop, context.copy(), life, False)
+        runner.calls, runner.late = self._calls, self.reports.append
+        self.state = runner.state
+        drain = self._native.drain
+        drain.bind(loop)
+        loop.add_reader(drain.fileno(), drain)
+        self._native.serve(runner, **self.serving)
+        self._runner = runner
+
+    async def close_here(self, grace: float = GRACE) -> None:
+        """End what is under way, after `grace` seconds by cancelling; then the lifespan. Raises what its end raised."""
+        runner, self._runner, loop = self._runner, None, self.loop
+        if runner is None or loop is None:
+            return
+        self._native.refuse()
+        # Behind all requests that were accepted: they have started then.
+        started = loop.create_future()
+        self._native.call_soon(lambda: started.set_result(None))
+        await started
+        running = list(runner.running)
+        if running:
+            for exchange in runner.running.values():
+                exchange.retire()
+            _, stuck = await asyncio.wait(running, timeout=grace)
+            for task in stuck:
+                self.reports.append(f"a request was still under way when its client was closed: {where(task)}")
+        try:
+            await runner.finish(0)
+            await self._shut_down(runner.lifespan)
+        finally:
+            loop.remove_reader(self._native.drain.fileno())
+            self._native.release()
+
+    async def _shut_down(self, life: Lifespan) -> None:
+        try:
+            await life.shutdown(self.shutdown_timeout)
+        except AppLoadError as failed:
+            raise getattr(life, "raised", None) or failed from None
+
+    def _load(self, context: contextvars.Context) -> Any:
+        if not isinstance(self.app, str):
+            return self.app() if self.factory else self.app
+        context.run(enter, self.docroot)
+        return load_app(self.app, None, None, self.docroot, self.factory)
+
+    # ---- requests
+
+    def submit(
+        self,
+        head: bytes,
+        body: bytes = b"",
+        *,
+        body_follows: bool = False,
+        expects_continue: bool = False,
+        is_websocket: bool = False,
+        outlet: Outlet | None = None,
+    ) -> AppCall:
+        """Send a request into the application."""
+        call = AppCall(b" ".join(head.split(b"\0", 2)[:2]).decode("utf-8", "replace"), self, outlet)
+        self._calls[call.native.id] = call
+        try:
+            self._native.submit(
+                call.native,
+                head,
+                body,
+                body_follows=body_follows,
+                expects_continue=expects_continue,
+                is_websocket=is_websocket,
+            )
+        except BaseException:
+            self._calls.pop(call.native.id, None)
+            raise
+        return call
+
+    def end(self, call: AppCall, grace: float = GRACE) -> None:
+        """The client has left: the application has `grace` seconds to notice, then it is cancelled, and reported."""
+        if self.loop is None or call.native.wait_for_end(grace):
+            return
+        self.give_up(call, grace)
+        call.native.wait_for_end(grace)
+
+    def give_up(self, call: AppCall, grace: float) -> None:
+        """Cancel what goes on although its client has left."""
+        task, loop = call.task, self.loop
+        if task is None or loop is None:
+            return
+        self.reports.append(
+            f"{call.name}: the application went on for {grace:g} s after its client had left, and was cancelled. "
+            + self.where(call)
+        )
+        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+            loop.call_soon_threadsafe(task.cancel, CLIENT_LEFT)
+
+    def where(self, call: AppCall) -> str:
+        """Where the application is, in words."""
+        if self.thread is not None and not self.thread.is_responsive():
+            return f"It blocks the event loop: {self.thread.where()}"
+        if call.task is None:
+            return "It has not been started: the event loop is busy"
+        if call.task.done():
+            return "It has returned"
+        return f"It waits at {where(call.task)}"

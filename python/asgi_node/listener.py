@@ -1,0 +1,82 @@
+"""How a caller on an asyncio loop waits for the events of its calls."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from ._native import Outlet
+from .host import GRACE
+
+if TYPE_CHECKING:
+    from ._native import HostEvent
+    from .host import AppCall, AppHost
+
+
+class Listener:
+    """Hears of calls on one event loop: the one that runs when it is made. `close` it there."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self._outlet = Outlet()
+        self._news: dict[int, asyncio.Event] = {}
+        self.loop.add_reader(self._outlet.fileno(), self._deliver)
+
+    def submit(self, host: AppHost, head: bytes, body: bytes = b"", **options: bool) -> AppCall:
+        """`AppHost.submit`, for this loop. What is submitted is let go by `forget`."""
+        call = host.submit(head, body, outlet=self._outlet, **options)
+        self._news[call.native.id] = asyncio.Event()
+        return call
+
+    def forget(self, call: AppCall) -> None:
+        """Nobody waits for this call any more."""
+        self._news.pop(call.native.id, None)
+
+    async def next_events(
+        self, call: AppCall, limit: float | None = None, waiting_for: str = "answered"
+    ) -> list[HostEvent]:
+        """`AppCall.next_events`."""
+        native = call.native
+        if not await self._wait(call, limit, lambda: native.wait_for_news(0)):
+            raise await self._timed_out(call, limit, waiting_for)
+        return native.take_events()
+
+    async def wait_for_end(self, call: AppCall, limit: float | None = None) -> None:
+        """`AppCall.wait_for_end`."""
+        if not await self._wait(call, limit, lambda: call.native.ended):
+            raise await self._timed_out(call, limit, "returned, although its response is complete")
+
+    async def end(self, host: AppHost, call: AppCall, grace: float = GRACE) -> None:
+        """`AppHost.end`."""
+        if not await self._wait(call, grace, lambda: call.native.ended):
+            host.give_up(call, grace)
+            await self._wait(call, grace, lambda: call.native.ended)
+
+    def close(self) -> None:
+        """Hear no more."""
+        if not self.loop.is_closed():
+            self.loop.remove_reader(self._outlet.fileno())
+
+    def _deliver(self) -> None:
+        for number in self._outlet.take():
+            news = self._news.get(number)
+            if news is not None:
+                news.set()
+
+    async def _wait(self, call: AppCall, limit: float | None, until: Any) -> bool:
+        news = self._news[call.native.id]
+        try:
+            async with asyncio.timeout(limit):
+                while not until():
+                    await news.wait()
+                    news.clear()
+        except TimeoutError:
+            return bool(until())
+        return True
+
+    @staticmethod
+    async def _timed_out(call: AppCall, limit: float | None, waiting_for: str) -> TimeoutError:
+        if call.host.thread is None:
+            return call.timed_out(limit, waiting_for)
+        # It asks the application's loop whether it is blocked, and ours goes on meanwhile.
+        return await asyncio.to_thread(call.timed_out, limit, waiting_for)

@@ -1,0 +1,111 @@
+"""An event loop on a thread of its own, which ends when it is asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .event_loop import choose, logger, new_loop
+from .witness import where, where_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+Result = TypeVar("Result")
+
+# As the threads that run Python inside Node have.
+STACK = 16 << 20
+
+# Seconds in which a loop that is not blocked answers.
+RESPONSE_TIME = 0.1
+
+# Seconds that tasks have to end: by themselves, and when they were cancelled.
+LAST_MOMENT = 0.05
+CANCEL_GRACE = 5.0
+
+_stack_size = threading.Lock()
+
+
+class LoopThread:
+    """The thread. It is a daemon: a test run that is interrupted does not wait for it."""
+
+    def __init__(self, kind: str) -> None:
+        # Outside Node there is no other libuv that uvloop could be bound to.
+        self._kind, _ = choose(kind, True)
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="asgi-node-loop", daemon=True)
+        self._reports: list[str] = []
+        self.loop: asyncio.AbstractEventLoop
+        self._stopping: asyncio.Event
+
+    def start(self) -> None:
+        """Return when the loop runs."""
+        with _stack_size:
+            before = threading.stack_size(STACK)
+            try:
+                self._thread.start()
+            finally:
+                threading.stack_size(before)
+        self._ready.wait()
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result of a coroutine that runs on the loop; the calling thread waits for it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    def stop(self) -> list[str]:
+        """End the loop, and the thread with it; tells which tasks were left behind."""
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self.loop.call_soon_threadsafe(self._stopping.set)
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        return self._reports
+
+    def is_responsive(self) -> bool:
+        """Whether the loop takes its turn."""
+        answered = threading.Event()
+        try:
+            self.loop.call_soon_threadsafe(answered.set)
+        except RuntimeError:
+            return True
+        return answered.wait(RESPONSE_TIME)
+
+    def where(self) -> str:
+        """Where the thread is, in words."""
+        return where_thread(self._thread.ident)
+
+    def _run(self) -> None:
+        self.loop = loop = new_loop(self._kind)
+        asyncio.set_event_loop(loop)
+        self._stopping = asyncio.Event()
+        life = loop.create_task(self._live(), name="asgi-node-loop")
+        while not life.done():
+            # As the loop inside Node: an application that stops the loop, or whose callback exits, does not end it.
+            try:
+                loop.run_until_complete(life)
+            except RuntimeError:
+                if not life.done():
+                    logger.error("an application stopped the event loop: it goes on")
+            except (SystemExit, KeyboardInterrupt) as raised:
+                lines = "".join(traceback.format_exception(raised)).rstrip()
+                logger.error("an application tried to end the process from its event loop, which goes on\n%s", lines)
+        try:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    async def _live(self) -> None:
+        self._ready.set()
+        await self._stopping.wait()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        if left:
+            _, left = await asyncio.wait(left, timeout=LAST_MOMENT)
+        for task in left:
+            self._reports.append(f"the task {task.get_name()!r} was never ended: it waits at {where(task)}")
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=CANCEL_GRACE)

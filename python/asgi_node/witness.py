@@ -1,0 +1,157 @@
+"""What a test sees of an application that a server does not: what it raised, sent wrongly, or never awaited.
+
+A server tells the log and goes on; a test has to fail. The events themselves are judged by the bridge, as in
+production: here is only remembered what it refused.
+"""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any
+
+from ._native import ClientDisconnected
+
+if TYPE_CHECKING:
+    import asyncio
+    from types import TracebackType
+
+    from ._native import HttpExchange, WebSocketExchange
+
+    Exchange = HttpExchange | WebSocketExchange
+
+DEBUG = "http.response.debug"
+"""Starlette's extension: an application tells its test client which template it rendered."""
+
+
+class Witness:
+    """Stands between one call of the application and its exchange."""
+
+    def __init__(self, exchange: Exchange, late: Callable[[str], object]) -> None:
+        self.exchange = exchange
+        self.raised: BaseException | None = None
+        self.violations: list[str] = []
+        self.debug: dict[str, Any] | None = None
+        self.ended = False
+        self._late = late
+        self._calls: set[Watched] = set()
+
+    def receive(self) -> Watched:
+        """The application's ``receive``."""
+        return Watched(self, "receive()", self.exchange.receive())
+
+    def send(self, event: Any) -> Watched:
+        """The application's ``send``."""
+        kind = event.get("type") if isinstance(event, dict) else None
+        if kind == DEBUG:
+            self.debug = event.get("info")
+            return Watched(self, "send()", _nothing())
+        return Watched(self, f"send({kind!r})", self.exchange.send(event))
+
+    def finish(self, message: str | None = None, traceback: str | None = None) -> bool:
+        """The application has returned, or raised what is being handled."""
+        self.raised = sys.exc_info()[1]
+        self.ended = True
+        for call in self._calls:
+            self.violations.append(f"{call.name} was called and never awaited")
+        return self.exchange.finish(message, traceback)
+
+    def on_disconnect(self, callback: Callable[[], object]) -> None:
+        """Call `callback` when the client leaves."""
+        self.exchange.on_disconnect(callback)
+
+    def retire(self) -> None:
+        """Tell the application that it is time to end."""
+        self.exchange.retire()
+
+    def refused(self, name: str, reason: BaseException) -> None:
+        """The bridge has refused an event."""
+        text = f"{name} was refused: {type(reason).__name__}: {reason}"
+        if self.ended:
+            self._late(f"{text} (sent after the application had returned)")
+        else:
+            self.violations.append(text)
+
+
+async def _nothing() -> None:
+    """What an accepted event of the test client's own gives."""
+
+
+class Watched(Coroutine[Any, Any, Any]):
+    """One call of ``receive`` or ``send``: a coroutine, as the bridge's own, that tells whether it was awaited."""
+
+    def __init__(self, witness: Witness, name: str, inner: Coroutine[Any, Any, Any]) -> None:
+        self.name = name
+        self._witness = witness
+        self._inner = inner
+        witness._calls.add(self)
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self
+
+    def __iter__(self) -> Watched:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def send(self, value: Any) -> Any:
+        self._witness._calls.discard(self)
+        try:
+            return self._inner.send(value)
+        except (TypeError, ValueError, RuntimeError) as reason:
+            if not isinstance(reason, ClientDisconnected):
+                self._witness.refused(self.name, reason)
+            raise
+
+    def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Any:
+        self._witness._calls.discard(self)
+        return self._inner.throw(kind, value, traceback) if value is not None else self._inner.throw(kind)
+
+    def close(self) -> None:
+        self._witness._calls.discard(self)
+        self._inner.close()
+
+    @property
+    def cr_await(self) -> None:
+        """For whoever asks what it waits for."""
+
+
+def where(task: asyncio.Task[Any]) -> str:
+    """Where a task waits: the innermost line of the application's own code, and what it awaits there."""
+    frames, last = [], None
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        frame = next((f for name in _FRAMES if (f := getattr(awaited, name, None)) is not None), None)
+        if frame is not None:
+            frames.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
+        last = awaited
+        awaited = next((a for name in _AWAITS if (a := getattr(awaited, name, None)) is not None), None)
+    return _describe([frame for frame in frames if not frame[0].startswith(_OWN)], last)
+
+
+def where_thread(ident: int | None) -> str:
+    """Where a thread computes or blocks."""
+    frame = sys._current_frames().get(ident or 0)
+    frames = []
+    while frame is not None:
+        frames.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
+        frame = frame.f_back
+    frames = [frame for frame in reversed(frames) if not frame[0].startswith(_OWN)]
+    return _describe(frames, None)
+
+
+_FRAMES = ("cr_frame", "gi_frame", "ag_frame")
+_AWAITS = ("cr_await", "gi_yieldfrom", "ag_await")
+_OWN = __file__.rpartition("/")[0] + "/"
+_LIBRARIES = ("/site-packages/", "/lib/python", "<frozen")
+
+
+def _describe(frames: list[tuple[str, int, str]], last: Any) -> str:
+    own = [frame for frame in frames if not any(part in frame[0] for part in _LIBRARIES)]
+    if not frames:
+        return last.name if isinstance(last, Watched) else "its first line"
+    file, line, name = (own or frames)[-1]
+    source = linecache.getline(file, line).strip()
+    return f"{file}:{line} in {name}" + (f": {source}" if source else "")
