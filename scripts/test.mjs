@@ -20,7 +20,7 @@ const STEP_LIMIT_MS = 10 * 60_000
 /** Their tests measure time: never beside another file. */
 const TIMED = new Set(['event-loop.test.mjs', 'handler.test.mjs'])
 /** Long, and about one side only: once, with the first combination. */
-const ONCE = new Set(['disconnects.test.mjs'])
+const ONCE = new Set(['disconnects.test.mjs', 'doctor.test.mjs', 'doctor-apps.test.mjs'])
 
 /**
  * @typedef {object} Step

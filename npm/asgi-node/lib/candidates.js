@@ -43,8 +43,8 @@ const HELP = {
   ASGI_NODE_PYTHON: 'Correct or unset ASGI_NODE_PYTHON.',
   VIRTUAL_ENV: 'Activate another environment, unset VIRTUAL_ENV, or set the option `python` or `venv`.',
   CONDA_PREFIX: 'Activate another environment, unset CONDA_PREFIX, or set the option `python` or `venv`.',
-  '.venv': 'Make that environment again, or set the option `python` or `venv`.',
-  venv: 'Make that environment again, or set the option `python` or `venv`.',
+  '.venv': 'Make that environment again (`python3 -m venv --clear .venv`), or set the option `python` or `venv`.',
+  venv: 'Make that environment again (`python3 -m venv --clear venv`), or set the option `python` or `venv`.',
 }
 
 /** @param {string} source */
@@ -123,7 +123,8 @@ function checked(source, path) {
  * @param {string} what
  */
 function notFound(source, what) {
-  return new PythonError('PYTHON_NOT_FOUND', `${source}: ${what}. ${helpFor(source)}`)
+  const fix = helpFor(source)
+  return new PythonError('PYTHON_NOT_FOUND', `${source}: ${what}. ${fix}`, { fix })
 }
 
 /**

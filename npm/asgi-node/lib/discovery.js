@@ -130,7 +130,8 @@ function chosen({ path, source }, facts, tried) {
  * @param {Refusal} refusal
  */
 function refused({ source, path }, { code, reason, help }) {
-  return new PythonError(code, `${source}: ${path}: ${reason}. ${help || helpFor(source)}`)
+  const fix = help || helpFor(source)
+  return new PythonError(code, `${source}: ${path}: ${reason}. ${fix}`, { fix })
 }
 
 /**
@@ -148,9 +149,9 @@ function noneLeft(appDir, env, tried, refusals) {
   const nearest =
     refusals.find(({ code }) => code === 'LIBPYTHON_NOT_FOUND') ??
     refusals.find(({ code }) => code === 'PYTHON_UNSUPPORTED')
-  const help =
+  const fix =
     nearest?.help ||
     'Install CPython 3.11 or newer with its shared library, or name one with the option `python` or ASGI_NODE_PYTHON.'
   const what = refusals.length > 0 ? 'no Python that Node can host' : 'no Python found'
-  return new PythonError(nearest?.code ?? 'PYTHON_NOT_FOUND', `${what}: ${places}.${list}\n${help}`)
+  return new PythonError(nearest?.code ?? 'PYTHON_NOT_FOUND', `${what}: ${places}.${list}\n${fix}`, { fix })
 }

@@ -6,13 +6,17 @@ export class PythonError extends Error {
   /**
    * @param {PythonErrorCode} code
    * @param {string} message
-   * @param {{ traceback?: string, cause?: unknown }} [details]
+   * @param {{ traceback?: string, cause?: unknown, fix?: string }} [details]
    */
-  constructor(code, message, { traceback, cause } = {}) {
+  constructor(code, message, { traceback, cause, fix } = {}) {
     super(message, cause === undefined ? undefined : { cause })
     this.code = code
     /** @type {string | undefined} */
     this.traceback = traceback || undefined
+    if (fix) {
+      /** @type {string | undefined} what to do about it; the message ends with it */
+      this.fix = fix
+    }
   }
 }
 

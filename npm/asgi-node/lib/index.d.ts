@@ -69,8 +69,10 @@ export type PythonErrorCode =
 
 /** What goes wrong in Python, between Python and Node, or on the way there. */
 export class PythonError extends Error {
-  constructor(code: PythonErrorCode, message: string, details?: { traceback?: string; cause?: unknown })
+  constructor(code: PythonErrorCode, message: string, details?: { traceback?: string; cause?: unknown; fix?: string })
   name: string
+  /** What to do about it, where that is known: the last sentence of the message. */
+  fix?: string
   /** Stable; see {@link PythonErrorCode}. */
   code: PythonErrorCode
   /** The Python traceback as Python prints it, where an exception was the reason. */

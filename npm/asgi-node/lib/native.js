@@ -111,5 +111,6 @@ function platformFolder() {
 /** @param {string} what */
 function missing(what) {
   const help = 'Install asgi-node again with its optional dependencies (npm install --include=optional)'
-  return new PythonError('NATIVE_NOT_FOUND', `${what}. ${help}, or run \`make build\` in its repository.`)
+  const fix = `${help}, or run \`make build\` in its repository.`
+  return new PythonError('NATIVE_NOT_FOUND', `${what}. ${fix}`, { fix })
 }

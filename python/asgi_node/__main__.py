@@ -1,0 +1,29 @@
+"""``python -m asgi_node doctor`` and ``python -m asgi_node check main:app``."""
+
+from __future__ import annotations
+
+import sys
+
+USAGE = """usage: python -m asgi_node doctor [options]    would a handler start in Node, and if not, why?
+       python -m asgi_node check APP [options]  what does this application do wrong?
+
+--help after the command lists its options.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; gives the exit status."""
+    command, *rest = arguments or ["--help"]
+    if command == "doctor":
+        from . import doctor
+
+        return doctor.main(rest)
+    if command in ("--help", "-h"):
+        print(USAGE, end="")
+        return 0
+    print(f"python -m asgi_node: there is no command {command!r}\n\n{USAGE}", end="", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
