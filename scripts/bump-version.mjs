@@ -9,7 +9,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 
 const packages = readdirSync('npm').map((name) => `npm/${name}/package.json`)
 const crates = readdirSync('crates').map((name) => `crates/${name}/Cargo.toml`)
-const ours = /"@?asgi-node[^"]*": "([^"]+)"/g
+const ours = /"@?asgi-node[^"]*": "(\d[^"]*)"/g
 
 /** @typedef {{ path: string, pattern: RegExp, found: string[] }} Place */
 
