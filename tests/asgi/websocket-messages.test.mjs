@@ -116,6 +116,26 @@ describe('messages', limits, () => {
     }
   })
 
+  test('asgi_102 what came before the fault is answered before the close', async (t) => {
+    const key = site.key()
+    const raw = await site.handshake(t, { line: `GET /echo?log=${key} HTTP/1.1` })
+    const { length } = await raw.head()
+    raw.write(frame(1, 'one') + frame(2, 'two') + frame(1, 'bad', { rsv: 2 }) + frame(1, 'late'))
+    await raw.ended
+    assert.equal(raw.received.slice(length + 4), '\x81\x03one\x82\x03two\x88\x02\x03\xea')
+    const log = await site.logged(key, 5)
+    const end = disconnect(1002)
+    assert.deepEqual(log, [connect, receive({ text: 'one' }), receive({ bytes: 'bytes:3' }), end, end])
+  })
+
+  test('asgi_102 an app that does not look keeps nobody', async (t) => {
+    const raw = await site.handshake(t, { line: 'GET /slow?wait=60 HTTP/1.1' })
+    await raw.head()
+    raw.write(frame(1, 'one') + frame(3, 'bad'))
+    await raw.ended
+    assert.equal(raw.received.slice(-4), '\x88\x02\x03\xea')
+  })
+
   test('asgi_112 what came before the close is delivered before the disconnect', async () => {
     const key = site.key()
     const client = await site.open(`/slow?wait=0.3&log=${key}`)

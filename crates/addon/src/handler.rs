@@ -267,6 +267,16 @@ impl NativeHandler {
         }
     }
 
+    /// The client has broken the protocol: the app is told behind the messages that came before, and CLOSE is delivered behind
+    /// what it sends until then.
+    #[napi(catch_unwind)]
+    pub fn faulted(&self, id: u32, code: u32) {
+        if let Some(open) = self.inner.open.borrow().get(&id) {
+            let code = u16::try_from(code).unwrap_or(ABNORMAL);
+            open.exchange.end_messages(Closed::with(code));
+        }
+    }
+
     /// The consumer has taken all bytes for which `deliver` returned false.
     #[napi(catch_unwind)]
     pub fn drained(&self, id: u32) {

@@ -45,7 +45,7 @@ impl Party {
     pub(crate) fn next_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
         match self {
             Self::Http(exchange) => receive::event(py, exchange.get().received()),
-            Self::WebSocket(exchange) => exchange.get().next_event(py),
+            Self::WebSocket(exchange) => WebSocketExchange::next_event(exchange.bind(py)),
         }
     }
 

@@ -138,20 +138,40 @@ impl WebSocketExchange {
 
     /// What `receive` gives; `None` when it has to wait. The handshake comes first, whatever was sent before (checklist 82);
     /// after the app's own end only that end comes (checklist 85, 98).
-    pub(crate) fn next_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let mut progress = self.progress.lock();
+    pub(crate) fn next_event<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let (this, py) = (slf.get(), slf.py());
+        let mut progress = this.progress.lock();
         if !std::mem::replace(&mut progress.connected, true) {
             drop(progress);
             return typed(py, &names(py).connect).map(Some);
         }
         let closed = progress.state.closed().cloned();
         drop(progress);
-        let received = closed.map_or_else(|| self.core.receive_message(), ReceivedMessage::Closed);
-        match received {
+        if let Some(closed) = closed {
+            return disconnect_event(py, &closed).map(Some);
+        }
+        match this.core.receive_message() {
             ReceivedMessage::Nothing => Ok(None),
             ReceivedMessage::Message(message) => message_event(py, &message).map(Some),
-            ReceivedMessage::Closed(closed) => disconnect_event(py, &closed).map(Some),
+            ReceivedMessage::Closed(closed) => {
+                Self::conclude(slf, &closed);
+                disconnect_event(py, &closed).map(Some)
+            }
         }
+    }
+
+    /// The app learns of the end. Where the host still takes what it sends (the client broke the protocol), it has answered
+    /// all that it is going to: now the host closes, behind that (checklist 102).
+    fn conclude(slf: &Bound<'_, Self>, closed: &Closed) {
+        let this = slf.get();
+        let mut progress = this.progress.lock();
+        if this.core.is_disconnected() || !progress.state.is_open() {
+            return;
+        }
+        progress.state.retire(closed.clone());
+        progress.add(Piece::Event(ResponseEvent::Close(closed.clone())));
+        drop(progress);
+        Self::pump(slf);
     }
 
     /// A future that the next news resolves.

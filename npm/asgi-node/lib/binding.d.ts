@@ -16,6 +16,11 @@ export declare class NativeHandler {
   message(id: number, data: Uint8Array, isText: boolean): boolean
   /** The client has closed its WebSocket, with this code and reason: no further event for this number. */
   closed(id: number, code: number, reason: string): void
+  /**
+   * The client has broken the protocol: the app is told behind the messages that came before, and CLOSE is delivered behind
+   * what it sends until then.
+   */
+  faulted(id: number, code: number): void
   /** The consumer has taken all bytes for which `deliver` returned false. */
   drained(id: number): void
   /** The client has closed its side: the app gets `http.disconnect` when it asks, and what it sends is still delivered. */

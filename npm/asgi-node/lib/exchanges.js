@@ -31,6 +31,7 @@ export const FLAG = Object.freeze({ BODY_FOLLOWS: 1, COLLECT: 2, EXPECT_CONTINUE
  * @property {(id: number, chunk: Uint8Array | undefined, last: boolean) => boolean} push
  * @property {(id: number, data: Uint8Array, isText: boolean) => boolean} message
  * @property {(id: number, code: number, reason: string) => void} closed
+ * @property {(id: number, code: number) => void} faulted
  * @property {(id: number) => void} drained
  * @property {(id: number) => void} halfClose
  * @property {(id: number) => void} disconnect

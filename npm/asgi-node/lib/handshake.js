@@ -1,11 +1,11 @@
 import { ServerResponse } from 'node:http'
 import * as protocol from 'ws'
 import { PLAIN } from './failures.js'
+import { ServedSocket } from './served-socket.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:net').Socket} Socket */
 /** @typedef {import('./websocket-options.js').WebSocketSettings} WebSocketSettings */
-/** @typedef {import('ws').WebSocket} WebSocket */
 
 /** What the app answered to a handshake. @typedef {{ subprotocol: string, headers: string[] }} Answer */
 
@@ -106,14 +106,14 @@ export class Handshakes {
    * @param {IncomingMessage} req
    * @param {Socket} socket
    * @param {Answer} answer
-   * @param {(ws: WebSocket) => void} done
+   * @param {(ws: ServedSocket) => void} done
    */
   complete(req, socket, answer, done) {
     this.#answer = answer
     const server = this.#serverFor(req)
     // Header values are bytes; `ws` writes a string.
     socket.setDefaultEncoding('latin1')
-    server.handleUpgrade(req, socket, Buffer.alloc(0), done)
+    server.handleUpgrade(req, socket, Buffer.alloc(0), (ws) => done(/** @type {ServedSocket} */ (ws)))
     socket.setDefaultEncoding('utf8')
     this.#answer = null
   }
@@ -135,6 +135,7 @@ export class Handshakes {
     const { maxPayload, maxFragments } = this.#settings
     const server = new WebSocketServer(
       /** @type {import('ws').ServerOptions} */ ({
+        WebSocket: ServedSocket,
         noServer: true,
         clientTracking: false,
         autoPong: false,

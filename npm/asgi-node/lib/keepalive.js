@@ -1,3 +1,4 @@
+/** @typedef {import('./served-socket.js').ServedSocket} ServedSocket */
 /** @typedef {import('ws').WebSocket & { [kKeepalive]?: Keepalive }} WebSocket */
 
 const kKeepalive = Symbol('asgi-node keepalive')
@@ -14,7 +15,7 @@ export class Keepalive {
   #waiting = false
 
   /**
-   * @param {WebSocket} ws
+   * @param {ServedSocket & WebSocket} ws
    * @param {{ pingInterval: number, pingTimeout: number }} settings milliseconds
    * @returns {Keepalive | null} null: never
    */
@@ -23,7 +24,7 @@ export class Keepalive {
   }
 
   /**
-   * @param {WebSocket} ws
+   * @param {ServedSocket & WebSocket} ws
    * @param {{ pingInterval: number, pingTimeout: number }} settings
    */
   constructor(ws, { pingInterval, pingTimeout }) {
@@ -50,7 +51,7 @@ export class Keepalive {
     // Stopped by us, its pong may wait behind messages that the app has not received: it is not the client that is late.
     if (ws.isPaused) return this.#arm(this.#timeout)
     // As other servers say it, in case the client is there after all; the connection does not wait for its answer.
-    ws.close(TIMED_OUT, 'keepalive ping timeout')
+    ws.finish(TIMED_OUT, 'keepalive ping timeout')
     ws.terminate()
   }
 

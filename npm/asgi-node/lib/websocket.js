@@ -14,6 +14,7 @@ import { Keepalive } from './keepalive.js'
 const kExchange = Symbol('asgi-node exchange')
 
 /** @typedef {import('ws').WebSocket & { [kExchange]?: WebSocketExchange }} WebSocket */
+/** @typedef {import('./served-socket.js').ServedSocket & WebSocket} ServedSocket */
 /** @typedef {Socket & { [kExchange]?: WebSocketExchange }} UpgradedSocket */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 
@@ -22,7 +23,10 @@ const EMPTY = Buffer.alloc(0)
 /** Close codes (RFC 6455, 7.4.1, and its registry). */
 const CODE = Object.freeze({ GOING_AWAY: 1001, ABNORMAL: 1006, INTERNAL_ERROR: 1011, RESTART: 1012 })
 
-/** What `ws` sends for a client's fault. The app is told the same. @type {Readonly<Record<string, number>>} */
+/** How long the app has, after the client has broken the protocol, to answer what came before that. */
+const FAULT_GRACE_MS = 2000
+
+/** What `ws` says of a client's fault. The app is told the same. @type {Readonly<Record<string, number>>} */
 const FAULTS = Object.freeze({
   WS_ERR_INVALID_UTF8: 1007,
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
@@ -38,7 +42,7 @@ function codeOf({ code = '' }) {
 
 /** What all WebSockets of a handler have in common. */
 export class Sockets {
-  /** Those whose handshake is complete. @type {Set<WebSocket>} */
+  /** Those whose handshake is complete. @type {Set<ServedSocket>} */
   #open = new Set()
   #onExit = () => this.#leave()
 
@@ -53,13 +57,13 @@ export class Sockets {
     this.highWaterMark = highWaterMark
   }
 
-  /** @param {WebSocket} ws */
+  /** @param {ServedSocket} ws */
   add(ws) {
     if (this.#open.size === 0) process.on('exit', this.#onExit)
     this.#open.add(ws)
   }
 
-  /** @param {WebSocket} ws */
+  /** @param {ServedSocket} ws */
   delete(ws) {
     this.#open.delete(ws)
     if (this.#open.size === 0) process.off('exit', this.#onExit)
@@ -67,13 +71,13 @@ export class Sockets {
 
   /** The process, or the worker, ends: what is written now still goes out. */
   #leave() {
-    for (const ws of this.#open) ws.close(CODE.RESTART)
+    for (const ws of this.#open) ws.finish(CODE.RESTART)
   }
 }
 
 /** One WebSocket of a server, from its handshake to its end. */
 export class WebSocketExchange extends Exchange {
-  /** @type {WebSocket | null} once the app has accepted */
+  /** @type {ServedSocket | null} once the app has accepted */
   #ws = null
   /** @type {ServerResponse | null} once it has sent a response of its own */
   #res = null
@@ -83,6 +87,8 @@ export class WebSocketExchange extends Exchange {
   #full = false
   /** Reading was stopped because the client does not read its pongs. */
   #choked = false
+  /** The close code of what the client has done wrong; 0 for nothing. */
+  #fault = 0
 
   /**
    * @param {Exchanges} exchanges
@@ -164,6 +170,27 @@ export class WebSocketExchange extends Exchange {
     this.exchanges.native.closed(this.id, code, reason)
   }
 
+  /**
+   * The client has broken the protocol. The app may still answer what came before; its close, or its end, closes the
+   * WebSocket, and so does the time that this may take.
+   * @param {number} code
+   */
+  faulted(code) {
+    if (code === CODE.ABNORMAL) return this.ended(code, '')
+    this.#fault = code
+    if (!this.open) return this.#close(code)
+    this.#keepalive?.stop()
+    this.#flow()
+    this.exchanges.native.faulted(this.id, code)
+    this.timer = setTimeout(onGrace, FAULT_GRACE_MS, this)
+  }
+
+  /** The app has not looked in time at what came before the fault. */
+  giveUp() {
+    this.ended(this.#fault, '')
+    this.#close(this.#fault)
+  }
+
   /** @override @param {string} answer `subprotocol\0name\0value…` */
   onAccept(answer) {
     const [subprotocol, ...headers] = answer.split('\0')
@@ -172,7 +199,7 @@ export class WebSocketExchange extends Exchange {
     sockets.handshakes.complete(req, socket, { subprotocol, headers }, (ws) => this.#opened(ws))
   }
 
-  /** @param {WebSocket} ws */
+  /** @param {ServedSocket} ws */
   #opened(ws) {
     this.#ws = ws
     this.#letGo()
@@ -205,7 +232,7 @@ export class WebSocketExchange extends Exchange {
   #flow() {
     const ws = this.#ws
     if (ws === null || ws.readyState === ws.CLOSED) return
-    if (this.open && (this.#full || this.#choked)) ws.pause()
+    if (this.open && this.#fault === 0 && (this.#full || this.#choked)) ws.pause()
     else ws.resume()
   }
 
@@ -247,7 +274,8 @@ export class WebSocketExchange extends Exchange {
   /** @param {number} code @param {string} [reason] */
   #close(code, reason) {
     this.#keepalive?.stop()
-    this.#ws?.close(code, reason)
+    if (this.#fault === 0) this.#ws?.finish(code, reason)
+    else this.#ws?.finish(this.#fault)
     // The client's close frame may stand behind messages that nobody wants any more.
     this.#flow()
   }
@@ -313,6 +341,11 @@ function onAcceptTimeout(exchange) {
   exchange.expire()
 }
 
+/** @param {WebSocketExchange} exchange */
+function onGrace(exchange) {
+  exchange.giveUp()
+}
+
 // One function per event for all sockets, rather than closures for each: there may be very many.
 
 /** @this {UpgradedSocket} */
@@ -333,7 +366,7 @@ function onClose(code, reason) {
 
 /** @this {WebSocket} @param {Error} error */
 function onError(error) {
-  this[kExchange]?.ended(codeOf(error), '')
+  this[kExchange]?.faulted(codeOf(error))
 }
 
 /** @this {WebSocket} @param {Buffer} data */

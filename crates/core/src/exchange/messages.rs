@@ -39,6 +39,16 @@ impl Exchange {
         self.disconnect();
     }
 
+    /// The client has broken the protocol: no message follows. The app gets this after the messages that came before; unlike
+    /// after [`Self::close`], what it sends still goes out, so that those are answered.
+    pub fn end_messages(self: &Arc<Self>, closed: Closed) {
+        let mut state = self.state.lock();
+        if let Some(messages) = &mut state.messages {
+            messages.close(closed);
+        }
+        self.tell_event_loop(&mut state);
+    }
+
     /// Takes the next message of a WebSocket.
     pub fn receive_message(self: &Arc<Self>) -> ReceivedMessage {
         let mut state = self.state.lock();
@@ -59,22 +69,45 @@ mod tests {
     use crate::{Emitted, ResponseEvent};
     use std::sync::Arc;
 
-    #[test]
-    fn asgi_107_112_messages_stop_the_host_and_outlive_the_client() {
+    fn websocket() -> (Arc<Exchange>, Arc<Count>) {
         let (event_loop, host) = (Arc::new(Count::default()), Arc::new(Count::default()));
-        let sides = (
-            Arc::clone(&event_loop) as Arc<dyn Notify>,
-            Arc::clone(&host) as Arc<dyn Notify>,
-        );
+        let told = Arc::clone(&event_loop) as Arc<dyn Notify>;
         let windows = Windows {
             inbound: 1000,
             outbound: 1000,
         };
-        let e = Exchange::websocket(1, windows, 2, sides.0, sides.1);
-        let message = || Message {
+        (Exchange::websocket(1, windows, 2, told, host), event_loop)
+    }
+
+    fn message() -> Message {
+        Message {
             is_text: false,
             data: vec![1],
-        };
+        }
+    }
+
+    #[test]
+    fn asgi_102_what_came_before_a_fault_is_received_and_can_be_answered() {
+        let (e, event_loop) = websocket();
+        assert_eq!(e.receive_message(), ReceivedMessage::Nothing);
+        e.push_message(message());
+        e.end_messages(Closed::with(1002));
+        assert_eq!(event_loop.get(), 1);
+        assert!(
+            e.push_message(message()),
+            "what follows is dropped, and nobody has to stop for it"
+        );
+        assert_eq!(e.receive_message(), ReceivedMessage::Message(message()));
+        assert_eq!(e.emit(ResponseEvent::Message(message())), Emitted::Open);
+        for _ in 0..2 {
+            assert_eq!(e.receive_message(), ReceivedMessage::Closed(Closed::with(1002)));
+        }
+        assert!(!e.is_disconnected());
+    }
+
+    #[test]
+    fn asgi_107_112_messages_stop_the_host_and_outlive_the_client() {
+        let (e, event_loop) = websocket();
         assert_eq!(e.receive_message(), ReceivedMessage::Nothing);
         assert_eq!([e.push_message(message()), e.push_message(message())], [true, false]);
         assert_eq!(event_loop.get(), 1);
