@@ -1,7 +1,7 @@
 # The only commands that a person must know. `make` alone lists them.
 #
 # What is done already is skipped. Overridable: PYTHON=/path/to/python3 (what .venv is made from), PORT= (make demo),
-# ONLY= (make test: a part of a step's name, for instance ONLY=matrix or ONLY='node 22').
+# ONLY= (make test: a part of a step's name, for instance ONLY=matrix or ONLY='node 22'), FULL= (make autobahn).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -19,7 +19,7 @@ BRIDGE := python/asgi_node/_native.abi3.so
 BINDING := npm/asgi-node/lib/binding.d.ts
 RUST := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
 
-.PHONY: help tools demo build test matrix lint format pack venvs nodes lock clean distclean
+.PHONY: help tools demo build test matrix autobahn lint format pack venvs nodes lock clean distclean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -34,6 +34,9 @@ test: build venvs nodes ## every test, with each Node and each Python version
 
 matrix: build venvs nodes ## the tests in Node with every Node under every Python version
 	@node scripts/test.mjs --all --only node
+
+autobahn: build ## the WebSocket protocol's own test suite; all of it with FULL=1. Wants a Python 2.7, and says so
+	@ASGI_NODE_PYTHON=$(CURDIR)/.venv/bin/python node scripts/autobahn.mjs $(if $(FULL),--full)
 
 lint: build ## every check that needs no test run
 	@scripts/lint.sh
