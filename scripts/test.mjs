@@ -10,6 +10,7 @@ import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, rm
 import { basename, delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { findChromium } from './chromium.mjs'
 import { count } from './counts.mjs'
 import { plan, pythonOf } from './venvs.mjs'
 
@@ -20,7 +21,9 @@ const STEP_LIMIT_MS = 10 * 60_000
 /** Their tests measure time: never beside another file. */
 const TIMED = new Set(['event-loop.test.mjs', 'handler.test.mjs'])
 /** Long, and about one side only: once, with the first combination. */
-const ONCE = new Set(['disconnects.test.mjs', 'doctor.test.mjs', 'doctor-apps.test.mjs'])
+const ONCE = new Set(['browser.test.mjs', 'disconnects.test.mjs', 'doctor.test.mjs', 'doctor-apps.test.mjs'])
+/** What this machine cannot run, with the reason, which is said at the end. @type {Map<string, string>} */
+const IMPOSSIBLE = new Map(findChromium() ? [] : [['browser.test.mjs', 'no Chromium was found (apt-get install chromium, or CHROMIUM=)']])
 
 /**
  * @typedef {object} Step
@@ -59,7 +62,7 @@ const testFiles = () =>
   readdirSync(join(ROOT, 'tests'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .flatMap(({ name: suite }) => readdirSync(join(ROOT, 'tests', suite)).map((name) => join('tests', suite, name)))
-    .filter((path) => path.endsWith('.test.mjs'))
+    .filter((path) => path.endsWith('.test.mjs') && !IMPOSSIBLE.has(basename(path)))
     .toSorted()
 
 /** @param {string} name @param {string} node @param {string} venv @param {number} atOnce how many files @returns {Step} */
@@ -220,6 +223,7 @@ async function main() {
     outcomes.reduce((sum, { counts }) => sum + counts[key], 0)
   console.log(`\n${' '.repeat(51)} passed failed skipped     time`)
   for (const outcome of outcomes) console.log(row(outcome))
+  for (const [name, reason] of IMPOSSIBLE) console.log(`\n${name} was not run: ${reason}`)
   console.log(`\n${total('passed')} passed, ${total('failed')} failed`)
   if (outcomes.some(({ ok }) => !ok)) process.exitCode = 1
 }

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
+import chat
 from fastapi import FastAPI, UploadFile
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 app = FastAPI(title="asgi-node demo")
+app.include_router(chat.router)
 PAGE = Path(__file__).parent / "index.html"
 
 

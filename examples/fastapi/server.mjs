@@ -9,7 +9,7 @@ const port = Number(process.env.PORT ?? 3000)
 const python = new PythonHandler({ app: 'main:app', docroot: import.meta.dirname })
 await python.ready()
 
-const server = createServer(python.listener).listen(port, '127.0.0.1')
+const server = createServer(python.listener).on('upgrade', python.upgrade).listen(port, '127.0.0.1')
 await once(server, 'listening')
 
 const url = `http://127.0.0.1:${server.address().port}`
@@ -25,13 +25,15 @@ Try:
   curl --no-buffer ${url}/stream
   curl ${url}/upload -F file=@package.json
 
+and ${url}/chat in two tabs of a browser.
+
 Ctrl-C ends it.`)
 
-// Let requests that are under way finish, then the application; a second signal ends at once.
+// Let requests that are under way finish and say goodbye to WebSockets (1012), then end the application; a second signal
+// ends at once.
 async function stop() {
   server.close()
   server.closeIdleConnections()
-  await once(server, 'close')
   await python.close()
 }
 process.once('SIGINT', stop).once('SIGTERM', stop)
