@@ -21,7 +21,14 @@ const STEP_LIMIT_MS = 10 * 60_000
 /** Their tests measure time: never beside another file. */
 const TIMED = new Set(['event-loop.test.mjs', 'handler.test.mjs'])
 /** Long, and about one side only: once, with the first combination. */
-const ONCE = new Set(['browser.test.mjs', 'disconnects.test.mjs', 'doctor.test.mjs', 'doctor-apps.test.mjs'])
+const ONCE = new Set([
+  'browser.test.mjs',
+  'disconnects.test.mjs',
+  'doctor.test.mjs',
+  'doctor-apps.test.mjs',
+  'websocket-ends.test.mjs',
+  'websocket-floods.test.mjs',
+])
 /** What this machine cannot run, with the reason, which is said at the end. @type {Map<string, string>} */
 const IMPOSSIBLE = new Map(findChromium() ? [] : [['browser.test.mjs', 'no Chromium was found (apt-get install chromium, or CHROMIUM=)']])
 

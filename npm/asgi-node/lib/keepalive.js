@@ -13,6 +13,8 @@ export class Keepalive {
   /** @type {NodeJS.Timeout} */
   #timer
   #waiting = false
+  /** Whether the pong may wait behind messages that the app has not received: then it is not the client that is late. */
+  patient = false
 
   /**
    * @param {ServedSocket & WebSocket} ws
@@ -48,8 +50,7 @@ export class Keepalive {
       this.#waiting = this.#timeout > 0
       return this.#arm(this.#waiting ? this.#timeout : this.#interval)
     }
-    // Stopped by us, its pong may wait behind messages that the app has not received: it is not the client that is late.
-    if (ws.isPaused) return this.#arm(this.#timeout)
+    if (this.patient) return this.#arm(this.#timeout)
     // As other servers say it, in case the client is there after all; the connection does not wait for its answer.
     ws.finish(TIMED_OUT, 'keepalive ping timeout')
     ws.terminate()

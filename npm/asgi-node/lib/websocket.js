@@ -232,6 +232,7 @@ export class WebSocketExchange extends Exchange {
   #flow() {
     const ws = this.#ws
     if (ws === null || ws.readyState === ws.CLOSED) return
+    if (this.#keepalive !== null) this.#keepalive.patient = this.#full
     if (this.open && this.#fault === 0 && (this.#full || this.#choked)) ws.pause()
     else ws.resume()
   }
