@@ -19,7 +19,8 @@ means that nothing more should come before an event ``resume``. ``call.native.di
 ``text``, ``bytes``, ``close``, or those of an HTTP response when the application refuses.
 
 On the loop of the caller instead of a thread: ``await host.start_here()`` and ``await host.close_here()``. A caller on
-an asyncio loop waits through a `asgi_node.listener.Listener`.
+an asyncio loop waits through a `asgi_node.listener.Listener`; for an application on a thread it has ``start_aside()``
+and ``close_aside()``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -37,7 +39,7 @@ from .http import CLIENT_LEFT, Runner
 from .interface import Interface, adapt
 from .lifespan import Lifespan, Mode
 from .loading import enter, load_app
-from .loop_thread import LoopThread
+from .loop_thread import LoopThread, end_tasks
 from .witness import DEBUG, Witness, where
 
 if TYPE_CHECKING:
@@ -118,7 +120,7 @@ class AppCall:
     @property
     def violations(self) -> list[str]:
         """What the application did wrong, in words: events that were refused, calls that were not awaited."""
-        return self.witness.violations if self.witness else []
+        return self.witness.refused + self.witness.forgotten if self.witness else []
 
     @property
     def debug(self) -> dict[str, Any] | None:
@@ -210,6 +212,10 @@ class HostLifespan(Lifespan):
         super()._ended(raised)
 
 
+_owner: contextvars.ContextVar[AppHost | None] = contextvars.ContextVar("asgi_node_host", default=None)
+"""Whose application a task belongs to."""
+
+
 class AppHost:
     """One application on an event loop: of its own (`start`, `close`, ``with``), or the caller's (`start_here`).
 
@@ -261,12 +267,13 @@ class AppHost:
 
     def start(self) -> None:
         """Start a loop on a thread, and the application on it. Raises what its start-up raised."""
-        self.thread = LoopThread(self.loop_kind)
-        self.thread.start()
+        self.thread = thread = LoopThread(self.loop_kind)
+        thread.start()
         try:
-            self.thread.run(self.start_here())
+            thread.run(self.start_here())
         except BaseException:
-            self.thread.stop()
+            self.thread = None
+            thread.stop()
             self._native.release()
             raise
 
@@ -280,6 +287,34 @@ class AppHost:
         finally:
             self.reports += thread.stop()
 
+    async def start_aside(self) -> None:
+        """`start`, for a caller on an event loop."""
+        self.thread = thread = LoopThread(self.loop_kind)
+        thread.start()
+        try:
+            await asyncio.wrap_future(thread.submit(self.start_here()))
+        except BaseException:
+            self.thread = None
+            thread.stop()
+            self._native.release()
+            raise
+
+    async def close_aside(self, grace: float = GRACE) -> None:
+        """`close`, for a caller on an event loop."""
+        thread, self.thread = self.thread, None
+        if thread is None:
+            return
+        try:
+            await asyncio.wrap_future(thread.submit(self.close_here(grace)))
+        finally:
+            self.reports += thread.stop()
+
+    def abandon(self) -> None:
+        """`close`, for whoever cannot wait, such as a finalizer: nothing is reported."""
+        thread, self.thread = self.thread, None
+        if thread is not None:
+            thread.abandon(self.close_here(0))
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -291,6 +326,7 @@ class AppHost:
         """Start the application on the running loop. Raises what its start-up raised."""
         self.loop = loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
+        context.run(_owner.set, self)
         app = adapt(self._load(context), self.interface)
         life = HostLifespan(app, loop, self.mode, context)
         try:
@@ -327,9 +363,16 @@ class AppHost:
         try:
             await runner.finish(0)
             await self._shut_down(runner.lifespan)
+            await self._end_tasks()
         finally:
             loop.remove_reader(self._native.drain.fileno())
             self._native.release()
+
+    async def _end_tasks(self) -> None:
+        """Cancel and report the tasks that the application has left behind; known where tasks tell (Python 3.12)."""
+        if sys.version_info >= (3, 12):
+            own = {task for task in asyncio.all_tasks() if task.get_context().get(_owner) is self}
+            self.reports += await end_tasks(own - {asyncio.current_task()})
 
     async def _shut_down(self, life: Lifespan) -> None:
         try:

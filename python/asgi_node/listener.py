@@ -38,13 +38,13 @@ class Listener:
         """`AppCall.next_events`."""
         native = call.native
         if not await self._wait(call, limit, lambda: native.wait_for_news(0)):
-            raise await self._timed_out(call, limit, waiting_for)
+            raise self._timed_out(call, limit, waiting_for)
         return native.take_events()
 
     async def wait_for_end(self, call: AppCall, limit: float | None = None) -> None:
         """`AppCall.wait_for_end`."""
         if not await self._wait(call, limit, lambda: call.native.ended):
-            raise await self._timed_out(call, limit, "returned, although its response is complete")
+            raise self._timed_out(call, limit, "returned, although its response is complete")
 
     async def end(self, host: AppHost, call: AppCall, grace: float = GRACE) -> None:
         """`AppHost.end`."""
@@ -75,8 +75,5 @@ class Listener:
         return True
 
     @staticmethod
-    async def _timed_out(call: AppCall, limit: float | None, waiting_for: str) -> TimeoutError:
-        if call.host.thread is None:
-            return call.timed_out(limit, waiting_for)
-        # It asks the application's loop whether it is blocked, and ours goes on meanwhile.
-        return await asyncio.to_thread(call.timed_out, limit, waiting_for)
+    def _timed_out(call: AppCall, limit: float | None, waiting_for: str) -> TimeoutError:
+        return call.timed_out(limit, waiting_for)

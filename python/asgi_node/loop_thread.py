@@ -12,7 +12,8 @@ from .event_loop import choose, logger, new_loop
 from .witness import where, where_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable
+    from concurrent.futures import Future
 
 Result = TypeVar("Result")
 
@@ -38,6 +39,7 @@ class LoopThread:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="asgi-node-loop", daemon=True)
         self._reports: list[str] = []
+        self._ending: asyncio.Task[None] | None = None
         self.loop: asyncio.AbstractEventLoop
         self._stopping: asyncio.Event
 
@@ -53,7 +55,11 @@ class LoopThread:
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """The result of a coroutine that runs on the loop; the calling thread waits for it."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+        return self.submit(work).result()
+
+    def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Run a coroutine on the loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def stop(self) -> list[str]:
         """End the loop, and the thread with it; tells which tasks were left behind."""
@@ -62,6 +68,22 @@ class LoopThread:
         if self._thread is not threading.current_thread():
             self._thread.join()
         return self._reports
+
+    def abandon(self, last: Coroutine[Any, Any, object]) -> None:
+        """Run this coroutine, then end; the caller, which may be any thread, does not wait."""
+
+        async def end() -> None:
+            with contextlib.suppress(Exception):  # nobody is there to be told
+                await last
+            self._stopping.set()
+
+        def begin() -> None:
+            self._ending = self.loop.create_task(end())
+
+        try:
+            self.loop.call_soon_threadsafe(begin)
+        except RuntimeError:  # it has ended
+            last.close()
 
     def is_responsive(self) -> bool:
         """Whether the loop takes its turn."""
@@ -101,11 +123,17 @@ class LoopThread:
     async def _live(self) -> None:
         self._ready.set()
         await self._stopping.wait()
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        if left:
-            _, left = await asyncio.wait(left, timeout=LAST_MOMENT)
-        for task in left:
-            self._reports.append(f"the task {task.get_name()!r} was never ended: it waits at {where(task)}")
-            task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=CANCEL_GRACE)
+        self._reports += await end_tasks(asyncio.all_tasks() - {asyncio.current_task()})
+
+
+async def end_tasks(tasks: Iterable[asyncio.Task[Any] | None]) -> list[str]:
+    """Give tasks a last moment, then cancel them; tells which did not end by themselves."""
+    left = {task for task in tasks if task is not None and not task.done()}
+    if left:
+        _, left = await asyncio.wait(left, timeout=LAST_MOMENT)
+    reports = [f"the task {task.get_name()!r} was never ended: it waits at {where(task)}" for task in left]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=CANCEL_GRACE)
+    return reports

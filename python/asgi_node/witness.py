@@ -31,7 +31,12 @@ class Witness:
     def __init__(self, exchange: Exchange, late: Callable[[str], object]) -> None:
         self.exchange = exchange
         self.raised: BaseException | None = None
-        self.violations: list[str] = []
+        self.refused: list[str] = []
+        """Events that the bridge refused, and why."""
+        self.forgotten: list[str] = []
+        """Calls that were never awaited."""
+        self.denied: tuple[int, str] | None = None
+        """The code and reason of a WebSocket that was closed in place of being accepted: on the wire it is a 403."""
         self.debug: dict[str, Any] | None = None
         self.ended = False
         self._late = late
@@ -47,14 +52,15 @@ class Witness:
         if kind == DEBUG:
             self.debug = event.get("info")
             return Watched(self, "send()", _nothing())
+        if kind == "websocket.close" and self.denied is None:
+            self.denied = (event.get("code", 1000), event.get("reason") or "")
         return Watched(self, f"send({kind!r})", self.exchange.send(event))
 
     def finish(self, message: str | None = None, traceback: str | None = None) -> bool:
         """The application has returned, or raised what is being handled."""
         self.raised = sys.exc_info()[1]
         self.ended = True
-        for call in self._calls:
-            self.violations.append(f"{call.name} was called and never awaited")
+        self.forgotten += [f"{call.name} was called and never awaited" for call in self._calls]
         return self.exchange.finish(message, traceback)
 
     def on_disconnect(self, callback: Callable[[], object]) -> None:
@@ -65,13 +71,13 @@ class Witness:
         """Tell the application that it is time to end."""
         self.exchange.retire()
 
-    def refused(self, name: str, reason: BaseException) -> None:
+    def refuse(self, name: str, reason: BaseException) -> None:
         """The bridge has refused an event."""
         text = f"{name} was refused: {type(reason).__name__}: {reason}"
         if self.ended:
             self._late(f"{text} (sent after the application had returned)")
         else:
-            self.violations.append(text)
+            self.refused.append(text)
 
 
 async def _nothing() -> None:
@@ -102,7 +108,7 @@ class Watched(Coroutine[Any, Any, Any]):
             return self._inner.send(value)
         except (TypeError, ValueError, RuntimeError) as reason:
             if not isinstance(reason, ClientDisconnected):
-                self._witness.refused(self.name, reason)
+                self._witness.refuse(self.name, reason)
             raise
 
     def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Any:

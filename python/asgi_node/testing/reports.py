@@ -1,0 +1,94 @@
+"""What a test is told of an application's mistakes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asgi_node._native import ClientDisconnected
+from asgi_node.http import CLIENT_LEFT, CLOSING
+
+from ._httpx import httpx
+
+if TYPE_CHECKING:
+    from asgi_node.host import AppCall, AppHost
+
+
+class ASGIViolation(AssertionError):  # noqa: N818 (what a failed assertion is called)
+    """The application sent an event that a server refuses, and went on as if nothing had happened.
+
+    The message holds the reason of each refusal, in the words that the application got. (An application that lets the
+    refusal through fails with that exception itself.)
+    """
+
+
+class NoResponse(AssertionError):  # noqa: N818 (what a failed assertion is called)
+    """The application returned without a complete response."""
+
+
+class ASGIWarning(UserWarning):
+    """The application did something that hides a mistake, and that no response shows:
+
+    - a call of ``send()`` or ``receive()`` that was never awaited
+    - an event that was sent after the application had returned, and refused
+    - an application that went on although its client had left, and had to be cancelled
+    - a request or a task that was still under way when the client was closed
+
+    Make it an error where no test should pass with one: ``filterwarnings = ["error::asgi_node.testing.ASGIWarning"]``.
+    """
+
+
+def judge(call: AppCall, raises: bool) -> None:
+    """Raise what a test should fail with, now that the application has ended. `raises` is raise_server_exceptions."""
+    witness = call.witness
+    if witness is None:
+        return
+    refused = list(dict.fromkeys(witness.refused))
+    witness.refused = []
+    raised, witness.raised = witness.raised, None
+    forgotten, witness.forgotten = witness.forgotten, []
+    if raises and raised is not None and not (call.left and is_disconnect(raised)):
+        if refused and not any(str(raised) in reason for reason in refused):
+            raised.add_note("asgi-node: before that, " + "; ".join(refused))
+        raise raised
+    if raises and refused:
+        raise ASGIViolation(f"{call.name}: " + "; ".join(refused))
+    for report in forgotten:
+        warn(f"{call.name}: {report}")
+
+
+def is_disconnect(raised: BaseException | None) -> bool:
+    """Whether it came of what `send` raises after the client has left, or what the task is cancelled with then."""
+    while raised is not None:
+        if isinstance(raised, ClientDisconnected):
+            return True
+        if isinstance(raised, asyncio.CancelledError) and raised.args in ((CLIENT_LEFT,), (CLOSING,)):
+            return True
+        if type(raised).__name__ == "ClientDisconnect":  # Starlette's, of a body that does not come any more
+            return True
+        if isinstance(raised, BaseExceptionGroup):
+            return all(is_disconnect(part) for part in raised.exceptions)
+        raised = raised.__cause__ or raised.__context__
+    return False
+
+
+def tell(host: AppHost) -> None:
+    """Warn of what nobody else was told."""
+    reports, host.reports[:] = list(host.reports), []
+    for report in reports:
+        warn(report)
+
+
+def warn(report: str) -> None:
+    """Warn at the line of the test, not at one of ours or of httpx (Python 3.12 and later)."""
+    warnings.warn(report, ASGIWarning, stacklevel=2, **_SKIP)
+
+
+_SKIP: dict[str, Any] = {}
+if sys.version_info >= (3, 12):
+    _SKIP["skip_file_prefixes"] = tuple(
+        str(Path(module.__file__).parent) for module in (sys.modules["asgi_node"], httpx)
+    )
