@@ -150,7 +150,14 @@ impl LoopSide {
 
     /// No longer wants news.
     pub(crate) fn forget(&self, core: &Arc<Exchange>) {
-        let forgotten = self.waiting.lock().remove(&key(core));
+        let mut waiting = self.waiting.lock();
+        // Mostly nobody waits, and then there is nothing to hash.
+        let forgotten = if waiting.is_empty() {
+            None
+        } else {
+            waiting.remove(&key(core))
+        };
+        drop(waiting);
         drop(forgotten);
     }
 

@@ -3,7 +3,7 @@
 use asgi_node_core::Error;
 use pyo3::buffer::PyUntypedBuffer;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyMemoryView, PyString};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyMemoryView, PyString, PyTuple};
 
 use crate::errors::to_python;
 use crate::names::names;
@@ -15,13 +15,7 @@ pub(crate) fn for_each_header(
 ) -> PyResult<()> {
     let not_iterable = |_| wrong_type("'headers'", "an iterable of (name, value)", headers);
     for pair in headers.try_iter().map_err(not_iterable)? {
-        let pair = pair?;
-        let not_a_pair = || wrong_type("a header", "a pair of bytes, (name, value)", &pair);
-        let mut items = pair.try_iter().map_err(|_| not_a_pair())?;
-        let (Some(name), Some(value), None) = (items.next(), items.next(), items.next()) else {
-            return Err(not_a_pair());
-        };
-        let (name, value) = (name?, value?);
+        let (name, value) = both(&pair?)?;
         let as_bytes = |what, item| bytes(what, item);
         take(
             as_bytes("a header's name", &name)?.as_bytes(),
@@ -30,6 +24,21 @@ pub(crate) fn for_each_header(
         .map_err(|e| to_python(&e))?;
     }
     Ok(())
+}
+
+/// The members of a pair. Mostly it is a tuple, which needs no iterator.
+fn both<'py>(pair: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    if let Ok(tuple) = pair.cast_exact::<PyTuple>()
+        && tuple.len() == 2
+    {
+        return Ok((tuple.get_item(0)?, tuple.get_item(1)?));
+    }
+    let not_a_pair = || wrong_type("a header", "a pair of bytes, (name, value)", pair);
+    let mut items = pair.try_iter().map_err(|_| not_a_pair())?;
+    let (Some(name), Some(value), None) = (items.next(), items.next(), items.next()) else {
+        return Err(not_a_pair());
+    };
+    Ok((name?, value?))
 }
 
 /// Bytes, or a snapshot of what gives bytes through the buffer protocol (`bytearray`, `memoryview`). Exactly `bytes`,

@@ -1,10 +1,9 @@
 //! The Python half of asgi-node. Knows neither Node nor sockets: the addon and the Python test client drive it alike.
 //!
 //! Files in the order of the data path: [`wakeup`] and [`event_loop`] (how a request reaches Python), [`application`] (what
-//! serves it), `scope`, `exchange`, `receive`, `send`
-//! (what the app sees), `outgoing` (the body on its way), `websocket` and `websocket_send` (the same for a WebSocket), `party`
-//! (either of the two), `errors`. [`interpreter`] starts Python when
-//! there is none; `host` is the host that tests in Python drive it by; `ffi` holds all unsafe code.
+//! serves it), `scope` and `header_cache`, `exchange`, `receive`, `send` (what the app sees), `outgoing` (the body on its
+//! way), `websocket` and `websocket_send` (the same for a WebSocket), `party` (either of the two), `errors`. [`interpreter`]
+//! starts Python when there is none; `host` is the host that tests in Python drive it by; `ffi` holds all unsafe code.
 //!
 //! # Threads
 //!
@@ -19,6 +18,7 @@ mod exchange;
 mod extensions;
 mod ffi;
 mod fields;
+mod header_cache;
 mod host;
 pub mod interpreter;
 mod names;

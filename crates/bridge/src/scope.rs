@@ -1,10 +1,13 @@
 //! The ASGI scope of a request (HTTP specification 2.5, "HTTP Connection Scope"; checklist 15 to 38).
 
+use asgi_node_core::framing::Version;
 use asgi_node_core::{RequestHead, head, target};
+use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
+use crate::header_cache::HeaderCache;
 use crate::names::names;
 use crate::scope_tls;
 
@@ -14,12 +17,18 @@ pub(crate) struct ScopeBuilder {
     /// What comes before every path: nothing where the paths hold the root already.
     prefix: String,
     raw_prefix: Vec<u8>,
-    /// All keys in their order with the values that rarely change: copying it is cheaper than filling a dict.
+    /// All keys in their order, with what most requests have: copying it is cheaper than filling a dict.
     template: Py<PyDict>,
     asgi: Py<PyDict>,
     /// What start-up left; a request gets a shallow copy (checklist 35).
     state: Py<PyDict>,
+    fields: HeaderCache,
+    /// The address of the latest request's server, which is that of most.
+    server: Mutex<Option<Address>>,
 }
+
+/// Host and port, and what they are in a scope.
+type Address = (Vec<u8>, Option<u16>, Py<PyTuple>);
 
 /// The versions of the specification that we keep to the letter.
 const ASGI_VERSION: &str = "3.0";
@@ -36,17 +45,13 @@ impl ScopeBuilder {
         let prefix = if in_path { "" } else { root_path };
         let template = PyDict::new(py);
         template.set_item(&n.type_, &n.http)?;
-        for key in [
-            &n.asgi,
-            &n.http_version,
-            &n.method,
-            &n.scheme,
-            &n.path,
-            &n.raw_path,
-            &n.query_string,
-        ] {
-            template.set_item(key, py.None())?;
-        }
+        template.set_item(&n.asgi, py.None())?;
+        template.set_item(&n.http_version, PyString::intern(py, Version::Http11.as_str()))?;
+        template.set_item(&n.method, pyo3::intern!(py, "GET"))?;
+        template.set_item(&n.scheme, &n.http)?;
+        template.set_item(&n.path, py.None())?;
+        template.set_item(&n.raw_path, py.None())?;
+        template.set_item(&n.query_string, &n.no_bytes)?;
         template.set_item(&n.root_path, &py_root)?;
         for key in [&n.headers, &n.client, &n.server, &n.state, &n.extensions] {
             template.set_item(key, py.None())?;
@@ -57,6 +62,8 @@ impl ScopeBuilder {
             template: template.unbind(),
             asgi: asgi.unbind(),
             state: state.clone().unbind(),
+            fields: HeaderCache::new(),
+            server: Mutex::default(),
         })
     }
 
@@ -65,16 +72,22 @@ impl ScopeBuilder {
         let n = names(py);
         let scope = self.template.bind(py).copy()?;
         scope.set_item(&n.asgi, self.asgi.bind(py).copy()?)?;
-        scope.set_item(&n.http_version, PyString::intern(py, head.version().as_str()))?;
-        scope.set_item(&n.method, method(py, head.method()))?;
-        scope.set_item(&n.scheme, if head.scheme() == b"https" { "https" } else { "http" })?;
+        if head.version() != Version::Http11 {
+            scope.set_item(&n.http_version, PyString::intern(py, head.version().as_str()))?;
+        }
+        if head.method() != b"GET" {
+            scope.set_item(&n.method, method(py, head.method()))?;
+        }
+        if head.scheme() == b"https" {
+            scope.set_item(&n.scheme, "https")?;
+        }
         self.set_paths(py, &scope, head)?;
-        scope.set_item(&n.headers, headers(py, head)?)?;
+        scope.set_item(&n.headers, self.headers(py, head)?)?;
         if let Some((host, port)) = head.client() {
             scope.set_item(&n.client, (text(py, host), port))?;
         }
         if let Some((host, port)) = head.server() {
-            scope.set_item(&n.server, (text(py, host), port))?;
+            scope.set_item(&n.server, self.server(py, host, port)?)?;
         }
         scope.set_item(&n.state, self.state.bind(py).copy()?)?;
         scope.set_item(&n.extensions, extensions(py, head)?)?;
@@ -120,11 +133,34 @@ impl ScopeBuilder {
             let raw = [&self.raw_prefix, target.raw_path].concat();
             scope.set_item(&n.raw_path, PyBytes::new(py, &raw))?;
         }
-        if target.query.is_empty() {
-            scope.set_item(&n.query_string, &n.no_bytes)
-        } else {
-            scope.set_item(&n.query_string, PyBytes::new(py, target.query))
+        if !target.query.is_empty() {
+            scope.set_item(&n.query_string, PyBytes::new(py, target.query))?;
         }
+        Ok(())
+    }
+
+    /// A list of `(name, value)`: names lower-cased, order and duplicates kept (checklist 29, 30).
+    fn headers<'py>(&self, py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, PyList>> {
+        let list = PyList::empty(py);
+        for (name, value) in head.headers() {
+            list.append(self.fields.pair(py, name, value)?)?;
+        }
+        Ok(list)
+    }
+
+    fn server<'py>(&self, py: Python<'py>, host: &[u8], port: Option<u16>) -> PyResult<Bound<'py, PyTuple>> {
+        if let Some((known, with, address)) = &*self.server.lock()
+            && (known.as_slice(), *with) == (host, port)
+        {
+            return Ok(address.bind(py).clone());
+        }
+        let address = (text(py, host), port).into_pyobject(py)?;
+        let before = self
+            .server
+            .lock()
+            .replace((host.to_vec(), port, address.clone().unbind()));
+        drop(before);
+        Ok(address)
     }
 
     /// The root of a request that the host has routed by the first part of its path (Express's `req.baseUrl`): that part
@@ -150,24 +186,6 @@ fn method<'py>(py: Python<'py>, method: &[u8]) -> Bound<'py, PyString> {
         };
     }
     interned!("GET" "POST" "PUT" "DELETE" "HEAD" "OPTIONS" "PATCH")
-}
-
-/// A list of `(name, value)`: names lower-cased, order and duplicates kept (checklist 29, 30).
-fn headers<'py>(py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, PyList>> {
-    let list = PyList::empty(py);
-    let mut lower = [0u8; 64];
-    for (name, value) in head.headers() {
-        let name = match lower.get_mut(..name.len()) {
-            Some(short) => {
-                short.copy_from_slice(name);
-                short.make_ascii_lowercase();
-                PyBytes::new(py, short)
-            }
-            None => PyBytes::new(py, &name.to_ascii_lowercase()),
-        };
-        list.append(PyTuple::new(py, [name, PyBytes::new(py, value)])?)?;
-    }
-    Ok(list)
 }
 
 /// Only what works on this connection (checklist 36).

@@ -313,6 +313,10 @@ impl Exchange {
     // ---- both
 
     fn queue(self: &Arc<Self>, state: &mut State, event: ResponseEvent) {
+        // Mostly it stays the only one until the host looks; Vec would make room for four.
+        if state.outbound.events.is_empty() {
+            state.outbound.events.reserve_exact(1);
+        }
         state.outbound.events.push(event);
         if !std::mem::replace(&mut state.outbound.announced, true) {
             self.host.notify(Arc::clone(self));

@@ -159,13 +159,25 @@ impl HeaderBlock {
     }
 }
 
+/// Whether a byte may stand in a token (RFC 9110, 5.6.2).
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128u8 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut rest: &[u8] = b"!#$%&'*+-.^_`|~";
+    while let [byte, others @ ..] = rest {
+        table[*byte as usize] = true;
+        rest = others;
+    }
+    table
+};
+
 /// A header name is a token (RFC 9110, 5.1).
 fn check_name(name: &[u8]) -> Result<(), Error> {
-    if !name.is_empty()
-        && name
-            .iter()
-            .all(|&b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-    {
+    if !name.is_empty() && name.iter().all(|&byte| TOKEN[usize::from(byte)]) {
         return Ok(());
     }
     Err(Error::WrongValue(format!(
