@@ -15,7 +15,8 @@ class FakeNative {
   room = true
   refusal = null
 
-  submit(id, head, body, flags) {
+  // Called by itself, as the native one is.
+  submit = (id, head, body, flags) => {
     this.calls.push(['submit', id, flags, body && String(body)])
     return this.refusal
   }

@@ -15,7 +15,7 @@ const limits = { timeout: 10_000 }
 async function setUp(t, answer = () => {}, listener = undefined) {
   const requests = []
   const exchanges = new Exchanges()
-  exchanges.native = {
+  const native = {
     room: true,
     refusal: null,
     submit(id, head, body, flags) {
@@ -24,22 +24,23 @@ async function setUp(t, answer = () => {}, listener = undefined) {
       request.text = () => Buffer.concat(request.body).toString()
       request.deliver = (kind, status = 0, text = '', data = undefined) =>
         exchanges.deliver(id, kind, status, text, data === undefined ? undefined : Buffer.from(data))
-      if (this.refusal) return this.refusal
+      if (native.refusal) return native.refusal
       requests.push(request)
       queueMicrotask(() => answer(request, request.deliver))
       return null
     },
     push(id, chunk, last) {
-      const request = requests.find((one) => one.id === id)
+      const request = requests.findLast((one) => one.id === id)
       if (chunk) request.body.push(Buffer.from(chunk))
       request.ended = last
       return this.room
     },
-    drained: (id) => void (requests.find((one) => one.id === id).drained += 1),
-    halfClose: (id) => void (requests.find((one) => one.id === id).halfClosed = true),
-    disconnect: (id) => void (requests.find((one) => one.id === id).gone = true),
+    drained: (id) => void (requests.findLast((one) => one.id === id).drained += 1),
+    halfClose: (id) => void (requests.findLast((one) => one.id === id).halfClosed = true),
+    disconnect: (id) => void (requests.findLast((one) => one.id === id).gone = true),
     keepAlive() {},
   }
+  exchanges.native = native
   const server = createServer((req, res) => (listener ? listener(req, res, exchanges) : serve(exchanges, req, res)))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

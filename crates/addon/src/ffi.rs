@@ -8,7 +8,7 @@ use std::ptr;
 use napi::bindgen_prelude::{FnArgs, FunctionRef, Unknown};
 use napi::{Env, JsValue, sys};
 
-use crate::delivery::Parcel;
+use crate::delivery::{Data, Parcel};
 
 /// `deliver(id, kind, status, text, data)` of the npm package.
 pub(crate) type Deliver = FunctionRef<FnArgs<(u32, u32, u32, String, Unknown<'static>)>, Unknown<'static>>;
@@ -27,66 +27,87 @@ pub(crate) enum Delivered {
     Stopped,
 }
 
-/// Calls `deliver`. An exception in it is JavaScript's bug: it becomes an uncaught one, and delivery goes on.
-pub(crate) fn deliver(env: &Env, callback: &Deliver, parcel: Parcel) -> Delivered {
-    let Ok(function) = callback.borrow_back(env) else {
-        return Delivered::Stopped;
-    };
-    let raw = env.raw();
-    let mut scope = ptr::null_mut();
-    // SAFETY: `raw` is this thread's environment (see above). The scope is closed below, and no value made in it is used
-    // after that. `argv` and `result` are live for the call.
-    unsafe {
-        if sys::napi_open_handle_scope(raw, &raw mut scope) != sys::Status::napi_ok {
-            return Delivered::Stopped;
+/// `deliver`, looked up once for a batch of events.
+pub(crate) struct Delivery<'env> {
+    env: &'env Env,
+    function: sys::napi_value,
+    undefined: sys::napi_value,
+}
+
+impl<'env> Delivery<'env> {
+    /// None when JavaScript cannot run any more. For the callback of `env` that is under way, whose scope holds the function.
+    pub(crate) fn new(env: &'env Env, callback: &Deliver) -> Option<Self> {
+        let function = callback.borrow_back(env).ok()?.raw();
+        let mut undefined = ptr::null_mut();
+        // SAFETY: `env` is this thread's environment (see above).
+        let status = unsafe { sys::napi_get_undefined(env.raw(), &raw mut undefined) };
+        (status == sys::Status::napi_ok).then_some(Self {
+            env,
+            function,
+            undefined,
+        })
+    }
+
+    /// Calls it. An exception in it is JavaScript's bug: it becomes an uncaught one, and delivery goes on.
+    pub(crate) fn deliver(&self, parcel: Parcel) -> Delivered {
+        let raw = self.env.raw();
+        let mut scope = ptr::null_mut();
+        // SAFETY: `raw` is this thread's environment (see above), and the function and `undefined` belong to the scope of
+        // the callback that this value cannot outlive. The inner scope is closed below, and no value made in it is used
+        // after that. `argv` and `result` are live for the call.
+        unsafe {
+            if sys::napi_open_handle_scope(raw, &raw mut scope) != sys::Status::napi_ok {
+                return Delivered::Stopped;
+            }
+            let mut argv = [self.undefined; 5];
+            sys::napi_create_uint32(raw, parcel.id, &raw mut argv[0]);
+            sys::napi_create_uint32(raw, parcel.kind, &raw mut argv[1]);
+            sys::napi_create_uint32(raw, parcel.status, &raw mut argv[2]);
+            argv[3] = text(raw, &parcel.text, parcel.text_is_utf8);
+            match parcel.data {
+                Data::None => {}
+                Data::Ascii(text_of_it) => argv[4] = text(raw, &text_of_it, false),
+                Data::Bytes(bytes) => argv[4] = buffer(raw, bytes),
+            }
+            let mut result = ptr::null_mut();
+            let status = sys::napi_call_function(raw, self.undefined, self.function, 5, argv.as_ptr(), &raw mut result);
+            let outcome = match status {
+                sys::Status::napi_ok => {
+                    let mut taken = true;
+                    // Anything but a boolean is refused here, and counts as taken.
+                    let is_boolean = sys::napi_get_value_bool(raw, result, &raw mut taken) == sys::Status::napi_ok;
+                    if is_boolean && !taken {
+                        Delivered::Held
+                    } else {
+                        Delivered::Taken
+                    }
+                }
+                sys::Status::napi_pending_exception => {
+                    let mut exception = ptr::null_mut();
+                    let cleared = sys::napi_get_and_clear_last_exception(raw, &raw mut exception);
+                    if cleared == sys::Status::napi_ok
+                        && sys::napi_fatal_exception(raw, exception) == sys::Status::napi_ok
+                    {
+                        Delivered::Taken
+                    } else {
+                        Delivered::Stopped
+                    }
+                }
+                _ => Delivered::Stopped,
+            };
+            sys::napi_close_handle_scope(raw, scope);
+            outcome
         }
-        let mut argv = [ptr::null_mut(); 5];
-        let mut receiver = ptr::null_mut();
-        sys::napi_get_undefined(raw, &raw mut receiver);
-        sys::napi_create_uint32(raw, parcel.id, &raw mut argv[0]);
-        sys::napi_create_uint32(raw, parcel.kind, &raw mut argv[1]);
-        sys::napi_create_uint32(raw, parcel.status, &raw mut argv[2]);
-        argv[3] = text(raw, &parcel);
-        argv[4] = parcel.data.map_or(receiver, |data| buffer(raw, data));
-        let mut result = ptr::null_mut();
-        let mut held = false;
-        let status = sys::napi_call_function(raw, receiver, function.raw(), 5, argv.as_ptr(), &raw mut result);
-        let outcome = match status {
-            sys::Status::napi_ok => {
-                // Anything but a boolean counts as taken.
-                sys::napi_get_value_bool(raw, result, &raw mut held);
-                let mut kind = 0;
-                sys::napi_typeof(raw, result, &raw mut kind);
-                if kind == sys::ValueType::napi_boolean && !held {
-                    Delivered::Held
-                } else {
-                    Delivered::Taken
-                }
-            }
-            sys::Status::napi_pending_exception => {
-                let mut exception = ptr::null_mut();
-                let cleared = sys::napi_get_and_clear_last_exception(raw, &raw mut exception);
-                if cleared == sys::Status::napi_ok && sys::napi_fatal_exception(raw, exception) == sys::Status::napi_ok
-                {
-                    Delivered::Taken
-                } else {
-                    Delivered::Stopped
-                }
-            }
-            _ => Delivered::Stopped,
-        };
-        sys::napi_close_handle_scope(raw, scope);
-        outcome
     }
 }
 
 /// A string: latin-1 as headers are, UTF-8 for a failure's words; undefined for none.
-unsafe fn text(env: sys::napi_env, parcel: &Parcel) -> sys::napi_value {
+unsafe fn text(env: sys::napi_env, text: &[u8], is_utf8: bool) -> sys::napi_value {
     let mut value = ptr::null_mut();
-    let (bytes, length) = (parcel.text.as_ptr().cast(), parcel.text.len().cast_signed());
+    let (bytes, length) = (text.as_ptr().cast(), text.len().cast_signed());
     // SAFETY: `env` is valid (the caller's duty); `bytes` has `length` bytes, which Node copies.
     unsafe {
-        if parcel.text_is_utf8 {
+        if is_utf8 {
             sys::napi_create_string_utf8(env, bytes, length, &raw mut value);
         } else {
             sys::napi_create_string_latin1(env, bytes, length, &raw mut value);

@@ -1,7 +1,6 @@
 //! The native half of `PythonHandler`: requests go in by one call each.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -19,7 +18,8 @@ use parking_lot::Mutex;
 use crate::app_slot::{self, App};
 use crate::delivery::Parcel;
 use crate::errors::NativeFailure;
-use crate::ffi::{self, Deliver, Delivered};
+use crate::ffi::{self, Deliver, Delivered, Delivery};
+use crate::open::OpenExchanges;
 use crate::outlet::Outlet;
 use crate::sync_call::SyncHost;
 
@@ -53,11 +53,22 @@ pub struct SyncOutcome {
 /// `deliver` as the constructor gets it.
 type DeliverArgument<'a> = Function<'a, FnArgs<(u32, u32, u32, String, Unknown<'static>)>, Unknown<'static>>;
 
-/// An exchange that JavaScript knows by its number.
-struct Open {
-    exchange: Arc<Exchange>,
-    /// Bytes that were delivered and not taken.
-    held: usize,
+/// The arguments of `submit`.
+type Submit = FnArgs<(u32, String, Option<Uint8Array>, u32)>;
+
+fn submission(context: &FunctionCallContext<'_>) -> Result<Submission> {
+    let head = context.get::<JsString<'_>>(1)?;
+    let body = context.get::<Option<Uint8Array>>(2)?;
+    let flags = context.get::<u32>(3)?;
+    Ok(Submission {
+        id: context.get(0)?,
+        head: ffi::latin1(&head)?,
+        body: body.map_or_else(Vec::new, |body| body.to_vec()),
+        body_follows: flags & flag::BODY_FOLLOWS != 0,
+        collects: flags & flag::COLLECT != 0,
+        expects_continue: flags & flag::EXPECTS_CONTINUE != 0,
+        is_websocket: flags & flag::WEBSOCKET != 0,
+    })
 }
 
 /// What belongs to one handler in one environment. Only that environment's thread touches it.
@@ -67,7 +78,9 @@ struct Inner {
     app: Arc<Mutex<App>>,
     outlet: RefCell<Option<Arc<Outlet>>>,
     deliver: OnceCell<Deliver>,
-    open: RefCell<HashMap<u32, Open>>,
+    /// Room for what a drain takes, kept from one to the next.
+    batch: Cell<Vec<Arc<Exchange>>>,
+    open: RefCell<OpenExchanges>,
 }
 
 impl Inner {
@@ -77,35 +90,38 @@ impl Inner {
             return;
         };
         let Some(callback) = self.deliver.get() else { return };
-        let mut batch = Vec::new();
+        let Some(delivery) = Delivery::new(env, callback) else {
+            return;
+        };
+        let mut batch = self.batch.take();
         outlet.take(&mut batch);
         DELIVERING.set(true);
-        for exchange in batch {
+        'batch: for exchange in batch.drain(..) {
             for event in exchange.take_events() {
-                if !self.deliver_event(env, callback, &exchange, event) {
-                    DELIVERING.set(false);
-                    return;
+                if !self.deliver_event(&delivery, &exchange, event) {
+                    break 'batch;
                 }
             }
         }
         DELIVERING.set(false);
+        self.batch.set(batch);
     }
 
     /// Hands over one event; false when JavaScript cannot run any more.
-    fn deliver_event(&self, env: &Env, callback: &Deliver, exchange: &Arc<Exchange>, event: ResponseEvent) -> bool {
+    fn deliver_event(&self, delivery: &Delivery<'_>, exchange: &Arc<Exchange>, event: ResponseEvent) -> bool {
         let (id, bytes, last) = (exchange.id(), event.body_len(), event.is_last());
-        if !self.open.borrow().contains_key(&id) {
+        if !self.open.borrow().knows(exchange) {
             // Given up by JavaScript between two events.
             return true;
         }
         if last {
             // Before the call, because the number is free for a new request as soon as JavaScript knows of the end.
-            self.open.borrow_mut().remove(&id);
+            drop(self.open.borrow_mut().remove(id));
         }
-        match ffi::deliver(env, callback, Parcel::new(id, event)) {
+        match delivery.deliver(Parcel::new(id, event)) {
             Delivered::Taken => exchange.taken(bytes),
             Delivered::Held => {
-                if let Some(open) = self.open.borrow_mut().get_mut(&id) {
+                if let Some(open) = self.open.borrow_mut().get_mut(id) {
                     open.held += bytes;
                 }
             }
@@ -124,10 +140,18 @@ impl Inner {
         if let Some(outlet) = self.outlet.borrow_mut().take() {
             outlet.close();
         }
-        let open = std::mem::take(&mut *self.open.borrow_mut());
-        for open in open.into_values() {
-            open.exchange.disconnect();
+        let open = self.open.borrow_mut().take_all();
+        for exchange in open {
+            exchange.disconnect();
         }
+    }
+
+    fn submit(&self, submission: Submission) -> std::result::Result<(), Error> {
+        let outlet = self.outlet.borrow().clone().ok_or(Error::HandlerClosed)?;
+        let id = submission.id;
+        let exchange = self.app()?.submit(submission, outlet as Arc<dyn Notify>)?;
+        self.open.borrow_mut().insert(id, exchange);
+        Ok(())
     }
 
     fn app(&self) -> std::result::Result<Arc<Application>, Error> {
@@ -153,7 +177,7 @@ impl NativeHandler {
         env: Env,
         config: String,
         #[napi(
-            ts_arg_type = "(id: number, kind: number, status: number, text: string, data: Buffer | undefined) => unknown"
+            ts_arg_type = "(id: number, kind: number, status: number, text: string, data: Buffer | string | undefined) => unknown"
         )]
         deliver: DeliverArgument<'_>,
     ) -> Result<Self> {
@@ -164,6 +188,7 @@ impl NativeHandler {
             app: Arc::default(),
             outlet: RefCell::new(None),
             deliver: OnceCell::new(),
+            batch: Cell::default(),
             open: RefCell::default(),
         });
         let _ = inner.deliver.set(deliver.create_ref()?);
@@ -210,32 +235,23 @@ impl NativeHandler {
     }
 
     /// Sends a request into Python. Returns null, or why it was refused.
-    #[napi(catch_unwind)]
-    pub fn submit(
-        &self,
-        id: u32,
-        head: JsString<'_>,
-        body: Option<Uint8Array>,
-        flags: u32,
-    ) -> Result<Option<NativeFailure>> {
-        let submission = Submission {
-            id,
-            head: ffi::latin1(&head)?,
-            body: body.map_or_else(Vec::new, |body| body.to_vec()),
-            body_follows: flags & flag::BODY_FOLLOWS != 0,
-            collects: flags & flag::COLLECT != 0,
-            expects_continue: flags & flag::EXPECTS_CONTINUE != 0,
-            is_websocket: flags & flag::WEBSOCKET != 0,
-        };
-        let outlet = self.inner.outlet.borrow().clone().ok_or(Error::HandlerClosed);
-        let host = outlet.map(|outlet| outlet as Arc<dyn Notify>);
-        let submitted = host.and_then(|host| self.inner.app()?.submit(submission, host));
-        Ok(match submitted {
-            Ok(exchange) => {
-                self.inner.open.borrow_mut().insert(id, Open { exchange, held: 0 });
-                None
-            }
-            Err(refused) => Some(refused.into()),
+    ///
+    /// A function, made at each look: the one call of every request goes past what napi-rs does for a method of a class, which
+    /// costs more than all that this does.
+    #[napi(
+        getter,
+        catch_unwind,
+        ts_return_type = "(id: number, head: string, body: Uint8Array | undefined, flags: number) => NativeFailure | null"
+    )]
+    pub fn submit<'env>(&self, env: &'env Env) -> Result<Function<'env, Submit, Option<NativeFailure>>> {
+        let inner = Rc::downgrade(&self.inner);
+        env.create_function_from_closure("submit", move |context: FunctionCallContext<'_>| {
+            let submission = submission(&context)?;
+            let submitted = inner
+                .upgrade()
+                .ok_or(Error::HandlerClosed)
+                .and_then(|inner| inner.submit(submission));
+            Ok(submitted.err().map(NativeFailure::from))
         })
     }
 
@@ -243,7 +259,7 @@ impl NativeHandler {
     #[napi(catch_unwind)]
     pub fn push(&self, id: u32, chunk: Option<Uint8Array>, last: bool) -> bool {
         let open = self.inner.open.borrow();
-        let Some(open) = open.get(&id) else { return true };
+        let Some(open) = open.get(id) else { return true };
         open.exchange
             .push_body(chunk.map_or_else(Vec::new, |chunk| chunk.to_vec()), last)
     }
@@ -252,7 +268,7 @@ impl NativeHandler {
     #[napi(catch_unwind)]
     pub fn message(&self, id: u32, data: Uint8Array, is_text: bool) -> bool {
         let open = self.inner.open.borrow();
-        let Some(open) = open.get(&id) else { return true };
+        let Some(open) = open.get(id) else { return true };
         let data = data.to_vec();
         open.exchange.push_message(Message { is_text, data })
     }
@@ -260,7 +276,7 @@ impl NativeHandler {
     /// The client has closed its WebSocket, with this code and reason: no further event for this number.
     #[napi(catch_unwind)]
     pub fn closed(&self, id: u32, code: u32, reason: String) {
-        let open = self.inner.open.borrow_mut().remove(&id);
+        let open = self.inner.open.borrow_mut().remove(id);
         if let Some(open) = open {
             let code = u16::try_from(code).unwrap_or(ABNORMAL);
             open.exchange.close(Closed { code, reason });
@@ -271,7 +287,7 @@ impl NativeHandler {
     /// what it sends until then.
     #[napi(catch_unwind)]
     pub fn faulted(&self, id: u32, code: u32) {
-        if let Some(open) = self.inner.open.borrow().get(&id) {
+        if let Some(open) = self.inner.open.borrow().get(id) {
             let code = u16::try_from(code).unwrap_or(ABNORMAL);
             open.exchange.end_messages(Closed::with(code));
         }
@@ -280,7 +296,7 @@ impl NativeHandler {
     /// The consumer has taken all bytes for which `deliver` returned false.
     #[napi(catch_unwind)]
     pub fn drained(&self, id: u32) {
-        if let Some(open) = self.inner.open.borrow_mut().get_mut(&id) {
+        if let Some(open) = self.inner.open.borrow_mut().get_mut(id) {
             open.exchange.taken(std::mem::take(&mut open.held));
         }
     }
@@ -288,7 +304,7 @@ impl NativeHandler {
     /// The client has closed its side: the app gets `http.disconnect` when it asks, and what it sends is still delivered.
     #[napi(catch_unwind)]
     pub fn half_close(&self, id: u32) {
-        if let Some(open) = self.inner.open.borrow().get(&id) {
+        if let Some(open) = self.inner.open.borrow().get(id) {
             open.exchange.half_close();
         }
     }
@@ -296,7 +312,7 @@ impl NativeHandler {
     /// The client has gone, or nobody wants the rest: no further event for this number.
     #[napi(catch_unwind)]
     pub fn disconnect(&self, id: u32) {
-        let open = self.inner.open.borrow_mut().remove(&id);
+        let open = self.inner.open.borrow_mut().remove(id);
         if let Some(open) = open {
             open.exchange.disconnect();
         }

@@ -1,9 +1,9 @@
 //! The Node half of asgi-node. Everything here runs on a JavaScript thread, and none of it ever attaches to Python.
 //!
-//! Files in the order of the data path: [`python`] (starting the interpreter), [`handler`] (a request goes in), [`app_slot`] (the app that
-//! it is for), [`outlet`]
-//! (Python wakes Node), [`delivery`] (events go out), [`sync_call`] (the caller that blocks), [`errors`]. `ffi` holds all
-//! unsafe code: the calls of Node-API that are made for every event.
+//! Files in the order of the data path: [`python`] (starting the interpreter), [`handler`] (a request goes in), [`app_slot`]
+//! (the app that it is for), [`open`] (the requests under way), [`outlet`] (Python wakes Node), [`delivery`] (events go out),
+//! [`sync_call`] (the caller that blocks), [`errors`]. `ffi` holds all unsafe code: the calls of Node-API that are made for
+//! every event.
 //!
 //! A handler's state belongs to the environment (main thread or worker) that made it and is taken down by that
 //! environment's cleanup hook.
@@ -13,6 +13,7 @@ mod delivery;
 mod errors;
 mod ffi;
 mod handler;
+mod open;
 mod outlet;
 mod python;
 mod sync_call;

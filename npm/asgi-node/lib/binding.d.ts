@@ -3,13 +3,18 @@
 /** The native half of a handler. */
 export declare class NativeHandler {
   /** `config` is JSON; `deliver(id, kind, status, text, data)` gets every event and returns false to hold the bytes back. */
-  constructor(config: string, deliver: (id: number, kind: number, status: number, text: string, data: Buffer | undefined) => unknown)
+  constructor(config: string, deliver: (id: number, kind: number, status: number, text: string, data: Buffer | string | undefined) => unknown)
   /** Imports the app on its event loop. Resolves to null, or to why it failed; never rejects. */
   start(): Promise<NativeFailure | null>
   /** The same, blocking until the app is there. */
   startSync(): NativeFailure | null
-  /** Sends a request into Python. Returns null, or why it was refused. */
-  submit(id: number, head: string, body: Uint8Array | undefined | null, flags: number): NativeFailure | null
+  /**
+   * Sends a request into Python. Returns null, or why it was refused.
+   *
+   * A function, made at each look: the one call of every request goes past what napi-rs does for a method of a class, which
+   * costs more than all that this does.
+   */
+  get submit(): (id: number, head: string, body: Uint8Array | undefined, flags: number) => NativeFailure | null
   /** Adds request body. False: stop until RESUME is delivered. */
   push(id: number, chunk: Uint8Array | undefined | null, last: boolean): boolean
   /** Adds a message of a WebSocket. False: stop until RESUME is delivered. */

@@ -161,9 +161,11 @@ export class IteratedBody extends BodySource {
     if (this.over) return
     super.stop()
     this.#wake?.()
-    const cancelled = this.#cancel?.()
     // Nobody is left to hear that clearing up the source of an abandoned body failed.
-    if (cancelled instanceof Promise) cancelled.catch(() => {})
+    try {
+      const cancelled = this.#cancel?.()
+      if (cancelled instanceof Promise) cancelled.catch(() => {})
+    } catch {}
   }
 }
 

@@ -1,13 +1,12 @@
 import { errorFromText } from './errors.js'
-import { Exchange } from './exchanges.js'
+import { Exchange, bytesOf } from './exchanges.js'
 import { responseFrom } from './response.js'
 
 /** @typedef {import('./exchanges.js').Exchanges} Exchanges */
+/** @typedef {import('./exchanges.js').WholeBody} WholeBody */
 /** @typedef {import('./response.js').Response} Response */
 /** @typedef {(response: Response) => void} Resolve */
 /** @typedef {(reason: unknown) => void} Reject */
-
-const EMPTY = Buffer.alloc(0)
 
 /** A request made from JavaScript: its promise, and the AbortSignal that may end it. */
 export class Call extends Exchange {
@@ -55,10 +54,10 @@ export class CollectCall extends Call {
   /** @type {Buffer[] | null} */
   #chunks = null
 
-  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} body */
+  /** @override @param {number} status @param {string} headers @param {WholeBody} body */
   onComplete(status, headers, body) {
     this.settle()
-    this.resolve(responseFrom(status, headers, body ?? EMPTY, null))
+    this.resolve(responseFrom(status, headers, body ?? '', null))
   }
 
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
@@ -110,9 +109,9 @@ export class StreamCall extends Call {
     this.#highWaterMark = highWaterMark
   }
 
-  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} body */
+  /** @override @param {number} status @param {string} headers @param {WholeBody} body */
   onComplete(status, headers, body) {
-    this.onStart(status, headers, body)
+    this.onStart(status, headers, bytesOf(body))
     this.onEnd('', undefined)
   }
 

@@ -1,6 +1,7 @@
 import { PythonError, errorFromFailure } from './errors.js'
 import { FileRange } from './file.js'
 import { bodyTooLarge } from './limits.js'
+import { Slots } from './slots.js'
 
 /** What the native side delivers. Its numbers are part of the interface with crates/addon. */
 export const EVENT = Object.freeze({
@@ -22,7 +23,8 @@ export const EVENT = Object.freeze({
 export const FLAG = Object.freeze({ BODY_FOLLOWS: 1, COLLECT: 2, EXPECT_CONTINUE: 4, WEBSOCKET: 8 })
 
 /** @typedef {import('./errors.js').NativeFailure} NativeFailure */
-/** @typedef {(id: number, kind: number, status: number, text: string, data: Buffer | undefined) => boolean | void} Deliver */
+/** @typedef {Buffer | string | undefined} WholeBody a small one that is ASCII comes as a string; undefined when it is empty */
+/** @typedef {(id: number, kind: number, status: number, text: string, data: WholeBody) => boolean | void} Deliver */
 
 /**
  * The part of NativeHandler that requests use.
@@ -39,6 +41,16 @@ export const FLAG = Object.freeze({ BODY_FOLLOWS: 1, COLLECT: 2, EXPECT_CONTINUE
  */
 
 /** @typedef {import('./body-source.js').BodySource} BodySource */
+
+const EMPTY = Buffer.alloc(0)
+
+/**
+ * A whole body as a Buffer.
+ * @param {WholeBody} body
+ */
+export function bytesOf(body) {
+  return typeof body === 'string' ? Buffer.from(body, 'latin1') : (body ?? EMPTY)
+}
 
 // Native code calls `deliver`, and `deliver` may reach code of the user (a patched writeHead, say). While it does, this
 // thread cannot take further events, so a blocking call from there could never end.
@@ -95,7 +107,7 @@ export class Exchange {
     this.exchanges.native.disconnect(this.id)
   }
 
-  /** @param {number} _status @param {string} _headers @param {Buffer | undefined} _body @returns {void} */
+  /** @param {number} _status @param {string} _headers @param {WholeBody} _body @returns {void} */
   onComplete(_status, _headers, _body) {}
   /** @param {number} _status @param {string} _headers @param {Buffer | undefined} _chunk @returns {boolean | void} */
   onStart(_status, _headers, _chunk) {}
@@ -138,13 +150,15 @@ export class Exchange {
 
 /** The requests of one handler that are on their way, by number. */
 export class Exchanges {
-  /** @type {Map<number, Exchange>} */
-  #table = new Map()
-  #latestId = 0
+  /** @type {Slots<Exchange>} */
+  #table = new Slots()
   // Exchanges that Python can move on. One that is stalled waits for JavaScript alone: if nothing else is going to run,
   // nobody will ever read it, and it must not keep the process alive.
   #live = 0
   #timeout
+  #native
+  /** @type {Native['submit']} */
+  #submit = () => null
   /** True while the handler closes: what is under way ends with its connection. */
   closing = false
 
@@ -161,9 +175,19 @@ export class Exchanges {
     this.trust = trust
     this.cancelOnDisconnect = cancelOnDisconnect
     // Set once, before the first request: the handler submits nothing until it has started.
-    this.native = /** @type {Native} */ (/** @type {unknown} */ (null))
+    this.#native = /** @type {Native} */ (/** @type {unknown} */ (null))
     /** @type {Deliver} */
     this.deliver = (id, kind, status, text, data) => this.#deliver(id, kind, status, text, data)
+  }
+
+  get native() {
+    return this.#native
+  }
+
+  set native(native) {
+    this.#native = native
+    // A function that is made when it is looked at.
+    this.#submit = native.submit
   }
 
   get size() {
@@ -179,15 +203,10 @@ export class Exchanges {
    */
   submit(exchange, head, body, flags) {
     if (body !== undefined && body.length > this.maxBodySize) throw bodyTooLarge(this.maxBodySize)
-    let id = this.#latestId
-    do id = (id + 1) >>> 0 || 1
-    while (this.#table.has(id))
-    this.#latestId = id
-    const refusal = this.native.submit(id, head, body, flags)
+    const refusal = this.#submit(this.#table.next, head, body, flags)
     if (refusal) throw errorFromFailure(refusal)
-    exchange.id = id
+    exchange.id = this.#table.add(exchange)
     exchange.open = true
-    this.#table.set(id, exchange)
     this.hold()
     // A WebSocket is meant to last.
     if (this.#timeout > 0 && (flags & FLAG.WEBSOCKET) === 0) exchange.timer = setTimeout(onTimeout, this.#timeout, exchange)
@@ -204,10 +223,11 @@ export class Exchanges {
   remove(exchange) {
     if (!exchange.open) return
     exchange.open = false
-    this.#table.delete(exchange.id)
     if (!exchange.stalled) this.release()
     if (exchange.timer !== undefined) clearTimeout(exchange.timer)
     exchange.source?.stop()
+    // Last: the source may be the user's, who may send another request when it stops. That one gets another number.
+    this.#table.remove(exchange.id)
   }
 
   /** @param {Exchange} exchange */
@@ -220,6 +240,8 @@ export class Exchanges {
   /** @param {unknown} reason */
   abortAll(reason) {
     for (const exchange of this.#table.values()) {
+      // The end of one may have been that of another.
+      if (!exchange.open) continue
       this.remove(exchange)
       exchange.abort(reason)
     }
@@ -239,7 +261,7 @@ export class Exchanges {
    * @param {number} kind
    * @param {number} status
    * @param {string} text
-   * @param {Buffer | undefined} data
+   * @param {WholeBody} data
    * @returns {boolean | void}
    */
   #deliver(id, kind, status, text, data) {
@@ -265,14 +287,16 @@ export class Exchanges {
    * @param {number} kind
    * @param {number} status
    * @param {string} text
-   * @param {Buffer | undefined} data
+   * @param {WholeBody} body
    * @returns {boolean | void}
    */
-  #dispatch(exchange, kind, status, text, data) {
+  #dispatch(exchange, kind, status, text, body) {
+    if (kind === EVENT.COMPLETE) {
+      this.remove(exchange)
+      return exchange.onComplete(status, text, body)
+    }
+    const data = /** @type {Buffer | undefined} */ (body)
     switch (kind) {
-      case EVENT.COMPLETE:
-        this.remove(exchange)
-        return exchange.onComplete(status, text, data)
       case EVENT.START:
         return exchange.onStart(status, text, data)
       case EVENT.BODY:

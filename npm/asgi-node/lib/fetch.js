@@ -1,7 +1,7 @@
 import { StreamCall } from './calls.js'
 import { connectionOf as peerOf } from './connection.js'
 import { PythonError, errorFromText, show } from './errors.js'
-import { FLAG } from './exchanges.js'
+import { FLAG, bytesOf } from './exchanges.js'
 import { PLAIN, logFailure, statusOf } from './failures.js'
 import { bodyOf } from './fetch-body.js'
 import { connectionOf, viewOf } from './fetch-request.js'
@@ -120,10 +120,11 @@ export class FetchCall extends StreamCall {
     this.#resolve(response)
   }
 
-  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} body */
+  /** @override @param {number} status @param {string} headers @param {import('./exchanges.js').WholeBody} body */
   onComplete(status, headers, body) {
     this.settle()
-    this.#respond(status, headers, () => (body?.length ? body : null))
+    // Bytes, also where it is a string: that of a Response brings a content-type with it.
+    this.#respond(status, headers, () => (body?.length ? bytesOf(body) : null))
   }
 
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */

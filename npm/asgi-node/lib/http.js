@@ -216,11 +216,11 @@ export class HttpExchange extends Exchange {
     writeHead(this.res, status, headers === '' ? [] : headers.split('\0'))
   }
 
-  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} body */
+  /** @override @param {number} status @param {string} headers @param {import('./exchanges.js').WholeBody} body */
   onComplete(status, headers, body) {
     if (this.#gone()) return
     this.#writeHead(status, headers)
-    this.res.end(http2.endedWithHead(this.res) ? undefined : body)
+    this.res.end(http2.endedWithHead(this.res) ? undefined : body, 'latin1')
   }
 
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */

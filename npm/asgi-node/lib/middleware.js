@@ -98,7 +98,7 @@ class MiddlewareExchange extends HttpExchange {
     this.#fallthrough = fallthrough
   }
 
-  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} body */
+  /** @override @param {number} status @param {string} headers @param {import('./exchanges.js').WholeBody} body */
   onComplete(status, headers, body) {
     if (!this.#passes(status)) super.onComplete(status, headers, body)
   }

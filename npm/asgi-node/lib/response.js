@@ -12,7 +12,7 @@ import { Headers, headersOver } from './headers.js'
 
 /**
  * A response as it comes from the native side: header text is `name\0value\0…`, validated there.
- * @type {(status: number, headers: string, body: Buffer | null, source: ResponseSource | null) => Response}
+ * @type {(status: number, headers: string, body: Buffer | string | null, source: ResponseSource | null) => Response}
  */
 export let responseFrom
 
@@ -24,7 +24,8 @@ export class Response {
   #headers = null
   // Split only when somebody asks: many callers look at the status and the body alone.
   #headerText = ''
-  /** @type {Buffer | null} */
+  // ASCII as it came, made bytes of when somebody asks.
+  /** @type {Buffer | string | null} */
   #body = null
   /** @type {ResponseSource | null} */
   #source = null
@@ -75,13 +76,14 @@ export class Response {
   }
 
   get body() {
+    if (typeof this.#body === 'string') this.#body = Buffer.from(this.#body, 'latin1')
     return this.#body
   }
 
   /** @returns {Promise<Buffer | null>} */
   next() {
     if (this.#source !== null) return this.#source.next()
-    const body = this.#read || this.#body === null || this.#body.length === 0 ? null : this.#body
+    const body = this.#read || this.body === null || this.body.length === 0 ? null : this.body
     this.#read = true
     return Promise.resolve(body)
   }
@@ -122,7 +124,7 @@ export class Response {
   }
 
   toJSON() {
-    return { status: this.#status, headers: this.headers.toJSON(), body: this.#body }
+    return { status: this.#status, headers: this.headers.toJSON(), body: this.body }
   }
 
   [Symbol.for('nodejs.util.inspect.custom')]() {

@@ -1,5 +1,6 @@
 import { Call } from './calls.js'
 import { PythonError, errorFromText, show } from './errors.js'
+import { bytesOf } from './exchanges.js'
 import { responseFrom } from './response.js'
 
 /** @typedef {import('./exchanges.js').Exchanges} Exchanges */
@@ -126,9 +127,9 @@ export class WebSocketCall extends Call {
     this.#end(code, reason)
   }
 
-  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} body */
-  onComplete(status, headers, body = EMPTY) {
-    this.#deny(status, headers, body)
+  /** @override @param {number} status @param {string} headers @param {import('./exchanges.js').WholeBody} body */
+  onComplete(status, headers, body) {
+    this.#deny(status, headers, bytesOf(body))
   }
 
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */

@@ -286,9 +286,9 @@ export class WebSocketExchange extends Exchange {
     if (this.#ws !== null) this.sockets.delete(this.#ws)
   }
 
-  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} body */
+  /** @override @param {number} status @param {string} headers @param {import('./exchanges.js').WholeBody} body */
   onComplete(status, headers, body) {
-    this.#writeHead(status, headers).end(body)
+    this.#writeHead(status, headers).end(body, 'latin1')
   }
 
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */

@@ -1,0 +1,57 @@
+//! The exchanges that JavaScript knows, by the numbers that it gave them.
+
+use std::sync::Arc;
+
+use asgi_node_core::Exchange;
+
+/// An exchange that JavaScript knows by its number.
+pub(crate) struct Open {
+    pub(crate) exchange: Arc<Exchange>,
+    /// Bytes that were delivered and not taken.
+    pub(crate) held: usize,
+}
+
+/// A slot for each number. JavaScript uses the lowest numbers that are free, so there are no more slots than there were
+/// ever requests at once.
+#[derive(Default)]
+pub(crate) struct OpenExchanges(Vec<Option<Open>>);
+
+impl OpenExchanges {
+    pub(crate) fn insert(&mut self, id: u32, exchange: Arc<Exchange>) {
+        let index = slot(id);
+        if index >= self.0.len() {
+            self.0.resize_with(index + 1, || None);
+        }
+        self.0[index] = Some(Open { exchange, held: 0 });
+    }
+
+    pub(crate) fn get(&self, id: u32) -> Option<&Open> {
+        self.0.get(slot(id))?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Open> {
+        self.0.get_mut(slot(id))?.as_mut()
+    }
+
+    pub(crate) fn remove(&mut self, id: u32) -> Option<Open> {
+        self.0.get_mut(slot(id))?.take()
+    }
+
+    /// Whether JavaScript still knows this one: its number may be another's by now.
+    pub(crate) fn knows(&self, exchange: &Arc<Exchange>) -> bool {
+        self.get(exchange.id())
+            .is_some_and(|open| Arc::ptr_eq(&open.exchange, exchange))
+    }
+
+    /// Empties all slots.
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Arc<Exchange>> + use<> {
+        std::mem::take(&mut self.0)
+            .into_iter()
+            .flatten()
+            .map(|open| open.exchange)
+    }
+}
+
+fn slot(id: u32) -> usize {
+    id as usize
+}
