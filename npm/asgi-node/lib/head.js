@@ -43,12 +43,23 @@ export function requestHead(request, length) {
   const flat = flatOf(headers)
   const client = socket?.remoteAddress ? `${socket.remoteAddress}\0${socket.remotePort ?? 0}` : '\0'
   const server = socket?.localAddress ? `${socket.localAddress}\0${socket.localPort ?? 0}` : `${host}\0${port}`
-  let head = [method, target, '1.1', scheme, client, server, '', '0'].join('\0')
+  let head = `${method}\0${target}\x001.1\0${scheme}\0${client}\0${server}\0\x000`
   if (authority !== '' && !headers.has('host')) head += `\0host\0${authority}`
   if (length >= 0 && !headers.has('content-length') && !headers.has('transfer-encoding')) {
     head += `\0content-length\0${length}`
   }
-  return flat.length === 0 ? head : `${head}\0${flat.join('\0')}`
+  return withFields(head, flat)
+}
+
+/**
+ * A head with more fields. V8 only notes which strings it consists of, and copies them once, across Node-API; `join` would
+ * copy them here.
+ * @param {string} head
+ * @param {string[]} fields
+ */
+function withFields(head, fields) {
+  for (const field of fields) head += `\0${field}`
+  return head
 }
 
 /**
@@ -73,7 +84,7 @@ export function incomingHead(req, trust = null, allowed = -1) {
   const { tls } = connection
   const extensions = (tls === '' ? EXTENSIONS[version] : EXTENSIONS[version] | EXTENSION.TLS) & allowed
   const head = `${method}\0${target}\0${version}\0${peer}\0${root}\0${extensions}${tls}`
-  return headers.length === 0 ? head : `${head}\0${headers.join('\0')}`
+  return withFields(head, headers)
 }
 
 /**

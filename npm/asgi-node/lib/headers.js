@@ -13,10 +13,19 @@ export function isToken(text) {
   return typeof text === 'string' && TOKEN.test(text)
 }
 
+// Names that have been checked, and what they are in lower case: callers use the same few over and over.
+/** @type {Map<unknown, string>} */
+const known = new Map()
+const MOST_KNOWN = 256
+
 /** @param {unknown} name */
 function checkedName(name) {
+  const found = known.get(name)
+  if (found !== undefined) return found
   if (!isToken(name)) throw new TypeError(`Invalid header name ${show(name)}`)
-  return name.toLowerCase()
+  const lower = name.toLowerCase()
+  if (known.size < MOST_KNOWN) known.set(name, lower)
+  return lower
 }
 
 /**
@@ -27,7 +36,12 @@ function checkedValue(name, value) {
   if (typeof value === 'number') return String(value)
   if (typeof value !== 'string') throw new TypeError(`The value of header "${name}" must be a string, not ${show(value)}`)
   if (!VALUE.test(value)) throw new TypeError(`Invalid character in the value of header "${name}": ${show(value)}`)
-  return value.replace(OUTER_SPACE, '')
+  return isSpace(value.charCodeAt(0)) || isSpace(value.charCodeAt(value.length - 1)) ? value.replace(OUTER_SPACE, '') : value
+}
+
+/** @param {number} code */
+function isSpace(code) {
+  return code === 0x20 || code === 0x09
 }
 
 /**
@@ -70,7 +84,8 @@ export class Headers {
     } else if (Symbol.iterator in init) {
       for (const pair of /** @type {Iterable<unknown>} */ (init)) this.#addPair(pair)
     } else {
-      for (const [name, value] of Object.entries(init)) {
+      for (const name of Object.keys(init)) {
+        const value = /** @type {Record<string, unknown>} */ (init)[name]
         // IncomingMessage.headers and hand-made objects alike hold undefined for "not there".
         if (value !== undefined) this.#addAll(name, value)
       }
