@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PythonError, Request } from 'asgi-node'
 import { callJson, makeHandler, until } from '../node/support.mjs'
+import { settled } from './websockets.mjs'
 
 const limits = { timeout: 20_000 }
 const APP = 'websocket_app:app'
@@ -94,15 +95,16 @@ describe('a WebSocket without a socket', limits, () => {
     for (let i = 0; i < 20; i += 1) assert.equal((await response.next()).length, 1_000_000)
     await response.return()
 
-    const ours = request('/slow?wait=0.5')
+    const ours = request('/slow?gate=channel')
     const slow = await handler.handleStream(ours)
     let written = 0
     const writing = (async () => {
       for (; written < 200; written += 1) await ours.write(Buffer.alloc(10_000))
       await ours.write('done')
     })()
-    await sleep(200)
+    await settled(() => written)
     assert.ok(written < 50, `${written} messages were taken by an app that does not receive`)
+    await handler.handleRequest(new Request({ url: '/gate?gate=channel' }))
     await writing
     assert.equal((await slow.next()).toString(), `201 ${2_000_004}`)
     slow.close()

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { makeHandler, openSocket, until } from '../node/support.mjs'
 
@@ -36,6 +37,16 @@ export function serveWebSockets({ before, after }, app = 'websocket_app:app', op
     await new Promise((resolve) => server.close(resolve))
   })
   return site
+}
+
+/** A number that has become more than zero, when it no longer changes. */
+export async function settled(read) {
+  for (let before = 0; ; ) {
+    const now = await read()
+    if (now > 0 && now === before) return now
+    before = now
+    await sleep(500)
+  }
 }
 
 /**

@@ -5,10 +5,9 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { constants, createDeflateRaw } from 'node:zlib'
-import { frame, handshake, open } from '../asgi/websockets.mjs'
+import { frame, handshake, open, settled } from '../asgi/websockets.mjs'
 import { until } from '../node/support.mjs'
 
 const limits = { timeout: 110_000 }
@@ -41,16 +40,6 @@ function startHost(options = {}) {
 async function writeMany(socket, piece, times) {
   for (let i = 0; i < times && !socket.destroyed; i += 1) {
     if (!socket.write(piece, 'latin1')) await Promise.race([once(socket, 'drain'), once(socket, 'close')])
-  }
-}
-
-/** A number that has become more than zero, when it no longer changes. */
-async function settled(read) {
-  for (let before = 0; ; ) {
-    const now = await read()
-    if (now > 0 && now === before) return now
-    before = now
-    await sleep(1000)
   }
 }
 
