@@ -18,6 +18,10 @@ def main(arguments: list[str]) -> int:
         from . import doctor
 
         return doctor.main(rest)
+    if command == "check":
+        from .conformance import cli
+
+        return cli.main(rest)
     if command in ("--help", "-h"):
         print(USAGE, end="")
         return 0

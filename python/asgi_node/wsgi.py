@@ -50,6 +50,8 @@ class WSGI:
         self._middleware.executor.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket", "lifespan"):
+            raise RuntimeError(f"a WSGI application serves no {scope['type']!r}")
         if scope["type"] != "http":
             await self._middleware(scope, receive, send)
             return
@@ -81,8 +83,9 @@ class WSGI:
 
 def _environ(scope: Scope) -> dict[str, Any]:
     """What a2wsgi's environ lacks, or has in another way than PEP 3333 and its applications want it."""
-    root = scope["root_path"].encode().decode("latin-1")
-    path = unquote_to_bytes(scope["raw_path"]).decode("latin-1")
+    root = scope.get("root_path", "").encode().decode("latin-1")
+    raw = scope.get("raw_path")
+    path = (unquote_to_bytes(raw) if raw else scope["path"].encode()).decode("latin-1")
     mounted = root != "" and (path == root or path.startswith(f"{root}/"))
     return {
         "SCRIPT_NAME": root if mounted else "",

@@ -1,0 +1,237 @@
+"""Runs an application through a table of situations, and tells what it does wrong.
+
+    from asgi_node.conformance import check
+
+    report = check("main:app", paths=["/", "/items/1"])
+    assert report.ok, report.text()
+
+A request of a situation goes through the bridge: the scope building, validation, back-pressure and disconnect rules of
+production, without Node. ``python -m asgi_node check main:app`` is the same as a command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asgi_node.host import AppHost
+from asgi_node.interface import Interface, adapt, release
+from asgi_node.loading import load_app
+from asgi_node.loop_thread import LoopThread
+
+from .http import HTTP
+from .lifespan import Life, unknown_scope
+from .recorder import Recorder
+from .report import Finding, Report, Severity
+from .rules import RULES, Rule
+from .situation import Situation
+from .stage import Stage
+from .websocket import WEBSOCKET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from asgi_node.lifespan import Mode
+
+__all__ = ["LIFESPAN", "RULES", "SITUATIONS", "Finding", "Report", "Rule", "Severity", "Situation", "check"]
+
+LIFESPAN = {
+    "lifespan": "start-up and shutdown",
+    "lifespan off": "a request to an application that was not started up",
+    "unknown scope": "a scope of a type that does not exist",
+}
+"""The situations around an application's life, once for the application."""
+
+SITUATIONS = {**LIFESPAN, **{situation.name: situation.what for situation in (*HTTP, *WEBSOCKET)}}
+"""The name of each situation, and what it is; all but those of `LIFESPAN` happen on each path."""
+
+
+def check(
+    app: Any,
+    *,
+    paths: Iterable[str] = ("/",),
+    situations: Iterable[str] | None = None,
+    interface: Interface = "auto",
+    factory: bool = False,
+    docroot: str | Path | None = None,
+    lifespan: Mode = "auto",
+    loop: str = "auto",
+    timeout: float = 5.0,
+    grace: float = 1.0,
+) -> Report:
+    """Run `app` through the situations, and report what it does wrong.
+
+    `app` is an application, or ``'module:attribute'``, which is looked for in `docroot` (the current directory). Each
+    of `paths` is asked, escaped as in a URL; a path that the application does not know tests how it says so.
+    `situations` are names of `SITUATIONS`; default all. `timeout` are the seconds that an answer may take, `grace`
+    those that the application has to end when its client has left, or it was cancelled. `lifespan` ``'off'`` sends the
+    requests without start-up. `interface`, `factory` and `loop` are the options of a handler.
+
+    The requests are real: what POST does on these paths happens. A check of a few paths takes a second or two, longer
+    where the application has to be waited for.
+
+    Raises `asgi_node.errors.AppLoadError` where the application cannot be loaded, ValueError for a situation that there
+    is none of, and a path that does not start with "/".
+    """
+    asked = tuple(dict.fromkeys(paths))
+    for path in asked:
+        if not path.startswith("/"):
+            raise ValueError(f"a path starts with '/', {path!r} does not")
+    names = tuple(SITUATIONS if situations is None else situations)
+    for name in names:
+        if name not in SITUATIONS:
+            raise ValueError(f"there is no situation {name!r}; there are {', '.join(SITUATIONS)}")
+    if not asked or not names:
+        raise ValueError("at least one path and one situation are needed")
+    return _Check(app, asked, names, interface, factory, docroot, lifespan, loop, timeout, grace).run()
+
+
+class _Check:
+    def __init__(
+        self,
+        app: Any,
+        paths: tuple[str, ...],
+        names: tuple[str, ...],
+        interface: Interface,
+        factory: bool,
+        docroot: str | Path | None,
+        lifespan: Mode,
+        loop: str,
+        timeout: float,
+        grace: float,
+    ) -> None:
+        self.app = app
+        self.paths = paths
+        self.names = names
+        self.interface: Interface = interface
+        self.factory = factory
+        self.docroot = str(Path(docroot or ".").resolve())
+        self.lifespan: Mode = lifespan
+        self.loop = loop
+        self.timeout = timeout
+        self.grace = grace
+        self.findings: list[Finding] = []
+
+    def run(self) -> Report:
+        with _quiet():
+            start_up = self._around_life()
+            if start_up or self.lifespan == "off":
+                self._requests()
+        named = self.app if isinstance(self.app, str) else getattr(self.app, "__qualname__", type(self.app).__name__)
+        merged = sorted(_merge(self.findings), key=lambda finding: finding.severity)
+        return Report(named, self.paths, tuple(name for name in SITUATIONS if name in self.names), tuple(merged))
+
+    def _load(self) -> Callable[..., Any]:
+        """The application as ASGI 3; on the loop's thread, because it may belong to its loop."""
+        if isinstance(self.app, str):
+            app: Any = load_app(self.app, None, None, self.docroot, self.factory, self.interface)
+        else:
+            app = self.app() if self.factory else self.app
+        return adapt(app, self.interface)
+
+    def _stage(self, host: AppHost, recorder: Recorder, path: str) -> Stage:
+        return Stage(host, recorder, path, self.timeout, self.grace)
+
+    def _around_life(self) -> bool:
+        """Look at start-up and shutdown; whether the application can be sent requests."""
+        thread = LoopThread(self.loop)
+        thread.start()
+
+        async def run() -> bool:
+            app = self._load()
+            stage = self._stage(AppHost(app), Recorder(app), "lifespan")
+            started = True
+            try:
+                if self.lifespan != "off":
+                    stage.situation = "lifespan"
+                    started = await Life(app, stage).live()
+                if "lifespan" not in self.names:
+                    stage.findings.clear()
+                if "unknown scope" in self.names:
+                    stage.situation = "unknown scope"
+                    await unknown_scope(app, stage)
+            finally:
+                release(app)
+            self.findings += stage.findings
+            return started
+
+        try:
+            return thread.run(run())
+        finally:
+            thread.stop()
+
+    def _requests(self) -> None:
+        chosen = [situation for situation in (*HTTP, *WEBSOCKET) if situation.name in self.names]
+        if chosen:
+            with self._host(self.lifespan) as (host, recorder):
+                for path in self.paths:
+                    stage = self._stage(host, recorder, path)
+                    for situation in chosen:
+                        stage.situation = situation.name
+                        situation.run(stage)
+                    self.findings += stage.findings
+        if "lifespan off" in self.names and self.lifespan != "off":
+            self._without_life()
+
+    def _without_life(self) -> None:
+        """Compare each path without start-up with the same after it."""
+        for path in self.paths:
+            failures = []
+            for mode in ("off", self.lifespan):
+                with self._host(mode) as (host, recorder):
+                    stage = self._stage(host, recorder, path)
+                    stage.situation = "lifespan off"
+                    answer = stage.request(judged=False)
+                    failures.append(answer.failed is not None or (answer.status or 500) >= 500)
+            if failures == [True, False]:
+                stage.wrong("LIFESPAN_NEEDED", "the request failed, and succeeds after start-up")
+                self.findings += stage.findings
+
+    @contextlib.contextmanager
+    def _host(self, lifespan: Mode) -> Iterator[tuple[AppHost, Recorder]]:
+        recorders: list[Recorder] = []
+
+        def make() -> Recorder:
+            recorders.append(Recorder(self._load()))
+            return recorders[-1]
+
+        host = AppHost(make, factory=True, lifespan=lifespan, loop=self.loop)
+        host.start()
+        try:
+            yield host, recorders[-1]
+        finally:
+            # What goes wrong at its end has been seen by _around_life.
+            with contextlib.suppress(Exception):
+                host.close(self.grace)
+            release(recorders[-1].app)
+
+
+def _merge(findings: list[Finding]) -> Iterator[Finding]:
+    """Each finding once, with the other situations in which the same was seen."""
+    same: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        same.setdefault((finding.code, finding.seen), []).append(finding)
+    for first, *others in same.values():
+        places = dict.fromkeys(
+            other.situation if other.path == first.path else f"{other.situation} on {other.path}" for other in others
+        )
+        yield dataclasses.replace(first, also=tuple(place for place in places if place != first.situation))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """What the bridge would log of failing requests is in the report."""
+    logger = logging.getLogger("asgi_node")
+
+    def drop(_: logging.LogRecord) -> bool:
+        return False
+
+    # Not by `disabled`: the application may configure logging, which resets it.
+    logger.addFilter(drop)
+    try:
+        yield
+    finally:
+        logger.removeFilter(drop)

@@ -1,0 +1,312 @@
+"""Sends requests into the application, and judges what every one of them has to come to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from asgi_node._native import ClientDisconnected
+from asgi_node.host import AppHost, AppTimeout, head
+
+from .recorder import Plan, Recorder, Spinning, Trace
+from .report import Finding
+from .rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from asgi_node._native import HostEvent
+    from asgi_node.host import Address, AppCall
+
+Headers = list[tuple[bytes, bytes]]
+Leave = Literal["before the response", "in the request", "in the response", "by cancelling"]
+
+HOST: tuple[bytes, bytes] = (b"host", b"testserver")
+CLIENT: Address = ("testclient", 50000)
+SERVER: Address = ("testserver", 80)
+
+# Who does not come to its turn for so many seconds is blocked, on a busy machine too.
+_BLOCKED = 2.0
+
+# An endless response is left after so many events.
+_ENOUGH = 200
+
+_NO_BODY = frozenset({204, 205, 304})
+# Not implemented, unavailable, HTTP version: what an application may well say.
+_HONEST = frozenset({501, 503, 505})
+
+
+@dataclass
+class Answer:
+    """What a client has got."""
+
+    trace: Trace
+    status: int | None = None
+    headers: Headers = field(default_factory=list)
+    failed: HostEvent | None = None
+    complete: bool = False
+    ended: bool = False
+    """Whether the application has returned, or raised."""
+    unread: int = 0
+    """What had been sent to a slow reader before it read anything."""
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of this name."""
+        return next((value for found, value in self.headers if found.lower() == name), None)
+
+
+class Stage:
+    """Where one application is examined; collects the findings."""
+
+    def __init__(self, host: AppHost, recorder: Recorder, path: str, timeout: float, grace: float) -> None:
+        self.host = host
+        self.recorder = recorder
+        self.path = path
+        self.timeout = timeout
+        self.grace = grace
+        self.situation = ""
+        self.findings: list[Finding] = []
+
+    def wrong(self, code: str, seen: str) -> None:
+        """Note that a rule is broken."""
+        rule = RULES[code]
+        found = Finding(code, rule.severity, self.situation, self.path, seen, rule.specification, rule.section)
+        if found not in self.findings:
+            self.findings.append(found)
+
+    def request(
+        self,
+        method: str = "GET",
+        target: str | bytes | None = None,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+        pieces: Sequence[bytes] = (),
+        *,
+        leave: Leave | None = None,
+        plan: Plan | None = None,
+        chunked: bool = False,
+        half_close: bool = False,
+        slow: bool = False,
+        http_version: str = "1.1",
+        client: Address | None = CLIENT,
+        server: Address | None = SERVER,
+        judged: bool = True,
+    ) -> Answer:
+        """One request and what comes of it; what is wrong with that is noted, if `judged`."""
+        self.recorder.plan = plan = plan or Plan()
+        fields: Headers = [] if http_version == "1.0" else [HOST]
+        fields += headers
+        if chunked:
+            fields.append((b"transfer-encoding", b"chunked"))
+        elif pieces:
+            fields.append((b"content-length", str(sum(map(len, pieces))).encode()))
+        flat = head(
+            method,
+            self.path if target is None else target,
+            fields,
+            http_version=http_version,
+            client=client,
+            server=server,
+            root_path="",
+        )
+        call = self.host.submit(flat, body_follows=bool(pieces))
+        answer = Answer(plan.trace)
+        before = len(self.findings)
+        try:
+            self._converse(call, answer, list(pieces), leave, half_close, slow)
+        except AppTimeout as late:
+            self.late("NO_ANSWER", late)
+            call.leave()
+            leave = "by cancelling"
+        self._settle(call, answer, leave != "by cancelling")
+        self.judge(call, answer)
+        if not judged:
+            del self.findings[before:]
+        self.host.reports.clear()
+        return answer
+
+    def _converse(
+        self, call: AppCall, answer: Answer, pieces: list[bytes], leave: Leave | None, half_close: bool, slow: bool
+    ) -> None:
+        if leave == "before the response":
+            call.leave()
+            return
+        if half_close:
+            call.native.half_close()
+        if slow:
+            self._read_slowly(call, answer)
+        room = True
+        for count in range(_ENOUGH):
+            while pieces and room:
+                room = call.native.push(pieces.pop(0), not pieces and leave is None)
+                if leave in ("in the request", "by cancelling"):
+                    self._interrupt(call, leave)
+                    return
+            events = call.next_events(self.timeout)
+            for event in events:
+                call.native.taken(event.weight)
+                room = room or event.kind == "resume"
+                self._take(answer, event)
+            if answer.complete or answer.failed is not None or not events:
+                return
+            if answer.status is not None and (leave == "in the response" or count == _ENOUGH - 1):
+                call.leave()
+                return
+
+    def _interrupt(self, call: AppCall, how: str) -> None:
+        """In the middle of its body the client leaves, or the server cancels the task."""
+        if how == "by cancelling":
+            call.native.wait_for_end(0.05)
+            call.left = True
+            self.cancel(call)
+        call.leave()
+
+    def _read_slowly(self, call: AppCall, answer: Answer) -> None:
+        """Take nothing until the application has stopped sending."""
+        before, same = 0, 0
+        for _ in range(60):
+            call.native.wait_for_end(0.05)
+            sent = answer.trace.sent_bytes
+            same = same + 1 if sent == before and sent > 0 else 0
+            if call.native.ended or same == 3:
+                break
+            before = sent
+        answer.unread = answer.trace.sent_bytes
+
+    def _take(self, answer: Answer, event: HostEvent) -> None:
+        if event.kind == "start":
+            answer.status, answer.headers = event.status, list(event.headers)
+        elif event.kind == "failed":
+            answer.failed = event
+            return
+        answer.complete = answer.complete or (event.last and event.kind in ("start", "body", "file"))
+        if event.kind == "file" and event.range is not None:
+            import os
+
+            os.close(event.range[0])
+
+    def _settle(self, call: AppCall, answer: Answer, by_itself: bool) -> None:
+        """Let the application come to its end; cancel it where it does not do that by itself."""
+        answer.ended = call.native.wait_for_end(self.grace if call.left else self.timeout)
+        if answer.ended:
+            self.turn()
+            return
+        if not call.left:
+            call.leave()
+        elif by_itself:
+            self.wrong("DISCONNECT_IGNORED", f"{self.host.where(call)} {self.grace:g} s after its client had left")
+        self.cancel(call)
+
+    def late(self, code: str, late: AppTimeout) -> None:
+        """The application has not answered in time: it waits, or it blocks the loop."""
+        self.wrong("LOOP_BLOCKED" if self.blocked() else code, _brief(str(late)))
+
+    def blocked(self) -> bool:
+        """Whether nothing else runs on the loop."""
+        return not self.turn(_BLOCKED)
+
+    def turn(self, timeout: float | None = None) -> bool:
+        """Let the tasks that the application has left behind have their turn; whether they had it in time."""
+        if self.host.loop is None:
+            return True
+        turns = asyncio.run_coroutine_threadsafe(_turns(), self.host.loop)
+        try:
+            turns.result(self.timeout if timeout is None else timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    def cancel(self, call: AppCall) -> bool:
+        """Cancel the application's task; whether it has ended then."""
+        task, loop = call.task, self.host.loop
+        if task is None or loop is None:
+            return False
+        loop.call_soon_threadsafe(task.cancel)
+        if call.native.wait_for_end(self.grace):
+            return True
+        if self.blocked() or call.native.ended:
+            return call.native.ended  # not cancelled yet, because the loop is blocked, is another rule
+        self.wrong("CANCEL_IGNORED", f"{self.host.where(call)} {self.grace:g} s after its task was cancelled")
+        # It goes on, beside whatever follows.
+        return False
+
+    # ---- what holds for every request
+
+    def judge(self, call: AppCall, answer: Answer) -> None:
+        """Note what is wrong with a request, whatever the situation was."""
+        trace = answer.trace
+        for violation in call.violations:
+            self.wrong("NOT_AWAITED" if "never awaited" in violation else "EVENT_REFUSED", violation)
+        for report in self.host.reports:
+            if "after the application had returned" in report:
+                self.wrong("SENT_AFTER_RETURN", report)
+        if trace.spinning:
+            kind = trace.received[-1]
+            self.wrong("DISCONNECT_LOOP", f"receive() was called {trace.received.count(kind)} times after {kind}")
+        self._judge_end(call, answer)
+        self._judge_start(trace)
+        if trace.returned is not None:
+            self.wrong("RETURNED_VALUE", f"a value of type {type(trace.returned).__name__}")
+
+    def _judge_end(self, call: AppCall, answer: Answer) -> None:
+        raised, failed = answer.trace.raised, answer.failed
+        if isinstance(raised, Spinning):
+            return
+        if call.left or "http.disconnect" in answer.trace.received:
+            if raised is not None and not is_disconnect(raised):
+                self.wrong("DISCONNECT_RAISED", told(raised))
+            return
+        if raised is not None and not call.violations:
+            self.wrong("APP_RAISED", told(raised))
+        elif failed is not None and raised is None:
+            self.wrong("RESPONSE_INCOMPLETE" if failed.status else "NO_RESPONSE", failed.text)
+        elif answer.status is not None and answer.status >= 500 and answer.status not in _HONEST:
+            self.wrong("SERVER_ERROR", f"answered with {answer.status}")
+
+    def _judge_start(self, trace: Trace) -> None:
+        start = trace.start
+        if start is None:
+            return
+        try:
+            names = [bytes(name) for name, _ in start.get("headers", ())]
+        except (TypeError, ValueError):
+            return  # the bridge has refused it
+        if any(name != name.lower() for name in names):
+            first = next(name for name in names if name != name.lower())
+            self.wrong("HEADER_NAME_CASE", f"the header {first.decode('latin-1')!r}, for one")
+        if any(name.lower() == b"transfer-encoding" for name in names):
+            self.wrong("TRANSFER_ENCODING", "the application sent a transfer-encoding")
+        bodies = [event for event in trace.sent if event.get("type") == "http.response.body" and event.get("body")]
+        if start.get("status") in _NO_BODY and bodies:
+            self.wrong("BODY_FORBIDDEN", f"a body with status {start['status']}")
+
+
+async def _turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def told(raised: BaseException) -> str:
+    """An exception in one line, with the place where the application raised it; of a group, the one that matters."""
+    while isinstance(raised, BaseExceptionGroup):
+        raised = next((inner for inner in raised.exceptions if not is_disconnect(inner)), raised.exceptions[0])
+    place = raised.__traceback__
+    last = None
+    while place is not None:
+        last, place = place, place.tb_next
+    where = f" ({last.tb_frame.f_code.co_filename}:{last.tb_lineno})" if last is not None else ""
+    with contextlib.suppress(Exception):  # its __str__ is the application's code
+        return _brief(f"{type(raised).__name__}: {raised}{where}")
+    return f"{type(raised).__name__}{where}"
+
+
+def is_disconnect(raised: BaseException) -> bool:
+    """Whether it is only what a client's leaving makes."""
+    if isinstance(raised, BaseExceptionGroup):
+        return all(is_disconnect(inner) for inner in raised.exceptions)
+    return isinstance(raised, (ClientDisconnected, OSError, asyncio.CancelledError))
+
+
+def _brief(text: Any) -> str:
+    return text if len(text) <= 500 else f"{text[:497]}..."

@@ -1,0 +1,159 @@
+"""`asgi_node.conformance`: every rule is broken by an application that is wrong in that way, and found; what is right,
+and what the frameworks do, comes out clean or with remarks."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from asgi_node.conformance import LIFESPAN, RULES, SITUATIONS, Report, check
+from asgi_node.errors import AppLoadError
+
+ROOT = Path(__file__).parents[2]
+APPS = ROOT / "fixtures" / "apps"
+sys.path.insert(0, str(APPS))
+
+import wrong_apps  # noqa: E402 (it is where the line above says)
+
+CASES = [(code, situation, app) for code, apps in wrong_apps.WRONG.items() for situation, app in apps]
+# What has to be waited for, and all the rest: that may take its time on a busy machine.
+HANGING = {"NO_ANSWER", "LOOP_BLOCKED", "LIFESPAN_HANGS", "WEBSOCKET_NO_ANSWER", "CANCEL_IGNORED"}
+HANGING |= {"DISCONNECT_IGNORED", "WEBSOCKET_IGNORED"}
+IMPATIENT: dict[str, Any] = {"timeout": 1.5, "grace": 1.5, "loop": "asyncio"}
+PATIENT: dict[str, Any] = {"timeout": 20, "grace": 10, "loop": "asyncio"}
+
+
+def codes(report: Report) -> set[str]:
+    return {finding.code for finding in report.findings}
+
+
+@pytest.mark.parametrize(("code", "situation", "app"), CASES, ids=[f"{c}-{n}" for n, (c, _, _) in enumerate(CASES)])
+def test_what_is_wrong_is_found(code: str, situation: str, app: Any) -> None:
+    report = check(app, situations=[situation], **(IMPATIENT if code in HANGING else PATIENT))
+    found = next((finding for finding in report.findings if finding.code == code), None)
+    assert found is not None, report.text()
+    assert (found.situation, found.severity) == (situation, RULES[code].severity)
+    assert found.path == ("lifespan" if situation in ("lifespan", "unknown scope") else "/")
+    assert found.seen
+    # Nothing else is: a mistake is one mistake.
+    assert codes(report) == {code}, report.text()
+    assert report.ok == (found.severity == "remark")
+
+
+def test_every_rule_is_broken_by_an_application() -> None:
+    assert {code for code, _, _ in CASES} == set(RULES)
+
+
+def test_nothing_is_wrong_with_what_is_right() -> None:
+    report = check(wrong_apps.right, paths=["/", "/other?x=%20"], **PATIENT)
+    assert report.findings == (), report.text()
+    assert report.situations == tuple(SITUATIONS)
+
+
+def test_an_application_that_knows_http_only() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])
+        await wrong_apps.right(scope, receive, send)
+
+    assert check(app, **PATIENT).findings == ()
+
+
+FRAMEWORKS: dict[str, tuple[list[str], set[str]]] = {
+    "fastapi_app:app": (["/items/1", "/upload"], {"HEAD_DIFFERS"}),
+    "starlette_app:app": (["/things/3", "/digest"], {"DISCONNECT_RAISED"}),
+    "litestar_app:app": (["/", "/upload", "/stream"], {"HEAD_DIFFERS", "UNKNOWN_SCOPE", "DISCONNECT_RAISED"}),
+    # It takes scope["scheme"] for granted.
+    "quart_app:app": (["/", "/upload", "/stream"], {"OPTIONAL_KEY", "DISCONNECT_RAISED"}),
+    # Its header names are capitalised.
+    "django_app.asgi:application": (["/guestbook/", "/numbers/"], {"HEADER_NAME_CASE"}),
+    "flask_app:app": (["/upload", "/cookie"], set()),
+}
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("app", FRAMEWORKS)
+def test_frameworks_are_clean_or_have_remarks_that_are_known(app: str, tmp_path: Path) -> None:
+    paths, remarks = FRAMEWORKS[app]
+    # In a process of its own: Django configures logging for the whole process, and once.
+    done = run(
+        app,
+        *(f"--path={path}" for path in paths),
+        "--json",
+        "--timeout=20",
+        environment={"DJANGO_APP_DATABASE": str(tmp_path / "db")},
+    )
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["ok"]) == (0, True), done.stdout
+    assert {finding["code"] for finding in report["findings"]} <= remarks, done.stdout
+
+
+def run(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
+    command = [sys.executable, "-m", "asgi_node", "check", "--docroot", str(APPS), *arguments]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=170)
+
+
+def test_the_command_prints_text_and_says_by_its_status() -> None:
+    wrong = run("wrong_apps:never_ends", "--situation=GET", "--situation=HEAD")
+    assert wrong.returncode == 1
+    assert wrong.stdout.startswith("error RESPONSE_INCOMPLETE (GET on /)\n")
+    assert "  also: HEAD\n" in wrong.stdout
+    assert wrong.stdout.endswith("wrong_apps:never_ends: 2 situations on /: 1 error, no remarks\n")
+    right = run("wrong_apps:right", "--situation=GET")
+    assert (right.returncode, right.stdout) == (0, "wrong_apps:right: 1 situations on /: no errors, no remarks\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name the application"),
+        (["no_such_module:app"], "APP_NOT_FOUND: there is no module 'no_such_module'"),
+        (["import_failing:app"], "no database at import time"),
+        (["wrong_apps:right", "--path=x"], "a path starts with '/'"),
+        (["wrong_apps:right", "--situation=GOT"], "there is no situation 'GOT'"),
+    ],
+)
+def test_what_the_command_cannot_check(arguments: list[str], said: str) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_the_command_lists_the_situations() -> None:
+    lines = run("--list").stdout.splitlines()
+    assert [line.split("  ")[0] for line in lines] == list(SITUATIONS)
+
+
+def test_a_report_is_data() -> None:
+    report = check(wrong_apps.capital_letters, situations=["GET", "HTTP/2"], **PATIENT)
+    (found,) = report.findings
+    assert (report.ok, report.errors, report.remarks) == (True, (), (found,))
+    assert (found.also, found.section) == (("HTTP/2",), RULES["HEADER_NAME_CASE"].section)
+    data = json.loads(report.json())
+    assert (data["ok"], data["findings"]) == (True, [{**dataclasses.asdict(found), "also": ["HTTP/2"]}])
+    assert str(report) == report.text()
+
+
+def test_arguments() -> None:
+    for wrong in ({"paths": ["x"]}, {"paths": []}, {"situations": ["x"]}, {"situations": []}):
+        with pytest.raises(ValueError, match=r"path|situation"):
+            check(wrong_apps.right, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(AppLoadError) as failed:
+        check("wrong_apps:nothing", docroot=APPS)
+    assert failed.value.code == "APP_ATTRIBUTE_NOT_FOUND"
+    assert check(lambda: wrong_apps.right, factory=True, situations=["GET", "lifespan off"]).ok
+    assert check(wrong_apps.cannot_start, lifespan="off", situations=["GET", "lifespan"]).findings == ()
+    assert set(LIFESPAN) < set(SITUATIONS)
+
+
+@pytest.mark.asyncio
+async def test_inside_a_running_loop() -> None:
+    assert check(wrong_apps.right, situations=["GET", "WebSocket"]).ok
