@@ -26,6 +26,7 @@ const ONCE = new Set([
   'disconnects.test.mjs',
   'doctor.test.mjs',
   'doctor-apps.test.mjs',
+  'python-docs.test.mjs',
   'websocket-ends.test.mjs',
   'websocket-floods.test.mjs',
 ])

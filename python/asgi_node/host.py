@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ._native import Call, Host, Outlet
 from .errors import AppLoadError
 from .http import CLIENT_LEFT, Runner
-from .interface import Interface, adapt
+from .interface import Interface, adapt, release
 from .lifespan import Lifespan, Mode
 from .loading import enter, load_app
 from .loop_thread import LoopThread, end_tasks
@@ -365,6 +365,7 @@ class AppHost:
             await self._shut_down(runner.lifespan)
             await self._end_tasks()
         finally:
+            release(runner.app)
             loop.remove_reader(self._native.drain.fileno())
             self._native.release()
 
@@ -384,7 +385,7 @@ class AppHost:
         if not isinstance(self.app, str):
             return self.app() if self.factory else self.app
         context.run(enter, self.docroot)
-        return load_app(self.app, None, None, self.docroot, self.factory)
+        return load_app(self.app, None, None, self.docroot, self.factory, self.interface)
 
     # ---- requests
 
