@@ -66,6 +66,33 @@ def test_an_application_that_knows_http_only() -> None:
     assert check(app, **PATIENT).findings == ()
 
 
+def test_an_event_stream_that_is_silent_is_left() -> None:
+    async def stream(scope: Any, receive: Any, send: Any) -> None:
+        await send(wrong_apps.START)
+        await send({**wrong_apps.BODY, "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    report = check(wrong_apps.http(stream), situations=["GET", "client leaves in the response"], **PATIENT)
+    assert report.findings == (), report.text()
+
+
+def test_an_application_that_starts_up_only_once() -> None:
+    starts = []
+
+    async def once(scope: Any, receive: Any, send: Any) -> None:
+        starts.append(await receive())
+        if len(starts) > 1:
+            raise RuntimeError("run() can be called once")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    report = check(wrong_apps.lifespan(once), situations=["lifespan", "GET"], **PATIENT)
+    assert codes(report) == {"LIFESPAN_FAILED"}
+    assert "not again on another event loop: RuntimeError: run() can be called once" in report.findings[0].seen
+
+
 FRAMEWORKS: dict[str, tuple[list[str], set[str]]] = {
     "fastapi_app:app": (["/items/1", "/upload"], {"HEAD_DIFFERS"}),
     "starlette_app:app": (["/things/3", "/digest"], {"DISCONNECT_RAISED"}),

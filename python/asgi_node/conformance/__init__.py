@@ -28,7 +28,7 @@ from .recorder import Recorder
 from .report import Finding, Report, Severity
 from .rules import RULES, Rule
 from .situation import Situation
-from .stage import Stage
+from .stage import Stage, finding, told
 from .websocket import WEBSOCKET
 
 if TYPE_CHECKING:
@@ -117,11 +117,13 @@ class _Check:
 
     def run(self) -> Report:
         with _quiet():
-            start_up = self._around_life()
-            if start_up or self.lifespan == "off":
-                self._requests()
+            if self._around_life():
+                try:
+                    self._requests()
+                except _NotAgain as failed:
+                    self.findings.append(failed.found)
         named = self.app if isinstance(self.app, str) else getattr(self.app, "__qualname__", type(self.app).__name__)
-        merged = sorted(_merge(self.findings), key=lambda finding: finding.severity)
+        merged = sorted(_merge(self.findings), key=lambda found: found.severity)
         return Report(named, self.paths, tuple(name for name in SITUATIONS if name in self.names), tuple(merged))
 
     def _load(self) -> Callable[..., Any]:
@@ -199,7 +201,11 @@ class _Check:
             return recorders[-1]
 
         host = AppHost(make, factory=True, lifespan=lifespan, loop=self.loop)
-        host.start()
+        try:
+            host.start()
+        except Exception as raised:
+            seen = f"it started up once, but not again on another event loop: {told(raised)}"
+            raise _NotAgain(finding("LIFESPAN_FAILED", "lifespan", "lifespan", seen)) from raised
         try:
             yield host, recorders[-1]
         finally:
@@ -209,11 +215,19 @@ class _Check:
             release(recorders[-1].app)
 
 
+class _NotAgain(Exception):  # noqa: N818 (it is caught here)
+    """The application cannot be started up a second time."""
+
+    def __init__(self, found: Finding) -> None:
+        super().__init__(found.seen)
+        self.found = found
+
+
 def _merge(findings: list[Finding]) -> Iterator[Finding]:
     """Each finding once, with the other situations in which the same was seen."""
     same: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        same.setdefault((finding.code, finding.seen), []).append(finding)
+    for found in findings:
+        same.setdefault((found.code, found.seen), []).append(found)
     for first, *others in same.values():
         places = dict.fromkeys(
             other.situation if other.path == first.path else f"{other.situation} on {other.path}" for other in others

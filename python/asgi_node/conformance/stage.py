@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,8 +32,9 @@ SERVER: Address = ("testserver", 80)
 # Who does not come to its turn for so many seconds is blocked, on a busy machine too.
 _BLOCKED = 2.0
 
-# An endless response is left after so many events.
+# An endless response is left after so many events, or so many seconds.
 _ENOUGH = 200
+_SILENCE = 2.0
 
 _NO_BODY = frozenset({204, 205, 304})
 # Not implemented, unavailable, HTTP version: what an application may well say.
@@ -57,6 +60,12 @@ class Answer:
         return next((value for found, value in self.headers if found.lower() == name), None)
 
 
+def finding(code: str, situation: str, path: str, seen: str) -> Finding:
+    """That a rule is broken."""
+    rule = RULES[code]
+    return Finding(code, rule.severity, situation, path, seen, rule.specification, rule.section)
+
+
 class Stage:
     """Where one application is examined; collects the findings."""
 
@@ -71,8 +80,7 @@ class Stage:
 
     def wrong(self, code: str, seen: str) -> None:
         """Note that a rule is broken."""
-        rule = RULES[code]
-        found = Finding(code, rule.severity, self.situation, self.path, seen, rule.specification, rule.section)
+        found = finding(code, self.situation, self.path, seen)
         if found not in self.findings:
             self.findings.append(found)
 
@@ -137,22 +145,35 @@ class Stage:
         if slow:
             self._read_slowly(call, answer)
         room = True
+        began = time.monotonic()
         for count in range(_ENOUGH):
             while pieces and room:
                 room = call.native.push(pieces.pop(0), not pieces and leave is None)
                 if leave in ("in the request", "by cancelling"):
                     self._interrupt(call, leave)
                     return
-            events = call.next_events(self.timeout)
-            for event in events:
-                call.native.taken(event.weight)
-                room = room or event.kind == "resume"
-                self._take(answer, event)
+            events = self._next(call, answer)
+            room = room or any(event.kind == "resume" for event in events)
             if answer.complete or answer.failed is not None or not events:
                 return
-            if answer.status is not None and (leave == "in the response" or count == _ENOUGH - 1):
+            endless = count == _ENOUGH - 1 or time.monotonic() > began + _SILENCE
+            if answer.status is not None and (leave == "in the response" or endless):
                 call.leave()
                 return
+
+    def _next(self, call: AppCall, answer: Answer) -> list[HostEvent]:
+        """Wait for events and take them; none when the application has ended, or is silent within a stream."""
+        try:
+            events = call.next_events(self.timeout if answer.status is None else _SILENCE)
+        except AppTimeout:
+            if answer.status is None:
+                raise
+            call.leave()
+            return []
+        for event in events:
+            call.native.taken(event.weight)
+            self._take(answer, event)
+        return events
 
     def _interrupt(self, call: AppCall, how: str) -> None:
         """In the middle of its body the client leaves, or the server cancels the task."""
@@ -182,8 +203,6 @@ class Stage:
             return
         answer.complete = answer.complete or (event.last and event.kind in ("start", "body", "file"))
         if event.kind == "file" and event.range is not None:
-            import os
-
             os.close(event.range[0])
 
     def _settle(self, call: AppCall, answer: Answer, by_itself: bool) -> None:
