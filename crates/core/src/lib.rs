@@ -3,7 +3,8 @@
 //! Files in the order of the data path: [`head`] and [`target`] (what the client asked), [`inbox`] (how a request reaches
 //! the event loop), [`exchange`] (one request and its response, shared by both sides), [`response`] and [`framing`] (what the
 //! app may send when), [`websocket`] and [`message_queue`] (the same for messages), [`event`] (what
-//! the host is told), [`error`].
+//! the host is told), [`journal`] (what Python says beside that), [`pulse`]
+//! (whether the event loop turns), [`error`].
 
 #![forbid(unsafe_code)]
 
@@ -13,7 +14,9 @@ pub mod exchange;
 pub mod framing;
 pub mod head;
 pub mod inbox;
+pub mod journal;
 pub mod message_queue;
+pub mod pulse;
 pub mod response;
 pub mod target;
 pub mod websocket;
@@ -24,4 +27,6 @@ pub use exchange::{Emitted, Exchange, Notify, Received, Windows};
 pub use framing::{HeaderBlock, Version};
 pub use head::RequestHead;
 pub use inbox::{Inbox, Waker};
+pub use journal::Journal;
+pub use pulse::Pulse;
 pub use response::{BodyPlan, ResponseState};
