@@ -37,12 +37,31 @@ class Drain:
     def __call__(self, *args: Any, **kwargs: Any) -> None: ...
 
 @final
+class Journal:
+    """Takes log records and lines of output to one handler's host."""
+
+    @property
+    def level(self) -> int:
+        """The level from which records are wanted."""
+
+    @property
+    def takes_lines(self) -> bool:
+        """Whether lines are wanted."""
+
+    def record(self, level: int, text: str) -> bool: ...
+    def line(self, descriptor: int, text: str) -> bool: ...
+
+@final
 class HttpExchange:
     """One HTTP request and its response."""
 
     @property
     def id(self) -> int:
         """The host's number for it."""
+
+    @property
+    def number(self) -> int:
+        """The how manieth request of its app it is, which the host's log has too."""
 
     def receive(self) -> Coroutine[Any, Any, dict[str, Any]]: ...
     def send(self, event: dict[str, Any]) -> Coroutine[Any, Any, None]: ...
@@ -57,6 +76,10 @@ class WebSocketExchange:
     @property
     def id(self) -> int:
         """The host's number for it."""
+
+    @property
+    def number(self) -> int:
+        """The how manieth request of its app it is, which the host's log has too."""
 
     def receive(self) -> Coroutine[Any, Any, dict[str, Any]]: ...
     def send(self, event: dict[str, Any]) -> Coroutine[Any, Any, None]: ...

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from . import logs, sinks
 from .http import Runner
 from .interface import Interface, adapt, release
 from .lifespan import Lifespan, Mode
 from .loading import enter, load_app
+
+if TYPE_CHECKING:
+    from ._native import Journal
 
 # Called once, on the loop's thread: with what was asked for, or with what was raised instead.
 Done = Callable[[Any, BaseException | None], None]
@@ -32,12 +36,23 @@ def open_application(
     startup_timeout: float,
     cancel_on_disconnect: bool,
     done: Done,
+    *,
+    journal: Journal | None,
 ) -> None:
     """Import the application, wait for its start-up, give `done` its `Runner`. Times are in seconds, 0 for no limit."""
 
     async def run() -> Runner:
+        sinks.enter(journal)
+        logs.open_up()
         context = contextvars.copy_context()
         context.run(enter, docroot)
+        try:
+            return await start(context)
+        except BaseException:
+            sinks.leave()
+            raise
+
+    async def start(context: contextvars.Context) -> Runner:
         # On the loop's thread and inside the running loop: what the application makes at import belongs to this loop.
         app = adapt(load_app(target, module, attribute, docroot, factory, interface), interface, wsgi_threads)
         life = Lifespan(app, loop, lifespan, context)
@@ -58,6 +73,7 @@ def close_application(
             await runner.lifespan.shutdown(shutdown_timeout)
         finally:
             release(runner.app)
+            runner.context.run(sinks.leave)
 
     _tell(loop, run(), done)
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import logging
 import traceback
 from typing import TYPE_CHECKING
 
 from .errors import AppLoadError
+from .logs import logger
 
 if TYPE_CHECKING:
     from ._native import Drain
-
-logger = logging.getLogger("asgi_node")
 
 
 def choose(wanted: str, deepbind: bool) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ._native import ClientDisconnected
+from .logs import log_failure, logger
 
 if TYPE_CHECKING:
     import contextvars
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[Any]]
-
-logger = logging.getLogger("asgi_node")
 
 # With it a task is cancelled that nobody waits for any more.
 CLIENT_LEFT = "the client has disconnected"
@@ -101,7 +99,7 @@ class Runner:
             lines = _end(exchange, raised)
             if lines:
                 # The client has its whole response, or has gone: nobody but the log can be told.
-                logger.error("Exception in ASGI application: %s %s\n%s", method, path, lines)
+                log_failure(method, path, exchange.number, lines)
         else:
             exchange.finish()
             if result is not None and not self.warned:

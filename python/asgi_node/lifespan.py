@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import traceback
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import AppErrorCode, AppLoadError
+from .logs import logger
 
 if TYPE_CHECKING:
     import contextvars
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from .http import Application
 
 Mode = Literal["auto", "on", "off"]
-
-logger = logging.getLogger("asgi_node")
 
 
 class LifespanError(AppLoadError):

@@ -8,7 +8,8 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .event_loop import choose, logger, new_loop
+from .event_loop import choose, new_loop
+from .logs import logger
 from .witness import where, where_thread
 
 if TYPE_CHECKING:

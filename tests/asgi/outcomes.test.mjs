@@ -90,7 +90,7 @@ describe('an app that fails', limits, () => {
   test('asgi_60 a body that is dropped is worth one warning', async () => {
     const dropped = request(play([{ send: start(204) }, { send: body('dropped') }]))
     const log = await logDuring(async () => [await site.raw(dropped), await site.raw(dropped)], /\n/)
-    assert.match(log, /^the application sent a body with a status that has none[^\n]*\n$/)
+    assert.match(log, /^asgi_node: the application sent a body with a status that has none[^\n]*\n$/)
   })
 })
 

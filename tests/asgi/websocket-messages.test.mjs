@@ -26,7 +26,7 @@ describe('messages', limits, () => {
     const client = await site.open('/crash')
     assert.deepEqual(await client.closed, { code: 1011, reason: '' })
     assert.equal(lines.length, 1)
-    assert.match(lines[0], /WebSocket \/crash\n[^]*ValueError: secret after/)
+    assert.match(lines[0], /WebSocket \/crash \(request \d+\)\n[^]*ValueError: secret after/)
   })
 
   test('asgi_89_90 text stays text, bytes stay bytes, empty ones included, one key each', async () => {

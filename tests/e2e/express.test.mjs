@@ -158,7 +158,7 @@ describe('Express 5', { timeout: 40_000 }, () => {
       assert.doesNotMatch(received, /0\r\n\r\n$/)
     })
     assert.deepEqual(passed, [])
-    assert.match(log, /Exception in ASGI application: GET \/mid-body\n[^]*ValueError/)
+    assert.match(log, /Exception in ASGI application: GET \/mid-body \(request \d+\)\n[^]*ValueError/)
   })
 
   test('fallthrough: a 404 of the app goes to the next handler, anything else is the answer', async () => {

@@ -6,7 +6,8 @@ import { PythonHandler } from 'asgi-node'
 import { apps, holdings, residentMiB } from '../node/support.mjs'
 
 const [app, options, serverOptions] = process.argv.slice(2)
-const handler = new PythonHandler({ app, docroot: apps, ...JSON.parse(options) })
+// Apps that block the event loop are told of elsewhere: tests/node/health.test.mjs.
+const handler = new PythonHandler({ app, docroot: apps, blockedThreshold: 0, ...JSON.parse(options) })
 await handler.ready()
 
 const server = createServer(JSON.parse(serverOptions), (req, res) => {

@@ -106,7 +106,8 @@ describe('collected', () => {
 
   test('events for numbers that are not in use are ignored', () => {
     const { exchanges, send } = setUp()
-    for (const kind of [...Object.values(EVENT), 99]) assert.equal(exchanges.deliver(7, kind, 200, '', undefined), undefined)
+    const ofExchanges = Object.values(EVENT).filter((kind) => kind < EVENT.RECORD)
+    for (const kind of [...ofExchanges, 99]) assert.equal(exchanges.deliver(7, kind, 200, '', undefined), undefined)
     assert.equal(send(CollectCall).deliver(99), undefined)
   })
 })

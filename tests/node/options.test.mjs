@@ -1,6 +1,7 @@
 // The options of PythonHandler: spellings, defaults, and errors that say which one. Needs no Python.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Log } from '../../npm/asgi-node/lib/logger.js'
 import { checkOptions } from '../../npm/asgi-node/lib/options.js'
 
 const configOf = (options) => JSON.parse(checkOptions(options).config)
@@ -25,8 +26,13 @@ describe('options', () => {
       maxQueue: 32,
       requestTimeout: 0,
       cancelOnDisconnect: false,
+      logLevel: 30,
+      takesLines: false,
+      blockedThreshold: 1000,
     })
     const { matches, ...websocket } = settings.websocket
+    assert.ok(settings.log instanceof Log)
+    delete settings.log
     assert.ok(matches('/any/path'))
     assert.deepEqual({ ...settings, websocket }, {
       docroot: process.cwd(),
@@ -48,6 +54,9 @@ describe('options', () => {
         acceptTimeout: 10_000,
         perMessageDeflate: true,
       },
+      stdio: null,
+      accessLog: null,
+      unhealthyAfter: 30_000,
     })
   })
 
@@ -105,6 +114,11 @@ describe('options', () => {
       trustProxy: [-1, 1.5, NaN, null, {}, [7], '', 'localhost', '10.0.0.0/33', '::/129', '10.0.0/8', '10.0.0.0/', '1.2.3.4/8/8', 'fe80::1%eth0', 'Loopback', ['loopback', '']],
       deepbind: ['yes', 1],
       websocket: [null, [], 7, { maxPayload: 0 }, { pingInterval: -1 }, { maxQueue: 1.5 }, { perMessageDeflate: 1 }, { other: 1 }],
+      logger: [null, 7, 'pino', {}, { info() {} }, { debug() {}, info() {}, warn() {}, error: 'x' }],
+      accessLog: [null, 7, '', 'common', 'toString', {}],
+      stdio: [null, 7, 'pipe', {}],
+      blockedThreshold: [-1, 1.5, '1', NaN, null, 2 ** 31],
+      unhealthyAfter: [0, -1, 1.5, null],
       upgrade: [null, 'x', { match: 'ws' }, { match: 7 }, { other: 1 }],
     }
     for (const [name, values] of Object.entries(wrong)) {

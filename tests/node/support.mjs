@@ -196,7 +196,9 @@ export async function runNode(source, options = {}) {
 /** `runNode` for a script that has to succeed: no crash, no noise on stderr, a JSON result. */
 export async function runNodeCleanly(source, options) {
   const outcome = await runNode(source, options)
-  assert.deepEqual({ code: outcome.code, signal: outcome.signal, stderr: outcome.stderr }, {
+  // On a machine that has much else to do, an event loop may well be blocked for a second.
+  const stderr = outcome.stderr.replaceAll(/^asgi_node\.watch: .*\n(?: {2}.*\n)*/gm, '')
+  assert.deepEqual({ code: outcome.code, signal: outcome.signal, stderr }, {
     code: 0,
     signal: null,
     stderr: '',

@@ -2,8 +2,9 @@
 import { createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import { Readable } from 'node:stream'
+import pino from 'pino'
 import { Headers, PythonError, PythonHandler, Request, Response } from 'asgi-node'
-import type { HeadersInit, PythonErrorCode, PythonHandlerOptions, PythonInfo, RequestBody, RequestInit } from 'asgi-node'
+import type { AccessEntry, Health, HeadersInit, Logger, PythonErrorCode, PythonHandlerOptions, PythonInfo, RequestBody, RequestInit } from 'asgi-node'
 import type { Headers as RealHeaders } from '../../npm/asgi-node/lib/headers.js'
 import type { PythonHandler as RealHandler } from '../../npm/asgi-node/lib/handler.js'
 import type { Request as RealRequest } from '../../npm/asgi-node/lib/request.js'
@@ -108,5 +109,28 @@ for (const [name, value] of headers) {
 const error = new PythonError('APP_ERROR', 'message', { traceback: '', cause: 1 })
 is<typeof error.code, PythonErrorCode>(true)
 const code: 'OVERLOADED' | undefined = error.code === 'OVERLOADED' ? 'OVERLOADED' : undefined
+
+// Logging and health
+const pinoShaped: Logger = pino({ level: 'info' })
+const observed = new PythonHandler({
+  app: 'main:app',
+  logger: pinoShaped,
+  accessLog: (entry: AccessEntry) => void entry.durationMs,
+  stdio: (line, stream) => {
+    is<typeof line, string>(true)
+    is<typeof stream, 'stdout' | 'stderr'>(true)
+  },
+  blockedThreshold: 0,
+  unhealthyAfter: 1,
+})
+new PythonHandler({ app: 'main:app', accessLog: 'combined', stdio: 'inherit', logger: console })
+// @ts-expect-error no format
+new PythonHandler({ app: 'main:app', accessLog: 'common' })
+// @ts-expect-error lacks methods
+new PythonHandler({ app: 'main:app', logger: { info() {} } })
+const health: Health = observed.health()
+is<typeof health.ready, boolean>(true)
+is<typeof health.loopLagMs, number>(true)
+is<typeof health.python.loop, string | null>(true)
 
 export { apps, bodies, code, inits }

@@ -2,7 +2,7 @@
 //!
 //! Written by a thread of Python's when the app is there, read by the environment's thread for every request.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use asgi_node_bridge::application::Application;
 use asgi_node_bridge::config::Config;
@@ -22,6 +22,8 @@ pub(crate) enum App {
     Loading(Vec<Told>),
     Loaded(Arc<Application>),
     Failed(Traced),
+    /// On its way down: kept by what is still under way.
+    Closing(Weak<Application>),
     Closed,
 }
 
@@ -41,7 +43,7 @@ pub(crate) fn load(slot: &Arc<Mutex<App>>, config: &Config, told: Told) {
         App::Loading(waiting) => return waiting.push(told),
         App::Loaded(_) => None,
         App::Failed(traced) => Some(traced.clone().into()),
-        App::Closed => Some(Error::HandlerClosed.into()),
+        App::Closing(_) | App::Closed => Some(Error::HandlerClosed.into()),
     };
     drop(app);
     told(known);

@@ -2,6 +2,7 @@
 
 use std::os::fd::IntoRawFd;
 
+use asgi_node_core::journal::{Dropped, Entry, Kind};
 use asgi_node_core::{FileRange, ResponseEvent};
 
 use crate::errors;
@@ -63,6 +64,9 @@ mod kind {
     pub(super) const ACCEPT: u32 = 9;
     pub(super) const MESSAGE: u32 = 10;
     pub(super) const CLOSE: u32 = 11;
+    pub(super) const RECORD: u32 = 12;
+    pub(super) const LINE: u32 = 13;
+    pub(super) const DROPPED: u32 = 14;
 }
 
 impl Parcel {
@@ -110,6 +114,35 @@ impl Parcel {
                 text_is_utf8: true,
                 ..parcel(kind::CLOSE, closed.code.into(), closed.reason.into_bytes(), Vec::new())
             },
+        }
+    }
+
+    /// What was said in Python: it belongs to no exchange, and its number means nothing.
+    pub(crate) fn said(entry: Entry) -> Self {
+        let (kind, status) = match entry.kind {
+            Kind::Record(level) => (kind::RECORD, level.into()),
+            Kind::Stdout => (kind::LINE, 1),
+            Kind::Stderr => (kind::LINE, 2),
+        };
+        Self {
+            id: 0,
+            kind,
+            status,
+            text: entry.text.into_bytes(),
+            text_is_utf8: true,
+            data: Data::None,
+        }
+    }
+
+    /// How much of that there was no room for.
+    pub(crate) fn dropped(dropped: Dropped) -> Self {
+        Self {
+            id: 0,
+            kind: kind::DROPPED,
+            status: 0,
+            text: format!("{}\0{}", dropped.records, dropped.lines).into_bytes(),
+            text_is_utf8: false,
+            data: Data::None,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::mpsc::sync_channel;
 use asgi_node_bridge::application::{Application, Submission};
 use asgi_node_bridge::config::Config;
 use asgi_node_bridge::errors::Traced;
+use asgi_node_core::journal::Dropped;
 use asgi_node_core::message_queue::{ABNORMAL, Closed, Message};
 use asgi_node_core::{Error, Exchange, Notify, ResponseEvent};
 use napi::bindgen_prelude::{Buffer, FnArgs, Function, FunctionCallContext, Object, Uint8Array, Unknown};
@@ -19,6 +20,7 @@ use crate::app_slot::{self, App};
 use crate::delivery::Parcel;
 use crate::errors::NativeFailure;
 use crate::ffi::{self, Deliver, Delivered, Delivery};
+use crate::health::Health;
 use crate::open::OpenExchanges;
 use crate::outlet::Outlet;
 use crate::sync_call::SyncHost;
@@ -30,6 +32,9 @@ mod flag {
     pub(super) const EXPECTS_CONTINUE: u32 = 4;
     pub(super) const WEBSOCKET: u32 = 8;
 }
+
+/// Log records and lines that are handed over before JavaScript's other work comes in between.
+const SAID_AT_ONCE: usize = 256;
 
 thread_local! {
     /// Whether a handler of this environment is inside `deliver`: a synchronous call from there would wait for itself.
@@ -103,8 +108,36 @@ impl Inner {
                 }
             }
         }
+        Self::drain_journal(&delivery, &outlet);
         DELIVERING.set(false);
         self.batch.set(batch);
+    }
+
+    /// Hands over what was said in Python; tells whether there was anything.
+    fn drain_journal(delivery: &Delivery<'_>, outlet: &Outlet) -> bool {
+        let mut said = Vec::new();
+        let dropped = outlet.journal().take(SAID_AT_ONCE, &mut said);
+        let lost = (dropped != Dropped::default()).then(|| Parcel::dropped(dropped));
+        let mut any = false;
+        for parcel in said.into_iter().map(Parcel::said).chain(lost) {
+            any = true;
+            if delivery.deliver(parcel) == Delivered::Stopped {
+                return false;
+            }
+        }
+        any
+    }
+
+    /// The same until nothing is left.
+    fn drain_all(&self, env: &Env) {
+        self.drain(env);
+        let (Some(outlet), Some(callback)) = (self.outlet.borrow().clone(), self.deliver.get()) else {
+            return;
+        };
+        let Some(delivery) = Delivery::new(env, callback) else {
+            return;
+        };
+        while Self::drain_journal(&delivery, &outlet) {}
     }
 
     /// Hands over one event; false when JavaScript cannot run any more.
@@ -181,26 +214,32 @@ impl NativeHandler {
         )]
         deliver: DeliverArgument<'_>,
     ) -> Result<Self> {
-        let config = serde_json::from_str(&config)
+        let config: Config = serde_json::from_str(&config)
             .map_err(|e| napi::Error::new(napi::Status::InvalidArg, format!("malformed configuration: {e}")))?;
+        let drained = Rc::new(OnceCell::<Weak<Inner>>::new());
+        let inside = Rc::clone(&drained);
+        let drain =
+            env.create_function_from_closure::<(), (), _>("drain", move |context: FunctionCallContext<'_>| {
+                if let Some(inner) = inside.get().and_then(Weak::upgrade) {
+                    inner.drain(context.env);
+                }
+                Ok(())
+            })?;
+        let outlet = Arc::new(Outlet::new(&drain)?);
+        let config = Config {
+            journal: Some(Arc::clone(outlet.journal())),
+            ..config
+        };
         let inner = Rc::new(Inner {
             config,
             app: Arc::default(),
-            outlet: RefCell::new(None),
+            outlet: RefCell::new(Some(outlet)),
             deliver: OnceCell::new(),
             batch: Cell::default(),
             open: RefCell::default(),
         });
         let _ = inner.deliver.set(deliver.create_ref()?);
-        let drained = Rc::downgrade(&inner);
-        let drain =
-            env.create_function_from_closure::<(), (), _>("drain", move |context: FunctionCallContext<'_>| {
-                if let Some(inner) = drained.upgrade() {
-                    inner.drain(context.env);
-                }
-                Ok(())
-            })?;
-        *inner.outlet.borrow_mut() = Some(Arc::new(Outlet::new(&drain)?));
+        let _ = drained.set(Rc::downgrade(&inner));
         env.add_env_cleanup_hook(Rc::downgrade(&inner), |inner: Weak<Inner>| {
             if let Some(inner) = inner.upgrade() {
                 inner.tear_down();
@@ -361,6 +400,17 @@ impl NativeHandler {
         })
     }
 
+    /// How the app is; null before it is there and after the end. Does not wait for Python.
+    #[napi(catch_unwind)]
+    pub fn health(&self) -> Option<Health> {
+        let app = match &*self.inner.app.lock() {
+            App::Loaded(app) => Some(Arc::clone(app)),
+            App::Closing(app) => app.upgrade(),
+            _ => None,
+        };
+        app.map(|app| app.health().into())
+    }
+
     /// Requests whose app has not returned.
     #[napi(getter, catch_unwind)]
     pub fn in_flight(&self) -> u32 {
@@ -385,7 +435,10 @@ impl NativeHandler {
         let app = std::mem::replace(&mut *self.inner.app.lock(), App::Closed);
         let done = move |failure: Option<NativeFailure>| deferred.resolve(move |_| Ok(failure));
         match app {
-            App::Loaded(app) => app.close(timeout.into(), move |closed| done(closed.err().map(Into::into))),
+            App::Loaded(app) => {
+                *self.inner.app.lock() = App::Closing(Arc::downgrade(&app));
+                app.close(timeout.into(), move |closed| done(closed.err().map(Into::into)));
+            }
             App::Loading(waiting) => {
                 for told in waiting {
                     told(Some(Error::HandlerClosed.into()));
@@ -400,7 +453,7 @@ impl NativeHandler {
     /// Delivers what waits, without waiting to be called: before `release`, so that nothing is lost.
     #[napi(catch_unwind)]
     pub fn drain(&self, env: &Env) {
-        self.inner.drain(env);
+        self.inner.drain_all(env);
     }
 
     /// Lets go of everything; what is still under way sees a disconnect.

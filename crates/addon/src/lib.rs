@@ -13,6 +13,7 @@ mod delivery;
 mod errors;
 mod ffi;
 mod handler;
+mod health;
 mod open;
 mod outlet;
 mod python;

@@ -1,8 +1,11 @@
 //! How Python wakes Node: an inbox whose bell is one coalesced call of a thread-safe function.
 
+use std::io::Write;
 use std::sync::Arc;
 
-use asgi_node_core::{Exchange, Inbox, Notify, Waker};
+use asgi_node_bridge::journal;
+use asgi_node_core::journal::Kind;
+use asgi_node_core::{Exchange, Inbox, Journal, Notify, Waker};
 use napi::Status;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -22,6 +25,7 @@ impl Waker for Ring {
 /// Exchanges with news for JavaScript, in the order in which they got them.
 pub(crate) struct Outlet {
     inbox: Inbox<Arc<Exchange>>,
+    journal: Arc<Journal>,
     bell: Arc<Bell>,
 }
 
@@ -35,6 +39,7 @@ impl Outlet {
         let bell = Arc::new(bell.build_callback(|_| Ok(()))?);
         Ok(Self {
             inbox: Inbox::new(usize::MAX, Box::new(Ring(Arc::clone(&bell)))),
+            journal: journal::journal(Box::new(Ring(Arc::clone(&bell)))),
             bell,
         })
     }
@@ -44,6 +49,11 @@ impl Outlet {
         self.inbox.take(batch);
     }
 
+    /// Log records and lines on their way to JavaScript.
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
     pub(crate) fn bell(&self) -> napi::sys::napi_threadsafe_function {
         self.bell.raw()
     }
@@ -51,6 +61,13 @@ impl Outlet {
     /// Nobody listens any more.
     pub(crate) fn close(&self) {
         drop(self.inbox.close());
+        for entry in self.journal.close() {
+            // An environment that was ended from outside: JavaScript takes nothing any more.
+            let _ = match entry.kind {
+                Kind::Stdout => writeln!(std::io::stdout(), "{}", entry.text),
+                Kind::Record(_) | Kind::Stderr => writeln!(std::io::stderr(), "{}", entry.text),
+            };
+        }
     }
 }
 

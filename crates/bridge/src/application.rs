@@ -1,8 +1,8 @@
 //! One loaded app: what a handler serves.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use asgi_node_core::{Error, Exchange, Failure, Notify, RequestHead, ResponseEvent, ResponseState, Windows, websocket};
 use parking_lot::Mutex;
@@ -13,7 +13,10 @@ use crate::config::Config;
 use crate::errors::{self, Traced};
 use crate::event_loop::{EventLoop, LoopSide, Message};
 use crate::exchange::HttpExchange;
+use crate::health::Health;
+use crate::journal::Desk;
 use crate::scope::ScopeBuilder;
+use crate::watch;
 use crate::websocket::WebSocketExchange;
 
 /// A loaded app on its event loop.
@@ -31,6 +34,9 @@ pub struct Application {
     max_queue: usize,
     closed: AtomicBool,
     body_was_dropped: AtomicBool,
+    submitted: AtomicU64,
+    started: AtomicU64,
+    failed: AtomicU64,
 }
 
 impl std::fmt::Debug for Application {
@@ -88,7 +94,10 @@ impl Application {
         };
         let open = || {
             let (target, module, attribute) = (&config.app, &config.module, &config.attribute);
-            py.import("asgi_node.application")?.call_method1(
+            // Python's calls take twelve arguments of a tuple, no more.
+            let keywords = PyDict::new(py);
+            keywords.set_item("journal", Desk::of(config))?;
+            py.import("asgi_node.application")?.call_method(
                 "open_application",
                 (
                     side.event_loop(py)?,
@@ -104,6 +113,7 @@ impl Application {
                     config.cancel_on_disconnect,
                     PyCFunction::new_closure(py, None, None, finish)?,
                 ),
+                Some(&keywords),
             )
         };
         if let Err(raised) = open() {
@@ -113,7 +123,7 @@ impl Application {
 
     /// An app that is up already: what `runner`, a `Runner` of `asgi_node.http`, runs.
     pub(crate) fn new(config: &Config, event_loop: Arc<EventLoop>, runner: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
-        Ok(Arc::new(Self {
+        let app = Arc::new(Self {
             event_loop,
             starter: runner.getattr("start")?.unbind(),
             scopes: ScopeBuilder::new(
@@ -129,7 +139,18 @@ impl Application {
             max_queue: config.max_queue,
             closed: AtomicBool::new(false),
             body_was_dropped: AtomicBool::new(false),
-        }))
+            submitted: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        });
+        if let (Some(journal), 1..) = (&config.journal, config.blocked_threshold) {
+            watch::watch(
+                &app,
+                Arc::clone(journal),
+                Duration::from_millis(config.blocked_threshold),
+            );
+        }
+        Ok(app)
     }
 
     /// Hands a request to the event loop. Called by the host; does not touch Python.
@@ -138,7 +159,8 @@ impl Application {
             return Err(Error::HandlerClosed);
         }
         let head = RequestHead::parse(request.head)?;
-        if self.in_flight.fetch_add(1, Ordering::AcqRel) >= self.limit {
+        // In one order with what the watcher does before it goes to sleep.
+        if self.in_flight.fetch_add(1, Ordering::SeqCst) >= self.limit {
             self.in_flight.fetch_sub(1, Ordering::AcqRel);
             return Err(Error::Overloaded { limit: self.limit });
         }
@@ -162,6 +184,8 @@ impl Application {
             self.done();
             Error::Overloaded { limit: self.limit }
         })?;
+        self.submitted.fetch_add(1, Ordering::Relaxed);
+        watch::nudge();
         Ok(exchange)
     }
 
@@ -173,6 +197,7 @@ impl Application {
         exchange: Arc<Exchange>,
         head: &RequestHead,
     ) {
+        self.started.fetch_add(1, Ordering::Relaxed);
         let core = Arc::clone(&exchange);
         let started = if exchange.is_websocket() {
             self.start_websocket(py, side, exchange, head)
@@ -186,6 +211,7 @@ impl Application {
                 traceback: errors::traceback(py, &raised),
                 started: false,
             };
+            self.note_failure();
             core.emit(ResponseEvent::Failed(failure));
         }
     }
@@ -238,7 +264,41 @@ impl Application {
 
     /// Requests whose app has not returned.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Acquire)
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// The number of the request that was started last. For the event loop's thread.
+    pub(crate) fn latest(&self) -> u64 {
+        self.started.load(Ordering::Relaxed)
+    }
+
+    /// The app has raised, or has not completed its response.
+    pub(crate) fn note_failure(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn event_loop(&self) -> &Arc<EventLoop> {
+        &self.event_loop
+    }
+
+    /// How it is. Asks the loop for a beat too, so that the next call knows more. Does not touch Python.
+    pub fn health(&self) -> Health {
+        let now = Instant::now();
+        let pulse = self.event_loop.pulse();
+        // First what is subtracted: a request may start between the two.
+        let started = self.started.load(Ordering::Relaxed);
+        let submitted = self.submitted.load(Ordering::Relaxed);
+        let health = Health {
+            in_flight: self.in_flight(),
+            queued: submitted.saturating_sub(started),
+            requests: submitted,
+            errors: self.failed.load(Ordering::Relaxed),
+            lag: pulse.lag(now),
+            blocked: pulse.pending(now).unwrap_or_default(),
+        };
+        self.event_loop.beat();
+        watch::nudge();
+        health
     }
 
     /// Refuses requests from now on.

@@ -1,10 +1,14 @@
 //! A handler's options, as far as they concern its app.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use asgi_node_core::Journal;
 
 /// What a handler's options say about its app.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent options")]
 pub struct Config {
     /// `module:attribute`, or `None` when `module` and `attribute` are given.
     #[serde(default)]
@@ -56,6 +60,18 @@ pub struct Config {
     /// Whether the paths of requests hold it already; if not, it is put before them.
     #[serde(default)]
     pub root_path_stripped: bool,
+    /// The level from which log records are wanted, in Python's numbers.
+    #[serde(default)]
+    pub log_level: u8,
+    /// Whether the host takes the lines of `sys.stdout` and `sys.stderr`.
+    #[serde(default)]
+    pub takes_lines: bool,
+    /// Milliseconds after which the host is warned of a blocked event loop; 0 for never.
+    #[serde(default)]
+    pub blocked_threshold: u64,
+    /// Where log records and lines go; none: the host does not want to know.
+    #[serde(skip)]
+    pub journal: Option<Arc<Journal>>,
 }
 
 impl Config {

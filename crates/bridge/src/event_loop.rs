@@ -5,10 +5,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
-use asgi_node_core::{Exchange, Inbox, Notify, RequestHead};
+use asgi_node_core::{Exchange, Inbox, Notify, Pulse, RequestHead};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -35,6 +36,8 @@ pub enum Message {
     News(Arc<Exchange>),
     /// Anything else; rare.
     Call(Call),
+    /// Nothing: that it is handled shows that the loop turns.
+    Beat,
 }
 
 impl std::fmt::Debug for Message {
@@ -43,6 +46,7 @@ impl std::fmt::Debug for Message {
             Self::Request(..) => "Request",
             Self::News(_) => "News",
             Self::Call(_) => "Call",
+            Self::Beat => "Beat",
         })
     }
 }
@@ -51,6 +55,10 @@ impl std::fmt::Debug for Message {
 #[derive(Debug)]
 pub struct EventLoop {
     inbox: Inbox<Message>,
+    pulse: Pulse,
+    /// Its thread, as Python and as the kernel number it; 0 before there is one.
+    ident: AtomicU64,
+    native_id: AtomicU32,
 }
 
 impl EventLoop {
@@ -59,6 +67,9 @@ impl EventLoop {
         let (bell, alarm) = wakeup::pair()?;
         let event_loop = Arc::new(Self {
             inbox: Inbox::new(CAPACITY, Box::new(bell)),
+            pulse: Pulse::default(),
+            ident: AtomicU64::new(0),
+            native_id: AtomicU32::new(0),
         });
         let drain = Drain {
             event_loop: Arc::clone(&event_loop),
@@ -82,6 +93,26 @@ impl EventLoop {
     /// Runs something on the loop's thread. Dropped if the loop has ended.
     pub fn call(&self, call: impl FnOnce(Python<'_>, &Arc<LoopSide>) + Send + 'static) {
         drop(self.inbox.post(Message::Call(Box::new(call))));
+    }
+}
+
+impl EventLoop {
+    /// When the loop last came to a beat, and whether one is under way.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// Sends a beat, unless one is under way.
+    pub fn beat(&self) {
+        if self.pulse.send(Instant::now()) {
+            drop(self.inbox.post(Message::Beat));
+        }
+    }
+
+    /// The loop's thread: Python's identifier, and the kernel's.
+    pub(crate) fn thread(&self) -> Option<(u64, u32)> {
+        let ident = self.ident.load(Ordering::Acquire);
+        (ident != 0).then(|| (ident, self.native_id.load(Ordering::Acquire)))
     }
 }
 
@@ -243,6 +274,12 @@ impl Drain {
             call_soon: event_loop.getattr("call_soon")?.unbind(),
             flush: Py::new(slf.py(), Flush(Arc::downgrade(&slf.get().side)))?.into_any(),
         };
+        let threading = slf.py().import("threading")?;
+        let served = &slf.get().event_loop;
+        let native_id = threading.call_method0("get_native_id")?.extract()?;
+        served.native_id.store(native_id, Ordering::Release);
+        let ident = threading.call_method0("get_ident")?.extract()?;
+        served.ident.store(ident, Ordering::Release);
         slf.get()
             .side
             .bound
@@ -277,6 +314,7 @@ impl Drain {
                     }
                 }
                 Message::Call(call) => call(py, &self.side),
+                Message::Beat => self.event_loop.pulse.arrive(Instant::now()),
             }
         }
         let (backlog, _) = &*self.backlog.lock();

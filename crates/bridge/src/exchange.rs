@@ -36,6 +36,7 @@ pub(crate) struct Progress {
 #[derive(Debug)]
 pub struct HttpExchange {
     core: Arc<Exchange>,
+    number: u64,
     side: Arc<LoopSide>,
     app: Arc<Application>,
     version: Version,
@@ -62,6 +63,7 @@ impl HttpExchange {
         };
         Self {
             core,
+            number: app.latest(),
             side,
             app,
             version: head.version(),
@@ -237,6 +239,12 @@ impl HttpExchange {
         self.core.id()
     }
 
+    /// The how manieth request of its app it is, which the host's log has too.
+    #[getter]
+    fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The ASGI `receive` of this request.
     fn receive(slf: Py<Self>) -> Receive {
         Receive::new(Party::Http(slf))
@@ -262,7 +270,11 @@ impl HttpExchange {
     /// the response was complete, or the client had gone, and reporting is up to the caller.
     #[pyo3(signature = (message=None, traceback=None))]
     fn finish(&self, py: Python<'_>, message: Option<String>, traceback: Option<String>) -> bool {
+        let raised = message.is_some();
         let told = self.end(message.map(|m| (Error::AppError(m), traceback.unwrap_or_default())));
+        if raised || told {
+            self.app.note_failure();
+        }
         let mut progress = self.progress.lock();
         // What was accepted still goes out, though nobody awaits its send() any more.
         let done = !progress.outgoing.is_waiting();

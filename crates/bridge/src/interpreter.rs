@@ -135,6 +135,13 @@ pub fn load(config: Config, done: impl FnOnce(Result<Arc<Application>, Traced>) 
     }
 }
 
+/// Runs something on Python's main thread, when that is free. Dropped if there is no interpreter.
+pub(crate) fn on_main(work: impl FnOnce(Python<'_>) + Send + 'static) {
+    if let State::Running(_, jobs) = &*STATE.lock() {
+        drop(jobs.try_send(Box::new(|py, _| work(py))));
+    }
+}
+
 fn call_once<T>(done: &Mutex<Option<impl FnOnce(T)>>, value: T) {
     let taken = done.lock().take();
     if let Some(done) = taken {
@@ -196,6 +203,8 @@ fn boot(py: Python<'_>, options: &Options) -> PyResult<Facts> {
     restore_site(py, &sys)?;
     register_native(py, &sys)?;
     import_package(py, &options.package_dir)?;
+    py.import("asgi_node.stdio")?.call_method0("install")?;
+    py.import("asgi_node.logs")?.call_method0("install")?;
     let chosen = py
         .import("asgi_node.event_loop")?
         .call_method1("choose", ("auto", deepbind))?;

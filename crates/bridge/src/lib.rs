@@ -2,8 +2,9 @@
 //!
 //! Files in the order of the data path: [`wakeup`] and [`event_loop`] (how a request reaches Python), [`application`] (what
 //! serves it), `scope` and `header_cache`, `exchange`, `receive`, `send` (what the app sees), `outgoing` (the body on its
-//! way), `websocket` and `websocket_send` (the same for a WebSocket), `party` (either of the two), `errors`. [`interpreter`]
-//! starts Python when there is none; `host` is the host that tests in Python drive it by; `ffi` holds all unsafe code.
+//! way), `websocket` and `websocket_send` (the same for a WebSocket), `party` (either of the two), [`journal`] (log records and
+//! lines), `watch` (whether the loop turns), `errors`. [`interpreter`] starts Python when there is none; `host` is the host
+//! that tests in Python drive it by; `ffi` holds all unsafe code.
 //!
 //! # Threads
 //!
@@ -19,8 +20,10 @@ mod extensions;
 mod ffi;
 mod fields;
 mod header_cache;
+pub mod health;
 mod host;
 pub mod interpreter;
+pub mod journal;
 mod names;
 mod outgoing;
 mod party;
@@ -31,6 +34,7 @@ mod send;
 mod sending;
 mod suspension;
 pub mod wakeup;
+mod watch;
 mod websocket;
 mod websocket_send;
 
@@ -48,6 +52,8 @@ pub mod native {
     use crate::exchange::HttpExchange;
     #[pymodule_export]
     use crate::host::{Call, Host, HostEvent, Outlet};
+    #[pymodule_export]
+    use crate::journal::Desk;
     #[pymodule_export]
     use crate::receive::Receive;
     #[pymodule_export]

@@ -101,6 +101,7 @@ fn message(is_text: bool, data: &[u8]) -> ResponseEvent {
 #[derive(Debug)]
 pub struct WebSocketExchange {
     core: Arc<Exchange>,
+    number: u64,
     side: Arc<LoopSide>,
     app: Arc<Application>,
     /// The sub-protocols that the client offers.
@@ -112,6 +113,7 @@ impl WebSocketExchange {
     pub(crate) fn new(core: Arc<Exchange>, side: Arc<LoopSide>, app: Arc<Application>, offered: Vec<String>) -> Self {
         Self {
             core,
+            number: app.latest(),
             side,
             app,
             offered,
@@ -309,6 +311,12 @@ impl WebSocketExchange {
         self.core.id()
     }
 
+    /// The how manieth request of its app it is, which the host's log has too.
+    #[getter]
+    fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The ASGI `receive` of this WebSocket.
     fn receive(slf: Py<Self>) -> Receive {
         Receive::new(Party::WebSocket(slf))
@@ -353,7 +361,11 @@ impl WebSocketExchange {
     #[pyo3(signature = (message=None, traceback=None))]
     fn finish(slf: &Bound<'_, Self>, message: Option<String>, traceback: Option<String>) -> bool {
         let this = slf.get();
+        let raised = message.is_some();
         let told = this.end(message.map(|m| (Error::AppError(m), traceback.unwrap_or_default())));
+        if raised || told {
+            this.app.note_failure();
+        }
         let callback = this.progress.lock().on_disconnect.take();
         drop(callback);
         this.side.forget(&this.core);

@@ -34,6 +34,8 @@ export declare class NativeHandler {
   disconnect(id: number): void
   /** Answers one request while the caller waits. */
   callSync(head: string, body?: Uint8Array | undefined | null): SyncOutcome
+  /** How the app is; null before it is there and after the end. Does not wait for Python. */
+  health(): Health | null
   /** Requests whose app has not returned. */
   get inFlight(): number
   /** Whether what is under way keeps the process alive. */
@@ -47,6 +49,22 @@ export declare class NativeHandler {
   drain(): void
   /** Lets go of everything; what is still under way sees a disconnect. */
   release(): void
+}
+
+/** What the native side knows of `handler.health()`. */
+export interface Health {
+  /** Requests whose app has not returned. */
+  inFlight: number
+  /** Those of them that the event loop has not come to. */
+  queued: number
+  /** All requests that were accepted so far. */
+  requests: number
+  /** Those whose app raised, or did not complete its response. */
+  errors: number
+  /** Milliseconds that the event loop is behind. */
+  lag: number
+  /** Milliseconds for which it has not come to a beat that is under way; 0 when none is. */
+  blocked: number
 }
 
 /** Why something failed: what a `PythonError` is made of. */

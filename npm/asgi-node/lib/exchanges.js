@@ -1,6 +1,8 @@
 import { PythonError, errorFromFailure } from './errors.js'
 import { FileRange } from './file.js'
+import { Journal } from './journal.js'
 import { bodyTooLarge } from './limits.js'
+import { Log } from './logger.js'
 import { Slots } from './slots.js'
 
 /** What the native side delivers. Its numbers are part of the interface with crates/addon. */
@@ -16,7 +18,11 @@ export const EVENT = Object.freeze({
   FILE: 8,
   ACCEPT: 9,
   MESSAGE: 10,
-  CLOSE: 11
+  CLOSE: 11,
+  /** These three belong to no exchange: see journal.js. */
+  RECORD: 12,
+  LINE: 13,
+  DROPPED: 14
 })
 
 /** Bits of the last argument of `submit`. */
@@ -67,6 +73,8 @@ export function isDelivering() {
  */
 export class Exchange {
   id = 0
+  /** The how manieth request of its handler it is, for the log; 0 before it is sent off. */
+  number = 0
   /** True between an event that was taken with `false` and `drained`. */
   stalled = false
   /** False from the first event that ended the exchange, whoever ended it. */
@@ -159,6 +167,8 @@ export class Exchanges {
   #native
   /** @type {Native['submit']} */
   #submit = () => null
+  #journal
+  #count = 0
   /** True while the handler closes: what is under way ends with its connection. */
   closing = false
 
@@ -168,8 +178,16 @@ export class Exchanges {
    * @param {number} [settings.maxBodySize] bytes of a request body
    * @param {import('./proxy.js').Trust | null} [settings.trust] in proxies
    * @param {boolean} [settings.cancelOnDisconnect]
+   * @param {Log} [settings.log]
+   * @param {import('./logging-types.js').LineFunction | null} [settings.stdio]
+   * @param {import('./access-log.js').AccessLog | null} [settings.accessLog]
    */
-  constructor({ requestTimeout = 0, maxBodySize = Infinity, trust = null, cancelOnDisconnect = false } = {}) {
+  constructor(settings = {}) {
+    const { requestTimeout = 0, maxBodySize = Infinity, trust = null, cancelOnDisconnect = false } = settings
+    const { log = new Log(), stdio = null, accessLog = null } = settings
+    this.log = log
+    this.accessLog = accessLog
+    this.#journal = new Journal(log, stdio)
     this.#timeout = requestTimeout
     this.maxBodySize = maxBodySize
     this.trust = trust
@@ -206,10 +224,16 @@ export class Exchanges {
     const refusal = this.#submit(this.#table.next, head, body, flags)
     if (refusal) throw errorFromFailure(refusal)
     exchange.id = this.#table.add(exchange)
+    exchange.number = this.count()
     exchange.open = true
     this.hold()
     // A WebSocket is meant to last.
     if (this.#timeout > 0 && (flags & FLAG.WEBSOCKET) === 0) exchange.timer = setTimeout(onTimeout, this.#timeout, exchange)
+  }
+
+  /** The number of a request that was accepted. The native side counts alike. */
+  count() {
+    return ++this.#count
   }
 
   /** @param {Exchange} exchange */
@@ -265,8 +289,8 @@ export class Exchanges {
    * @returns {boolean | void}
    */
   #deliver(id, kind, status, text, data) {
+    if (kind >= EVENT.RECORD) return this.#deliverSaid(kind, status, text)
     const exchange = this.#table.get(id)
-    // The consumer has left while this was under way.
     if (exchange === undefined) return kind === EVENT.FILE ? new FileRange(text).close() : undefined
     delivering++
     try {
@@ -277,6 +301,20 @@ export class Exchanges {
     } catch (error) {
       exchange.leave()
       exchange.abort(error)
+    } finally {
+      delivering--
+    }
+  }
+
+  /**
+   * @param {number} kind
+   * @param {number} status
+   * @param {string} text
+   */
+  #deliverSaid(kind, status, text) {
+    delivering++
+    try {
+      this.#journal.deliver(kind, status, text)
     } finally {
       delivering--
     }

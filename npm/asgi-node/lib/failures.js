@@ -1,5 +1,7 @@
 import { PythonError } from './errors.js'
 
+/** @typedef {import('./logger.js').Log} Log */
+
 /** What a client may know about a failure. @type {Readonly<Record<number, string>>} */
 export const PLAIN = Object.freeze({
   400: 'Bad Request',
@@ -33,14 +35,27 @@ export function statusOf(error) {
 
 /**
  * Tells the log of a failure that nobody else is told of.
+ * @param {Log} log
  * @param {unknown} error
- * @param {{ method?: string, url?: string, originalUrl?: string }} request
+ * @param {{ method?: string, url?: string, originalUrl?: string, id?: unknown }} request
+ * @param {number} number of the request; 0 when it was not sent off
  */
-export function logFailure(error, { method, url, originalUrl }) {
+export function logFailure(log, error, request, number) {
   if (statusOf(error) !== 500) return
+  const { method, url = '', originalUrl = url } = request
+  // The id that others know the request by (pino-http, Fastify) is worth more than ours.
+  const id = typeof request.id === 'string' || typeof request.id === 'number' ? request.id : number
+  const err = error instanceof Error ? error : new Error(`Something that is no Error was thrown: ${String(error)}`)
+  const object = { method, path: pathOf(originalUrl), id, err }
   // Not the app's, nor on the way there: something threw here, as a patched res.writeHead may.
-  if (!(error instanceof PythonError)) return console.error(error)
-  const { code, message, traceback } = error
-  const what = code === 'APP_ERROR' ? 'Exception in ASGI application' : `${code}: ${message}`
-  console.error(`${what}: ${method} ${originalUrl ?? url}${traceback ? `\n${traceback.trimEnd()}` : ''}`)
+  if (!(error instanceof PythonError)) return log.write('error', object, 'A request failed in JavaScript')
+  const what = error.code === 'APP_ERROR' ? 'Exception in ASGI application' : `${error.code}: ${error.message}`
+  log.write('error', object, `${what}: ${method} ${originalUrl}`)
+}
+
+/** Without the query, which may hold what is nobody's business. @param {string} url */
+function pathOf(url) {
+  const path = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '')
+  const end = path.search(/[?#]/)
+  return (end < 0 ? path : path.slice(0, end)) || '/'
 }

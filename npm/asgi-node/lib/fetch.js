@@ -178,7 +178,7 @@ export class FetchCall extends StreamCall {
   onFailed(started, text) {
     // A stream that has begun gives what came before, then breaks off.
     if (this.#settled) {
-      logFailure(errorFromText(text), this.#request)
+      logFailure(this.exchanges.log, errorFromText(text), this.#request, this.number)
       super.onFailed(started, text)
     } else {
       this.#fail(errorFromText(text))
@@ -187,7 +187,7 @@ export class FetchCall extends StreamCall {
 
   /** @param {PythonError} error */
   #fail(error) {
-    logFailure(error, this.#request)
+    logFailure(this.exchanges.log, error, this.#request, this.number)
     this.refuse(statusOf(error))
   }
 

@@ -3,9 +3,13 @@ import { PythonError, closedError, errorFromFailure, show } from './errors.js'
 import { Exchanges, FLAG, isDelivering } from './exchanges.js'
 import { FetchCall } from './fetch.js'
 import { Handshakes } from './handshake.js'
+import { healthOf } from './health.js'
 import { requestHead } from './head.js'
 import { answer, serve } from './http.js'
+import { atExit, notAtExit } from './leaving.js'
+import { LoggedExchanges } from './logged-exchanges.js'
 import { checkMiddlewareOptions, passOn, serveNext } from './middleware.js'
+import { statusOf } from './failures.js'
 import { bodyTooLarge } from './limits.js'
 import { CLOSE_TIMEOUT, checkOptions, milliseconds } from './options.js'
 import { Request, completeBody, takeBody, takeMessages } from './request.js'
@@ -22,6 +26,9 @@ import { Sockets, WebSocketExchange } from './websocket.js'
 /** @typedef {import('./start.js').NativeHandler} NativeHandler */
 /** @typedef {{ signal?: AbortSignal }} CallOptions */
 
+/** What comes of a call that Python has not seen. */
+const REFUSALS = new Set(['OVERLOADED', 'HANDLER_CLOSED', 'INVALID_REQUEST', 'SYNC_REENTRANT'])
+
 export class PythonHandler {
   #settings
   #exchanges
@@ -36,6 +43,8 @@ export class PythonHandler {
   #starting
   /** @type {Promise<void> | null} */
   #closing = null
+  /** @type {import('./health.js').NativeHealth} what was known last */
+  #known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0 }
   /** Closes by `signal`; what goes wrong then has nobody else to hear of it. */
   #onAbort = () => void this.close().catch((error) => console.error(error))
 
@@ -46,7 +55,8 @@ export class PythonHandler {
   /** @param {PythonHandlerOptions} options */
   constructor(options) {
     this.#settings = checkOptions(options)
-    this.#exchanges = new Exchanges(this.#settings)
+    const { accessLog } = this.#settings
+    this.#exchanges = accessLog === null ? new Exchanges(this.#settings) : new LoggedExchanges({ ...this.#settings, accessLog })
     const { websocket, highWaterMark } = this.#settings
     this.#sockets = new Sockets(websocket, new Handshakes(websocket), highWaterMark)
     /** @type {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void} */
@@ -92,10 +102,16 @@ export class PythonHandler {
 
   /** @param {Addon} addon */
   #handlerOf(addon) {
-    this.#native ??= new addon.NativeHandler(this.#settings.config, this.#exchanges.deliver)
+    if (this.#native === null) {
+      this.#native = new addon.NativeHandler(this.#settings.config, this.#exchanges.deliver)
+      atExit(this.#drain)
+    }
     this.#exchanges.native = this.#native
     return this.#native
   }
+
+  /** What Python said last is handed over before the end. */
+  #drain = () => this.#native?.drain()
 
   /** @param {import('./errors.js').NativeFailure | null} failure */
   #started(failure) {
@@ -109,6 +125,9 @@ export class PythonHandler {
     if (this.#state === 'starting') {
       this.#state = 'failed'
       this.#failure = error
+      // What the app has said of it. Nobody will say more.
+      this.#drain()
+      notAtExit(this.#drain)
     }
     return this.#failure ?? error
   }
@@ -227,8 +246,13 @@ export class PythonHandler {
     if (length > this.#settings.maxBodySize) throw bodyTooLarge(this.#settings.maxBodySize)
     this.#startSync()
     const native = /** @type {NativeHandler} */ (this.#native)
-    const { status, headers, body, failure } = native.callSync(requestHead(ours, length), bytes)
-    if (failure) throw errorFromFailure(failure)
+    const head = requestHead(ours, length)
+    const record = this.#settings.accessLog?.called(head, false)
+    const { status, headers, body, failure } = native.callSync(head, bytes)
+    if (!failure || !REFUSALS.has(failure.code)) this.#exchanges.count()
+    const error = failure ? errorFromFailure(failure) : null
+    record?.answered(error === null ? status : statusOf(error), body?.length)
+    if (error !== null) throw error
     return responseFrom(status, headers, body ?? Buffer.alloc(0), null)
   }
 
@@ -239,7 +263,10 @@ export class PythonHandler {
   #serveLater(req, res) {
     this.ready().then(
       () => serve(this.#exchanges, req, res),
-      (error) => answer(res, this.#unavailable(error))
+      (error) => {
+        this.#settings.accessLog?.follow(req, res, this.#settings.trust)
+        answer(res, this.#unavailable(error))
+      }
     )
   }
 
@@ -264,7 +291,7 @@ export class PythonHandler {
    */
   #unavailable(error) {
     if (this.#state === 'closed') return 503
-    if (!this.#reported) console.error(error)
+    if (!this.#reported) this.#settings.log.write('error', { err: error }, error instanceof Error ? error.message : String(error))
     this.#reported = true
     return 500
   }
@@ -312,6 +339,7 @@ export class PythonHandler {
   async #close(timeout) {
     this.#state = 'closed'
     this.#exchanges.closing = true
+    this.#known = this.#native?.health() ?? this.#known
     // It may live much longer than this handler.
     this.#settings.signal?.removeEventListener('abort', this.#onAbort)
     // An import cannot be interrupted: what is under way comes to its end first.
@@ -324,8 +352,16 @@ export class PythonHandler {
     native.drain()
     this.#exchanges.abortAll(closedError())
     this.#exchanges.release()
+    notAtExit(this.#drain)
     native.release()
     if (failure) throw errorFromFailure(failure)
+  }
+
+  /** @returns {import('./index.js').Health} */
+  health() {
+    this.#known = this.#native?.health() ?? { ...this.#known, inFlight: 0, queued: 0, blocked: 0 }
+    const { unhealthyAfter } = this.#settings
+    return healthOf(this.#state, this.#closing !== null, this.#known, this.#sockets.size, unhealthyAfter)
   }
 
   async [Symbol.asyncDispose]() {

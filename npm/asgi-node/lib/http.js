@@ -98,6 +98,7 @@ export function run(exchange, body) {
   const { rawHeaders } = req
   const connection = connectionOf(req.socket)
   if (connection.refused) return
+  exchange.exchanges.accessLog?.follow(req, res, exchange.exchanges.trust)
   if (rawHeaders.length > connection.maxHeaderFields) return exchange.refuse(tooManyHeaders())
   const framing = framingOf(rawHeaders)
   const mistake = mistakeIn(req, res, framing)
@@ -302,7 +303,7 @@ export class HttpExchange extends Exchange {
   fail(error) {
     // An app that stops at http.disconnect does what it should.
     const stopped = this.#halfClosed && error instanceof PythonError && error.code === 'APP_NO_RESPONSE'
-    if (!stopped) logFailure(error, this.req)
+    if (!stopped) logFailure(this.exchanges.log, error, this.req, this.number)
     const { res } = this
     if (isOver(res)) return
     try {

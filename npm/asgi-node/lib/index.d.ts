@@ -7,9 +7,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { CallOptions } from './call-types.js'
+import type { Health } from './health-types.js'
 import type { PythonHandlerOptions } from './options-types.js'
 
 export type { AppTarget, CallOptions } from './call-types.js'
+export type { Health } from './health-types.js'
+export type { AccessEntry, AccessFunction, LineFunction, LogLevel, LogMethod, Logger } from './logging-types.js'
 export type { PythonHandlerOptions } from './options-types.js'
 export type { UpgradeOptions, WebSocketMessage, WebSocketOptions } from './websocket-types.js'
 
@@ -422,4 +425,10 @@ export class PythonHandler {
    */
   close(options?: { timeout?: number }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
+
+  /**
+   * How it is, for a health check: at once, and without waiting for Python (docs/health.md). Each call sends the event loop a
+   * beat, so that the next one knows whether it has come to it.
+   */
+  health(): Health
 }

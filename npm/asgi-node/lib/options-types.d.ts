@@ -1,5 +1,6 @@
 /** The options of a handler, a part of index.d.ts. */
 import type { AppTarget } from './call-types.js'
+import type { AccessEntry, AccessFunction, LineFunction, Logger } from './logging-types.js'
 import type { UpgradeOptions, WebSocketOptions } from './websocket-types.js'
 
 /** One of `app`, `appTarget` and `module` names the app. */
@@ -83,6 +84,30 @@ export interface PythonHandlerOptions {
   cancelOnDisconnect?: boolean
   websocket?: WebSocketOptions
   upgrade?: UpgradeOptions
+  /**
+   * Where Python's `logging` and failures that nobody else is told of go: a pino logger, or an object with its methods
+   * (docs/logging.md). A record that no log handler of the app takes comes here, with `logger` (its name), its extra fields
+   * and `err` (a PythonError with the traceback). Default: the console gets warnings and errors.
+   */
+  logger?: Logger
+  /**
+   * One line on stdout for each request that is over, also where the client has left: `true` or `'uvicorn'` as uvicorn writes
+   * it, `'combined'` as Apache does, both with the duration behind it, `'json'` one object ({@link AccessEntry}) a line; or a
+   * function that gets the object. Default false.
+   */
+  accessLog?: boolean | 'uvicorn' | 'combined' | 'json' | AccessFunction
+  /**
+   * Where lines of Python's stdout and stderr go: `'inherit'`, to this process's own; or a function, called for each line
+   * without its end. Default 'inherit'.
+   */
+  stdio?: 'inherit' | LineFunction
+  /**
+   * Milliseconds that Python's event loop may be blocked before `logger` is warned, once, with the Python stack of the loop's
+   * thread; 0 for never. Looked at while a request is under way. Default 1000.
+   */
+  blockedThreshold?: number
+  /** Milliseconds that Python's event loop may be blocked before `live` of `health()` is false. Default 30,000. */
+  unhealthyAfter?: number
   /**
    * Whether Python's extensions bind to their own libraries rather than to Node's copies of OpenSSL, zlib and libuv
    * (RTLD_DEEPBIND). `'auto'` is true where it helps and is safe. Default 'auto'. The first handler of the process decides.

@@ -1,5 +1,7 @@
 import { resolve } from 'node:path'
+import { accessLogOf, checkAccessLog } from './access-log.js'
 import { show } from './errors.js'
+import { Log, checkLogger, consoleLogger, logLevelOf } from './logger.js'
 import { trustOf } from './proxy.js'
 import { checkUpgrade, checkWebSocket } from './websocket-options.js'
 
@@ -19,6 +21,10 @@ import { checkUpgrade, checkWebSocket } from './websocket-options.js'
  * @property {import('./proxy.js').Trust | null} trust in proxies
  * @property {import('./websocket-options.js').WebSocketSettings} websocket
  * @property {AbortSignal | undefined} signal that closes the handler
+ * @property {Log} log
+ * @property {import('./logging-types.js').LineFunction | null} stdio
+ * @property {import('./access-log.js').AccessLog | null} accessLog
+ * @property {number} unhealthyAfter milliseconds
  * @property {string} config what NativeHandler is constructed with, as JSON
  */
 
@@ -92,6 +98,17 @@ const mountPath = (value, name) => {
   if (String(value)[0] !== '/') throw new TypeError(`Option ${name} must start with "/", but is ${show(value)}`)
 }
 
+/** @type {Check} */
+const stdio = (value, name) => {
+  if (value !== 'inherit' && typeof value !== 'function') throw wrong(name, "'inherit' or a function (line, stream)", value)
+}
+
+/** @type {Check} */
+const positive = (value, name) => {
+  milliseconds(value, name)
+  if (value === 0) throw wrong(name, 'a number of milliseconds from 1 to 2^31 - 1', value)
+}
+
 /** @type {Record<string, Check>} */
 const CHECKS = {
   app: target,
@@ -119,6 +136,11 @@ const CHECKS = {
   cancelOnDisconnect: boolean,
   websocket: checkWebSocket,
   upgrade: checkUpgrade,
+  logger: checkLogger,
+  accessLog: checkAccessLog,
+  stdio,
+  blockedThreshold: milliseconds,
+  unhealthyAfter: positive,
   deepbind: oneOf(['auto', true, false])
 }
 
@@ -159,11 +181,22 @@ export function checkOptions(options) {
     maxConcurrency,
     maxQueue: websocket.maxQueue,
     requestTimeout,
-    cancelOnDisconnect
+    cancelOnDisconnect,
+    logLevel: logLevelOf(options.logger ?? consoleLogger),
+    takesLines: typeof options.stdio === 'function',
+    blockedThreshold: options.blockedThreshold ?? 1000
   }
   const trust = trustOf(trustProxy)
   const settings = { python, venv, docroot, deepbind, highWaterMark, requestTimeout, cancelOnDisconnect, maxBodySize, trust, websocket, signal: options.signal }
-  return { ...settings, config: JSON.stringify(config) }
+  const log = new Log(options.logger ?? consoleLogger)
+  return {
+    ...settings,
+    log,
+    stdio: typeof options.stdio === 'function' ? options.stdio : null,
+    accessLog: accessLogOf(options.accessLog ?? false, log),
+    unhealthyAfter: options.unhealthyAfter ?? 30_000,
+    config: JSON.stringify(config)
+  }
 }
 
 /**

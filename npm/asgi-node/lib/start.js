@@ -19,6 +19,7 @@ import { load, nativeFiles } from './native.js'
  *   callSync(head: string, body?: Uint8Array): SyncOutcome,
  *   close(timeout: number): Promise<NativeFailure | null>,
  *   drain(): void,
+ *   health(): import('./health.js').NativeHealth | null,
  *   release(): void
  * }} NativeHandler
  * @typedef {{

@@ -69,6 +69,10 @@ export class Sockets {
     if (this.#open.size === 0) process.off('exit', this.#onExit)
   }
 
+  get size() {
+    return this.#open.size
+  }
+
   /** The process, or the worker, ends: what is written now still goes out. */
   #leave() {
     for (const ws of this.#open) ws.finish(CODE.RESTART)
@@ -102,6 +106,7 @@ export class WebSocketExchange extends Exchange {
     this.sockets = sockets
     this.req = req
     this.socket = /** @type {UpgradedSocket} */ (socket)
+    this.access = exchanges.accessLog?.followUpgrade(req, socket, exchanges.trust)
     // Read by whoever reads the socket next, in front of everything else.
     if (head.length > 0) socket.unshift(head)
     this.socket[kExchange] = this
@@ -132,6 +137,7 @@ export class WebSocketExchange extends Exchange {
    */
   refuse(status) {
     this.#letGo()
+    if (this.access) this.access.status = status
     refuse(this.req, this.socket, status)
   }
 
@@ -165,6 +171,7 @@ export class WebSocketExchange extends Exchange {
    */
   ended(code, reason) {
     this.#keepalive?.stop()
+    if (this.access) this.access.code ??= code
     if (!this.open) return
     this.exchanges.remove(this)
     this.exchanges.native.closed(this.id, code, reason)
@@ -202,6 +209,7 @@ export class WebSocketExchange extends Exchange {
   /** @param {ServedSocket} ws */
   #opened(ws) {
     this.#ws = ws
+    if (this.access) this.access.status = 101
     this.#letGo()
     ws[kExchange] = this
     ws.on('message', onMessage)
@@ -275,6 +283,7 @@ export class WebSocketExchange extends Exchange {
   /** @param {number} code @param {string} [reason] */
   #close(code, reason) {
     this.#keepalive?.stop()
+    if (this.access) this.access.code ??= this.#fault || code
     if (this.#fault === 0) this.#ws?.finish(code, reason)
     else this.#ws?.finish(this.#fault)
     // The client's close frame may stand behind messages that nobody wants any more.
@@ -284,6 +293,7 @@ export class WebSocketExchange extends Exchange {
   /** The WebSocket is no more. */
   closed() {
     if (this.#ws !== null) this.sockets.delete(this.#ws)
+    this.access?.end()
   }
 
   /** @override @param {number} status @param {string} headers @param {import('./exchanges.js').WholeBody} body */
@@ -313,6 +323,7 @@ export class WebSocketExchange extends Exchange {
   #writeHead(status, headers) {
     this.#letGo()
     this.socket.on('close', onLost)
+    if (this.access) this.access.status = status
     this.#res = responseOn(this.req, this.socket)
     return this.#res.writeHead(status, headers === '' ? [] : headers.split('\0'))
   }
@@ -329,7 +340,7 @@ export class WebSocketExchange extends Exchange {
 
   /** @param {unknown} error */
   #fail(error) {
-    logFailure(error, { method: 'WebSocket', url: this.req.url })
+    logFailure(this.exchanges.log, error, { method: 'WebSocket', url: this.req.url }, this.number)
     const status = statusOf(error)
     if (this.#ws !== null) this.#close(status === 503 ? CODE.RESTART : CODE.INTERNAL_ERROR)
     else if (this.#res !== null) this.socket.destroy()

@@ -1,0 +1,37 @@
+import { pythonInfo } from './start.js'
+
+/**
+ * What the native side knows: see `Health` in crates/addon.
+ * @typedef {{ inFlight: number, queued: number, requests: number, errors: number, lag: number, blocked: number }} NativeHealth
+ */
+
+/**
+ * @param {'starting' | 'ready' | 'failed' | 'closed'} state of the handler
+ * @param {boolean} draining
+ * @param {NativeHealth} known
+ * @param {number} sockets
+ * @param {number} unhealthyAfter milliseconds
+ * @returns {import('./index.js').Health}
+ */
+export function healthOf(state, draining, known, sockets, unhealthyAfter) {
+  const python = pythonInfo()
+  const blocked = known.blocked >= unhealthyAfter
+  return {
+    ready: state === 'ready' && !blocked,
+    live: state !== 'failed' && !blocked,
+    draining,
+    inFlight: known.inFlight,
+    queued: known.queued,
+    loopLagMs: Math.round(known.lag * 1000) / 1000,
+    sockets,
+    requestsTotal: known.requests,
+    errorsTotal: known.errors,
+    python: {
+      running: python !== null,
+      version: python?.version ?? null,
+      executable: python?.executable ?? null,
+      loop: python?.loop ?? null,
+      blockedMs: Math.round(known.blocked)
+    }
+  }
+}
