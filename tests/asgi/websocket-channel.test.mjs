@@ -6,7 +6,8 @@ import { PythonError, Request } from 'asgi-node'
 import { callJson, makeHandler, until } from '../node/support.mjs'
 import { settled } from './websockets.mjs'
 
-const limits = { timeout: 20_000 }
+// Of a whole `describe`, on a busy machine.
+const limits = { timeout: 60_000 }
 const APP = 'websocket_app:app'
 const request = (url, init) => new Request({ url, websocket: true, ...init })
 const log = (handler, key) => callJson(handler, `/log?log=${key}`)

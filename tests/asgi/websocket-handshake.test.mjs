@@ -6,7 +6,8 @@ import { after, before, describe, test } from 'node:test'
 import { makeHandler, until } from '../node/support.mjs'
 import { frame, handshake, open, serveWebSockets } from './websockets.mjs'
 
-const limits = { timeout: 20_000 }
+// Of a whole `describe`, on a busy machine.
+const limits = { timeout: 60_000 }
 const connect = { type: 'websocket.connect' }
 const lost = { type: 'websocket.disconnect', code: 1006, reason: '' }
 

@@ -6,7 +6,8 @@ import { deflateRawSync } from 'node:zlib'
 import { residentMiB, until } from '../node/support.mjs'
 import { frame, serveWebSockets, settled } from './websockets.mjs'
 
-const limits = { timeout: 30_000 }
+// Of a whole `describe`, on a busy machine.
+const limits = { timeout: 100_000 }
 const connect = { type: 'websocket.connect' }
 const disconnect = (code, reason = '') => ({ type: 'websocket.disconnect', code, reason })
 const receive = (message) => ({ type: 'websocket.receive', ...message })

@@ -4,7 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { serveWebSockets } from '../asgi/websockets.mjs'
 import { until } from '../node/support.mjs'
 
-describe('frameworks', { timeout: 30_000 }, () => {
+describe('frameworks', { timeout: 60_000 }, () => {
   const site = serveWebSockets({ before, after }, 'websocket_frameworks:app')
   const ended = (text) => until(async () => (await (await fetch(`${site.http}/ends`)).json()).includes(text), text)
 
