@@ -19,13 +19,14 @@ const LOGS = join(ROOT, 'build', 'test')
 /** A suite that takes longer hangs. */
 const STEP_LIMIT_MS = 10 * 60_000
 /** Their tests measure time: never beside another file. */
-const TIMED = new Set(['event-loop.test.mjs', 'handler.test.mjs'])
+const TIMED = new Set(['event-loop.test.mjs', 'gil.test.mjs', 'handler.test.mjs'])
 /** Long, and about one side only: once, with the first combination. */
 const ONCE = new Set([
   'browser.test.mjs',
   'disconnects.test.mjs',
   'doctor.test.mjs',
   'doctor-apps.test.mjs',
+  'gil.test.mjs',
   'python-docs.test.mjs',
   'websocket-ends.test.mjs',
   'websocket-floods.test.mjs',
