@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import asgi_node
 from asgi_node.conformance import LIFESPAN, RULES, SITUATIONS, Report, check
 from asgi_node.errors import AppLoadError
 
@@ -123,7 +124,12 @@ def test_frameworks_are_clean_or_have_remarks_that_are_known(app: str, tmp_path:
 
 
 def run(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PYTHONPATH": str(ROOT / "python"), "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(Path(asgi_node.__file__).parents[1]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **(environment or {}),
+    }
     command = [sys.executable, "-m", "asgi_node", "check", "--docroot", str(APPS), *arguments]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=170)
 

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = Path(__file__).parents[2] / "python"
+import asgi_node
+
+# Those that are tested: of the repository, or of the wheel.
+SOURCES = Path(asgi_node.__file__).parents[1]
 
 
 def run(*arguments: str, path: str, cwd: Path) -> subprocess.CompletedProcess[str]:
