@@ -19,7 +19,7 @@ BRIDGE := python/asgi_node/_native.abi3.so
 BINDING := npm/asgi-node/lib/binding.d.ts
 RUST := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
 
-.PHONY: help tools demo build test matrix autobahn lint format pack venvs nodes lock clean distclean
+.PHONY: help tools demo build test wheel matrix autobahn lint format pack venvs nodes lock clean distclean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -37,6 +37,9 @@ matrix: build venvs nodes ## the tests in Node with every Node under every Pytho
 
 autobahn: build ## the WebSocket protocol's own test suite; all of it with FULL=1. Wants a Python 2.7, and says so
 	@ASGI_NODE_PYTHON=$(CURDIR)/.venv/bin/python node scripts/autobahn.mjs $(if $(FULL),--full)
+
+wheel: .venv/.stamp ## the wheel, tested in an environment of its own without Node
+	@scripts/wheel.sh
 
 lint: build ## every check that needs no test run
 	@scripts/lint.sh

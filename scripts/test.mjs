@@ -131,6 +131,7 @@ async function allSteps(all) {
       runner: /** @type {const} */ ('pytest'),
       commands: [[pythonOf(venv), '-m', 'pytest', '-p', 'no:cacheprovider']],
     })),
+    { name: `wheel, python ${primary.python.tag}`, runner: 'pytest', commands: [['scripts/wheel.sh']] },
     // One file at a time where the figures that some tests measure are judged first; the matrix has to be quick.
     nodeStep(label(current.version, primary.python), current.executable, primary.venv, 1),
     ...others.map(({ node, python, venv }) => nodeStep(`matrix: ${label(node.version, python)}`, node.executable, venv, 2)),

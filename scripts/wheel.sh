@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# `make wheel`: builds the wheel, installs it with its extras into a clean environment, and runs there the Python tests that
+# need no Node, with no Node on PATH. WHEEL_PYTHONS names the interpreters (.venv's otherwise); one wheel serves all of them.
+set -euo pipefail
+
+root=$PWD
+out=$root/build/wheel
+rm -rf "$out"
+mkdir -p "$out"
+
+# For the same target as the addon, so that what both share is compiled once.
+target=$(rustc -vV | sed -n 's/^host: //p')
+.venv/bin/maturin build --release --locked --quiet --target "$target" --out "$out"
+wheel=$(echo "$out"/*.whl)
+
+for python in ${WHEEL_PYTHONS:-.venv/bin/python}; do
+  venv=$out/venv
+  rm -rf "$venv"
+  "$python" -m venv --without-pip "$venv"
+  # Beside the extras, what the tests are written with.
+  .venv/bin/python -m pip --python "$venv/bin/python" --disable-pip-version-check install --quiet --no-compile \
+    --only-binary :all: --constraint requirements-dev.txt "$wheel[test,uvloop,wsgi]" \
+    anyio httpx itsdangerous jinja2 pytest-asyncio pytest-timeout python-multipart starlette
+
+  # The package is typed for those who install it.
+  .venv/bin/python -m mypy --strict --python-executable "$venv/bin/python" --cache-dir "$out/mypy" tests/wheel/typed.py
+
+  # Not from the root, where the repository's own package would be found first.
+  (
+    cd tests/wheel
+    unset PYTHONPATH
+    PATH=$venv/bin "$venv/bin/python" -m pytest -p no:cacheprovider -c "$root/pyproject.toml" -o pythonpath= \
+      --rootdir "$root" "$root"/tests/wheel "$root"/tests/python/test_{host,client,client_starlette,async_client}.py
+  )
+done
