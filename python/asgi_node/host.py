@@ -416,22 +416,23 @@ class AppHost:
             raise
         return call
 
-    def end(self, call: AppCall, grace: float = GRACE) -> None:
+    def end(self, call: AppCall, grace: float = GRACE, report: bool = True) -> None:
         """The client has left: the application has `grace` seconds to notice, then it is cancelled, and reported."""
         if self.loop is None or call.native.wait_for_end(grace):
             return
-        self.give_up(call, grace)
+        self.give_up(call, grace, report)
         call.native.wait_for_end(grace)
 
-    def give_up(self, call: AppCall, grace: float) -> None:
+    def give_up(self, call: AppCall, grace: float, report: bool) -> None:
         """Cancel what goes on although its client has left."""
         task, loop = call.task, self.loop
         if task is None or loop is None:
             return
-        self.reports.append(
-            f"{call.name}: the application went on for {grace:g} s after its client had left, and was cancelled. "
-            + self.where(call)
-        )
+        if report:
+            self.reports.append(
+                f"{call.name}: the application went on for {grace:g} s after its client had left, and was cancelled. "
+                + self.where(call)
+            )
         with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
             loop.call_soon_threadsafe(task.cancel, CLIENT_LEFT)
 

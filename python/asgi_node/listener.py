@@ -46,10 +46,10 @@ class Listener:
         if not await self._wait(call, limit, lambda: call.native.ended):
             raise self._timed_out(call, limit, "returned, although its response is complete")
 
-    async def end(self, host: AppHost, call: AppCall, grace: float = GRACE) -> None:
+    async def end(self, host: AppHost, call: AppCall, grace: float = GRACE, report: bool = True) -> None:
         """`AppHost.end`."""
         if not await self._wait(call, grace, lambda: call.native.ended):
-            host.give_up(call, grace)
+            host.give_up(call, grace, report)
             await self._wait(call, grace, lambda: call.native.ended)
 
     def close(self) -> None:

@@ -5,7 +5,6 @@ import gc
 import os
 import threading
 import time
-import warnings
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -169,14 +168,12 @@ async def test_a_reader_that_leaves_is_seen_within_a_second(isolate: bool) -> No
 
 @pytest.mark.asyncio
 async def test_timeouts_say_where(isolate: bool) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        async with AsyncTestClient(make(), isolate_loop=isolate, timeout=0.1) as client:
-            with pytest.raises(httpx2.ReadTimeout, match=r"in sleeper: await asyncio\.sleep\(60\)"):
-                await client.get("/sleeper")
-            if isolate:
-                with pytest.raises(httpx2.ReadTimeout, match=r"blocks the event loop: .* in blocker: time\.sleep"):
-                    await client.get("/blocker")
+    async with AsyncTestClient(make(), isolate_loop=isolate, timeout=0.1) as client:
+        with pytest.raises(httpx2.ReadTimeout, match=r"in sleeper: await asyncio\.sleep\(60\)"):
+            await client.get("/sleeper")
+        if isolate:
+            with pytest.raises(httpx2.ReadTimeout, match=r"blocks the event loop: .* in blocker: time\.sleep"):
+                await client.get("/blocker")
 
 
 @pytest.mark.asyncio

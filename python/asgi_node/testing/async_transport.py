@@ -277,7 +277,7 @@ class AsyncExchange(Exchange):
             await self._listener.wait_for_end(self.call, self.limit)
         except AppTimeout as late:
             self.call.leave()
-            await self._listener.end(self.host, self.call, 0)
+            await self._listener.end(self.host, self.call, 0, report=False)
             raise self.module.ReadTimeout(str(late), request=self.request) from None
         finally:
             self._listener.forget(self.call)
@@ -285,16 +285,16 @@ class AsyncExchange(Exchange):
     async def aclose(self) -> None:
         """The client leaves before the end: the application is told, and has a moment to notice."""
         if not self.done:
-            await self.abandon()
+            await self.abandon(report=True)
             self.settle()
 
-    async def abandon(self) -> None:
-        """Leave, whatever the application makes of it."""
+    async def abandon(self, report: bool = False) -> None:
+        """Leave, whatever the application makes of it. No need to report that where the test has failed already."""
         if not self.done:
             self._close()
             self.call.leave()
             await self._stop_upload()
-            await self._listener.end(self.host, self.call)
+            await self._listener.end(self.host, self.call, report=report)
             self._listener.forget(self.call)
 
 

@@ -180,22 +180,22 @@ class SyncExchange(Exchange):
             self.call.wait_for_end(self.limit)
         except AppTimeout as late:
             self.call.leave()
-            self.host.end(self.call, 0)
+            self.host.end(self.call, 0, report=False)
             raise self.module.ReadTimeout(str(late), request=self.request) from None
 
     def close(self) -> None:
         """The client leaves before the end: the application is told, and has a moment to notice."""
         if not self.done:
-            self.abandon()
+            self.abandon(report=True)
             self.settle()
 
-    def abandon(self) -> None:
-        """Leave, whatever the application makes of it."""
+    def abandon(self, report: bool = False) -> None:
+        """Leave, whatever the application makes of it. No need to report that where the test has failed already."""
         if not self.done:
             self.done = True
             self._registry.discard(self)
             self.call.leave()
-            self.host.end(self.call)
+            self.host.end(self.call, report=report)
 
 
 def _stream_class(module: Any) -> Any:
