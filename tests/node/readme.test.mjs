@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { blocksOf, freePort, startServer, succeed } from './documents.mjs'
 import { repository, run, until } from './support.mjs'
@@ -12,7 +12,7 @@ import { repository, run, until } from './support.mjs'
 const readme = readFileSync(join(repository, 'README.md'), 'utf8')
 
 const blocks = blocksOf(readme)
-const [install, app, server, ask, answer, script, printed, picture, contribute] = blocks
+const [install, app, server, ask, answer, script, printed, testing, picture, contribute] = blocks
 
 const testPython = process.env.ASGI_NODE_PYTHON ?? join(repository, '.venv', 'bin', 'python')
 /** As a reader's shell: no variable chooses the Python, `.venv` does. */
@@ -45,7 +45,7 @@ describe('README', () => {
 
   test('the blocks are the ones that are tested here', () => {
     const found = blocks.map(({ language, file }) => (/^(python|js)$/.test(language) ? file : language))
-    assert.deepEqual(found, ['sh', 'main.py', 'server.mjs', 'sh', 'json', 'call.mjs', 'text', 'text', 'sh'])
+    assert.deepEqual(found, ['sh', 'main.py', 'server.mjs', 'sh', 'json', 'call.mjs', 'text', 'test_main.py', 'text', 'sh'])
     assert.match(picture.code, /JavaScript thread/)
   })
 
@@ -64,7 +64,7 @@ describe('README', () => {
     assert.equal(packed.code, 0, packed.stderr)
     const env = { TARBALLS: packed.stdout.trim().replaceAll('\n', ' '), TEST_PYTHON: testPython, REPOSITORY: repository }
     await succeed(OFFLINE + install.code, { cwd: folder, env })
-    for (const { file, code } of [app, server, script]) writeFileSync(join(folder, file), here(code))
+    for (const { file, code } of [app, server, script, testing]) writeFileSync(join(folder, file), here(code))
   })
 
   test('quick start: a server', async (t) => {
@@ -76,6 +76,13 @@ describe('README', () => {
   test('quick start: a script', async () => {
     const { code, stdout, stderr } = await run('node', [script.file], { cwd: folder, env: plain })
     assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: printed.code, stderr: '' })
+  })
+
+  test('quick start: from pytest', async () => {
+    const env = { ...plain, PYTHONPATH: [join(repository, 'python'), folder].join(delimiter) }
+    const { code, stdout } = await run(testPython, ['-m', 'pytest', testing.file], { cwd: folder, env, timeout: 60_000 })
+    assert.equal(code, 0, stdout)
+    assert.match(stdout, /1 passed/)
   })
 
   test('contributing: the commands exist, and make demo serves what it says', async (t) => {
