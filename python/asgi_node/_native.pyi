@@ -15,6 +15,7 @@ __all__ = [
     "Host",
     "HostEvent",
     "HttpExchange",
+    "Journal",
     "Outlet",
     "Receive",
     "Sending",

@@ -438,8 +438,8 @@ class AppHost:
 
     def where(self, call: AppCall) -> str:
         """Where the application is, in words."""
-        if self.thread is not None and not self.thread.is_responsive():
-            return f"It blocks the event loop: {self.thread.where()}"
+        if self.thread is not None and not self.thread.is_responsive() and (place := self.thread.where()):
+            return f"It blocks the event loop: {place}"
         if call.task is None:
             return "It has not been started: the event loop is busy"
         if call.task.done():

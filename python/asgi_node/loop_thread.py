@@ -96,7 +96,7 @@ class LoopThread:
         return answered.wait(RESPONSE_TIME)
 
     def where(self) -> str:
-        """Where the thread is, in words."""
+        """Where the thread is, in words; nothing when it is in the loop itself."""
         return where_thread(self._thread.ident)
 
     def _run(self) -> None:

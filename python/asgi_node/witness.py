@@ -138,19 +138,20 @@ def where(task: asyncio.Task[Any]) -> str:
 
 
 def where_thread(ident: int | None) -> str:
-    """Where a thread computes or blocks."""
+    """Where the thread of an event loop computes or blocks; nothing when that is in the loop itself."""
     frame = sys._current_frames().get(ident or 0)
     frames = []
     while frame is not None:
         frames.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
         frame = frame.f_back
-    frames = [frame for frame in reversed(frames) if not frame[0].startswith(_OWN)]
-    return _describe(frames, None)
+    frames = [place for place in reversed(frames) if not any(part in place[0] for part in _LOOP)]
+    return _describe(frames, None) if frames else ""
 
 
 _FRAMES = ("cr_frame", "gi_frame", "ag_frame")
 _AWAITS = ("cr_await", "gi_yieldfrom", "ag_await")
 _OWN = __file__.rpartition("/")[0] + "/"
+_LOOP = (_OWN, "/threading.py", "/selectors.py", "/asyncio/")
 _LIBRARIES = ("/site-packages/", "/lib/python", "<frozen")
 
 
