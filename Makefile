@@ -19,10 +19,10 @@ BRIDGE := python/asgi_node/_native.abi3.so
 BINDING := npm/asgi-node/lib/binding.d.ts
 RUST := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
 
-.PHONY: help tools demo build test wheel matrix autobahn lint format pack venvs nodes lock clean distclean
+.PHONY: help tools demo build test wheel matrix autobahn websocket-scale lint format pack venvs nodes lock clean distclean
 
 help: ## list these commands
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
 
 demo: build ## build all that is needed, then serve examples/fastapi on 127.0.0.1:$(PORT)
 	@VIRTUAL_ENV=$(CURDIR)/.venv PORT=$(PORT) exec node examples/fastapi/server.mjs
@@ -40,6 +40,9 @@ autobahn: build ## the WebSocket protocol's own test suite; all of it with FULL=
 
 wheel: .venv/.stamp ## the wheel, tested in an environment of its own without Node
 	@scripts/wheel.sh
+
+websocket-scale: build ## what 10,000 idle WebSockets cost, and what 50,000 leave behind
+	@ASGI_NODE_PYTHON=$(CURDIR)/.venv/bin/python node benches/websockets.mjs
 
 lint: build ## every check that needs no test run
 	@scripts/lint.sh
