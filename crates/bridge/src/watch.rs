@@ -80,10 +80,9 @@ pub(crate) fn nudge() {
 }
 
 fn run() {
-    // Loops that do not turn and have been reported, by address: when that was, and to whom.
-    let mut reported = HashMap::new();
+    let mut seen = HashMap::new();
     loop {
-        let pause = look(&mut reported);
+        let pause = look(&mut seen);
         let mut state = STATE.lock();
         if let Some(pause) = pause {
             WAKE.wait_for(&mut state, pause);
@@ -108,8 +107,17 @@ impl Watched {
     }
 }
 
-/// Looks at every loop once; tells when to look again, if anything is under way.
-fn look(reported: &mut HashMap<usize, Arc<Journal>>) -> Option<Duration> {
+/// What is known of an event loop from earlier looks.
+#[derive(Default)]
+struct Seen {
+    /// Who has been told that it does not turn.
+    told: Option<Arc<Journal>>,
+    /// For how long its thread had waited for a core when the latest beat left.
+    starved: Duration,
+}
+
+/// Looks at every loop once; tells when to look again, if anything is under way. Loops are known by their address.
+fn look(seen: &mut HashMap<usize, Seen>) -> Option<Duration> {
     let watched = {
         let mut state = STATE.lock();
         state.watched.retain(|watched| watched.app.strong_count() > 0);
@@ -126,23 +134,19 @@ fn look(reported: &mut HashMap<usize, Arc<Journal>>) -> Option<Duration> {
         first.threshold = first.threshold.min(watched.threshold);
         *any |= busy;
     }
-    reported.retain(|key, _| loops.contains_key(key));
+    seen.retain(|key, _| loops.contains_key(key));
     loops
         .into_iter()
-        .filter_map(|(key, (event_loop, watched, busy))| look_at(&event_loop, key, &watched, busy, reported))
+        .filter_map(|(key, (event_loop, watched, busy))| {
+            look_at(&event_loop, &watched, busy, seen.entry(key).or_default())
+        })
         .min()
 }
 
-fn look_at(
-    event_loop: &Arc<EventLoop>,
-    key: usize,
-    watched: &Watched,
-    busy: bool,
-    reported: &mut HashMap<usize, Arc<Journal>>,
-) -> Option<Duration> {
+fn look_at(event_loop: &Arc<EventLoop>, watched: &Watched, busy: bool, seen: &mut Seen) -> Option<Duration> {
     let regular = (watched.threshold / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
     let Some(pending) = event_loop.pulse().pending(Instant::now()) else {
-        if let Some(journal) = reported.remove(&key) {
+        if let Some(journal) = seen.told.take() {
             let lag = event_loop.pulse().lag(Instant::now());
             let text = format!(
                 "the event loop of Python goes on: it had been blocked for {:.1} s",
@@ -151,14 +155,17 @@ fn look_at(
             say(&journal, INFO, &text, lag, "");
         }
         if busy {
+            seen.starved = starved(event_loop);
             event_loop.beat();
         }
         return busy.then_some(regular);
     };
-    if reported.contains_key(&key) {
+    if seen.told.is_some() {
         return Some(regular);
     }
-    if let Some(left) = watched.threshold.checked_sub(pending)
+    // On a machine that has too much to do, the loop is slow, and nobody's code is to blame.
+    let own = pending.saturating_sub(starved(event_loop).saturating_sub(seen.starved));
+    if let Some(left) = watched.threshold.checked_sub(own)
         && !left.is_zero()
     {
         return Some(left.clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
@@ -171,8 +178,21 @@ fn look_at(
     let seconds = pending.as_secs_f64();
     let text = format!("the event loop of Python has been blocked for {seconds:.1} s, and no request goes on: {why}");
     say(&watched.journal, WARNING, &text, pending, &stack);
-    reported.insert(key, Arc::clone(&watched.journal));
+    seen.told = Some(Arc::clone(&watched.journal));
     Some(regular)
+}
+
+/// For how long the loop's thread could have run, and others had all cores.
+fn starved(event_loop: &EventLoop) -> Duration {
+    let Some((_, native)) = event_loop.thread() else {
+        return Duration::ZERO;
+    };
+    let status = std::fs::read_to_string(format!("/proc/self/task/{native}/schedstat")).unwrap_or_default();
+    let waited = status
+        .split(' ')
+        .nth(1)
+        .and_then(|nanoseconds| nanoseconds.parse().ok());
+    Duration::from_nanos(waited.unwrap_or_default())
 }
 
 /// Where the loop's thread is: in words, and as a Python stack.
