@@ -147,7 +147,7 @@ class AppCall:
 
     def wait_for_end(self, timeout: float | None = None) -> None:
         """Wait until the application has returned. Raises `AppTimeout`."""
-        if not self.native.wait_for_end(timeout):
+        if not self.native.ended and not self.native.wait_for_end(timeout):
             raise self.timed_out(timeout, "returned, although its response is complete")
 
     def leave(self) -> None:

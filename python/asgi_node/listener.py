@@ -64,6 +64,8 @@ class Listener:
                 news.set()
 
     async def _wait(self, call: AppCall, limit: float | None, until: Any) -> bool:
+        if until():
+            return True
         news = self._news[call.native.id]
         try:
             async with asyncio.timeout(limit):
