@@ -19,7 +19,15 @@ BRIDGE := python/asgi_node/_native.abi3.so
 BINDING := npm/asgi-node/lib/binding.d.ts
 RUST := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
 
-.PHONY: help tools demo build test wheel matrix autobahn websocket-scale lint format pack venvs nodes lock clean distclean
+# A program of the tests with each Node of the matrix; each prints a line.
+define on_each_node
+failed=0; \
+for node in tests/nodes/node_modules/node*/bin/node; do \
+  ASGI_NODE_PYTHON=$${ASGI_NODE_PYTHON:-$(CURDIR)/.venv/bin/python} $$node $(1) || failed=1; \
+done; exit $$failed
+endef
+
+.PHONY: help tools demo build test wheel matrix exits workers autobahn websocket-scale lint format pack venvs nodes lock clean distclean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -43,6 +51,12 @@ wheel: .venv/.stamp ## the wheel, tested in an environment of its own without No
 
 websocket-scale: build ## what 10,000 idle WebSockets cost, and what 50,000 leave behind
 	@ASGI_NODE_PYTHON=$(CURDIR)/.venv/bin/python node benches/websockets.mjs
+
+exits: build nodes ## N processes that end at random moments under load, on each Node (N=500)
+	@$(call on_each_node,tests/life/exits.mjs $(or $(N),500))
+
+workers: build nodes ## N worker threads terminated with 20 requests in flight, on each Node (N=1000)
+	@$(call on_each_node,tests/life/terminations.mjs $(or $(N),1000))
 
 lint: build ## every check that needs no test run
 	@scripts/lint.sh

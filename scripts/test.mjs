@@ -28,8 +28,10 @@ const ONCE = new Set([
   'doctor-apps.test.mjs',
   'gil.test.mjs',
   'python-docs.test.mjs',
+  'random-exits.test.mjs',
   'websocket-ends.test.mjs',
   'websocket-floods.test.mjs',
+  'workers.test.mjs',
 ])
 /** What this machine cannot run, with the reason, which is said at the end. @type {Map<string, string>} */
 const IMPOSSIBLE = new Map(findChromium() ? [] : [['browser.test.mjs', 'no Chromium was found (apt-get install chromium, or CHROMIUM=)']])

@@ -22,9 +22,21 @@ __all__ = [
     "Sent",
     "WebSocketExchange",
     "__version__",
+    "forked_child",
+    "forked_parent",
+    "forking",
 ]
 
 __version__: str
+
+def forking() -> None:
+    """Keep signals from this thread: it is about to fork."""
+
+def forked_parent() -> None:
+    """Let signals in again."""
+
+def forked_child() -> None:
+    """Tell that this is the child: the bridge raises RuntimeError in it, and signals have their default actions."""
 
 class ClientDisconnected(OSError):
     """Raised by ``send()`` after the client has gone. Silent when it escapes the application."""

@@ -8,10 +8,12 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from . import logs, sinks
+from .exit import flush
 from .http import Runner
 from .interface import Interface, adapt, release
 from .lifespan import Lifespan, Mode
 from .loading import enter, load_app
+from .shared_loop import SharedLoop, close_generators, own_generators
 
 if TYPE_CHECKING:
     from ._native import Journal
@@ -24,7 +26,7 @@ _under_way: set[asyncio.Task[Any]] = set()
 
 
 def open_application(
-    loop: asyncio.AbstractEventLoop,
+    loop: SharedLoop,
     target: str | None,
     module: str | None,
     attribute: str | None,
@@ -53,19 +55,19 @@ def open_application(
             raise
 
     async def start(context: contextvars.Context) -> Runner:
+        generators = context.run(own_generators)
         # On the loop's thread and inside the running loop: what the application makes at import belongs to this loop.
         app = adapt(load_app(target, module, attribute, docroot, factory, interface), interface, wsgi_threads)
         life = Lifespan(app, loop, lifespan, context)
         await life.startup(startup_timeout)
-        return Runner(app, loop, context.copy(), life, cancel_on_disconnect)
+        loop.enter()
+        return Runner(app, loop, context.copy(), life, cancel_on_disconnect, generators)
 
     _tell(loop, run(), done)
 
 
-def close_application(
-    loop: asyncio.AbstractEventLoop, runner: Runner, timeout: float, shutdown_timeout: float, done: Done
-) -> None:
-    """End what is under way, first by asking, after `timeout` by cancelling; then the application's lifespan."""
+def close_application(loop: SharedLoop, runner: Runner, timeout: float, shutdown_timeout: float, done: Done) -> None:
+    """End what is under way, by asking, after `timeout` by cancelling; then the lifespan, and what is left behind."""
 
     async def run() -> None:
         await runner.finish(timeout)
@@ -73,6 +75,9 @@ def close_application(
             await runner.lifespan.shutdown(shutdown_timeout)
         finally:
             release(runner.app)
+            await close_generators(runner.generators)
+            await loop.leave(runner.patience)
+            flush()
             runner.context.run(sinks.leave)
 
     _tell(loop, run(), done)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from . import forking
 from .errors import AppLoadError
 from .logs import logger
+from .shared_loop import SharedLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._native import Drain
 
 
@@ -48,29 +52,46 @@ def choose(wanted: str, deepbind: bool) -> tuple[str, str]:
 
 def new_loop(kind: str) -> asyncio.AbstractEventLoop:
     """A loop of this kind, or asyncio's where uvloop does not work."""
+    loop: asyncio.AbstractEventLoop = _new_loop(kind, lambda own: own)
+    return loop
+
+
+def _shared(own: Any) -> type[SharedLoop]:
+    class Loop(SharedLoop, own):  # type: ignore[misc]  # a class that is chosen at run time
+        """The one that was chosen."""
+
+    return Loop
+
+
+def _new_loop(kind: str, refine: Callable[[Any], Any]) -> Any:
     if kind == "uvloop":
         from .subprocesses import uvloop_class
 
         try:
-            return uvloop_class()()
+            return refine(uvloop_class())()
         except Exception as broken:  # of another Python or half installed: no reason to serve nobody
             logger.error("uvloop does not work, asyncio's loop runs instead: %s: %s", type(broken).__name__, broken)
-    return asyncio.new_event_loop()
+    return refine(asyncio.SelectorEventLoop)()
 
 
 def run(drain: Drain, kind: str) -> None:
     """Serves what comes through ``drain`` until the process ends. Runs on a thread of its own.
 
-    The loop is everybody's: an application that stops it, or whose callback calls ``sys.exit``, does not end it.
+    The loop is everybody's: an application that stops it, or whose callback calls ``sys.exit``, does not end it, and
+    neither does an exception that is thrown into this thread from outside.
     """
-    loop = new_loop(kind)
+    loop: SharedLoop = _new_loop(kind, _shared)
     asyncio.set_event_loop(loop)
     drain.bind(loop)
     loop.add_reader(drain.fileno(), drain)
+    forking.watch(loop)
     while True:
         try:
+            loop.begin()
             loop.run_forever()
-        except (SystemExit, KeyboardInterrupt) as raised:  # what asyncio lets through from callbacks and tasks
+        except BaseException as raised:  # SystemExit and KeyboardInterrupt of callbacks and tasks, for two
+            if forking.child:
+                forking.leave(raised)
             lines = "".join(traceback.format_exception(raised)).rstrip()
             logger.error("an application tried to end the process from its event loop, which goes on\n%s", lines)
         else:

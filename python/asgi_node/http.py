@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from . import forking
 from ._native import ClientDisconnected
 from .logs import log_failure, logger
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from ._native import HttpExchange, WebSocketExchange
     from .lifespan import Lifespan
+    from .shared_loop import Generators
 
     Exchange = HttpExchange | WebSocketExchange
 
@@ -46,15 +48,21 @@ class Runner:
         context: contextvars.Context,
         lifespan: Lifespan,
         cancel_on_disconnect: bool,
+        generators: Generators | None = None,
     ) -> None:
         self.app = app
         self.loop = loop
         self.context = context
         self.lifespan = lifespan
+        self.generators = generators
         self.cancel_on_disconnect = cancel_on_disconnect
         # A task that nobody holds can be collected while it waits.
         self.running: dict[asyncio.Task[None], Exchange] = {}
         self.warned = False
+        # While it finishes: done when nothing is under way any more, or the time is up.
+        self.over: asyncio.Future[None] | None = None
+        self.deadline: asyncio.TimerHandle | None = None
+        self.patience = 0.0
 
     @property
     def state(self) -> dict[str, Any]:
@@ -74,20 +82,40 @@ class Runner:
     def ended(self, task: asyncio.Task[None]) -> None:
         """Let go of a request's task."""
         del self.running[task]
+        if not self.running:
+            self.stop_waiting()
 
     async def finish(self, limit: float) -> None:
         """Wait for what is under way, at most `limit` seconds; then cancel the rest."""
         for exchange in self.running.values():
             # An event stream, or whoever waits for the client to leave, is told that it is time to end.
             exchange.retire()
+        self.patience = limit
         if self.running:
-            await asyncio.wait(self.running, timeout=limit)
+            self.over = self.loop.create_future()
+            self.hurry(limit)
+            await self.over
         for task in list(self.running):
             task.cancel(CLOSING)
         if self.running:
             _, stuck = await asyncio.wait(self.running, timeout=CANCEL_GRACE)
             if stuck:
                 logger.error("%d requests went on after they were cancelled: they are left behind", len(stuck))
+
+    def hurry(self, limit: float) -> None:
+        """Have `finish`, where it waits, wait at most `limit` seconds from now."""
+        self.patience = min(limit, self.patience)
+        when = self.loop.time() + limit
+        if self.over is None or (self.deadline is not None and self.deadline.when() <= when):
+            return
+        if self.deadline is not None:
+            self.deadline.cancel()
+        self.deadline = self.loop.call_at(when, self.stop_waiting)
+
+    def stop_waiting(self) -> None:
+        """Let `finish` go on."""
+        if self.over is not None and not self.over.done():
+            self.over.set_result(None)
 
     async def run(self, scope: Scope, exchange: Exchange) -> None:
         """The life of a request; it ends the exchange whatever happens."""
@@ -96,6 +124,8 @@ class Runner:
         try:
             result = await self.app(scope, exchange.receive, exchange.send)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt would end the loop for all
+            if forking.child:
+                forking.leave(raised)
             lines = _end(exchange, raised)
             if lines:
                 # The client has its whole response, or has gone: nobody but the log can be told.

@@ -43,9 +43,12 @@ describe('processes of Python', limits, () => {
     assert.equal(await callJson(handler, '/subprocess'), prefix)
   })
 
-  test('multiprocessing by spawn works, and its processes have site-packages', async (t) => {
-    const facts = makeHandler(t, 'facts_app:app')
-    const { prefix } = await callJson(facts, '/interpreter')
-    assert.deepEqual(await callJson(handler, '/multiprocessing'), [0, 2, 4, 6, 8].map((value) => [value, prefix, true]))
-  })
+  for (const method of ['spawn', 'forkserver', 'fork']) {
+    test(`multiprocessing by ${method} works, and its processes have site-packages`, async (t) => {
+      const facts = makeHandler(t, 'facts_app:app')
+      const { prefix } = await callJson(facts, '/interpreter')
+      const expected = [0, 2, 4, 6, 8].map((value) => [value, prefix, true])
+      assert.deepEqual(await callJson(handler, `/multiprocessing?method=${method}`), expected)
+    })
+  }
 })

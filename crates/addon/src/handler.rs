@@ -23,7 +23,7 @@ use crate::ffi::{self, Deliver, Delivered, Delivery};
 use crate::health::Health;
 use crate::open::OpenExchanges;
 use crate::outlet::Outlet;
-use crate::sync_call::SyncHost;
+use crate::sync_call::{SyncHost, receive};
 
 /// Keep in step with `FLAG` in npm/asgi-node/lib/exchanges.js.
 mod flag {
@@ -166,9 +166,15 @@ impl Inner {
     /// Nobody will look at the exchanges any more.
     fn tear_down(&self) {
         let app = std::mem::replace(&mut *self.app.lock(), App::Closed);
-        if let App::Loaded(app) = app {
-            // Unless it was closed in order, this is the end of an environment: nothing is waited for.
-            app.close(0, |_| {});
+        // Unless it was closed in order, this is the end of an environment: nothing is waited for.
+        match app {
+            App::Loaded(app) => app.close(0, |_| {}),
+            App::Closing(app) => {
+                if let Some(app) = app.upgrade() {
+                    app.hurry(0);
+                }
+            }
+            _ => {}
         }
         if let Some(outlet) = self.outlet.borrow_mut().take() {
             outlet.close();
@@ -270,7 +276,7 @@ impl NativeHandler {
             Box::new(move |failure| drop(sender.send(failure))),
         );
         let lost = || Some(Error::PythonStartFailed("the event loop ended".into()).into());
-        receiver.recv().unwrap_or_else(|_| lost())
+        receive(&receiver).unwrap_or_else(lost)
     }
 
     /// Sends a request into Python. Returns null, or why it was refused.
@@ -448,6 +454,17 @@ impl NativeHandler {
             _ => done(None),
         }
         Ok(promise)
+    }
+
+    /// Has a `close` that is under way wait `timeout` milliseconds from now, if it would wait longer.
+    #[napi(catch_unwind)]
+    pub fn hurry(&self, timeout: u32) {
+        let App::Closing(app) = &*self.inner.app.lock() else {
+            return;
+        };
+        if let Some(app) = app.upgrade() {
+            app.hurry(timeout.into());
+        }
     }
 
     /// Delivers what waits, without waiting to be called: before `release`, so that nothing is lost.

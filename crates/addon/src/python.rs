@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 
-use asgi_node_bridge::interpreter;
+use asgi_node_bridge::{exit, interpreter};
 use asgi_node_core::Error;
 use napi::bindgen_prelude::Object;
 use napi::{Env, Result};
 use napi_derive::napi;
 
 use crate::errors::NativeFailure;
+use crate::sync_call::receive;
 
 /// How to start Python.
 #[napi(object)]
@@ -83,7 +84,13 @@ pub fn start_python_sync(options: StartOptions) -> StartOutcome {
     let (sender, receiver) = sync_channel(1);
     interpreter::start(options.into(), move |started| drop(sender.send(started)));
     let lost = || Err(Error::PythonStartFailed("the thread of Python ended".into()));
-    outcome(receiver.recv().unwrap_or_else(|_| lost()))
+    outcome(receive(&receiver).unwrap_or_else(lost))
+}
+
+/// The process ends: Python runs what `atexit` has, and flushes, for a bounded time. It answers nobody afterwards.
+#[napi(catch_unwind)]
+pub fn farewell() {
+    exit::farewell();
 }
 
 /// The facts of the running interpreter as JSON; null before it runs.

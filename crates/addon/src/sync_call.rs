@@ -1,10 +1,29 @@
 //! `handleRequestSync`: the one caller that waits, on a condition variable and still without attaching to Python.
+//!
+//! The process may end meanwhile, by another thread: then Python answers nobody any more, and that thread would wait for this
+//! one. So whoever blocks here looks up now and then.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use asgi_node_bridge::exit;
 use asgi_node_core::{Error, Exchange, Failure, Notify, ResponseEvent};
 use parking_lot::{Condvar, Mutex};
+
+/// How long the process's end may wait for a thread that blocks.
+const TURN: Duration = Duration::from_millis(20);
+
+/// Blocks until something comes; `None` when nothing will.
+pub(crate) fn receive<T>(receiver: &Receiver<T>) -> Option<T> {
+    loop {
+        match receiver.recv_timeout(TURN) {
+            Ok(value) => return Some(value),
+            Err(RecvTimeoutError::Timeout) if !exit::is_ending() => {}
+            Err(_) => return None,
+        }
+    }
+}
 
 /// The host of one synchronous call.
 #[derive(Default)]
@@ -36,20 +55,21 @@ impl SyncHost {
         loop {
             let mut news = self.news.lock();
             while !std::mem::take(&mut *news) {
-                let Some(deadline) = deadline else {
-                    self.bell.wait(&mut news);
-                    continue;
+                self.bell.wait_for(&mut news, TURN);
+                let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+                let error = match (exit::is_ending(), late) {
+                    _ if *news => continue,
+                    (true, _) => Error::HandlerClosed,
+                    (_, true) => Error::RequestTimeout,
+                    _ => continue,
                 };
-                if self.bell.wait_until(&mut news, deadline).timed_out() {
-                    drop(news);
-                    exchange.disconnect();
-                    let error = Error::RequestTimeout;
-                    return Err(Failure {
-                        error,
-                        traceback: String::new(),
-                        started: false,
-                    });
-                }
+                drop(news);
+                exchange.disconnect();
+                return Err(Failure {
+                    error,
+                    traceback: String::new(),
+                    started: false,
+                });
             }
             drop(news);
             for event in exchange.take_events() {

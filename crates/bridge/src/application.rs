@@ -316,6 +316,16 @@ impl Application {
             .call(move |py, side| this.close_on_loop(py, side, timeout, &Once::new(done)));
     }
 
+    /// Has a close that is under way wait `timeout` milliseconds from now, if it would wait longer.
+    pub fn hurry(self: &Arc<Self>, timeout: u64) {
+        let this = Arc::clone(self);
+        self.event_loop.call(move |py, _| {
+            if let Err(raised) = this.runner.bind(py).call_method1("hurry", (seconds(timeout),)) {
+                raised.write_unraisable(py, None);
+            }
+        });
+    }
+
     fn close_on_loop(&self, py: Python<'_>, side: &LoopSide, timeout: u64, done: &Once<Result<(), Traced>>) {
         let failed = |message| Error::AppLoad {
             code: "LIFESPAN_SHUTDOWN_FAILED".into(),

@@ -16,6 +16,7 @@ use pyo3::sync::PyOnceLock;
 
 use crate::application::Application;
 use crate::exchange::HttpExchange;
+use crate::forked;
 use crate::party::Party;
 use crate::wakeup::{self, Alarm};
 
@@ -304,6 +305,9 @@ impl Drain {
     /// Handles at most [`BATCH`] messages; tells whether some are left.
     fn handle_batch(&self, py: Python<'_>) -> bool {
         for _ in 0..BATCH {
+            if forked::is_child() {
+                return false;
+            }
             let Some(message) = self.next() else { return false };
             match message {
                 Message::Request(app, exchange, head) => app.start(py, &self.side, exchange, &head),

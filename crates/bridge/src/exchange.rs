@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use crate::application::Application;
 use crate::errors::to_python;
 use crate::event_loop::LoopSide;
+use crate::forked;
 use crate::outgoing::Outgoing;
 use crate::party::Party;
 use crate::receive::Receive;
@@ -199,6 +200,9 @@ impl HttpExchange {
 
     /// The app's task has ended, once. `Some` is the failure; tells whether the host was told of it.
     fn end(&self, failure: Option<(Error, String)>) -> bool {
+        if forked::is_child() {
+            return false;
+        }
         let mut progress = self.progress.lock();
         if std::mem::replace(&mut progress.ended, true) {
             return false;
@@ -246,13 +250,15 @@ impl HttpExchange {
     }
 
     /// The ASGI `receive` of this request.
-    fn receive(slf: Py<Self>) -> Receive {
-        Receive::new(Party::Http(slf))
+    fn receive(slf: Py<Self>) -> PyResult<Receive> {
+        forked::check()?;
+        Ok(Receive::new(Party::Http(slf)))
     }
 
     /// The ASGI `send` of this request. Takes the event when it is called, raises when it is awaited.
     fn send<'py>(slf: &Bound<'py, Self>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        send::send(slf, event).or_else(|raised| sending::refused(slf.py(), raised))
+        let sent = forked::check().and_then(|()| send::send(slf, event));
+        sent.or_else(|raised| sending::refused(slf.py(), raised))
     }
 
     /// The handler is closing: `receive()` gives `http.disconnect` where it would wait for it; `send()` goes on.
@@ -269,7 +275,10 @@ impl HttpExchange {
     /// The app's task has ended: by an exception when `message` is given. Returns whether the host reports it; if not,
     /// the response was complete, or the client had gone, and reporting is up to the caller.
     #[pyo3(signature = (message=None, traceback=None))]
-    fn finish(&self, py: Python<'_>, message: Option<String>, traceback: Option<String>) -> bool {
+    fn finish(&self, py: Python<'_>, message: Option<String>, traceback: Option<String>) -> PyResult<bool> {
+        if forked::is_child() {
+            forked::leave(py)?;
+        }
         let raised = message.is_some();
         let told = self.end(message.map(|m| (Error::AppError(m), traceback.unwrap_or_default())));
         if raised || told {
@@ -286,7 +295,7 @@ impl HttpExchange {
         }
         // A receive() that another task still waits in sees that the response is over.
         self.wake_waiters(py);
-        told
+        Ok(told)
     }
 }
 

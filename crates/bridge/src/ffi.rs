@@ -204,3 +204,49 @@ pub(crate) fn duplicate(descriptor: std::os::fd::RawFd) -> std::io::Result<std::
         .try_clone_to_owned()
         .map(Into::into)
 }
+
+/// Has `callback` called by `exit()`, before what was registered earlier.
+pub(crate) fn at_exit(callback: extern "C" fn()) {
+    // SAFETY: the function takes and returns nothing, and stays loaded: the addon is linked with `-z nodelete`.
+    unsafe { libc::atexit(callback) };
+}
+
+thread_local! {
+    /// The signals that this thread had blocked before it forked.
+    static MASK: std::cell::Cell<Option<libc::sigset_t>> = const { std::cell::Cell::new(None) };
+}
+
+/// Keeps all signals from this thread, until [`unblock_signals`].
+pub(crate) fn block_signals() {
+    // SAFETY: both sets are plain data, filled in before they are read; the mask is that of this thread alone.
+    unsafe {
+        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&raw mut all);
+        if libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) == 0 {
+            MASK.set(Some(before));
+        }
+    }
+}
+
+/// Takes back what [`block_signals`] did; those that came meanwhile are delivered now.
+pub(crate) fn unblock_signals() {
+    if let Some(before) = MASK.take() {
+        // SAFETY: `before` is what the kernel said this thread's mask was.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
+    }
+}
+
+/// Gives all signals that are handled their default action; those that are ignored stay so.
+pub(crate) fn reset_signals() {
+    for signal in 1..libc::SIGRTMAX() {
+        // SAFETY: `action` is plain data that sigaction fills in; a number that is no signal, or one of libc's own, is refused.
+        // SIG_DFL runs no code.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            let known = libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0;
+            if known && action.sa_sigaction != libc::SIG_DFL && action.sa_sigaction != libc::SIG_IGN {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+        }
+    }
+}

@@ -19,7 +19,7 @@ use crate::application::Application;
 use crate::config::Config;
 use crate::errors::{self, Traced};
 use crate::event_loop::EventLoop;
-use crate::ffi;
+use crate::{exit, ffi};
 
 const STACK: usize = 16 << 20;
 
@@ -85,7 +85,7 @@ pub fn start(options: Options, done: impl FnOnce(Started) + Send + 'static) {
             let spawned = thread::Builder::new()
                 .name("asgi-node-main".into())
                 .stack_size(STACK)
-                .spawn(|| run(options));
+                .spawn(|| live(options));
             if let Err(refused) = spawned {
                 settle(Err(Error::PythonStartFailed(format!(
                     "no thread for Python: {refused}"
@@ -109,6 +109,19 @@ pub fn facts() -> Option<Arc<Facts>> {
     match &*STATE.lock() {
         State::Running(facts, _) => Some(Arc::clone(facts)),
         _ => None,
+    }
+}
+
+/// Gives Python's main thread something to do. Dropped where there is none, or where it has too much to do already.
+pub(crate) fn run(work: impl FnOnce(Python<'_>) + Send + 'static) {
+    match &mut *STATE.lock() {
+        State::Running(_, jobs) => drop(jobs.try_send(Box::new(move |py, _| work(py)))),
+        State::Starting(_, waiting) => waiting.push(Box::new(move |started| {
+            if started.is_ok() {
+                run(work);
+            }
+        })),
+        State::Idle | State::Failed(_) => {}
     }
 }
 
@@ -163,7 +176,7 @@ fn settle(started: Result<(Arc<Facts>, SyncSender<Job>), Error>) {
 }
 
 /// The life of Python's main thread.
-fn run(options: Options) {
+fn live(options: Options) {
     if let Err(error) = ffi::initialize(&options.executable) {
         return settle(Err(error));
     }
@@ -179,6 +192,7 @@ fn run(options: Options) {
         Err(error) => return settle(Err(error)),
     };
     let (sender, jobs) = sync_channel::<Job>(JOBS);
+    exit::watch();
     settle(Ok((facts, sender)));
     let mut loops = Loops {
         deepbind,

@@ -3,8 +3,9 @@
 //! Files in the order of the data path: [`wakeup`] and [`event_loop`] (how a request reaches Python), [`application`] (what
 //! serves it), `scope` and `header_cache`, `exchange`, `receive`, `send` (what the app sees), `outgoing` (the body on its
 //! way), `websocket` and `websocket_send` (the same for a WebSocket), `party` (either of the two), [`journal`] (log records and
-//! lines), `watch` (whether the loop turns), `errors`. [`interpreter`] starts Python when there is none; `host` is the host
-//! that tests in Python drive it by; `ffi` holds all unsafe code.
+//! lines), `watch` (whether the loop turns), `errors`. [`interpreter`] starts Python when there is none, [`exit`] is its part in
+//! the process's end, `forked` keeps children away from the bridge; `host` is the host that tests in Python drive it by; `ffi`
+//! holds all unsafe code.
 //!
 //! # Threads
 //!
@@ -16,9 +17,11 @@ pub mod config;
 pub mod errors;
 pub mod event_loop;
 mod exchange;
+pub mod exit;
 mod extensions;
 mod ffi;
 mod fields;
+mod forked;
 mod header_cache;
 pub mod health;
 mod host;
@@ -50,6 +53,8 @@ pub mod native {
     use crate::event_loop::Drain;
     #[pymodule_export]
     use crate::exchange::HttpExchange;
+    #[pymodule_export]
+    use crate::forked::{forked_child, forked_parent, forking};
     #[pymodule_export]
     use crate::host::{Call, Host, HostEvent, Outlet};
     #[pymodule_export]

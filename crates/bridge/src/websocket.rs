@@ -13,6 +13,7 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 use crate::application::Application;
 use crate::errors::to_python;
 use crate::event_loop::LoopSide;
+use crate::forked;
 use crate::names::names;
 use crate::party::Party;
 use crate::receive::Receive;
@@ -238,6 +239,9 @@ impl WebSocketExchange {
 
     /// The app's task has ended, once. `Some` is the failure; tells whether the host was told of it.
     fn end(&self, failure: Option<(Error, String)>) -> bool {
+        if forked::is_child() {
+            return false;
+        }
         let mut progress = self.progress.lock();
         if std::mem::replace(&mut progress.ended, true) {
             return false;
@@ -318,13 +322,15 @@ impl WebSocketExchange {
     }
 
     /// The ASGI `receive` of this WebSocket.
-    fn receive(slf: Py<Self>) -> Receive {
-        Receive::new(Party::WebSocket(slf))
+    fn receive(slf: Py<Self>) -> PyResult<Receive> {
+        forked::check()?;
+        Ok(Receive::new(Party::WebSocket(slf)))
     }
 
     /// The ASGI `send` of this WebSocket. Takes the event when it is called, raises when it is awaited.
     fn send<'py>(slf: &Bound<'py, Self>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        websocket_send::send(slf, event).or_else(|raised| sending::refused(slf.py(), raised))
+        let sent = forked::check().and_then(|()| websocket_send::send(slf, event));
+        sent.or_else(|raised| sending::refused(slf.py(), raised))
     }
 
     /// Calls `callback()` on the event loop's thread when the client leaves before the app's task has ended.
@@ -359,8 +365,11 @@ impl WebSocketExchange {
     /// The app's task has ended: by an exception when `message` is given. Returns whether the host reports it; if not,
     /// the WebSocket was closed, or the client had gone, and reporting is up to the caller.
     #[pyo3(signature = (message=None, traceback=None))]
-    fn finish(slf: &Bound<'_, Self>, message: Option<String>, traceback: Option<String>) -> bool {
+    fn finish(slf: &Bound<'_, Self>, message: Option<String>, traceback: Option<String>) -> PyResult<bool> {
         let this = slf.get();
+        if forked::is_child() {
+            forked::leave(slf.py())?;
+        }
         let raised = message.is_some();
         let told = this.end(message.map(|m| (Error::AppError(m), traceback.unwrap_or_default())));
         if raised || told {
@@ -372,7 +381,7 @@ impl WebSocketExchange {
         // What was sent and not awaited still goes out.
         Self::pump(slf);
         this.wake_waiters(slf.py());
-        told
+        Ok(told)
     }
 }
 

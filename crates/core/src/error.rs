@@ -32,6 +32,10 @@ pub enum Error {
     #[error("the client has disconnected")]
     ClientDisconnected,
 
+    /// The bridge was used in a process that was forked from the one that serves. Becomes a Python `RuntimeError`.
+    #[error("this process was forked from the one that serves: receive and send work only there")]
+    ForkedProcess,
+
     /// The flat head that the host handed over is malformed. Becomes a JS `PythonError`.
     #[error("malformed request: {0}")]
     InvalidRequest(String),
@@ -86,6 +90,7 @@ impl Error {
         match self {
             Self::WrongType(_) | Self::WrongValue(_) | Self::WrongOrder(_) => "ASGI_PROTOCOL_ERROR",
             Self::ClientDisconnected => "CLIENT_DISCONNECTED",
+            Self::ForkedProcess => "FORKED_PROCESS",
             Self::InvalidRequest(_) => "INVALID_REQUEST",
             Self::Overloaded { .. } => "OVERLOADED",
             Self::HandlerClosed => "HANDLER_CLOSED",

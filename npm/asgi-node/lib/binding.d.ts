@@ -45,11 +45,16 @@ export declare class NativeHandler {
    * lifespan. Resolves to null, or to why the shutdown failed; never rejects. `release` must follow.
    */
   close(timeout: number): Promise<NativeFailure | null>
+  /** Has a `close` that is under way wait `timeout` milliseconds from now, if it would wait longer. */
+  hurry(timeout: number): void
   /** Delivers what waits, without waiting to be called: before `release`, so that nothing is lost. */
   drain(): void
   /** Lets go of everything; what is still under way sees a disconnect. */
   release(): void
 }
+
+/** The process ends: Python runs what `atexit` has, and flushes, for a bounded time. It answers nobody afterwards. */
+export declare function farewell(): void
 
 /** What the native side knows of `handler.health()`. */
 export interface Health {

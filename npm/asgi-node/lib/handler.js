@@ -45,6 +45,8 @@ export class PythonHandler {
   #closing = null
   /** @type {import('./health.js').NativeHealth} what was known last */
   #known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0 }
+  /** Milliseconds that close() waits. */
+  #patience = CLOSE_TIMEOUT
   /** Closes by `signal`; what goes wrong then has nobody else to hear of it. */
   #onAbort = () => void this.close().catch((error) => console.error(error))
 
@@ -331,12 +333,17 @@ export class PythonHandler {
    */
   close({ timeout = CLOSE_TIMEOUT } = {}) {
     milliseconds(timeout, 'timeout')
-    this.#closing ??= this.#close(timeout)
+    if (this.#closing === null) {
+      this.#patience = timeout
+      this.#closing = this.#close()
+    } else {
+      this.#patience = Math.min(timeout, this.#patience)
+      this.#native?.hurry(timeout)
+    }
     return this.#closing
   }
 
-  /** @param {number} timeout */
-  async #close(timeout) {
+  async #close() {
     this.#state = 'closed'
     this.#exchanges.closing = true
     this.#known = this.#native?.health() ?? this.#known
@@ -347,7 +354,7 @@ export class PythonHandler {
     const native = this.#native
     if (native === null) return
     this.#exchanges.hold()
-    const failure = await native.close(timeout)
+    const failure = await native.close(this.#patience)
     // Responses that are complete, and have not been delivered, come before the end.
     native.drain()
     this.#exchanges.abortAll(closedError())

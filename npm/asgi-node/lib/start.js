@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads'
 import { choose, chooseSync } from './discovery.js'
 import { errorFromFailure } from './errors.js'
 import { load, nativeFiles } from './native.js'
@@ -18,6 +19,7 @@ import { load, nativeFiles } from './native.js'
  *   startSync(): NativeFailure | null,
  *   callSync(head: string, body?: Uint8Array): SyncOutcome,
  *   close(timeout: number): Promise<NativeFailure | null>,
+ *   hurry(timeout: number): void,
  *   drain(): void,
  *   health(): import('./health.js').NativeHealth | null,
  *   release(): void
@@ -25,6 +27,7 @@ import { load, nativeFiles } from './native.js'
  * @typedef {{
  *   startPython(options: StartOptions): Promise<StartOutcome>,
  *   startPythonSync(options: StartOptions): StartOutcome,
+ *   farewell(): void,
  *   NativeHandler: new (config: string, deliver: Deliver) => NativeHandler
  * }} Addon
  */
@@ -45,6 +48,7 @@ export function pythonInfo() {
 export async function startPython(settings) {
   const choice = await choose(wishes(settings))
   const { addon, options } = loaded(choice, settings)
+  sayFarewell(addon)
   remember(choice, await addon.startPython(options))
   return addon
 }
@@ -57,8 +61,22 @@ export async function startPython(settings) {
 export function startPythonSync(settings) {
   const choice = chooseSync(wishes(settings))
   const { addon, options } = loaded(choice, settings)
+  sayFarewell(addon)
   remember(choice, addon.startPythonSync(options))
   return addon
+}
+
+let watched = false
+
+/**
+ * Before the process ends Python runs what `atexit` has and flushes. The addon sees to it by itself when exit() is called;
+ * by then libraries that Python's threads use may be gone already.
+ * @param {Addon} addon
+ */
+function sayFarewell(addon) {
+  if (watched || !isMainThread) return
+  watched = true
+  process.once('exit', () => addon.farewell())
 }
 
 /** @param {Settings} settings */

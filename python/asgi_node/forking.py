@@ -1,0 +1,55 @@
+"""The end of a process that was forked from the serving one, when it would go on with the loop.
+
+It has a copy of everything, but only the thread that forked: it has its own work to do, and then to end.
+multiprocessing's children come to that by themselves; one that was made by ``os.fork`` in an application's code may
+return, raise or await.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+from . import _native
+from .exit import flush
+
+if TYPE_CHECKING:
+    import asyncio
+
+# Read where an exception has reached our code.
+child = False
+
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+
+
+def watch(loop: asyncio.AbstractEventLoop) -> None:
+    """Tell which loop this thread runs. From the first on, forks are watched."""
+    if not _loops:
+        os.register_at_fork(
+            before=_native.forking, after_in_parent=_native.forked_parent, after_in_child=_after_in_child
+        )
+    _loops[threading.get_ident()] = loop
+
+
+def leave(raised: BaseException | None = None) -> NoReturn:
+    """End this process as Python would after `raised`."""
+    code = 0
+    if isinstance(raised, SystemExit):
+        code = raised.code if isinstance(raised.code, int) else int(raised.code is not None)
+    elif raised is not None:
+        traceback.print_exception(raised)
+        code = 1
+    flush()
+    os._exit(code & 0xFF)
+
+
+def _after_in_child() -> None:
+    global child  # noqa: PLW0603 - read on every exception of an application: a plain name is the quickest
+    child = True
+    _native.forked_child()
+    loop = _loops.get(threading.get_ident())
+    if loop is not None:
+        # The selector is shared with the parent: the first turn in the child is its last.
+        loop.call_soon(leave)

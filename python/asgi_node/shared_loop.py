@@ -1,0 +1,122 @@
+"""What an event loop must put up with that serves several applications: none of them may end it for the others."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextvars import ContextVar
+from typing import Any
+from weakref import WeakSet
+
+logger = logging.getLogger("asgi_node")
+
+Generators = WeakSet[AsyncGenerator[Any, Any]]
+
+# The asynchronous generators that the application in this context has begun. They are closed when it ends, as
+# `shutdown_asyncgens` closes all of a loop that ends.
+_generators: ContextVar[Generators | None] = ContextVar("asgi_node.generators", default=None)
+
+
+class SharedLoop(asyncio.AbstractEventLoop):
+    """Mixed into the loop's class, before it."""
+
+    _executor: concurrent.futures.Executor | None = None
+    _tenants = 0
+
+    def close(self) -> None:
+        """Refuse: it would be the end of all applications."""
+        raise RuntimeError("this event loop serves all requests of the process: it cannot be closed")
+
+    def set_default_executor(self, executor: Any) -> None:
+        """Remember which one it is, which neither asyncio nor uvloop tells."""
+        super().set_default_executor(executor)
+        self._executor = executor
+
+    async def shutdown_asyncgens(self) -> None:
+        """Close the generators of the application that asks, not those of others."""
+        await close_generators(_generators.get())
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's name
+        """Wait for what the threads have begun; later work gets new ones."""
+        await self._renew_executor(timeout)
+
+    def enter(self) -> None:
+        """One more application runs here."""
+        self._tenants += 1
+
+    async def leave(self, patience: float) -> None:
+        """One fewer; the last one waits `patience` seconds for what is left in threads."""
+        self._tenants -= 1
+        if self._tenants == 0:
+            await self._renew_executor(patience)
+
+    async def _renew_executor(self, patience: float | None) -> None:
+        executor = self._executor
+        self.set_default_executor(_threads())
+        if executor is None:
+            return
+        if patience == 0:
+            executor.shutdown(wait=False)
+            return
+        over: asyncio.Future[None] = self.create_future()
+
+        def told() -> None:
+            if not over.done():
+                over.set_result(None)
+
+        def shut_down() -> None:
+            executor.shutdown(wait=True)
+            self.call_soon_threadsafe(told)
+
+        threading.Thread(target=shut_down, name="asgi-node-executor", daemon=True).start()
+        try:
+            await asyncio.wait_for(over, patience)
+        except TimeoutError:
+            logger.warning("threads of the loop's executor are still busy after %g s: they are left behind", patience)
+
+    def begin(self) -> None:
+        """Prepare for `run_forever`, which sets its own hooks for asynchronous generators: ours come behind them."""
+        if self._executor is None:
+            self.set_default_executor(_threads())
+        self.call_soon(_note_generators)
+
+
+def _threads() -> concurrent.futures.ThreadPoolExecutor:
+    return concurrent.futures.ThreadPoolExecutor(thread_name_prefix="asyncio")
+
+
+def _note_generators() -> None:
+    first: Callable[[AsyncGenerator[Any, Any]], object] | None = sys.get_asyncgen_hooks().firstiter
+
+    def note(generator: AsyncGenerator[Any, Any]) -> None:
+        own = _generators.get()
+        if own is not None:
+            own.add(generator)
+        if first is not None:
+            first(generator)
+
+    sys.set_asyncgen_hooks(firstiter=note)
+
+
+def own_generators() -> Generators:
+    """Begin to note the generators of the current context."""
+    generators: Generators = WeakSet()
+    _generators.set(generators)
+    return generators
+
+
+async def close_generators(generators: Generators | None) -> None:
+    """Run the ``finally`` blocks of generators that nobody has read to their end."""
+    if not generators:
+        return
+    left = list(generators)
+    generators.clear()
+    outcomes = await asyncio.gather(*(generator.aclose() for generator in left), return_exceptions=True)
+    for generator, outcome in zip(left, outcomes, strict=True):
+        # Whoever still runs one closes it himself.
+        if isinstance(outcome, BaseException) and "already running" not in str(outcome):
+            logger.error("Exception while closing an asynchronous generator: %r", generator, exc_info=outcome)

@@ -1,0 +1,88 @@
+// Stopping: what is waited for, what is cleared up, and a second stop (checklist 135).
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import { PythonHandler } from 'asgi-node'
+import { apps, call, callJson, makeHandler, runNodeCleanly, text, until } from '../node/support.mjs'
+
+const limits = { timeout: 300_000 }
+
+for (const loop of ['asyncio', 'uvloop']) {
+  describe(`close, on ${loop}`, limits, () => {
+    const options = { loop }
+    const watcher = makeHandler({ after }, 'life_app:app', options)
+    const log = () => callJson(watcher, '/log')
+
+    test('asgi_135 a second stop does not wait: what is under way is cancelled', async () => {
+      const handler = new PythonHandler({ app: 'life_app:app', docroot: apps, ...options })
+      await handler.ready()
+      const pending = call(handler, '/stubborn')
+      const first = handler.close()
+      let over = false
+      first.then(() => (over = true))
+      await call(watcher, '/')
+      assert.equal(over, false)
+      const second = handler.close({ timeout: 0 })
+      await assert.rejects(pending, { code: 'APP_NO_RESPONSE' })
+      await Promise.all([first, second])
+      assert.ok((await log()).includes('cancelled'))
+    })
+
+    test('a repeated close never waits longer than the first', async () => {
+      const handler = new PythonHandler({ app: 'life_app:app', docroot: apps, ...options })
+      await handler.ready()
+      const pending = call(handler, '/stubborn')
+      await Promise.all([handler.close({ timeout: 0 }), handler.close(), assert.rejects(pending, { code: 'APP_NO_RESPONSE' })])
+    })
+
+    test('asynchronous generators that were left behind are closed with their application', async () => {
+      const handler = new PythonHandler({ app: 'life_app:app', docroot: apps, ...options })
+      const count = async () => (await log()).filter((line) => line === 'generator closed').length
+      const before = await count()
+      assert.equal(text(await call(handler, '/generator')), 'done')
+      assert.equal(text(await call(watcher, '/generator')), 'done')
+      await handler.close()
+      assert.equal(await count(), before + 1, 'its own, and not that of another handler')
+    })
+
+    test("the last close of a loop waits for the default executor's threads", async (t) => {
+      // In a process of its own, or the watcher would keep the loop.
+      const lines = await runNodeCleanly(`
+        const open = () => new PythonHandler({ app: 'life_app:app', docroot: apps, loop: '${loop}' })
+        const ask = async (handler, url) => (await handler.handleRequest({ url })).body.toString()
+        const first = open()
+        await ask(first, '/thread?seconds=0.3')
+        await first.close()
+        const second = open()
+        const log = await ask(second, '/log')
+        await ask(second, '/thread?seconds=0')
+        await second.close()
+        console.log(log)`)
+      assert.deepEqual(lines, ['thread finished'])
+      t.diagnostic('and later work found new threads')
+    })
+
+    const MISUSES = {
+      close: 'RuntimeError',
+      'stop-then-close': 'nothing raised',
+      run: 'RuntimeError',
+      'run-in-thread': 'nothing raised',
+      unset: 'nothing raised',
+      shutdown: 'nothing raised',
+      'executor-exits': 'SystemExit',
+      thrown: null,
+      callback: 'nothing raised',
+    }
+    for (const [kind, expected] of Object.entries(MISUSES)) {
+      test(`the loop survives an application's misuse: ${kind}`, async () => {
+        // The exception that is thrown in may hit what would have woken this very request.
+        const limit = kind === 'thrown' ? { signal: AbortSignal.timeout(1000) } : {}
+        const answer = await call(watcher, `/misuse?kind=${kind}`, {}, limit).then(text, (error) => error.code)
+        if (expected !== null) assert.equal(answer, expected)
+        await until(async () => text(await call(watcher, '/')) === 'done')
+        const other = new PythonHandler({ app: 'main:app', docroot: apps, ...options })
+        assert.equal(text(await call(other)), 'Hello, world!')
+        await other.close()
+      })
+    }
+  })
+}
