@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Exchange = HttpExchange | WebSocketExchange
 
+_Run = Coroutine[Any, Any, None]
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[Any]]
 
@@ -34,8 +35,16 @@ CLOSING = "the handler is closing"
 # Seconds that a cancelled task has to end.
 CANCEL_GRACE = 5.0
 
-# Eager: an application that does not wait has answered when its task has been made.
-EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+if sys.version_info >= (3, 12):
+
+    def _task(coroutine: _Run, loop: asyncio.AbstractEventLoop, context: contextvars.Context) -> asyncio.Task[None]:
+        # Eager: an application that does not wait has answered when its task has been made.
+        return asyncio.Task(coroutine, loop=loop, context=context, eager_start=True)
+
+else:
+
+    def _task(coroutine: _Run, loop: asyncio.AbstractEventLoop, context: contextvars.Context) -> asyncio.Task[None]:
+        return asyncio.Task(coroutine, loop=loop, context=context)
 
 
 class Runner:
@@ -71,7 +80,7 @@ class Runner:
 
     def start(self, scope: Scope, exchange: Exchange) -> None:
         """Make the task of a request. Called by the bridge, on the loop's thread."""
-        task = asyncio.Task(self.run(scope, exchange), loop=self.loop, context=self.context.copy(), **EAGER)
+        task = _task(self.run(scope, exchange), self.loop, self.context.copy())
         if task.done():
             return
         self.running[task] = exchange
