@@ -21,6 +21,8 @@ class FakeNative {
     return this.refusal
   }
 
+  wake() {}
+
   push(id, chunk, last) {
     this.pushed.push([chunk === undefined ? null : Buffer.from(chunk), last])
     return this.room

@@ -39,6 +39,7 @@ async function setUp(t, answer = () => {}, listener = undefined) {
     halfClose: (id) => void (requests.findLast((one) => one.id === id).halfClosed = true),
     disconnect: (id) => void (requests.findLast((one) => one.id === id).gone = true),
     keepAlive() {},
+    wake() {},
   }
   exchanges.native = native
   const server = createServer((req, res) => (listener ? listener(req, res, exchanges) : serve(exchanges, req, res)))

@@ -31,6 +31,7 @@ mod flag {
     pub(super) const COLLECT: u32 = 2;
     pub(super) const EXPECTS_CONTINUE: u32 = 4;
     pub(super) const WEBSOCKET: u32 = 8;
+    pub(super) const QUIET: u32 = 16;
 }
 
 /// Log records and lines that are handed over before JavaScript's other work comes in between.
@@ -185,10 +186,14 @@ impl Inner {
         }
     }
 
-    fn submit(&self, submission: Submission) -> std::result::Result<(), Error> {
+    fn submit(&self, submission: Submission, quiet: bool) -> std::result::Result<(), Error> {
         let outlet = self.outlet.borrow().clone().ok_or(Error::HandlerClosed)?;
         let id = submission.id;
-        let exchange = self.app()?.submit(submission, outlet as Arc<dyn Notify>)?;
+        let app = self.app()?;
+        let exchange = app.submit_quietly(submission, outlet as Arc<dyn Notify>)?;
+        if !quiet {
+            app.wake();
+        }
         self.open.borrow_mut().insert(id, exchange);
         Ok(())
     }
@@ -292,12 +297,21 @@ impl NativeHandler {
         let inner = Rc::downgrade(&self.inner);
         env.create_function_from_closure("submit", move |context: FunctionCallContext<'_>| {
             let submission = submission(&context)?;
+            let quiet = context.get::<u32>(3)? & flag::QUIET != 0;
             let submitted = inner
                 .upgrade()
                 .ok_or(Error::HandlerClosed)
-                .and_then(|inner| inner.submit(submission));
+                .and_then(|inner| inner.submit(submission, quiet));
             Ok(submitted.err().map(NativeFailure::from))
         })
+    }
+
+    /// Has Python look at the requests that were submitted with QUIET.
+    #[napi(catch_unwind)]
+    pub fn wake(&self) {
+        if let Ok(app) = self.inner.app() {
+            app.wake();
+        }
     }
 
     /// Adds request body. False: stop until RESUME is delivered.

@@ -155,6 +155,22 @@ impl Application {
 
     /// Hands a request to the event loop. Called by the host; does not touch Python.
     pub fn submit(self: &Arc<Self>, request: Submission, host: Arc<dyn Notify>) -> Result<Arc<Exchange>, Error> {
+        let exchange = self.submit_quietly(request, host)?;
+        self.wake();
+        Ok(exchange)
+    }
+
+    /// Has the event loop look at what was submitted quietly.
+    pub fn wake(&self) {
+        self.event_loop.wake();
+    }
+
+    /// The same for a host that has more requests at hand: [`Self::wake`] must follow, so that one wake-up serves them all.
+    pub fn submit_quietly(
+        self: &Arc<Self>,
+        request: Submission,
+        host: Arc<dyn Notify>,
+    ) -> Result<Arc<Exchange>, Error> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::HandlerClosed);
         }
@@ -180,7 +196,7 @@ impl Application {
             exchange.expect_continue();
         }
         let message = Message::Request(Arc::clone(self), Arc::clone(&exchange), head);
-        self.event_loop.offer(message).map_err(|_| {
+        self.event_loop.offer_quietly(message).map_err(|_| {
             self.done();
             Error::Overloaded { limit: self.limit }
         })?;

@@ -81,9 +81,14 @@ impl EventLoop {
         Ok((event_loop, drain))
     }
 
-    /// Queues a request; gives it back when the queue is full.
-    pub(crate) fn offer(&self, message: Message) -> Result<(), Message> {
-        self.inbox.offer(message)
+    /// Queues a request, for which [`Self::wake`] must follow soon; gives it back when the queue is full.
+    pub(crate) fn offer_quietly(&self, message: Message) -> Result<(), Message> {
+        self.inbox.offer_quietly(message)
+    }
+
+    /// Wakes the loop if it sleeps over requests.
+    pub(crate) fn wake(&self) {
+        self.inbox.wake();
     }
 
     /// Refuses everything from now on: the loop has ended.

@@ -59,6 +59,26 @@ impl<T> Inbox<T> {
         self.add(item, self.capacity)
     }
 
+    /// As [`Self::offer`], but leaves a sleeping consumer asleep: [`Self::wake`] must follow soon.
+    pub fn offer_quietly(&self, item: T) -> Result<(), T> {
+        let mut queue = self.queue.lock();
+        if queue.closed || queue.items.len() >= self.capacity {
+            return Err(item);
+        }
+        queue.items.push(item);
+        Ok(())
+    }
+
+    /// Wakes the consumer if it sleeps over something.
+    pub fn wake(&self) {
+        let mut queue = self.queue.lock();
+        let asleep = !queue.items.is_empty() && !std::mem::replace(&mut queue.awake, true);
+        drop(queue);
+        if asleep {
+            self.waker.wake();
+        }
+    }
+
     /// Adds a message whose number is bounded elsewhere; gives it back only when the inbox is closed.
     pub fn post(&self, item: T) -> Result<(), T> {
         self.add(item, usize::MAX)
@@ -143,6 +163,21 @@ mod tests {
         assert_eq!(batch, [0, 1, 2, 3, 4]);
         inbox.offer(5).expect("room");
         assert_eq!(wakes.load(Ordering::SeqCst), 2);
+    }
+
+    #[test]
+    fn a_quiet_offer_wakes_nobody_until_it_is_asked_to() {
+        let (inbox, wakes) = inbox(2);
+        inbox.wake();
+        assert_eq!((inbox.offer_quietly(1), wakes.load(Ordering::SeqCst)), (Ok(()), 0));
+        inbox.wake();
+        inbox.wake();
+        assert_eq!(wakes.load(Ordering::SeqCst), 1);
+        assert_eq!((inbox.offer_quietly(2), inbox.offer_quietly(3)), (Ok(()), Err(3)));
+        let mut batch = Vec::new();
+        inbox.take(&mut batch);
+        inbox.wake();
+        assert_eq!((batch, wakes.load(Ordering::SeqCst)), (vec![1, 2], 1));
     }
 
     #[test]

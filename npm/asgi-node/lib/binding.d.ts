@@ -15,6 +15,8 @@ export declare class NativeHandler {
    * costs more than all that this does.
    */
   get submit(): (id: number, head: string, body: Uint8Array | undefined, flags: number) => NativeFailure | null
+  /** Has Python look at the requests that were submitted with QUIET. */
+  wake(): void
   /** Adds request body. False: stop until RESUME is delivered. */
   push(id: number, chunk: Uint8Array | undefined | null, last: boolean): boolean
   /** Adds a message of a WebSocket. False: stop until RESUME is delivered. */

@@ -26,7 +26,10 @@ export const EVENT = Object.freeze({
 })
 
 /** Bits of the last argument of `submit`. */
-export const FLAG = Object.freeze({ BODY_FOLLOWS: 1, COLLECT: 2, EXPECT_CONTINUE: 4, WEBSOCKET: 8 })
+export const FLAG = Object.freeze({ BODY_FOLLOWS: 1, COLLECT: 2, EXPECT_CONTINUE: 4, WEBSOCKET: 8, QUIET: 16 })
+
+/** So many requests wait for each other at most before Python hears of them. */
+const BURST = 8
 
 /** @typedef {import('./errors.js').NativeFailure} NativeFailure */
 /** @typedef {Buffer | string | undefined} WholeBody a small one that is ASCII comes as a string; undefined when it is empty */
@@ -36,6 +39,7 @@ export const FLAG = Object.freeze({ BODY_FOLLOWS: 1, COLLECT: 2, EXPECT_CONTINUE
  * The part of NativeHandler that requests use.
  * @typedef {object} Native
  * @property {(id: number, head: string, body: Uint8Array | undefined, flags: number) => NativeFailure | null} submit
+ * @property {() => void} wake
  * @property {(id: number, chunk: Uint8Array | undefined, last: boolean) => boolean} push
  * @property {(id: number, data: Uint8Array, isText: boolean) => boolean} message
  * @property {(id: number, code: number, reason: string) => void} closed
@@ -164,6 +168,12 @@ export class Exchanges {
   // nobody will ever read it, and it must not keep the process alive.
   #live = 0
   #timeout
+  // Requests that Python's loop has not been woken for.
+  #quiet = 0
+  #wake = () => {
+    if (this.#quiet > 0) this.#native.wake()
+    this.#quiet = 0
+  }
   #native
   /** @type {Native['submit']} */
   #submit = () => null
@@ -221,8 +231,13 @@ export class Exchanges {
    */
   submit(exchange, head, body, flags) {
     if (body !== undefined && body.length > this.maxBodySize) throw bodyTooLarge(this.maxBodySize)
-    const refusal = this.#submit(this.#table.next, head, body, flags)
+    // To wake Python's loop costs as much as a request's whole way there. One that is alone does so at once; beside others
+    // it waits for what else this turn of our loop brings.
+    const quiet = this.#table.size > 0 && this.#quiet < BURST - 1
+    const refusal = this.#submit(this.#table.next, head, body, quiet ? flags | FLAG.QUIET : flags)
     if (refusal) throw errorFromFailure(refusal)
+    if (!quiet) this.#quiet = 0
+    else if (this.#quiet++ === 0) setImmediate(this.#wake)
     exchange.id = this.#table.add(exchange)
     exchange.number = this.count()
     exchange.open = true

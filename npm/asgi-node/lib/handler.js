@@ -171,7 +171,7 @@ export class PythonHandler {
    * @returns {Promise<Response>}
    */
   #call(request, options, streaming) {
-    // No await on the way of a request whose handler has started: it leaves before this call returns.
+    // No await on the way of a request whose handler has started: it is on its way before this call returns.
     return new Promise((resolve, reject) => {
       const ours = checkedRequest(request)
       const signal = options === undefined ? undefined : checkedSignal(options)
