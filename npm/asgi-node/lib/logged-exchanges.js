@@ -42,6 +42,8 @@ export class LoggedExchanges extends Exchanges {
 
   /** @override @param {Exchange} exchange */
   remove(exchange) {
+    // Its number may be another's by now.
+    if (!exchange.open) return
     super.remove(exchange)
     const record = this.#records.get(exchange.id)
     if (record === undefined) return
