@@ -4,12 +4,16 @@ import { STATUS_CODES } from 'node:http'
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
 
+/** What {@link escaped} has to do with. */
+const UNSAFE = /["\\]|[^ -~]/
+
 /**
  * What a client sent, fit for a line between quotes: what could end the quotes or the line, or move a terminal's cursor, is
  * written as Apache writes it.
  * @param {string} text
  */
 function escaped(text) {
+  if (!UNSAFE.test(text)) return text
   return text.replaceAll(/["\\]|[^ -~]/g, (character) => {
     if (character === '"' || character === '\\') return `\\${character}`
     return [...Buffer.from(character)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')

@@ -11,7 +11,8 @@ import { forwardedPeer } from './proxy.js'
 /** @typedef {import('./logging-types.js').AccessFunction} AccessFunction */
 /** @typedef {import('./proxy.js').Trust} Trust */
 
-/** Lines of one turn of the event loop go out together, in pieces of this many characters at most. */
+/** Lines of so many milliseconds go out together, in pieces of this many characters at most. */
+const PAUSE = 10
 const PIECE = 64 * 1024
 
 /** Characters that stdout may have on its way: whoever reads it more slowly than lines are made loses some. */
@@ -46,7 +47,7 @@ export function accessLogOf(option, log) {
   return new AccessLog((entry) => out.add(format(entry)), name !== 'uvicorn', log)
 }
 
-/** Writes to stdout, a turn's lines at once. */
+/** Writes to stdout, the lines of a moment at once. */
 class Lines {
   #text = ''
   #dropped = 0
@@ -61,7 +62,8 @@ class Lines {
   /** @param {string} line */
   add(line) {
     if (this.#text === '') {
-      setImmediate(this.#flush)
+      // A write costs as much as many lines do.
+      setTimeout(this.#flush, PAUSE).unref()
       atExit(this.#flush)
     }
     this.#text += `${line}\n`
