@@ -65,10 +65,10 @@ def _uvloop(try_it: bool) -> tuple[str | None, str | None]:
 
 async def trial(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 (what ASGI gives)
     """The application that the doctor starts: it answers with `facts` and with the loop that it runs on."""
-    loop = type(asyncio.get_running_loop())
-    body = json.dumps(
-        {**facts(try_uvloop=False), "loop": "asyncio" if loop.__module__.startswith("asyncio.") else "uvloop"}
-    )
+    # The loop's class is our own, made of one of these.
+    bases = type(asyncio.get_running_loop()).__mro__
+    loop = "uvloop" if any(base.__module__.partition(".")[0] == "uvloop" for base in bases) else "asyncio"
+    body = json.dumps({**facts(try_uvloop=False), "loop": loop})
     await send({"type": "http.response.start", "status": 200})
     await send({"type": "http.response.body", "body": body.encode()})
 
