@@ -27,7 +27,7 @@ for node in tests/nodes/node_modules/node*/bin/node; do \
 done; exit $$failed
 endef
 
-.PHONY: help tools demo build test wheel matrix exits workers autobahn websocket-scale lint format pack venvs nodes lock clean distclean
+.PHONY: help tools demo build test wheel matrix loom exits workers autobahn websocket-scale lint format pack venvs nodes lock clean distclean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -51,6 +51,9 @@ wheel: .venv/.stamp ## the wheel, tested in an environment of its own without No
 
 websocket-scale: build ## what 10,000 idle WebSockets cost, and what 50,000 leave behind
 	@ASGI_NODE_PYTHON=$(CURDIR)/.venv/bin/python node benches/websockets.mjs
+
+loom: ## the queue and the exchange of crates/core, in every order that their threads can take turns in
+	@RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=build/loom cargo test --quiet --release --package asgi-node-core --test loom
 
 exits: build nodes ## N processes that end at random moments under load, on each Node (N=500)
 	@$(call on_each_node,tests/life/exits.mjs $(or $(N),500))

@@ -11,10 +11,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::ResponseEvent;
 use crate::message_queue::{Closed, MessageQueue};
+use crate::sync::Mutex;
 
 mod messages;
 

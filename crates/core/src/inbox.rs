@@ -8,7 +8,7 @@
 //! [`Inbox::post`] never refuses: it is for messages whose number something else bounds (an exchange is queued at most once,
 //! and the exchanges in flight are limited), because losing one of those would lose an outcome.
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 
 /// Wakes the consumer's thread. Must not block and must not call back into the inbox.
 pub trait Waker: Send + Sync {

@@ -18,6 +18,7 @@ pub mod journal;
 pub mod message_queue;
 pub mod pulse;
 pub mod response;
+mod sync;
 pub mod target;
 pub mod websocket;
 

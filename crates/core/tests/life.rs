@@ -1,0 +1,199 @@
+//! Properties of the bounded queue, and of an exchange from its first byte to its end, over any sequence of calls.
+#![cfg(not(loom))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use asgi_node_core::{Emitted, Exchange, Inbox, Notify, Received, ResponseEvent, Waker, Windows};
+use proptest::prelude::*;
+
+#[derive(Clone, Default)]
+struct Bell(Arc<AtomicUsize>);
+
+impl Bell {
+    fn rung(&self) -> usize {
+        self.0.swap(0, Ordering::SeqCst)
+    }
+}
+
+impl Waker for Bell {
+    fn wake(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Notify for Bell {
+    fn notify(&self, _: Arc<Exchange>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Offer,
+    Post,
+    Take,
+    Close,
+}
+
+proptest! {
+    #[test]
+    fn an_inbox_is_a_queue_with_a_capacity_that_wakes_once(
+        capacity in 0..6usize,
+        steps in prop::collection::vec(
+            prop_oneof![4 => Just(Step::Offer), 2 => Just(Step::Post), 2 => Just(Step::Take), 1 => Just(Step::Close)], 0..40
+        ),
+    ) {
+        let bell = Bell::default();
+        let inbox = Inbox::new(capacity, Box::new(bell.clone()));
+        let (mut model, mut awake, mut closed) = (VecDeque::new(), false, false);
+        for (number, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Offer | Step::Post => {
+                    let bounded = matches!(step, Step::Offer);
+                    let refused = closed || (bounded && model.len() >= capacity);
+                    let outcome = if bounded { inbox.offer(number) } else { inbox.post(number) };
+                    prop_assert_eq!(outcome, if refused { Err(number) } else { Ok(()) });
+                    prop_assert_eq!(bell.rung(), usize::from(!refused && !awake));
+                    if !refused {
+                        model.push_back(number);
+                        awake = true;
+                    }
+                }
+                Step::Take => {
+                    let mut batch = Vec::new();
+                    inbox.take(&mut batch);
+                    prop_assert_eq!(batch, model.drain(..).collect::<Vec<_>>());
+                    awake = false;
+                }
+                Step::Close => {
+                    prop_assert_eq!(inbox.close(), model.drain(..).collect::<Vec<_>>());
+                    closed = true;
+                }
+            }
+            prop_assert_eq!(inbox.len(), model.len());
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Push(u8),
+    Last,
+    Receive,
+    Emit(u8),
+    TakeEvents,
+    Retire,
+    HalfClose,
+    Disconnect,
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    prop_oneof![
+        4 => (0..8u8).prop_map(Turn::Push),
+        1 => Just(Turn::Last),
+        5 => Just(Turn::Receive),
+        4 => (0..8u8).prop_map(Turn::Emit),
+        4 => Just(Turn::TakeEvents),
+        1 => Just(Turn::Retire),
+        1 => Just(Turn::HalfClose),
+        1 => Just(Turn::Disconnect),
+    ]
+}
+
+/// What has happened to an exchange.
+#[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent facts")]
+struct Model {
+    pushed: Vec<u8>,
+    received: Vec<u8>,
+    sent: usize,
+    taken: usize,
+    complete: bool,
+    delivered: bool,
+    told_to_leave: bool,
+    gone: bool,
+    waits: bool,
+}
+
+proptest! {
+    #[test]
+    fn an_exchange_loses_nothing_until_it_is_disconnected_and_gives_nothing_afterwards(
+        turns in prop::collection::vec(turn(), 0..60)
+    ) {
+        let (event_loop, host) = (Bell::default(), Bell::default());
+        let sides = (Arc::new(event_loop.clone()) as Arc<dyn Notify>, Arc::new(host.clone()) as Arc<dyn Notify>);
+        let windows = Windows { inbound: 10, outbound: 10 };
+        let exchange = Exchange::new(1, windows, Vec::new(), false, sides.0, sides.1);
+        let mut model = Model::default();
+        for (number, turn) in turns.into_iter().enumerate() {
+            let mark = u8::try_from(number).unwrap();
+            match turn {
+                Turn::Push(length) if !model.complete => {
+                    exchange.push_body(vec![mark; length.into()], false);
+                    if !model.gone {
+                        model.pushed.extend(vec![mark; length.into()]);
+                    }
+                }
+                Turn::Last if !model.complete => {
+                    exchange.push_body(Vec::new(), true);
+                    model.complete = true;
+                }
+                Turn::Push(_) | Turn::Last => {}
+                Turn::Receive => match exchange.receive() {
+                    Received::Body { chunks, more } => {
+                        prop_assert!(!model.gone && !model.delivered);
+                        model.received.extend(chunks.into_iter().flatten());
+                        model.delivered = !more;
+                    }
+                    Received::Disconnected => prop_assert!(model.gone || model.told_to_leave),
+                    Received::Nothing => {
+                        prop_assert!(!model.gone);
+                        model.waits = true;
+                    }
+                },
+                Turn::Emit(length) => {
+                    let emitted = exchange.emit(ResponseEvent::Body(vec![mark; length.into()]));
+                    prop_assert_eq!(emitted == Emitted::Gone, model.gone);
+                    if !model.gone {
+                        model.sent += usize::from(length);
+                        prop_assert_eq!(emitted == Emitted::Full, model.sent - model.taken >= 10);
+                        model.waits |= emitted == Emitted::Full;
+                    }
+                }
+                Turn::TakeEvents => {
+                    for event in exchange.take_events() {
+                        prop_assert!(!model.gone);
+                        model.taken += event.body_len();
+                        exchange.taken(event.body_len());
+                    }
+                }
+                Turn::Retire => {
+                    exchange.retire();
+                    model.told_to_leave = true;
+                }
+                Turn::HalfClose => {
+                    exchange.half_close();
+                    model.told_to_leave = true;
+                }
+                Turn::Disconnect => {
+                    exchange.disconnect();
+                    model.gone = true;
+                }
+            }
+            // The loop is told at most once, and only when it waits.
+            let rung = event_loop.rung();
+            prop_assert!(rung <= usize::from(model.waits), "{rung} wake-ups after {turn:?}");
+            if rung > 0 {
+                model.waits = false;
+            }
+            prop_assert!(!(model.gone && model.waits), "the disconnect woke nobody");
+            prop_assert!(model.pushed.starts_with(&model.received));
+        }
+        if model.delivered {
+            prop_assert_eq!(model.received, model.pushed);
+        }
+    }
+}
