@@ -6,6 +6,8 @@ import atexit
 import contextlib
 import sys
 
+from . import stdio
+
 
 def run() -> None:
     """Call what was given to ``atexit``, the last first, and flush what ``print`` has left in buffers.
@@ -13,7 +15,7 @@ def run() -> None:
     Whoever ends the process waits for this, but not for long. Threads are not joined.
     """
     atexit._run_exitfuncs()
-    flush()
+    stdio.flush()
 
 
 def flush() -> None:

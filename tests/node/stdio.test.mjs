@@ -179,8 +179,10 @@ describe('at the edges', limits, () => {
         const handler = new PythonHandler({ app: 'speaking_app:app', docroot: apps, stdio, loop: 'asyncio' })
         await handler.ready()
         handler.handleRequestSync({ url: '/lines?count=2' })
+        handler.handleRequestSync({ url: '/partial' })
         ${end}`)
-      assert.equal(outcome.stdout, [0, 1].flatMap((n) => [`heard line ${n} of stdout\n`, `heard line ${n} of stderr\n`]).join(''), outcome.stderr)
+      const lines = [0, 1].flatMap((n) => [`heard line ${n} of stdout\n`, `heard line ${n} of stderr\n`])
+      assert.equal(outcome.stdout, [...lines, 'heard no end\n'].join(''), outcome.stderr)
       assert.equal(outcome.code, end.startsWith('throw') ? 1 : 0)
     }
   })
