@@ -7,6 +7,7 @@ import concurrent.futures
 import logging
 import sys
 import threading
+from asyncio import base_events
 from collections.abc import AsyncGenerator, Callable
 from contextvars import ContextVar
 from typing import Any
@@ -15,6 +16,9 @@ from weakref import WeakSet
 logger = logging.getLogger("asgi_node")
 
 Generators = WeakSet[AsyncGenerator[Any, Any]]
+
+# The name of the task that lasts as long as the loop.
+ROOT = "asgi-node"
 
 # The asynchronous generators that the application in this context has begun. They are closed when it ends, as
 # `shutdown_asyncgens` closes all of a loop that ends.
@@ -25,6 +29,7 @@ class SharedLoop(asyncio.AbstractEventLoop):
     """Mixed into the loop's class, before it."""
 
     _executor: concurrent.futures.Executor | None = None
+    _root: asyncio.Task[None] | None = None
     _tenants = 0
 
     def close(self) -> None:
@@ -82,7 +87,18 @@ class SharedLoop(asyncio.AbstractEventLoop):
         """Prepare for `run_forever`, which sets its own hooks for asynchronous generators: ours come behind them."""
         if self._executor is None:
             self.set_default_executor(_threads())
+        if self._root is None or self._root.done():
+            self._root = self.create_task(_forever(), name=ROOT)
+            # The mark of `run_until_complete`, by which AnyIO knows the task that its worker threads last as long as.
+            # Without one it takes each request for that, and starts a thread for every call of a `def` endpoint.
+            mark = getattr(base_events, "_run_until_complete_cb", None)
+            if mark is not None:
+                self._root.add_done_callback(mark)
         self.call_soon(_note_generators)
+
+
+async def _forever() -> None:
+    await asyncio.get_running_loop().create_future()
 
 
 def _threads() -> concurrent.futures.ThreadPoolExecutor:

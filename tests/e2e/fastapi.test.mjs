@@ -110,6 +110,12 @@ describe('FastAPI', { timeout: 40_000 }, () => {
     assert.ok(took < 1200, `five sleeps of 0.3 s took ${took} ms`)
   })
 
+  test('def endpoints share their threads: one after the other, they need one', async () => {
+    const threads = new Set()
+    for (let i = 0; i < 20; i += 1) threads.add((await json('/sync')).thread)
+    assert.ok(threads.size <= 2, [...threads].join())
+  })
+
   test('BackgroundTasks run after the response, in order', async () => {
     const begun = performance.now()
     assert.deepEqual(await json('/background?note=letter', { method: 'POST' }), { accepted: 'letter' })
