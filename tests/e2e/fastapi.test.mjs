@@ -104,10 +104,10 @@ describe('FastAPI', { timeout: 40_000 }, () => {
   test('def endpoints run in threads, several at once; async ones on the loop', async () => {
     const { thread } = await json('/async')
     const begun = performance.now()
-    const others = await Promise.all(Array.from({ length: 5 }, () => json('/sync?seconds=0.3')))
+    const others = await Promise.all(Array.from({ length: 5 }, () => json('/sync?seconds=1')))
     const took = performance.now() - begun
     assert.ok(others.every((other) => other.thread !== thread))
-    assert.ok(took < 1200, `five sleeps of 0.3 s took ${took} ms`)
+    assert.ok(took < 4000, `five sleeps of 1 s took ${took} ms`)
   })
 
   test('def endpoints share their threads: one after the other, they need one', async () => {
@@ -119,7 +119,7 @@ describe('FastAPI', { timeout: 40_000 }, () => {
   test('BackgroundTasks run after the response, in order', async () => {
     const begun = performance.now()
     assert.deepEqual(await json('/background?note=letter', { method: 'POST' }), { accepted: 'letter' })
-    assert.ok(performance.now() - begun < 90, 'the response waited for the task')
+    assert.ok(performance.now() - begun < 900, 'the response waited for the task')
     await until(async () => (await json('/journal')).includes('letter (sync)'), 'the background tasks')
     const journal = await json('/journal')
     assert.ok(journal.indexOf('letter') < journal.indexOf('letter (sync)'), String(journal))

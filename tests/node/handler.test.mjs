@@ -12,8 +12,11 @@ describe('construction', limits, () => {
   test('returns at once; ready() and the first request wait', async (t) => {
     const begun = performance.now()
     const handler = makeHandler(t)
-    assert.ok(performance.now() - begun < 50, 'the constructor does not wait for Python')
+    const constructed = performance.now() - begun
     assert.equal(text(await call(handler)), 'Hello, world!')
+    // On a machine that does other things anything may take long, but all of it then does.
+    const whole = performance.now() - begun
+    assert.ok(constructed < 50 || constructed < whole / 10, `${constructed} of ${whole} ms: the constructor waited for Python`)
     assert.equal(await handler.ready(), undefined)
     assert.equal(await handler.ready(), undefined)
   })
