@@ -54,6 +54,18 @@ describe('start-up', limits, () => {
     assert.throws(() => handler.handleRequestSync({ url: '/' }), expected)
   })
 
+  test('asgi_123 a start-up that failed is not tried again, whatever asks for it', async (t) => {
+    const failures = async () => (await call(makeHandler(t, 'lifespan_app:returning'), '/log')).body.toString().split('failing').length - 1
+    const before = await failures()
+    const handler = makeHandler(t, 'lifespan_app:failing')
+    for (let i = 0; i < 5; i += 1) {
+      await assert.rejects(handler.ready(), { code: 'LIFESPAN_STARTUP_FAILED' })
+      await assert.rejects(call(handler, '/'), { code: 'LIFESPAN_STARTUP_FAILED' })
+      assert.throws(() => handler.handleRequestSync({ url: '/' }), { code: 'LIFESPAN_STARTUP_FAILED' })
+    }
+    assert.equal(await failures(), before + 1)
+  })
+
   test('asgi_121 start-up that takes too long names its option', async (t) => {
     const handler = makeHandler(t, 'lifespan_app:slow_start', { startupTimeout: 100 })
     await assert.rejects(handler.ready(), { code: 'LIFESPAN_STARTUP_FAILED', message: /0\.1 s \(option startupTimeout\)/ })

@@ -30,7 +30,7 @@ describe('the handshake', limits, () => {
     assert.match(raw.received, /"subprotocols": \["a", "b", "c"\]/)
   })
 
-  test('asgi_80 the scope is that of the request, without a method', async () => {
+  test('asgi_80 asgi_131 the scope is that of the request, without a method', async () => {
     const client = await site.open('/a%20b/report?q=%20x', [], { headers: { 'X-One': 'é' } })
     const scope = JSON.parse(await client.next())
     assert.equal(scope.type, 'websocket')
