@@ -24,9 +24,11 @@ const TIMED = new Set(['event-loop.test.mjs', 'gil.test.mjs', 'handler.test.mjs'
 const ONCE = new Set([
   'browser.test.mjs',
   'disconnects.test.mjs',
-  'doctor.test.mjs',
   'doctor-apps.test.mjs',
+  'doctor.test.mjs',
   'gil.test.mjs',
+  'handlers.test.mjs',
+  'many-children.test.mjs',
   'python-docs.test.mjs',
   'random-exits.test.mjs',
   'websocket-ends.test.mjs',

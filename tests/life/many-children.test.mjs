@@ -1,0 +1,47 @@
+// Very many processes of both sides at once, by each way in which Python starts them: every exit is seen by its owner.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { describe, test } from 'node:test'
+import { callJson, makeHandler } from '../node/support.mjs'
+
+const MANY = 200
+const AT_ONCE = 20
+
+/** The exit codes of children of Node's, in order. */
+async function children(count) {
+  const codes = []
+  const one = (code) =>
+    new Promise((resolve, reject) => {
+      spawn('/bin/sh', ['-c', `exit ${code % 256}`]).on('exit', (exit, signal) => resolve(exit ?? signal)).on('error', reject)
+    })
+  while (codes.length < count) {
+    codes.push(...(await Promise.all(Array.from({ length: Math.min(AT_ONCE, count - codes.length) }, (_, i) => one(codes.length + i)))))
+  }
+  return codes
+}
+
+const expected = (count) => Array.from({ length: count }, (_, code) => code % 256)
+
+describe(`${MANY} children of Node's, and of Python's`, { timeout: 110_000 }, () => {
+  // A new Python process for each by spawn: that takes a while.
+  const ways = { '/forked?method=fork': MANY, '/forked?method=forkserver': MANY, '/forked?method=spawn': 50 }
+  for (const loop of ['uvloop', 'asyncio']) {
+    test(`asyncio's subprocesses on ${loop}`, async (t) => {
+      const handler = makeHandler(t, 'children_app:app', { loop })
+      const [own, ...parts] = await Promise.all([
+        children(MANY),
+        ...Array.from({ length: MANY / AT_ONCE }, () => callJson(handler, `/children?count=${AT_ONCE}`)),
+      ])
+      assert.deepEqual(own, expected(MANY))
+      for (const part of parts) assert.deepEqual(part, expected(AT_ONCE))
+    })
+  }
+  for (const [way, count] of Object.entries(ways)) {
+    test(`multiprocessing: ${way}`, async (t) => {
+      const handler = makeHandler(t, 'children_app:app')
+      const [own, python] = await Promise.all([children(MANY), callJson(handler, `${way}&count=${count}`)])
+      assert.deepEqual(own, expected(MANY))
+      assert.deepEqual(python, expected(count))
+    })
+  }
+})
