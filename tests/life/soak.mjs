@@ -34,6 +34,8 @@ const listening = []
 for (const [name, handler] of Object.entries(servers)) {
   const server = createServer(handler.listener).on('upgrade', handler.upgrade).listen(0, '127.0.0.1')
   await once(server, 'listening')
+  // A connection that the server ends just when the next request comes on it is no failure, but looks like one.
+  server.keepAliveTimeout = 0
   ports[name] = server.address().port
   listening.push(server)
 }

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { PythonError } from 'asgi-node'
-import { apps, call, makeHandler, pythonExecutable, runNodeCleanly, temporaryFolder, text } from './support.mjs'
+import { apps, call, makeHandler, pythonExecutable, runNode, runNodeCleanly, temporaryFolder, text } from './support.mjs'
 
 const limits = { timeout: 30_000 }
 
@@ -113,6 +113,24 @@ describe('the app', limits, () => {
     assert.match(error.message, /\bjson\b/)
     assert.ok(error.message.includes(docroot), error.message)
   })
+})
+
+test('PYTHON_START_FAILED: an event loop that cannot be made keeps nobody waiting', limits, async (t) => {
+  const folder = temporaryFolder(t, { 'sitecustomize.py': 'import asyncio\nasyncio.SelectorEventLoop = None\n' })
+  const { code, result, stderr } = await runNode(
+    `const codes = []
+    for (let i = 0; i < 2; i += 1) {
+      const handler = new PythonHandler({ app: 'main:app', docroot: apps, loop: 'asyncio' })
+      const error = await handler.ready().catch((reason) => reason)
+      codes.push(error.code, await handler.handleRequest({ url: '/' }).catch((reason) => reason.code))
+      if (!/event loop could not be started/.test(error.message)) codes.push(error.message)
+      await handler.close()
+    }
+    console.log(JSON.stringify(codes))`,
+    { env: { PYTHONPATH: folder } },
+  )
+  assert.deepEqual([code, result], [0, Array.from({ length: 4 }, () => 'PYTHON_START_FAILED')], stderr)
+  assert.match(stderr, /TypeError/, 'why is in the log')
 })
 
 describe('the interpreter', limits, () => {

@@ -133,18 +133,29 @@ pub fn load(config: Config, done: impl FnOnce(Result<Arc<Application>, Traced>) 
         _ => return done(Err(Error::PythonStartFailed("Python was not started".into()).into())),
     };
     let done = Arc::new(Mutex::new(Some(done)));
-    let finish = Arc::clone(&done);
+    let waiting = Waiting(Arc::clone(&done));
     let job: Job = Box::new(move |py, loops| match loops.get(py, &config.r#loop) {
-        Err(traced) => call_once(&finish, Err(traced)),
+        Err(traced) => call_once(&waiting.0, Err(traced)),
         Ok(event_loop) => {
             let own = Arc::clone(&event_loop);
             event_loop.call(move |py, side| {
-                Application::load(py, &config, own, side, move |loaded| call_once(&finish, loaded));
+                Application::load(py, &config, own, side, move |loaded| call_once(&waiting.0, loaded));
             });
         }
     });
     if jobs.try_send(job).is_err() {
         call_once(&done, Err(Error::Overloaded { limit: JOBS }.into()));
+    }
+}
+
+/// Whoever waits for an app. Dropped with the call that was to load it when the event loop ends before that: then they hear
+/// of it, and nobody waits for ever.
+struct Waiting<F: FnOnce(Result<Arc<Application>, Traced>)>(Arc<Mutex<Option<F>>>);
+
+impl<F: FnOnce(Result<Arc<Application>, Traced>)> Drop for Waiting<F> {
+    fn drop(&mut self) {
+        let ended = "the event loop could not be started; the exception that ended it is in the log";
+        call_once(&self.0, Err(Error::PythonStartFailed(ended.into()).into()));
     }
 }
 
@@ -301,6 +312,7 @@ impl Loops {
         let failed = |e: std::io::Error| Error::PythonStartFailed(format!("no event loop: {e}"));
         let (event_loop, drain) = EventLoop::new().map_err(failed)?;
         let kind = kind.to_owned();
+        let own = Arc::clone(&event_loop);
         let life = move || {
             Python::attach(|py| {
                 let run = || {
@@ -310,6 +322,8 @@ impl Loops {
                 if let Err(raised) = run() {
                     raised.write_unraisable(py, None);
                 }
+                // What waits for it, and whatever comes, is told.
+                own.close();
             });
         };
         thread::Builder::new()
