@@ -104,6 +104,6 @@ describe('a return value', limits, () => {
     const { ask: next } = await keepAlive(t, site.port)
     for (let round = 0; round < 3; round += 1) assert.equal((await next('/returning')).body, 'ok')
     await until(() => site.log.includes('\n'), 'the warning')
-    assert.match(site.log, /^the application returned a value of type dict, which is ignored: GET \/returning\n$/)
+    assert.match(site.log, /^asgi_node: the application returned a value of type dict, which is ignored: GET \/returning\n$/)
   })
 })

@@ -254,7 +254,7 @@ describe('fetch: flow and ends', { timeout: 30_000 }, () => {
       // Before it is known, and after.
       for (const _ of [1, 2]) assert.equal((await broken.fetch(at('/'))).status, 500)
     })
-    assert.equal(log.split('\n').length, 1, log)
+    assert.equal(log.split("importing 'import_failing' failed").length, 2, log)
     // A caller that gives up does not wait for the start.
     const starting = makeHandler(t, 'stream_app:app')
     await assert.rejects(starting.fetch(at('/', { signal: AbortSignal.timeout(0) })), { name: 'TimeoutError' })

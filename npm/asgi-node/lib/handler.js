@@ -48,7 +48,7 @@ export class PythonHandler {
   /** Milliseconds that close() waits. */
   #patience = CLOSE_TIMEOUT
   /** Closes by `signal`; what goes wrong then has nobody else to hear of it. */
-  #onAbort = () => void this.close().catch((error) => console.error(error))
+  #onAbort = () => void this.close().catch((error) => this.#report(error))
 
   static get python() {
     return pythonInfo()
@@ -293,9 +293,14 @@ export class PythonHandler {
    */
   #unavailable(error) {
     if (this.#state === 'closed') return 503
-    if (!this.#reported) this.#settings.log.write('error', { err: error }, error instanceof Error ? error.message : String(error))
+    if (!this.#reported) this.#report(error)
     this.#reported = true
     return 500
+  }
+
+  /** @param {unknown} error that nobody else hears of */
+  #report(error) {
+    this.#settings.log.write('error', { err: error }, error instanceof Error ? error.message : String(error))
   }
 
   /**
