@@ -57,10 +57,9 @@ def load_app(
     attribute = attribute or DEFAULT_ATTRIBUTE
     if not module:
         _not_found(f"{written!r} names no module: write 'module:attribute', such as 'main:app'")
+    _check_docroot(docroot, written)
     if (hint := path_like_hint(module, attribute, docroot)) is not None:
         _not_found(f"{written!r} is a path, not the name of a module: {hint}")
-    if not Path(docroot).is_dir():
-        _not_found(f"the docroot {docroot} is not a directory, so {written!r} was not looked for")
 
     owner = isolation.docroot(docroot)
     importlib.invalidate_caches()
@@ -74,6 +73,17 @@ def load_app(
 def enter(docroot: str) -> None:
     """Tell imports in the current context whose they are, where the stack does not: see `isolation.enter`."""
     isolation.enter(isolation.docroot(docroot))
+
+
+def _check_docroot(docroot: str, written: str) -> None:
+    """Python's imports take a folder that they may not enter or list for an empty one."""
+    try:
+        Path(docroot, "..").stat()
+        next(Path(docroot).iterdir(), None)
+    except (FileNotFoundError, NotADirectoryError):
+        _not_found(f"the docroot {docroot} is not a directory, so {written!r} was not looked for")
+    except OSError as error:
+        _not_found(f"the docroot {docroot} cannot be read ({error.strerror}), so {written!r} was not looked for")
 
 
 def _not_found(message: str) -> NoReturn:

@@ -163,10 +163,11 @@ function childEnvironment(changes) {
   return env
 }
 
-/** Run a program to its end; never rejects for the program's own failure. */
-export async function run(command, args, { env = {}, timeout = 20_000, cwd = repository } = {}) {
+/** Run a program to its end, `through` another, such as `['nice']`; never rejects for the program's own failure. */
+export async function run(command, args, { env = {}, timeout = 20_000, cwd = repository, through = [] } = {}) {
   const started = performance.now()
-  const child = spawn(command, args, { cwd, env: childEnvironment(env), stdio: ['ignore', 'pipe', 'pipe'] })
+  const [first, ...rest] = [...through, command, ...args]
+  const child = spawn(first, rest, { cwd, env: childEnvironment(env), stdio: ['ignore', 'pipe', 'pipe'] })
   const timer = setTimeout(() => child.kill('SIGKILL'), timeout)
   const output = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (chunk) => (output.stdout += chunk))

@@ -1,8 +1,8 @@
 // Which Python: the first candidate that Node can host. One generator does the work and yields the commands to run;
 // `choose` waits for them as promises, `chooseSync` blocks.
 
-import { statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { accessSync, constants, statSync } from 'node:fs'
+import { parse, resolve } from 'node:path'
 import { candidates, helpFor } from './candidates.js'
 import { PythonError } from './errors.js'
 import { probe, run, runSync } from './probe.js'
@@ -75,8 +75,8 @@ export function chooseSync(options) {
  */
 function* discover({ python, venv, appDir = '.', env = process.env, timeout = 10_000 } = {}) {
   const folder = resolve(appDir)
-  // pyenv's shims choose by the folder they run in.
-  const cwd = statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? folder : process.cwd()
+  // pyenv's shims choose by the folder they run in. Where nothing can run, loading the application will say so.
+  const cwd = canRunIn(folder) ? folder : parse(folder).root
   /** @type {Tried[]} */
   const tried = []
   /** @type {Refusal[]} */
@@ -90,6 +90,16 @@ function* discover({ python, venv, appDir = '.', env = process.env, timeout = 10
     tried.push({ source: candidate.source, path: candidate.path, reason: refusal.reason })
   }
   throw noneLeft(folder, env, tried, refusals)
+}
+
+/** @param {string} folder */
+function canRunIn(folder) {
+  try {
+    accessSync(folder, constants.X_OK)
+    return statSync(folder).isDirectory()
+  } catch {
+    return false
+  }
 }
 
 /**

@@ -162,7 +162,7 @@ export function checkOptions(options) {
   if (python !== undefined && venv !== undefined) {
     throw new TypeError('Options python and venv exclude each other: give one of them')
   }
-  const docroot = resolve(options.docroot ?? process.cwd())
+  const docroot = docrootOf(options)
   const websocket = { ...checkWebSocket(options.websocket ?? {}), matches: checkUpgrade(options.upgrade ?? {}) }
   const config = {
     app: appOf(options),
@@ -196,6 +196,17 @@ export function checkOptions(options) {
     accessLog: accessLogOf(options.accessLog ?? false, log),
     unhealthyAfter: options.unhealthyAfter ?? 30_000,
     config: JSON.stringify(config)
+  }
+}
+
+/**
+ * @param {PythonHandlerOptions} options
+ */
+function docrootOf({ docroot = '.' }) {
+  try {
+    return resolve(docroot)
+  } catch (cause) {
+    throw new TypeError('Option docroot must be an absolute path here: the current folder has been deleted', { cause })
   }
 }
 
