@@ -52,7 +52,7 @@ wheel: .venv/.stamp ## the wheel, tested in an environment of its own without No
 websocket-scale: build ## what 10,000 idle WebSockets cost, and what 50,000 leave behind
 	@ASGI_NODE_PYTHON=$(CURDIR)/.venv/bin/python node benches/websockets.mjs
 
-loom: ## the queue and the exchange of crates/core, in every order that their threads can take turns in
+loom: ## queues and exchanges of crates/core, in every order that their threads can take turns in (a part of test)
 	@RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=build/loom cargo test --quiet --release --package asgi-node-core --test loom
 
 exits: build nodes ## N processes that end at random moments under load, on each Node (N=500)

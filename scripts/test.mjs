@@ -130,6 +130,7 @@ async function allSteps(all) {
   const others = pairs.filter(({ node, venv }) => node.version !== current.version || venv !== primary.venv)
   return [
     { name: 'core, Rust', runner: 'cargo', commands: [['cargo', 'test', '--package', 'asgi-node-core']] },
+    { name: 'core in every order of its threads, loom', runner: 'cargo', commands: [['make', '--silent', 'loom']] },
     ...environments.map(({ python, venv }) => ({
       name: `pytest, python ${python.tag}`,
       runner: /** @type {const} */ ('pytest'),

@@ -4,61 +4,62 @@
 #![cfg(loom)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use asgi_node_core::message_queue::{Closed, Message, ReceivedMessage};
 use asgi_node_core::{Emitted, Exchange, Inbox, Notify, Received, ResponseEvent, Waker, Windows};
-use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-/// What wakes the other side: an eventfd, or a thread-safe call.
+/// A side that sleeps until it is woken: an event loop in its poll, or Node in its own. Waking it beforehand is not lost, as
+/// with an eventfd. Parking has far fewer orders than a lock and a condition have.
 #[derive(Default)]
-struct Bell {
-    rung: Mutex<usize>,
-    news: Condvar,
-}
+struct Side(OnceLock<thread::Thread>);
 
-impl Bell {
-    fn ring(&self) {
-        *self.rung.lock().unwrap() += 1;
-        self.news.notify_one();
+impl Side {
+    /// The side of the thread that calls this.
+    fn mine() -> Arc<Self> {
+        let side = Arc::new(Self::default());
+        side.is(thread::current());
+        side
     }
 
-    /// Sleeps until it has been rung since the last time.
-    fn wait(&self) {
-        let mut rung = self.rung.lock().unwrap();
-        while *rung == 0 {
-            rung = self.news.wait(rung).unwrap();
-        }
-        *rung = 0;
+    /// Must have been called before anything can wake it.
+    fn is(&self, thread: thread::Thread) {
+        self.0.set(thread).expect("once");
     }
-}
 
-struct Ringing(Arc<Bell>);
-
-impl Waker for Ringing {
     fn wake(&self) {
-        self.0.ring();
+        self.0.get().expect("known").unpark();
     }
 }
 
-impl Notify for Ringing {
+struct Waking(Arc<Side>);
+
+impl Waker for Waking {
+    fn wake(&self) {
+        self.0.wake();
+    }
+}
+
+impl Notify for Waking {
     fn notify(&self, _: Arc<Exchange>) {
-        self.0.ring();
+        self.0.wake();
     }
 }
 
-fn inbox(capacity: usize) -> (Arc<Inbox<u32>>, Arc<Bell>) {
-    let bell = Arc::new(Bell::default());
-    (
-        Arc::new(Inbox::new(capacity, Box::new(Ringing(Arc::clone(&bell))))),
-        bell,
-    )
+fn told(side: &Arc<Side>) -> Arc<dyn Notify> {
+    Arc::new(Waking(Arc::clone(side)))
+}
+
+/// Consumed by the thread that calls this.
+fn inbox(capacity: usize) -> Arc<Inbox<u32>> {
+    Arc::new(Inbox::new(capacity, Box::new(Waking(Side::mine()))))
 }
 
 #[test]
 fn no_wake_up_of_an_inbox_is_lost() {
     loom::model(|| {
-        let (inbox, bell) = inbox(2);
+        let inbox = inbox(2);
         let producers: Vec<_> = (0..2)
             .map(|number| {
                 let inbox = Arc::clone(&inbox);
@@ -67,7 +68,7 @@ fn no_wake_up_of_an_inbox_is_lost() {
             .collect();
         let (mut seen, mut batch) = (Vec::new(), Vec::new());
         while seen.len() < 2 {
-            bell.wait();
+            thread::park();
             inbox.take(&mut batch);
             seen.append(&mut batch);
         }
@@ -82,7 +83,7 @@ fn no_wake_up_of_an_inbox_is_lost() {
 #[test]
 fn an_inbox_that_closes_hands_each_message_to_exactly_one() {
     loom::model(|| {
-        let (inbox, _) = inbox(1);
+        let inbox = inbox(1);
         let producers: Vec<_> = (0..2)
             .map(|number| {
                 let inbox = Arc::clone(&inbox);
@@ -110,52 +111,53 @@ fn an_inbox_that_closes_hands_each_message_to_exactly_one() {
     });
 }
 
-fn exchange(complete: bool) -> (Arc<Exchange>, Arc<Bell>, Arc<Bell>) {
-    let (event_loop, host) = (Arc::new(Bell::default()), Arc::new(Bell::default()));
-    let sides = (
-        Arc::new(Ringing(Arc::clone(&event_loop))) as Arc<dyn Notify>,
-        Arc::new(Ringing(Arc::clone(&host))) as Arc<dyn Notify>,
-    );
+/// Two bytes may be under way in each direction.
+fn exchange(complete: bool, event_loop: &Arc<Side>, host: &Arc<Side>) -> Arc<Exchange> {
     let windows = Windows {
         inbound: 2,
         outbound: 2,
     };
-    (
-        Exchange::new(1, windows, Vec::new(), complete, sides.0, sides.1),
-        event_loop,
-        host,
-    )
+    Exchange::new(1, windows, Vec::new(), complete, told(event_loop), told(host))
 }
 
 /// The event loop's side: receives until `enough`; each `Nothing` is followed by a wake-up, or this never ends.
-fn receive_until(exchange: &Arc<Exchange>, bell: &Bell, enough: impl Fn(&[u8], &Received) -> bool) -> Vec<u8> {
+fn receive_until(exchange: &Arc<Exchange>, enough: impl Fn(&Received) -> bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     loop {
         let received = exchange.receive();
         if let Received::Body { chunks, .. } = &received {
             bytes.extend(chunks.iter().flatten());
         }
-        if enough(&bytes, &received) {
+        if enough(&received) {
             return bytes;
         }
         if received == Received::Nothing {
-            bell.wait();
+            thread::park();
         }
     }
+}
+
+/// The host's side: the events that come, one look after the other, until `enough`.
+fn look_until(exchange: &Arc<Exchange>, mut enough: impl FnMut(Vec<ResponseEvent>) -> bool) {
+    while !enough(exchange.take_events()) {
+        thread::park();
+    }
+}
+
+fn is_complete(received: &Received) -> bool {
+    matches!(received, Received::Body { more: false, .. })
 }
 
 #[test]
 fn a_disconnect_reaches_whoever_receives_and_stays() {
     loom::model(|| {
-        let (exchange, event_loop, _) = exchange(false);
+        let exchange = exchange(false, &Side::mine(), &Arc::default());
         let leaving = Arc::clone(&exchange);
         let client = thread::spawn(move || {
             leaving.push_body(vec![1], false);
             leaving.disconnect();
         });
-        receive_until(&exchange, &event_loop, |_, received| {
-            *received == Received::Disconnected
-        });
+        receive_until(&exchange, |received| *received == Received::Disconnected);
         client.join().unwrap();
         assert_eq!(exchange.receive(), Received::Disconnected);
         assert_eq!(exchange.emit(ResponseEvent::Body(vec![1])), Emitted::Gone);
@@ -165,16 +167,121 @@ fn a_disconnect_reaches_whoever_receives_and_stays() {
 #[test]
 fn a_client_that_leaves_ends_a_wait_for_room() {
     loom::model(|| {
-        let (exchange, event_loop, _) = exchange(true);
+        let mine = Side::mine();
+        // Nobody looks at what the host is told.
+        let exchange = exchange(true, &mine, &mine);
         let leaving = Arc::clone(&exchange);
         let client = thread::spawn(move || leaving.disconnect());
         let mut emitted = exchange.emit(ResponseEvent::Body(vec![0; 2]));
         while emitted == Emitted::Full {
-            event_loop.wait();
+            thread::park();
             emitted = exchange.poll_room();
         }
         client.join().unwrap();
         assert_eq!(emitted, Emitted::Gone);
         assert!(exchange.take_events().is_empty());
+    });
+}
+
+#[test]
+fn a_request_body_above_the_mark_stops_the_host_and_resumes_it() {
+    loom::model(|| {
+        let (event_loop, host) = (Arc::new(Side::default()), Side::mine());
+        let exchange = exchange(false, &event_loop, &host);
+        let receiving = Arc::clone(&exchange);
+        // Spawned, it may run at once; it is woken by this thread only.
+        let app = thread::spawn(move || receive_until(&receiving, is_complete));
+        event_loop.is(app.thread().clone());
+        for (chunk, last) in [(vec![1, 2], false), (vec![3, 4], false), (vec![5], true)] {
+            if !exchange.push_body(chunk, last) {
+                look_until(&exchange, |events| matches!(events[..], [ResponseEvent::Resume]));
+            }
+        }
+        assert_eq!(app.join().unwrap(), [1, 2, 3, 4, 5]);
+        assert!(exchange.take_events().is_empty());
+    });
+}
+
+#[test]
+fn a_handler_that_retires_disconnects_who_has_the_whole_body_and_nobody_before() {
+    loom::model(|| {
+        let mine = Side::mine();
+        let exchange = exchange(false, &mine, &mine);
+        let (sending, retiring) = (Arc::clone(&exchange), Arc::clone(&exchange));
+        let client = thread::spawn(move || sending.push_body(vec![1], true));
+        let closing = thread::spawn(move || retiring.retire());
+        let bytes = receive_until(&exchange, |received| *received == Received::Disconnected);
+        assert_eq!(bytes, [1]);
+        assert!(client.join().unwrap());
+        closing.join().unwrap();
+        assert_eq!(exchange.emit(ResponseEvent::Body(vec![1])), Emitted::Open);
+    });
+}
+
+#[test]
+fn a_response_longer_than_the_window_arrives_whole_and_in_order() {
+    loom::model(|| {
+        let (event_loop, host) = (Arc::new(Side::default()), Side::mine());
+        let exchange = exchange(true, &event_loop, &host);
+        let sending = Arc::clone(&exchange);
+        let app = thread::spawn(move || {
+            for byte in 1..=3 {
+                let mut emitted = sending.emit(ResponseEvent::Body(vec![byte; 2]));
+                while emitted == Emitted::Full {
+                    thread::park();
+                    emitted = sending.poll_room();
+                }
+                assert_eq!(emitted, Emitted::Open);
+            }
+        });
+        event_loop.is(app.thread().clone());
+        let mut bytes = Vec::new();
+        look_until(&exchange, |events| {
+            let before = bytes.len();
+            for event in events {
+                let ResponseEvent::Body(body) = event else {
+                    panic!("{event:?}")
+                };
+                bytes.extend(body);
+            }
+            exchange.taken(bytes.len() - before);
+            bytes.len() == 6
+        });
+        app.join().unwrap();
+        assert_eq!(bytes, [1, 1, 2, 2, 3, 3]);
+    });
+}
+
+#[test]
+fn the_messages_before_a_close_are_received_and_the_close_after_them() {
+    loom::model(|| {
+        let (event_loop, host) = (Arc::new(Side::default()), Side::mine());
+        let windows = Windows {
+            inbound: 1000,
+            outbound: 1000,
+        };
+        let exchange = Exchange::websocket(1, windows, 1, told(&event_loop), told(&host));
+        let receiving = Arc::clone(&exchange);
+        let app = thread::spawn(move || {
+            let mut seen = Vec::new();
+            loop {
+                match receiving.receive_message() {
+                    ReceivedMessage::Message(message) => seen.extend(message.data),
+                    ReceivedMessage::Closed(closed) => return (seen, closed.code),
+                    ReceivedMessage::Nothing => thread::park(),
+                }
+            }
+        });
+        event_loop.is(app.thread().clone());
+        let message = |byte| Message {
+            is_text: false,
+            data: vec![byte],
+        };
+        // A queue of one is full with the first; the second comes when there is room again, and is followed by the close.
+        assert!(!exchange.push_message(message(1)));
+        look_until(&exchange, |events| matches!(events[..], [ResponseEvent::Resume]));
+        exchange.push_message(message(2));
+        exchange.close(Closed::with(1001));
+        assert_eq!(app.join().unwrap(), (vec![1, 2], 1001));
     });
 }
