@@ -34,13 +34,13 @@ async function delays(work, eachTime) {
   return { result, all, own }
 }
 
-test(`a timer's 99.9th percentile is at most ${LIMIT} ms later while the GIL is held for ${SECONDS} s, requests are sent and health is asked`, { timeout: 110_000 }, async (t) => {
+test(`a timer's 99.9th percentile is under ${LIMIT} ms while the GIL is held for ${SECONDS} s, requests are sent and health is asked`, { timeout: 110_000 }, async (t) => {
   const told = []
   const note = (object, message) => void told.push(message)
   const handler = makeHandler(t, 'blocking_app:app', { logger: { debug: note, info: note, warn: note, error: note } })
   const seen = []
-  // What else runs on the machine adds to a delay in more ways than the kernel tells of (steal of a virtual machine, cold
-  // caches): the limit stands above what the same timer has without any Python, and one attempt under it shows what is ours.
+  // One attempt under the limit shows what is ours. Where what else runs on the machine lets the same timer wait as long without
+  // any Python, the limit stands above that, and the time for which others had all cores does not count.
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     await call(handler)
     const control = await delays(() => sleep(3000), () => {})
@@ -54,10 +54,15 @@ test(`a timer's 99.9th percentile is at most ${LIMIT} ms later while the GIL is 
     assert.ok(waiting.length > 10)
     await Promise.all(waiting)
     const show = (numbers) => [0.5, 0.999, 1].map((share) => quantile(numbers, share).toFixed(2)).join(' / ')
-    seen.push(`median / p99.9 / longest: ${show(own)} ms (without Python ${show(control.own)} ms), with the wait for a core ${show(all)} ms`)
+    seen.push(
+      `median / p99.9 / longest: ${show(all)} ms (without Python ${show(control.all)} ms), ` +
+        `without the wait for a core ${show(own)} ms (${show(control.own)} ms)`,
+    )
     t.diagnostic(seen.at(-1))
     assert.match(told.find((message) => message.includes('blocked')), /native code has held the GIL/)
-    if (quantile(own, 0.999) < LIMIT + quantile(control.own, 0.999)) return
+    if (quantile(all, 0.999) < LIMIT) return
+    const isBusy = quantile(control.all, 0.999) >= LIMIT
+    if (isBusy && quantile(own, 0.999) < LIMIT + quantile(control.own, 0.999)) return
   }
   assert.fail(`over the limit every time: ${seen.join('; ')}`)
 })
