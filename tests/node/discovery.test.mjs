@@ -314,6 +314,14 @@ describe('PATH', () => {
   })
 })
 
+test('who asks at the same time shares the answer', async () => {
+  const count = path('at-once.count')
+  const python = script('at-once/python', `echo run >> ${count}`, 'sleep 0.1', saying(facts))
+  const choices = await Promise.all(Array.from({ length: 3 }, () => choose({ python })))
+  assert.deepEqual(choices.map(({ version }) => version), [facts.version, facts.version, facts.version])
+  assert.equal(readFileSync(count, 'utf8'), 'run\n')
+})
+
 test('an interpreter is asked once, and again when it has changed', async () => {
   const count = path('asked')
   const lines = (changes) => [`echo run >> ${count}`, saying({ ...facts, ...changes })]

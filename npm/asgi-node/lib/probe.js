@@ -114,11 +114,27 @@ function complaint(stderr) {
   return some.join(' | ').slice(0, 500).replace(/\.$/, '')
 }
 
+/** @type {Map<string, Promise<Outcome>>} */
+const running = new Map()
+
+/**
+ * Runs a command. Handlers that start together share one.
+ *
+ * @param {Command} command
+ * @returns {Promise<Outcome>}
+ */
+export function run(command) {
+  const key = JSON.stringify(command)
+  const outcome = running.get(key) ?? spawned(command).finally(() => running.delete(key))
+  running.set(key, outcome)
+  return outcome
+}
+
 /**
  * @param {Command} command
  * @returns {Promise<Outcome>}
  */
-export function run({ file, args, cwd, env, timeout }) {
+function spawned({ file, args, cwd, env, timeout }) {
   return new Promise((resolve) => {
     const options = {
       cwd,
