@@ -17,7 +17,8 @@ ADDON := $(PLATFORM)/addon.node
 LOADER := $(PLATFORM)/loader.node
 BRIDGE := python/asgi_node/_native.abi3.so
 BINDING := npm/asgi-node/lib/binding.d.ts
-RUST := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
+# Not their tests: those are built when they run.
+RUST := $(shell find crates -not -path '*/tests/*' \( -name '*.rs' -o -name Cargo.toml \)) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
 
 # A program of the tests with each Node of the matrix; each prints a line.
 define on_each_node

@@ -105,13 +105,51 @@ describe('the end of the process', limits, () => {
       { code: 5, ...all },
     ))
 
-  test('while C code keeps the GIL it is not waited for long, and nothing is said', async () => {
-    const outcome = await runNode(`
-      const handler = new PythonHandler({ app: 'slow_app:app', docroot: apps })
-      await handler.handleRequest({ url: '/' })
-      handler.handleRequest({ url: '/hold?seconds=60' }).catch(() => {})
-      setTimeout(() => process.exit(7), 100)`)
-    assert.deepEqual([outcome.code, outcome.signal, outcome.stderr], [7, null, ''])
-    assert.ok(outcome.milliseconds < 15_000, `${outcome.milliseconds} ms`)
-  })
+  // What the process's end costs more with Python in it: from before the first listener of 'exit' to after the last one.
+  const measured = `let began
+    process.prependListener('exit', () => (began = performance.now()))
+    process.on('exit', () => console.log(JSON.stringify(performance.now() - began)))
+    process.exit(7)`
+  const slow = `
+import atexit, ctypes, threading, time
+def compute():
+    while True:
+        pass
+async def app(scope, receive, send):
+    if scope["path"] == "/gil":
+        # PyDLL keeps the GIL, as native code may.
+        threading.Thread(target=ctypes.PyDLL(None).sleep, args=(60,), daemon=True).start()
+    if scope["path"] == "/atexit":
+        atexit.register(time.sleep, 60)
+    if scope["path"] == "/busy":
+        for _ in range(4):
+            threading.Thread(target=compute, daemon=True).start()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ready"})
+`
+  for (const [what, path, least] of [
+    ['nothing in its way', '/', 0],
+    ['threads that compute', '/busy', 0],
+    ['native code that keeps the GIL', '/gil', 80],
+    ['a function of atexit that takes a minute', '/atexit', 80],
+  ]) {
+    test(`at most 100 ms extra: ${what}`, async (t) => {
+      const docroot = temporaryFolder(t, { 'slow_end.py': slow })
+      const seen = []
+      // On a machine that does other things whoever sleeps for 90 ms may wake up later: one of three shows what is ours.
+      while (seen.length < 3 && !(seen.at(-1) <= 100)) {
+        const outcome = await runNode(
+          `const handler = new PythonHandler({ app: 'slow_end:app', docroot: ${JSON.stringify(docroot)}, blockedThreshold: 0 })
+          handler.handleRequest({ url: '${path}' }).catch(() => {})
+          await handler.ready()
+          await new Promise((resolve) => setTimeout(resolve, 200))
+          ${measured}`,
+        )
+        assert.deepEqual([outcome.code, outcome.signal, outcome.stderr], [7, null, ''])
+        seen.push(outcome.result)
+      }
+      t.diagnostic(`${seen.map((milliseconds) => milliseconds.toFixed(1)).join(', ')} ms`)
+      assert.ok(seen.at(-1) <= 100 && seen.at(-1) >= least, `${seen} ms`)
+    })
+  }
 })
