@@ -7,7 +7,7 @@ import contextvars
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from . import logs, sinks
+from . import logs, sinks, stdio
 from .exit import flush
 from .http import Runner
 from .interface import Interface, adapt, release
@@ -77,10 +77,17 @@ def close_application(loop: SharedLoop, runner: Runner, timeout: float, shutdown
             release(runner.app)
             await close_generators(runner.generators)
             await loop.leave(runner.patience)
-            flush()
-            runner.context.run(sinks.leave)
+            runner.context.run(_take_leave)
 
     _tell(loop, run(), done)
+
+
+def _take_leave() -> None:
+    flush()
+    # Where others still listen, the line may be one of theirs.
+    if sinks.is_last():
+        stdio.finish()
+    sinks.leave()
 
 
 def _tell(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], done: Done) -> None:

@@ -31,6 +31,11 @@ def leave() -> None:
         _open.remove(own)
 
 
+def is_last() -> bool:
+    """Whether nobody but the handler of this context listens."""
+    return _open == [_current.get()]
+
+
 def levels() -> list[int]:
     """From which level on each handler wants records."""
     return [journal.level for journal in _open]

@@ -176,11 +176,16 @@ def flush(limit: float = 0.1) -> None:
     try:
         for stream in {id(stream): stream for stream in (sys.stdout, sys.stderr)}.values():
             _quietly(getattr(stream, "flush", None))
-        for stream, raw in _installed:
-            _quietly(stream.flush)
-            _quietly(raw.finish)
+        finish()
     finally:
         _deadline = before
+
+
+def finish() -> None:
+    """A line that has not ended, and was meant for a function, ends here. Never raises."""
+    for stream, raw in _installed:
+        _quietly(stream.flush)
+        _quietly(raw.finish)
 
 
 def _quietly(action: Any) -> None:

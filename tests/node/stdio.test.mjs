@@ -172,6 +172,24 @@ describe('to a function', limits, () => {
 })
 
 describe('at the edges', limits, () => {
+  test('a line that has not ended reaches the function when the handler closes, and nobody else', async () => {
+    const { result, stdout, stderr } = await runNode(
+      `const heard = []
+      const handlers = [0, 1].map((number) => new PythonHandler({
+        app: 'speaking_app:app', docroot: apps, stdio: (line, stream) => heard.push([number, stream, line]),
+      }))
+      await Promise.all(handlers.map((handler) => handler.ready()))
+      await handlers[0].handleRequest({ url: '/partial' })
+      // It may be the other's.
+      await handlers[1].close()
+      const before = heard.length
+      await handlers[0].close()
+      console.log(JSON.stringify([before, heard]))`,
+    )
+    assert.deepEqual(result, [0, [[0, 'stdout', 'no end']]], stderr)
+    assert.equal(stdout, `${JSON.stringify(result)}\n`)
+  })
+
   test('the last lines of a process reach the function, also after process.exit()', async () => {
     for (const end of ['', 'process.exit(0)', "throw new Error('uncaught')"]) {
       const outcome = await runNode(`
