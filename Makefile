@@ -41,8 +41,8 @@ build: .venv/.stamp node_modules/.stamp $(ADDON) $(LOADER) $(BRIDGE) ## the nati
 test: build venvs nodes ## every test, with each Node and each Python version
 	@node scripts/test.mjs $(if $(ONLY),--only '$(ONLY)')
 
-matrix: build venvs nodes ## the tests in Node with every Node under every Python version
-	@node scripts/test.mjs --all --only node
+matrix: build venvs nodes ## every test in Node with every Node under every Python version (more than an hour; ONLY= as for test)
+	@node scripts/test.mjs --all --only '$(or $(ONLY),node)'
 
 autobahn: build ## the WebSocket protocol's own test suite; all of it with FULL=1. Wants a Python 2.7, and says so
 	@ASGI_NODE_PYTHON=$(CURDIR)/.venv/bin/python node scripts/autobahn.mjs $(if $(FULL),--full)

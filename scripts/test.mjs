@@ -20,7 +20,7 @@ const LOGS = join(ROOT, 'build', 'test')
 const STEP_LIMIT_MS = 10 * 60_000
 /** Their tests measure time: never beside another file. */
 const TIMED = new Set(['event-loop.test.mjs', 'gil.test.mjs', 'handler.test.mjs'])
-/** Long, and about one side only: once, with the first combination. */
+/** Long, and about one side only: once, with the first combination; `make matrix` runs them with each. */
 const ONCE = new Set([
   'browser.test.mjs',
   'disconnects.test.mjs',
@@ -78,10 +78,15 @@ const testFiles = () =>
     .filter((path) => path.endsWith('.test.mjs') && !IMPOSSIBLE.has(basename(path)))
     .toSorted()
 
-/** @param {string} name @param {string} node @param {string} venv @param {number} atOnce how many files @returns {Step} */
-function nodeStep(name, node, venv, atOnce) {
-  const primary = atOnce === 1
-  const files = testFiles().filter((path) => primary || !ONCE.has(basename(path)))
+/**
+ * @param {string} name
+ * @param {string} node
+ * @param {string} venv
+ * @param {{ atOnce: number, whole: boolean }} how  how many files run at once; whether all do
+ * @returns {Step}
+ */
+function nodeStep(name, node, venv, { atOnce, whole }) {
+  const files = testFiles().filter((path) => whole || !ONCE.has(basename(path)))
   const timed = files.filter((path) => TIMED.has(basename(path)))
   /** @param {number} limit @param {string[]} paths */
   const command = (limit, paths) => [
@@ -96,7 +101,7 @@ function nodeStep(name, node, venv, atOnce) {
     name,
     runner: 'node',
     commands:
-      primary
+      atOnce === 1
         ? [command(1, files)]
         : [command(atOnce, files.filter((path) => !timed.includes(path))), command(1, timed)],
     env: {
@@ -108,7 +113,7 @@ function nodeStep(name, node, venv, atOnce) {
   }
 }
 
-/** @param {boolean} all every combination, or only as many as it takes to have each Node and each Python once @returns {Promise<Step[]>} */
+/** @param {boolean} all every file in every combination, or only as many as it takes to have each Node and each Python once @returns {Promise<Step[]>} */
 async function allSteps(all) {
   const environments = (await plan()).filter(({ venv }) => existsSync(join(venv, '.stamp')))
   const [primary] = environments
@@ -138,8 +143,8 @@ async function allSteps(all) {
     })),
     { name: `wheel, python ${primary.python.tag}`, runner: 'pytest', commands: [['scripts/wheel.sh']] },
     // One file at a time where the figures that some tests measure are judged first; the matrix has to be quick.
-    nodeStep(label(current.version, primary.python), current.executable, primary.venv, 1),
-    ...others.map(({ node, python, venv }) => nodeStep(`matrix: ${label(node.version, python)}`, node.executable, venv, 2)),
+    nodeStep(label(current.version, primary.python), current.executable, primary.venv, { atOnce: 1, whole: true }),
+    ...others.map(({ node, python, venv }) => nodeStep(`matrix: ${label(node.version, python)}`, node.executable, venv, { atOnce: 2, whole: all })),
   ]
 }
 
