@@ -126,11 +126,13 @@ async function allSteps(all) {
   const versions = pinned.some(({ version }) => line(version) === line(current.version)) ? pinned : [current, ...pinned]
   // The current Node comes first: with the primary Python it has its own, longer step.
   versions.sort((a, b) => Number(b.version === current.version) - Number(a.version === current.version))
+  // The primary Python has had the longer step, which is the only one where there is no other Python.
+  const rest = environments.length > 1 ? environments.slice(1) : environments
   const pairs = all
     ? versions.flatMap((node) => environments.map((environment) => ({ node, ...environment })))
-    : Array.from({ length: Math.max(versions.length, environments.length) }, (_, i) => ({
+    : Array.from({ length: Math.max(versions.length, rest.length) }, (_, i) => ({
         node: versions[i % versions.length],
-        ...environments[i % environments.length],
+        ...rest[i % rest.length],
       }))
   const others = pairs.filter(({ node, venv }) => node.version !== current.version || venv !== primary.venv)
   return [
@@ -139,7 +141,8 @@ async function allSteps(all) {
     ...environments.map(({ python, venv }) => ({
       name: `pytest, python ${python.tag}`,
       runner: /** @type {const} */ ('pytest'),
-      commands: [[pythonOf(venv), '-m', 'pytest', '-p', 'no:cacheprovider']],
+      // Half of the time is waiting. A file stays whole, for what its tests share.
+      commands: [[pythonOf(venv), '-m', 'pytest', '-p', 'no:cacheprovider', '-n', '2', '--dist', 'loadfile']],
     })),
     { name: `wheel, python ${primary.python.tag}`, runner: 'pytest', commands: [['scripts/wheel.sh']] },
     // One file at a time where the figures that some tests measure are judged first; the matrix has to be quick.

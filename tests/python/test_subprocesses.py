@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import os
 import signal
@@ -82,6 +83,7 @@ def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> RunI
         monkeypatch.setattr(os, "pidfd_open", refuse)
 
     def runner(main: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        gc.collect()  # what other tests have left would be closed in between
         caught, open_before, threads = sigchld_is_caught(), descriptors(), threading.active_count()
         result = run_in_thread(make(), main)
         assert sigchld_is_caught() == caught
