@@ -7,9 +7,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::Waker;
+use crate::sync::{Condvar, Mutex};
 
 /// What an [`Entry`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +84,7 @@ impl Journal {
     /// An empty journal with room for so many entries and bytes; one entry always fits.
     pub fn new(most_entries: usize, most_bytes: usize, waker: Box<dyn Waker>) -> Self {
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State::default()),
             room: Condvar::new(),
             waker,
             most_entries,

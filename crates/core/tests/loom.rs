@@ -1,13 +1,15 @@
-//! Every order in which two or three threads can take turns at an inbox and at an exchange: `make loom`.
+//! Every order in which two or three threads can take turns at an inbox, a journal and an exchange: `make loom`.
 //!
 //! A wake-up that is lost shows as a deadlock, which loom reports; so does a lock that is taken twice.
 #![cfg(loom)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use asgi_node_core::journal::{Dropped, Entry, Kind, Pushed};
 use asgi_node_core::message_queue::{Closed, Message, ReceivedMessage};
-use asgi_node_core::{Emitted, Exchange, Inbox, Notify, Received, ResponseEvent, Waker, Windows};
+use asgi_node_core::{Emitted, Exchange, Inbox, Journal, Notify, Received, ResponseEvent, Waker, Windows};
 use loom::thread;
 
 /// A side that sleeps until it is woken: an event loop in its poll, or Node in its own. Waking it beforehand is not lost, as
@@ -108,6 +110,54 @@ fn an_inbox_that_closes_hands_each_message_to_exactly_one() {
         seen.sort_unstable();
         assert_eq!(seen, [0, 1]);
         assert!(inbox.offer(2).is_err() && inbox.post(3).is_err());
+    });
+}
+
+/// loom has no time.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// With room for one entry; read by the thread that calls this.
+fn journal() -> Arc<Journal> {
+    Arc::new(Journal::new(1, 1000, Box::new(Waking(Side::mine()))))
+}
+
+fn line(text: &str) -> Entry {
+    Entry {
+        kind: Kind::Stdout,
+        text: text.into(),
+    }
+}
+
+#[test]
+fn a_writer_that_finds_a_journal_full_goes_on_when_there_is_room() {
+    loom::model(|| {
+        let journal = journal();
+        let writing = Arc::clone(&journal);
+        let writer = thread::spawn(move || ["a", "b"].map(|text| writing.push(line(text), LONG)));
+        let mut seen = Vec::new();
+        while seen.len() < 2 {
+            thread::park();
+            assert_eq!(journal.take(10, &mut seen), Dropped::default());
+        }
+        assert_eq!(writer.join().unwrap(), [Pushed::Kept, Pushed::Kept]);
+        assert_eq!(seen, [line("a"), line("b")]);
+    });
+}
+
+#[test]
+fn a_journal_that_closes_keeps_no_writer_and_loses_no_line() {
+    loom::model(|| {
+        let journal = journal();
+        let writing = Arc::clone(&journal);
+        let writer = thread::spawn(move || ["a", "b"].map(|text| writing.push(line(text), LONG)));
+        let mut seen = Vec::new();
+        journal.take(10, &mut seen);
+        seen.extend(journal.close());
+        let outcomes = writer.join().unwrap();
+        for (entry, outcome) in [line("a"), line("b")].into_iter().zip(outcomes) {
+            assert_eq!(seen.contains(&entry), outcome == Pushed::Kept);
+            assert_ne!(outcome, Pushed::Dropped);
+        }
     });
 }
 
