@@ -9,6 +9,7 @@ A line is written when it is complete, not when 8 KiB have come together, as Pyt
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import select
@@ -157,6 +158,10 @@ _installed: list[tuple[io.TextIOWrapper, Descriptor]] = []
 
 def install() -> None:
     """Put our streams in the place of Python's. Called once, before anything of the application is imported."""
+    # Node has its own closed in children, to which it gives them one by one; Python's children expect to find them.
+    for descriptor in range(3):
+        with contextlib.suppress(OSError):
+            os.set_inheritable(descriptor, True)
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         original = getattr(sys, name)
         # None where the descriptor is closed; something else where sitecustomize has had its own idea.

@@ -1,7 +1,7 @@
 // Processes started by both sides: Node's libuv and Python's loop both live on SIGCHLD, and each must see its own exits.
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { callJson, makeHandler, runNodeCleanly } from './support.mjs'
+import { callJson, makeHandler, runNode, runNodeCleanly } from './support.mjs'
 
 const limits = { timeout: 40_000 }
 
@@ -50,5 +50,20 @@ describe('processes of Python', limits, () => {
       const expected = [0, 2, 4, 6, 8].map((value) => [value, prefix, true])
       assert.deepEqual(await callJson(handler, `/multiprocessing?method=${method}`), expected)
     })
+  }
+})
+
+test('children inherit stdin, stdout and stderr, as those of any Python', limits, async () => {
+  for (const stdio of ["'inherit'", '() => {}']) {
+    const outcome = await runNode(
+      `const handler = new PythonHandler({ app: 'children_app:app', docroot: apps, stdio: ${stdio}, blockedThreshold: 0 })
+      const { body } = await handler.handleRequest({ url: '/inherited' })
+      console.log(body.toString())
+      await handler.close()`,
+    )
+    const ways = ['subprocess', 'os.system', 'asyncio', 'spawn', 'forkserver', 'fork']
+    const said = (stream) => ways.map((way) => `${way} to ${stream}\n`).join('')
+    assert.deepEqual(outcome.result, ways.map(() => 0), outcome.stderr)
+    assert.deepEqual([outcome.stdout, outcome.stderr], [`${said('stdout')}${JSON.stringify(outcome.result).replaceAll(',', ', ')}\n`, said('stderr')])
   }
 })
