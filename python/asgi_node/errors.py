@@ -21,6 +21,11 @@ AppErrorCode = Literal[
 ]
 
 
+def printable(text: str) -> str:
+    """What UTF-8 can carry of a text: those of an application may hold lone surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class AppLoadError(Exception):
     """The application could not be loaded.
 
@@ -42,7 +47,8 @@ class AppLoadError(Exception):
     traceback: str | None
 
     def __init__(self, code: AppErrorCode, message: str, traceback: str | None = None) -> None:
+        message = printable(message)
         super().__init__(message)
         self.code = code
         self.message = message
-        self.traceback = traceback
+        self.traceback = None if traceback is None else printable(traceback)

@@ -37,7 +37,7 @@ from ._native import Call, Host, Outlet
 from .errors import AppLoadError
 from .http import CLIENT_LEFT, Runner
 from .interface import Interface, adapt, release
-from .lifespan import Lifespan, Mode
+from .lifespan import Lifespan, Mode, lines_of
 from .loading import enter, load_app
 from .loop_thread import LoopThread, end_tasks
 from .witness import DEBUG, Witness, where
@@ -203,12 +203,8 @@ class HostLifespan(Lifespan):
         if isinstance(raised, Exception):
             self.raised = raised
             if self.asked and not self._started.done():
-                self._fail(self._started, "LIFESPAN_STARTUP_FAILED", f"lifespan start-up raised {raised!r}", raised)
-        if self._started.done() and self._started.exception() is not None:
-            # Whoever starts the application hears of it; the log need not.
-            if not self._stopped.done():
-                self._stopped.set_result(None)
-            return
+                text = f"lifespan start-up raised {raised!r}"
+                self._fail(self._started, "LIFESPAN_STARTUP_FAILED", text, lines_of(raised))
         super()._ended(raised)
 
 

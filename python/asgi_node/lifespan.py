@@ -92,10 +92,14 @@ class Lifespan:
             else:
                 what = f"raised {raised!r}" if raised else "returned"
                 text = f"the application {what} before it answered lifespan.startup (option lifespan is 'on')"
-                self._fail(self._started, "LIFESPAN_STARTUP_FAILED", text, raised)
+                self._fail(self._started, "LIFESPAN_STARTUP_FAILED", text, lines_of(raised))
         elif raised is not None and not isinstance(raised, asyncio.CancelledError):
-            if self._asked_to_stop.is_set() and not self._stopped.done():
-                self._fail(self._stopped, "LIFESPAN_SHUTDOWN_FAILED", f"lifespan shutdown raised {raised!r}", raised)
+            if _has_failed(self._started) or _has_failed(self._stopped):
+                # Frameworks raise once more what they have told of: whoever waits has it.
+                pass
+            elif self._asked_to_stop.is_set() and not self._stopped.done():
+                text = f"lifespan shutdown raised {raised!r}"
+                self._fail(self._stopped, "LIFESPAN_SHUTDOWN_FAILED", text, lines_of(raised))
             else:
                 # It is up and serves; only its own end will not be told.
                 logger.error("Exception in the lifespan of the ASGI application", exc_info=raised)
@@ -103,8 +107,7 @@ class Lifespan:
             self._stopped.set_result(None)
 
     @staticmethod
-    def _fail(future: asyncio.Future[None], code: AppErrorCode, text: str, raised: BaseException | None = None) -> None:
-        lines = "".join(traceback.format_exception(raised)).rstrip() if raised is not None else None
+    def _fail(future: asyncio.Future[None], code: AppErrorCode, text: str, lines: str | None) -> None:
         future.set_exception(LifespanError(code, text, lines))
         # Whoever waits hears of it; that nobody does any more is no news.
         future.exception()
@@ -126,4 +129,22 @@ class Lifespan:
         if code is None:
             future.set_result(None)
         else:
-            self._fail(future, code, str(event.get("message", "")) or f"the application sent {kind} without a message")
+            text, lines = _told(str(event.get("message", "")))
+            self._fail(future, code, text or f"the application sent {kind} without a message", lines)
+
+
+def _has_failed(future: asyncio.Future[None]) -> bool:
+    return future.done() and future.exception() is not None
+
+
+def lines_of(raised: BaseException | None) -> str | None:
+    """The traceback of what was raised, if anything was."""
+    return "".join(traceback.format_exception(raised)).rstrip() if raised is not None else None
+
+
+def _told(message: str) -> tuple[str, str | None]:
+    """What a framework says of a failure. Starlette's message is the traceback: its last line is what happened."""
+    message = message.rstrip()
+    if not message.startswith("Traceback (most recent call last):"):
+        return message, None
+    return message.rpartition("\n")[2], message

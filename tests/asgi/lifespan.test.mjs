@@ -1,7 +1,7 @@
 // Lifespan (asgi_113 to asgi_122) and closing in order (asgi_133, asgi_134).
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { call, callJson, makeHandler, openSocket, runNode, serveApp, text, until } from '../node/support.mjs'
+import { call, callJson, makeHandler, openSocket, runNode, serveApp, temporaryFolder, text, until } from '../node/support.mjs'
 
 const limits = { timeout: 20_000 }
 
@@ -52,6 +52,36 @@ describe('start-up', limits, () => {
     await assert.rejects(handler.ready(), expected)
     await assert.rejects(call(handler, '/'), expected)
     assert.throws(() => handler.handleRequestSync({ url: '/' }), expected)
+  })
+
+  test("what Starlette's lifespan raises is told once: the message is what happened, and the traceback is there", async (t) => {
+    const docroot = temporaryFolder(t, {
+      'starlette_life.py': `
+import contextlib
+from starlette.applications import Starlette
+def lifespan_of(start, stop):
+    @contextlib.asynccontextmanager
+    async def lifespan(app):
+        if start: raise RuntimeError(start)
+        yield
+        if stop: raise RuntimeError(stop)
+    return lifespan
+starting = Starlette(lifespan=lifespan_of("the database \\udcff is down", None))
+stopping = Starlette(lifespan=lifespan_of(None, "the cache is full"))
+`,
+    })
+    const told = []
+    const note = (_, message) => void told.push(message)
+    const open = (app) => makeHandler(t, `starlette_life:${app}`, { docroot, logger: { debug: note, info: note, warn: note, error: note } })
+    const starting = await open('starting').ready().catch((error) => error)
+    assert.deepEqual([starting.code, starting.message], ['LIFESPAN_STARTUP_FAILED', 'RuntimeError: the database \\udcff is down'])
+    assert.match(starting.traceback, /^Traceback [^]*starlette_life\.py", line 7[^]*RuntimeError: the database/)
+    const handler = open('stopping')
+    await handler.ready()
+    const stopping = await handler.close().catch((error) => error)
+    assert.deepEqual([stopping.code, stopping.message], ['LIFESPAN_SHUTDOWN_FAILED', 'RuntimeError: the cache is full'])
+    assert.match(stopping.traceback, /starlette_life\.py", line 9/)
+    assert.deepEqual(told, [])
   })
 
   test('asgi_123 a start-up that failed is not tried again, whatever asks for it', async (t) => {
@@ -117,7 +147,7 @@ describe('close', limits, () => {
     const stubborn = call(handler, '/stubborn')
     const started = performance.now()
     const [outcome] = await Promise.allSettled([stubborn, handler.close({ timeout: 200 })])
-    assert.equal(outcome.reason?.code, 'APP_NO_RESPONSE')
+    assert.equal(outcome.reason?.code, 'HANDLER_CLOSED')
     assert.ok(performance.now() - started < 3000)
   })
 
