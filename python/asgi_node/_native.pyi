@@ -76,6 +76,14 @@ class HttpExchange:
     def number(self) -> int:
         """The how manieth request of its app it is, which the host's log has too."""
 
+    @property
+    def is_left(self) -> bool:
+        """Whether the client has left before its response was complete."""
+
+    @property
+    def is_deaf_stream(self) -> bool:
+        """Whether it is a stream of events whose application has not received the disconnect that `retire` gives."""
+
     def receive(self) -> Coroutine[Any, Any, dict[str, Any]]: ...
     def send(self, event: dict[str, Any]) -> Coroutine[Any, Any, None]: ...
     def on_disconnect(self, callback: Callable[[], object]) -> None: ...
@@ -93,6 +101,10 @@ class WebSocketExchange:
     @property
     def number(self) -> int:
         """The how manieth request of its app it is, which the host's log has too."""
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it is closed, or its client has left."""
 
     def receive(self) -> Coroutine[Any, Any, dict[str, Any]]: ...
     def send(self, event: dict[str, Any]) -> Coroutine[Any, Any, None]: ...

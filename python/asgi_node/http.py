@@ -10,13 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import forking
-from ._native import ClientDisconnected
+from ._native import ClientDisconnected, HttpExchange
+from .errors import printable
 from .logs import log_failure, logger
 
 if TYPE_CHECKING:
     import contextvars
 
-    from ._native import HttpExchange, WebSocketExchange
+    from ._native import WebSocketExchange
     from .lifespan import Lifespan
     from .shared_loop import Generators
 
@@ -31,6 +32,9 @@ CLIENT_LEFT = "the client has disconnected"
 
 # With it a task is cancelled that is still under way when its handler has closed.
 CLOSING = "the handler is closing"
+
+# Seconds that a stream of events has to notice that its handler is closing.
+NOTICE = 1.0
 
 # Seconds that a cancelled task has to end.
 CANCEL_GRACE = 5.0
@@ -103,13 +107,21 @@ class Runner:
         if self.running:
             self.over = self.loop.create_future()
             self.hurry(limit)
+            end_streams = self.loop.call_later(NOTICE, self.end_streams)
             await self.over
+            end_streams.cancel()
         for task in list(self.running):
             task.cancel(CLOSING)
         if self.running:
             _, stuck = await asyncio.wait(self.running, timeout=CANCEL_GRACE)
             if stuck:
                 logger.error("%d requests went on after they were cancelled: they are left behind", len(stuck))
+
+    def end_streams(self) -> None:
+        """Cancel streams of events that did not ask whether they should end: they would go on for ever."""
+        for task, exchange in self.running.items():
+            if isinstance(exchange, HttpExchange) and exchange.is_deaf_stream:
+                task.cancel(CLOSING)
 
     def hurry(self, limit: float) -> None:
         """Have `finish`, where it waits, wait at most `limit` seconds from now."""
@@ -152,7 +164,7 @@ class Runner:
 def _end(exchange: Exchange, raised: BaseException) -> str:
     """Ends the request with what the application raised; gives what is left to be logged."""
     try:
-        if _is_disconnect(raised):
+        if _is_disconnect(raised, exchange):
             exchange.finish()
             return ""
         # Our own frame tells the reader nothing.
@@ -165,14 +177,18 @@ def _end(exchange: Exchange, raised: BaseException) -> str:
 
 
 def _text(lines: list[str]) -> str:
-    """What UTF-8 can carry of these lines: a message may hold lone surrogates."""
-    return "".join(lines).strip().encode("utf-8", "backslashreplace").decode()
+    return printable("".join(lines).strip())
 
 
-def _is_disconnect(raised: BaseException) -> bool:
-    """Whether it is only what we raise when the client has gone: by ``send`` (ASGI HTTP 2.4), or to cancel the task."""
+def _is_disconnect(raised: BaseException, exchange: Exchange) -> bool:
+    """Whether it says only that the client has gone.
+
+    We raise that by ``send`` (ASGI HTTP 2.4) and to cancel the task. Frameworks have exceptions of their own for it,
+    such as Starlette's ``ClientDisconnect`` and ``WebSocketDisconnect``.
+    """
     if isinstance(raised, asyncio.CancelledError):
         return raised.args in ((CLIENT_LEFT,), (CLOSING,))
     if isinstance(raised, BaseExceptionGroup):
-        return raised.split(ClientDisconnected)[1] is None
-    return isinstance(raised, ClientDisconnected)
+        return all(_is_disconnect(each, exchange) for each in raised.exceptions)
+    name = type(raised).__name__
+    return isinstance(raised, ClientDisconnected) or (exchange.is_left and name.endswith("Disconnect"))

@@ -67,6 +67,11 @@ class Witness:
         """Call `callback` when the client leaves."""
         self.exchange.on_disconnect(callback)
 
+    @property
+    def is_left(self) -> bool:
+        """Whether the client has left before its response was complete."""
+        return self.exchange.is_left
+
     def retire(self) -> None:
         """Tell the application that it is time to end."""
         self.exchange.retire()

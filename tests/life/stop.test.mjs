@@ -22,7 +22,7 @@ for (const loop of ['asyncio', 'uvloop']) {
       await call(watcher, '/')
       assert.equal(over, false)
       const second = handler.close({ timeout: 0 })
-      await assert.rejects(pending, { code: 'APP_NO_RESPONSE' })
+      await assert.rejects(pending, { code: 'HANDLER_CLOSED' })
       await Promise.all([first, second])
       assert.ok((await log()).includes('cancelled'))
     })
@@ -31,7 +31,7 @@ for (const loop of ['asyncio', 'uvloop']) {
       const handler = new PythonHandler({ app: 'life_app:app', docroot: apps, ...options })
       await handler.ready()
       const pending = call(handler, '/stubborn')
-      await Promise.all([handler.close({ timeout: 0 }), handler.close(), assert.rejects(pending, { code: 'APP_NO_RESPONSE' })])
+      await Promise.all([handler.close({ timeout: 0 }), handler.close(), assert.rejects(pending, { code: 'HANDLER_CLOSED' })])
     })
 
     test('asynchronous generators that were left behind are closed with their application', async () => {

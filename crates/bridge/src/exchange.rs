@@ -11,7 +11,8 @@ use crate::application::Application;
 use crate::errors::to_python;
 use crate::event_loop::LoopSide;
 use crate::forked;
-use crate::outgoing::Outgoing;
+use crate::names::names;
+use crate::outgoing::{Outgoing, Piece};
 use crate::party::Party;
 use crate::receive::Receive;
 use crate::suspension::resolve_all;
@@ -211,7 +212,15 @@ impl HttpExchange {
         if progress.state.is_complete() {
             return false;
         }
-        let (error, traceback) = failure.unwrap_or_else(|| (no_response(&progress), String::new()));
+        let (error, traceback) = failure.unwrap_or_else(|| {
+            // That was asked for.
+            let error = if self.core.is_retiring() {
+                Error::HandlerClosed
+            } else {
+                no_response(&progress)
+            };
+            (error, String::new())
+        });
         progress.outgoing.clear();
         progress.abandoned = true;
         let started = progress.outgoing.is_started();
@@ -221,6 +230,28 @@ impl HttpExchange {
             traceback,
             started,
         })) != Emitted::Gone
+    }
+
+    /// The app's task has ended without an exception. Whether that is the end of a stream of events: its handler is closing, and
+    /// its client is to come again, not to hear of a broken connection.
+    fn end_stream(slf: &Bound<'_, Self>) -> bool {
+        let this = slf.get();
+        let mut progress = this.progress.lock();
+        if progress.ended || !this.core.is_retiring() || !progress.state.is_event_stream() {
+            return false;
+        }
+        let Ok(plan) = progress.state.body(0, false) else {
+            return false;
+        };
+        progress.ended = true;
+        progress.outgoing.accept(Piece::Body {
+            data: names(slf.py()).no_bytes.clone_ref(slf.py()),
+            last: plan.completes,
+        });
+        drop(progress);
+        this.app.done();
+        Self::pump(slf);
+        true
     }
 }
 
@@ -266,6 +297,18 @@ impl HttpExchange {
         self.core.retire();
     }
 
+    /// Whether the client has left before its response was complete.
+    #[getter]
+    fn is_left(&self) -> bool {
+        !self.progress.lock().state.is_complete() && self.core.is_disconnected()
+    }
+
+    /// Whether it is a stream of server-sent events whose app has not received the disconnect that [`Self::retire`] gives.
+    #[getter]
+    fn is_deaf_stream(&self) -> bool {
+        self.progress.lock().state.is_event_stream() && !self.core.is_told()
+    }
+
     /// Calls `callback()` on the event loop's thread when the client leaves before the app's task has ended.
     fn on_disconnect(slf: &Bound<'_, Self>, callback: Py<PyAny>) {
         slf.get().progress.lock().on_disconnect = Some(callback);
@@ -275,26 +318,28 @@ impl HttpExchange {
     /// The app's task has ended: by an exception when `message` is given. Returns whether the host reports it; if not,
     /// the response was complete, or the client had gone, and reporting is up to the caller.
     #[pyo3(signature = (message=None, traceback=None))]
-    fn finish(&self, py: Python<'_>, message: Option<String>, traceback: Option<String>) -> PyResult<bool> {
+    fn finish(slf: &Bound<'_, Self>, message: Option<String>, traceback: Option<String>) -> PyResult<bool> {
+        let this = slf.get();
         if forked::is_child() {
-            forked::leave(py)?;
+            forked::leave(slf.py())?;
         }
         let raised = message.is_some();
-        let told = self.end(message.map(|m| (Error::AppError(m), traceback.unwrap_or_default())));
+        let told = (raised || !Self::end_stream(slf))
+            && this.end(message.map(|m| (Error::AppError(m), traceback.unwrap_or_default())));
         if raised || told {
-            self.app.note_failure();
+            this.app.note_failure();
         }
-        let mut progress = self.progress.lock();
+        let mut progress = this.progress.lock();
         // What was accepted still goes out, though nobody awaits its send() any more.
         let done = !progress.outgoing.is_waiting();
         let callback = progress.on_disconnect.take();
         drop(progress);
         drop(callback);
         if done {
-            self.side.forget(&self.core);
+            this.side.forget(&this.core);
         }
         // A receive() that another task still waits in sees that the response is over.
-        self.wake_waiters(py);
+        this.wake_waiters(slf.py());
         Ok(told)
     }
 }

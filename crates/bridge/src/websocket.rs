@@ -333,6 +333,12 @@ impl WebSocketExchange {
         sent.or_else(|raised| sending::refused(slf.py(), raised))
     }
 
+    /// Whether it is closed, or its client has left.
+    #[getter]
+    fn is_left(&self) -> bool {
+        self.core.is_disconnected() || self.progress.lock().state.closed().is_some()
+    }
+
     /// Calls `callback()` on the event loop's thread when the client leaves before the app's task has ended.
     fn on_disconnect(slf: &Bound<'_, Self>, callback: Py<PyAny>) {
         slf.get().progress.lock().on_disconnect = Some(callback);

@@ -82,6 +82,8 @@ struct State {
     disconnected: bool,
     /// The host is closing: whoever would wait for the client to leave is told that it has.
     retiring: bool,
+    /// The app has received a disconnect.
+    told: bool,
     /// The event loop wants to know of news.
     loop_waits: bool,
     /// What a WebSocket has in place of a request body.
@@ -248,6 +250,16 @@ impl Exchange {
         self.tell_event_loop(&mut state);
     }
 
+    /// Whether the handler is closing.
+    pub fn is_retiring(&self) -> bool {
+        self.state.lock().retiring
+    }
+
+    /// Whether the app has received a disconnect.
+    pub fn is_told(&self) -> bool {
+        self.state.lock().told
+    }
+
     /// Whether the client has gone; if not, the event loop will be told of the next news.
     pub fn await_disconnect(&self) -> bool {
         let mut state = self.state.lock();
@@ -259,6 +271,7 @@ impl Exchange {
     pub fn receive(self: &Arc<Self>) -> Received {
         let mut state = self.state.lock();
         if state.disconnected {
+            state.told = true;
             return Received::Disconnected;
         }
         if std::mem::take(&mut state.inbound.expects_continue) && !state.inbound.complete && state.inbound.size == 0 {
@@ -267,6 +280,7 @@ impl Exchange {
         let inbound = &mut state.inbound;
         if inbound.delivered || (inbound.chunks.is_empty() && !inbound.complete) {
             if inbound.half_closed || (inbound.delivered && state.retiring) {
+                state.told = true;
                 return Received::Disconnected;
             }
             state.loop_waits = true;
@@ -468,7 +482,8 @@ mod tests {
         let (e, event_loop, _) = exchange(b"abc", true);
         e.retire();
         assert_eq!(body(e.receive()), (b"abc".to_vec(), false));
-        assert_eq!(e.receive(), Received::Disconnected);
+        assert_eq!((e.is_retiring(), e.is_told()), (true, false));
+        assert_eq!((e.receive(), e.is_told()), (Received::Disconnected, true));
         assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Open);
         let (waiting, event_loop_of_waiting, _) = exchange(b"", true);
         body(waiting.receive());

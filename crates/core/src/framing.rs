@@ -30,10 +30,13 @@ pub struct HeaderBlock {
     flat: Vec<u8>,
     content_length: Option<u64>,
     announces_trailers: bool,
+    is_event_stream: bool,
 }
 
 /// Headers of one connection only; HTTP/2 has none of them (RFC 9113, section 8.2.2).
 const CONNECTION_SPECIFIC: [&[u8]; 4] = [b"connection", b"keep-alive", b"proxy-connection", b"upgrade"];
+
+const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 impl HeaderBlock {
     /// With room for `count` headers of usual length.
@@ -42,6 +45,7 @@ impl HeaderBlock {
             flat: Vec::with_capacity(count * 32),
             content_length: None,
             announces_trailers: false,
+            is_event_stream: false,
         }
     }
 
@@ -67,6 +71,10 @@ impl HeaderBlock {
                 // Written as we understood it, so that the client cannot understand it differently.
                 self.append(name, length.to_string().as_bytes());
                 return Ok(());
+            }
+            12 if name.eq_ignore_ascii_case(b"content-type") => {
+                let kind = value.get(..EVENT_STREAM.len());
+                self.is_event_stream = kind.is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM));
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => return Ok(()),
             7 if name.eq_ignore_ascii_case(b"trailer") => self.announces_trailers = true,
@@ -112,6 +120,11 @@ impl HeaderBlock {
         self.flat[from..].make_ascii_lowercase();
         self.flat.push(0);
         self.flat.extend_from_slice(value);
+    }
+
+    /// Whether the body is a stream of server-sent events, which has no end of its own.
+    pub fn is_event_stream(&self) -> bool {
+        self.is_event_stream
     }
 
     /// The declared length of the body.

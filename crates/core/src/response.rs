@@ -36,6 +36,7 @@ pub struct ResponseState {
     is_head: bool,
     bodyless: bool,
     trailers: bool,
+    is_event_stream: bool,
     declared: Option<u64>,
     sent: u64,
 }
@@ -48,6 +49,7 @@ impl ResponseState {
             is_head: method == b"HEAD",
             bodyless: false,
             trailers: false,
+            is_event_stream: false,
             declared: None,
             sent: 0,
         }
@@ -61,6 +63,12 @@ impl ResponseState {
     /// Whether the response is complete.
     pub fn is_complete(&self) -> bool {
         self.phase == Phase::Complete
+    }
+
+    /// Whether its body is one of server-sent events that goes on: it has no end of its own, and a client that comes again when
+    /// it ends.
+    pub fn is_event_stream(&self) -> bool {
+        self.phase == Phase::Body && self.is_event_stream && !self.trailers
     }
 
     /// Whether a start may come now; asked before its headers are looked at.
@@ -86,6 +94,7 @@ impl ResponseState {
         self.phase = Phase::Body;
         self.bodyless = is_bodyless(status);
         self.trailers = trailers;
+        self.is_event_stream = headers.is_event_stream();
         // On HEAD and 304 the length describes a body that is not sent: nothing to count.
         self.declared = headers.content_length().filter(|_| !self.is_head && !self.bodyless);
         Ok(())
