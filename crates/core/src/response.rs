@@ -31,6 +31,7 @@ pub struct BodyPlan {
 
 /// The progress of one response.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub struct ResponseState {
     phase: Phase,
     is_head: bool,

@@ -1,0 +1,160 @@
+use super::{Emitted, Exchange, Notify, Received, Windows};
+use crate::ResponseEvent;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[derive(Default)]
+pub(in crate::exchange) struct Count(AtomicUsize);
+impl Notify for Count {
+    fn notify(&self, _: Arc<Exchange>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+impl Count {
+    pub(super) fn get(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+fn exchange(body: &[u8], complete: bool) -> (Arc<Exchange>, Arc<Count>, Arc<Count>) {
+    let (event_loop, host) = (Arc::new(Count::default()), Arc::new(Count::default()));
+    let sides = (
+        Arc::clone(&event_loop) as Arc<dyn Notify>,
+        Arc::clone(&host) as Arc<dyn Notify>,
+    );
+    (
+        Exchange::new(
+            1,
+            Windows {
+                inbound: 10,
+                outbound: 10,
+            },
+            body.to_vec(),
+            complete,
+            sides.0,
+            sides.1,
+        ),
+        event_loop,
+        host,
+    )
+}
+
+fn body(of: Received) -> (Vec<u8>, bool) {
+    match of {
+        Received::Body { chunks, more } => (chunks.into_iter().flatten().collect(), more),
+        other => panic!("no body: {other:?}"),
+    }
+}
+
+#[test]
+fn asgi_40_41_42_a_complete_body_is_one_event_and_then_nothing() {
+    let (e, ..) = exchange(b"abc", true);
+    assert_eq!(body(e.receive()), (b"abc".to_vec(), false));
+    assert_eq!(e.receive(), Received::Nothing);
+    let (e, ..) = exchange(b"", true);
+    assert_eq!(body(e.receive()), (Vec::new(), false));
+}
+
+#[test]
+fn asgi_47_the_host_is_stopped_at_the_mark_and_resumed_once() {
+    let (e, _, host) = exchange(b"", false);
+    assert!(e.push_body(vec![0; 9], false));
+    assert!(!e.push_body(vec![0; 9], false));
+    assert_eq!(host.get(), 0);
+    assert_eq!(body(e.receive()), (vec![0; 18], true));
+    assert!(matches!(e.take_events()[..], [ResponseEvent::Resume]));
+    assert_eq!(host.get(), 1);
+    assert!(e.push_body(vec![1], true));
+    assert_eq!(body(e.receive()), (vec![1], false));
+    assert!(e.take_events().is_empty());
+}
+
+#[test]
+fn the_loop_is_told_only_when_it_waits_and_only_once() {
+    let (e, event_loop, _) = exchange(b"", false);
+    e.push_body(vec![1], false);
+    assert_eq!(event_loop.get(), 0);
+    body(e.receive());
+    assert_eq!(e.receive(), Received::Nothing);
+    e.push_body(vec![2], false);
+    e.push_body(vec![3], true);
+    assert_eq!(event_loop.get(), 1);
+    assert_eq!(body(e.receive()), (vec![2, 3], false));
+}
+
+#[test]
+fn asgi_55_the_window_closes_and_opens_when_the_host_has_taken_the_bytes() {
+    let (e, event_loop, host) = exchange(b"", true);
+    assert_eq!(e.emit(ResponseEvent::Body(vec![0; 9])), Emitted::Open);
+    assert_eq!(e.emit(ResponseEvent::Body(vec![0; 9])), Emitted::Full);
+    assert_eq!(host.get(), 1);
+    assert_eq!(e.take_events().len(), 2);
+    e.taken(8);
+    assert_eq!((event_loop.get(), e.poll_room()), (0, Emitted::Full));
+    e.taken(10);
+    assert_eq!((event_loop.get(), e.poll_room()), (1, Emitted::Open));
+}
+
+#[test]
+fn asgi_43_44_70_a_disconnect_reaches_both_directions_and_stays() {
+    let (e, event_loop, _) = exchange(b"abc", true);
+    e.emit(ResponseEvent::Body(vec![0; 20]));
+    e.disconnect();
+    e.disconnect();
+    assert_eq!(event_loop.get(), 1);
+    assert_eq!(
+        (e.receive(), e.receive()),
+        (Received::Disconnected, Received::Disconnected)
+    );
+    assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Gone);
+    assert!(e.take_events().is_empty());
+}
+
+#[test]
+fn asgi_49_a_half_closed_client_is_a_disconnect_to_receive_but_not_to_send() {
+    let (e, event_loop, _) = exchange(b"abc", true);
+    e.half_close();
+    assert_eq!(body(e.receive()), (b"abc".to_vec(), false));
+    assert_eq!(
+        (e.receive(), e.receive()),
+        (Received::Disconnected, Received::Disconnected)
+    );
+    assert!(!e.is_disconnected());
+    assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Open);
+    assert_eq!((event_loop.get(), e.take_events().len()), (0, 1));
+
+    let (e, event_loop, _) = exchange(b"", true);
+    body(e.receive());
+    assert_eq!(e.receive(), Received::Nothing);
+    e.half_close();
+    assert_eq!((event_loop.get(), e.receive()), (1, Received::Disconnected));
+}
+
+#[test]
+fn asgi_134_a_retired_exchange_disconnects_after_its_body_and_still_sends() {
+    let (e, event_loop, _) = exchange(b"abc", true);
+    e.retire();
+    assert_eq!(body(e.receive()), (b"abc".to_vec(), false));
+    assert_eq!((e.is_retiring(), e.is_told()), (true, false));
+    assert_eq!((e.receive(), e.is_told()), (Received::Disconnected, true));
+    assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Open);
+    let (waiting, event_loop_of_waiting, _) = exchange(b"", true);
+    body(waiting.receive());
+    assert_eq!(waiting.receive(), Received::Nothing);
+    waiting.retire();
+    assert_eq!((event_loop.get(), event_loop_of_waiting.get()), (0, 1));
+}
+
+#[test]
+fn asgi_46_continue_is_asked_for_by_the_first_receive_only() {
+    let (e, ..) = exchange(b"", false);
+    e.expect_continue();
+    assert!(e.take_events().is_empty());
+    assert_eq!((e.receive(), e.receive()), (Received::Nothing, Received::Nothing));
+    assert!(matches!(e.take_events()[..], [ResponseEvent::Continue]));
+    let (e, ..) = exchange(b"", false);
+    e.expect_continue();
+    e.push_body(vec![1], false);
+    body(e.receive());
+    assert!(e.take_events().is_empty(), "the body came without being asked for");
+}
