@@ -24,8 +24,11 @@ test('what a terminated worker has not heard goes to the descriptors', { timeout
       await own.ready()
       own.handleRequest({ url: '/lines' })
       own.handleRequest({ url: '/levels' })
-      parentPort.postMessage('blocks')
-      for (;;);
+      // They are sent at the end of this turn; then nothing is heard any more.
+      setImmediate(() => {
+        parentPort.postMessage('blocks')
+        for (;;);
+      })
     })\`
     const messages = []
     const worker = new Worker(source, { eval: true })
