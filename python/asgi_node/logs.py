@@ -11,9 +11,11 @@ Put `Handler` where you want records to go to ``logger`` although other handlers
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 from . import sinks
@@ -147,6 +149,7 @@ _handler = Handler()
 def install() -> None:
     """Become the handler of last resort. Called once, before anything of the application is imported."""
     logging.lastResort = _handler
+    _configure_on_request_only()
     # As uvicorn sets them up: applications log to them, and change their handlers, levels and filters.
     for name, handled in (("uvicorn", True), ("uvicorn.error", False), ("uvicorn.access", True)):
         own = logging.getLogger(name)
@@ -154,6 +157,23 @@ def install() -> None:
         if handled:
             own.addHandler(Handler())
             own.propagate = False
+
+
+def _configure_on_request_only() -> None:
+    """Keep ``logging.warning`` and its like from deciding, for the whole process, that records go to stderr.
+
+    They call `basicConfig` where the root logger has no handler, so that a script's first word is seen. Here it is seen
+    without. Such a call has no arguments and comes from `logging` itself; all others are the application's.
+    """
+    configure = logging.basicConfig
+
+    @functools.wraps(configure)
+    def configure_on_request(**options: Any) -> None:
+        if options or sys._getframe(1).f_globals is not vars(logging):
+            configure(**options)
+
+    # Not a plain assignment, which mypy takes for a mistake.
+    vars(logging)["basicConfig"] = configure_on_request
 
 
 # The methods by which an application says what it wants of the root logger.

@@ -208,6 +208,19 @@ describe('an app that configures logging itself', limits, () => {
     assert.deepEqual(said.pino, [['other', 'three'], ['other', 'four'], ['asgi_node', 'Exception in ASGI application: GET /late']])
   })
 
+  test('logging.warning and the like decide nothing, although Python configures itself for them', async () => {
+    const three = [['root', 'of the module'], ['root', 'of the module'], ['root', 'of the module']]
+    const rest = [['shop.db', 'one'], ['other', 'three'], ['other', 'four']]
+    const [module, level] = [await after('module'), await after('level')]
+    assert.deepEqual(module, { stdout: [], stderr: [], pino: [...three, rest[0], ['shop.db', 'two'], ...rest.slice(1)] })
+    // The level is the app's decision, where the records go is not.
+    assert.deepEqual(level, { stdout: [], stderr: [], pino: [three[0], ...rest] })
+  })
+
+  test('basicConfig() of the app itself is a decision, even without a word', async () => {
+    assert.deepEqual(await after('bare'), { stdout: [], stderr: ['WARNING:other:four'], pino: [] })
+  })
+
   test('asgi_node.logs.Handler by name in a dictConfig', async () => {
     // Its own logger was there before, so dictConfig has switched it off.
     assert.deepEqual((await after('ours')).pino, [['other', 'three'], ['other', 'four']])
