@@ -69,12 +69,25 @@ def log_failure(method: str, path: str, number: int, lines: str) -> None:
     logger.handle(record)
 
 
+class _Message(logging.Formatter):
+    """The message alone: the rest of a record has fields of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.getMessage()
+
+
 class Handler(logging.Handler):
     """Hands records to the option ``logger`` of the handler (of asgi-node) in whose application they were made.
 
-    Usable in any configuration of `logging`: ``{"class": "asgi_node.logs.Handler"}``. With a formatter, its text is the
-    message. Where no handler is open, records go to stderr as from `logging.lastResort`.
+    Usable in any configuration of `logging`: ``{"class": "asgi_node.logs.Handler"}``. With a formatter that you give it
+    (`setFormatter`, ``formatter`` in a `dictConfig`), its text is the message. Where no handler is open, records go to
+    stderr as from `logging.lastResort`.
     """
+
+    def __init__(self, level: int | str = logging.NOTSET) -> None:
+        super().__init__(level)
+        # `basicConfig` gives ``LEVEL:name:message`` to a handler that has none.
+        self.setFormatter(_message)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Hand over a record. Waits at most 50 ms when JavaScript is behind; then it is dropped, and counted."""
@@ -94,8 +107,7 @@ class Handler(logging.Handler):
             self.handleError(record)
 
     def _json(self, record: logging.LogRecord) -> str:
-        message = record.getMessage() if self.formatter is None else self.format(record)
-        parts: dict[str, Any] = {"n": record.name, "m": message}
+        parts: dict[str, Any] = {"n": record.name, "m": (self.formatter or _message).format(record)}
         if record.levelname not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
             parts["l"] = record.levelname
         extra = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
@@ -142,6 +154,7 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 _formatter = logging.Formatter()
+_message = _Message()
 _last_resort = logging.lastResort or logging.StreamHandler()
 _handler = Handler()
 

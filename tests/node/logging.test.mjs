@@ -221,6 +221,12 @@ describe('an app that configures logging itself', limits, () => {
     assert.deepEqual(await after('bare'), { stdout: [], stderr: ['WARNING:other:four'], pino: [] })
   })
 
+  test('asgi_node.logs.Handler in a basicConfig: the message is the message, unless it has a formatter', async () => {
+    const said = await after('basic-ours')
+    assert.deepEqual(said, { stdout: [], stderr: [], pino: [['shop.db', 'one'], ['other', 'three'], ['other', 'four']] })
+    assert.deepEqual((await after('formatted')).pino, [['shop.db', '<one>'], ['other', '<three>'], ['other', '<four>']])
+  })
+
   test('asgi_node.logs.Handler by name in a dictConfig', async () => {
     // Its own logger was there before, so dictConfig has switched it off.
     assert.deepEqual((await after('ours')).pino, [['other', 'three'], ['other', 'four']])
