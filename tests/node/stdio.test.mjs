@@ -156,19 +156,21 @@ describe('to a function', limits, () => {
     })
   })
 
-  test('one that throws is told to the log, and goes on', async (t) => {
-    const told = []
-    const note = (object, message) => void told.push([object.err?.message, message])
-    const lines = []
-    const stdio = (line) => {
-      lines.push(line)
-      throw new Error('of the function')
-    }
-    const other = makeHandler(t, 'speaking_app:app', { stdio, logger: { debug: note, info: note, warn: note, error: note } })
-    await call(other, '/lines?count=2')
-    await until(() => lines.length === 4)
-    assert.deepEqual(told, lines.map(() => ['of the function', 'The function of option stdio has thrown']))
-  })
+  for (const [what, wrap] of Object.entries({ throws: (fail) => fail, rejects: (fail) => async (line) => fail(line) })) {
+    test(`one that ${what} is told to the log, and goes on`, async (t) => {
+      const told = []
+      const note = (object, message) => void told.push([object.err?.message, message])
+      const lines = []
+      const stdio = wrap((line) => {
+        lines.push(line)
+        throw new Error('of the function')
+      })
+      const other = makeHandler(t, 'speaking_app:app', { stdio, logger: { debug: note, info: note, warn: note, error: note } })
+      await call(other, '/lines?count=2')
+      await until(() => lines.length === 4 && told.length === 4)
+      assert.deepEqual(told, lines.map(() => ['of the function', 'The function of option stdio has thrown']))
+    })
+  }
 })
 
 describe('at the edges', limits, () => {

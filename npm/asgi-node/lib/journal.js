@@ -37,7 +37,8 @@ export class Journal {
    */
   #line(line, stream) {
     try {
-      this.#takeLine?.(line, stream)
+      const result = /** @type {unknown} */ (this.#takeLine?.(line, stream))
+      if (result instanceof Promise) result.catch((error) => this.#log.threw('stdio', error))
     } catch (error) {
       this.#log.threw('stdio', error)
     }

@@ -23,7 +23,10 @@ export interface Logger {
   fatal?: LogMethod
 }
 
-/** What the option `stdio` takes: a line without its end, and where it was written. */
+/**
+ * What the option `stdio` takes: a line without its end, and where it was written. A function that throws, or returns a
+ * promise that rejects, is told to `logger`.
+ */
 export type LineFunction = (line: string, stream: 'stdout' | 'stderr') => void
 
 /** A request that is over, as the option `accessLog` tells of it. */
