@@ -47,10 +47,13 @@ describe('health', limits, () => {
     assert.deepEqual([end.ready, end.live, end.draining, end.inFlight, end.requestsTotal, end.errorsTotal], [false, true, true, 0, 6, 2])
   })
 
-  test('a start that fails is not live', async (t) => {
+  test('a start that fails is not live, closed or not', async (t) => {
     const handler = makeHandler(t, 'no_such_module:app')
     await assert.rejects(handler.ready())
     assert.deepEqual([handler.health().ready, handler.health().live], [false, false])
+    await handler.close()
+    const { ready, live, draining } = handler.health()
+    assert.deepEqual({ ready, live, draining }, { ready: false, live: false, draining: true })
   })
 
   test('open WebSockets are counted', async (t) => {

@@ -373,7 +373,8 @@ export class PythonHandler {
   health() {
     this.#known = this.#native?.health() ?? { ...this.#known, inFlight: 0, queued: 0, blocked: 0 }
     const { unhealthyAfter } = this.#settings
-    return healthOf(this.#state, this.#closing !== null, this.#known, this.#sockets.size, unhealthyAfter)
+    const failed = this.#failure !== undefined
+    return healthOf(this.#state, failed, this.#closing !== null, this.#known, this.#sockets.size, unhealthyAfter)
   }
 
   async [Symbol.asyncDispose]() {

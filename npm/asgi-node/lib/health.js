@@ -7,18 +7,19 @@ import { pythonInfo } from './start.js'
 
 /**
  * @param {'starting' | 'ready' | 'failed' | 'closed'} state of the handler
+ * @param {boolean} failed whether its start has; closing it does not undo that
  * @param {boolean} draining
  * @param {NativeHealth} known
  * @param {number} sockets
  * @param {number} unhealthyAfter milliseconds
  * @returns {import('./index.js').Health}
  */
-export function healthOf(state, draining, known, sockets, unhealthyAfter) {
+export function healthOf(state, failed, draining, known, sockets, unhealthyAfter) {
   const python = pythonInfo()
   const blocked = known.blocked >= unhealthyAfter
   return {
     ready: state === 'ready' && !blocked,
-    live: state !== 'failed' && !blocked,
+    live: !failed && !blocked,
     draining,
     inFlight: known.inFlight,
     queued: known.queued,
