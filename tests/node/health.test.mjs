@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PythonHandler } from 'asgi-node'
 import { WebSocket } from 'ws'
-import { apps, call, makeHandler, runNode, until } from './support.mjs'
+import { apps, call, makeHandler, runNode, temporaryFolder, until } from './support.mjs'
 
 const limits = { timeout: 110_000 }
 
@@ -54,6 +54,22 @@ describe('health', limits, () => {
     await handler.close()
     const { ready, live, draining } = handler.health()
     assert.deepEqual({ ready, live, draining }, { ready: false, live: false, draining: true })
+  })
+
+  test('the loop is the one that the handler runs on', async (t) => {
+    const handlers = ['auto', 'asyncio', 'uvloop'].map((loop) => makeHandler(t, 'main:app', { loop }))
+    assert.equal(handlers[1].health().python.loop, null)
+    await Promise.all(handlers.map((handler) => handler.ready()))
+    const loops = () => handlers.map((handler) => handler.health().python.loop)
+    assert.deepEqual(loops(), [PythonHandler.python.loop, 'asyncio', 'uvloop'])
+    await Promise.all(handlers.map((handler) => handler.close()))
+    assert.deepEqual(loops(), [PythonHandler.python.loop, 'asyncio', 'uvloop'])
+    const modules = temporaryFolder(t, { 'uvloop.py': 'version = "0"' })
+    const { result, stderr } = await runNode(`
+      const handler = new PythonHandler({ app: 'main:app', docroot: apps, loop: 'uvloop' })
+      await handler.ready()
+      console.log(JSON.stringify(handler.health().python.loop))`, { env: { PYTHONPATH: modules } })
+    assert.equal(result, 'asyncio', stderr)
   })
 
   test('open WebSockets are counted', async (t) => {

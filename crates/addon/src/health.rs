@@ -21,6 +21,8 @@ pub struct Health {
     pub lag: f64,
     /// Milliseconds for which it has not come to a beat that is under way; 0 when none is.
     pub blocked: f64,
+    /// The event loop that it runs on: `asyncio` or `uvloop`.
+    pub r#loop: String,
 }
 
 impl From<health::Health> for Health {
@@ -37,6 +39,7 @@ impl From<health::Health> for Health {
             errors: health.errors as f64,
             lag: milliseconds(health.lag),
             blocked: milliseconds(health.blocked),
+            r#loop: health.r#loop.to_owned(),
         }
     }
 }

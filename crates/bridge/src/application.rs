@@ -311,6 +311,7 @@ impl Application {
             errors: self.failed.load(Ordering::Relaxed),
             lag: pulse.lag(now),
             blocked: pulse.pending(now).unwrap_or_default(),
+            r#loop: self.event_loop.kind(),
         };
         self.event_loop.beat();
         watch::nudge();

@@ -60,6 +60,8 @@ pub struct EventLoop {
     /// Its thread, as Python and as the kernel number it; 0 before there is one.
     ident: AtomicU64,
     native_id: AtomicU32,
+    /// What runs, which is not what was asked for where uvloop does not work.
+    is_asyncio: AtomicBool,
 }
 
 impl EventLoop {
@@ -71,6 +73,7 @@ impl EventLoop {
             pulse: Pulse::default(),
             ident: AtomicU64::new(0),
             native_id: AtomicU32::new(0),
+            is_asyncio: AtomicBool::new(false),
         });
         let drain = Drain {
             event_loop: Arc::clone(&event_loop),
@@ -112,6 +115,15 @@ impl EventLoop {
     pub fn beat(&self) {
         if self.pulse.send(Instant::now()) {
             drop(self.inbox.post(Message::Beat));
+        }
+    }
+
+    /// Which loop it is: `asyncio` or `uvloop`. Known once it is bound.
+    pub(crate) fn kind(&self) -> &'static str {
+        if self.is_asyncio.load(Ordering::Acquire) {
+            "asyncio"
+        } else {
+            "uvloop"
         }
     }
 
@@ -280,8 +292,12 @@ impl Drain {
             call_soon: event_loop.getattr("call_soon")?.unbind(),
             flush: Py::new(slf.py(), Flush(Arc::downgrade(&slf.get().side)))?.into_any(),
         };
-        let threading = slf.py().import("threading")?;
         let served = &slf.get().event_loop;
+        let own = slf.py().import("asyncio")?.getattr("SelectorEventLoop")?;
+        served
+            .is_asyncio
+            .store(event_loop.is_instance(&own)?, Ordering::Release);
+        let threading = slf.py().import("threading")?;
         let native_id = threading.call_method0("get_native_id")?.extract()?;
         served.native_id.store(native_id, Ordering::Release);
         let ident = threading.call_method0("get_ident")?.extract()?;

@@ -17,4 +17,6 @@ pub struct Health {
     pub lag: Duration,
     /// How long it has not come to a beat that is under way.
     pub blocked: Duration,
+    /// Which event loop it runs on.
+    pub r#loop: &'static str,
 }

@@ -72,6 +72,8 @@ export interface Health {
   lag: number
   /** Milliseconds for which it has not come to a beat that is under way; 0 when none is. */
   blocked: number
+  /** The event loop that it runs on: `asyncio` or `uvloop`. */
+  loop: string
 }
 
 /** Why something failed: what a `PythonError` is made of. */

@@ -43,8 +43,8 @@ export class PythonHandler {
   #starting
   /** @type {Promise<void> | null} */
   #closing = null
-  /** @type {import('./health.js').NativeHealth} what was known last */
-  #known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0 }
+  /** @type {import('./health.js').KnownHealth} what was known last */
+  #known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0, loop: null }
   /** Milliseconds that close() waits. */
   #patience = CLOSE_TIMEOUT
   /** Closes by `signal`; what goes wrong then has nobody else to hear of it. */

@@ -24,10 +24,10 @@ export interface Health {
   readonly python: {
     /** Whether the interpreter runs. */
     readonly running: boolean
-    /** '3.11.7', say; null before it runs, as the next two are. */
+    /** '3.11.7', say; null before it runs, as the next one is. */
     readonly version: string | null
     readonly executable: string | null
-    /** 'asyncio' or 'uvloop' */
+    /** The event loop that this handler runs on, 'asyncio' or 'uvloop'; null before its app is loaded. */
     readonly loop: string | null
     /** Milliseconds for which the event loop has not come to a beat that is under way; 0 when none is. */
     readonly blockedMs: number

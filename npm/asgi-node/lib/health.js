@@ -2,14 +2,17 @@ import { pythonInfo } from './start.js'
 
 /**
  * What the native side knows: see `Health` in crates/addon.
- * @typedef {{ inFlight: number, queued: number, requests: number, errors: number, lag: number, blocked: number }} NativeHealth
+ * @typedef {{ inFlight: number, queued: number, requests: number, errors: number, lag: number, blocked: number, loop: string }} NativeHealth
+ *
+ * The same, of a handler that may not have come to a loop yet.
+ * @typedef {Omit<NativeHealth, 'loop'> & { loop: string | null }} KnownHealth
  */
 
 /**
  * @param {'starting' | 'ready' | 'failed' | 'closed'} state of the handler
  * @param {boolean} failed whether its start has; closing it does not undo that
  * @param {boolean} draining
- * @param {NativeHealth} known
+ * @param {KnownHealth} known
  * @param {number} sockets
  * @param {number} unhealthyAfter milliseconds
  * @returns {import('./index.js').Health}
@@ -31,7 +34,7 @@ export function healthOf(state, failed, draining, known, sockets, unhealthyAfter
       running: python !== null,
       version: python?.version ?? null,
       executable: python?.executable ?? null,
-      loop: python?.loop ?? null,
+      loop: known.loop,
       blockedMs: Math.round(known.blocked)
     }
   }

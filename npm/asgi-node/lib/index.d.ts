@@ -278,8 +278,12 @@ export interface PythonInfo {
   readonly source: string
   /** What was considered before it, and why it was not taken. */
   readonly tried: readonly { readonly source: string; readonly path: string; readonly reason: string }[]
-  /** The event loop that runs: 'asyncio' or 'uvloop'. */
+  /**
+   * The event loop of handlers that do not ask for one (option `loop: 'auto'`): 'asyncio' or 'uvloop'. The one that a handler
+   * runs on is in its {@link PythonHandler.health}.
+   */
   readonly loop: string
+  /** Why it is that one. */
   readonly loopReason: string
   /** Whether extensions are bound to their own libraries. */
   readonly deepbind: boolean
