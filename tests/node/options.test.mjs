@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Log } from '../../npm/asgi-node/lib/logger.js'
-import { checkOptions } from '../../npm/asgi-node/lib/options.js'
+import { checkMiddlewareOptions } from '../../npm/asgi-node/lib/middleware.js'
+import { checkOptions, closeTimeout } from '../../npm/asgi-node/lib/options.js'
 
 const configOf = (options) => JSON.parse(checkOptions(options).config)
 
@@ -126,6 +127,38 @@ describe('options', () => {
         const check = (error) => error instanceof TypeError && new RegExp(name === 'app' ? 'app|module|attribute' : name).test(error.message)
         assert.throws(() => checkOptions({ app: 'main:app', [name]: value }), check, `${name}: ${String(JSON.stringify(value))}`)
       }
+    }
+  })
+
+  test('what is wanted of a number is said', () => {
+    const time = 'a whole number of milliseconds from'
+    for (const [option, value, message] of [
+      ['requestTimeout', 1.5, `Option requestTimeout must be ${time} 0 to 2^31 - 1, not 1.5`],
+      ['unhealthyAfter', 0, `Option unhealthyAfter must be ${time} 1 to 2^31 - 1, not 0`],
+      ['unhealthyAfter', NaN, `Option unhealthyAfter must be ${time} 1 to 2^31 - 1, not NaN`],
+      ['maxBodySize', 1.5, 'Option maxBodySize must be a whole number of bytes, or Infinity, not 1.5'],
+      ['stdio', 'pipe', "Option stdio must be 'inherit' or a function (line, stream), not \"pipe\""],
+      ['app', 7, 'Option app must be a string "module:attribute" or { module, attribute }, not 7'],
+      ['loop', 'trio', 'Option loop must be one of "auto", "asyncio", "uvloop", not "trio"'],
+    ]) {
+      assert.throws(() => checkOptions({ app: 'a:b', [option]: value }), { name: 'TypeError', message })
+    }
+  })
+
+  test('the options of close() and middleware()', () => {
+    assert.deepEqual([undefined, {}, { timeout: undefined }, { timeout: 0 }].map((options) => closeTimeout(options)), [30_000, 30_000, 30_000, 0])
+    for (const [check, value, message] of [
+      [closeTimeout, null, 'The options of close() must be an object, not null'],
+      [closeTimeout, 5, 'The options of close() must be an object, not 5'],
+      [closeTimeout, [], 'The options of close() must be an object, not an array'],
+      [closeTimeout, { timout: 5 }, 'Unknown option "timout". Did you mean "timeout"?'],
+      [closeTimeout, { force: true }, 'Unknown option "force": close() has timeout'],
+      [closeTimeout, { timeout: null }, 'Option timeout must be a whole number of milliseconds from 0 to 2^31 - 1, not null'],
+      [checkMiddlewareOptions, null, 'The options of middleware() must be an object, not null'],
+      [checkMiddlewareOptions, { fallThrough: true }, 'Unknown option "fallThrough". Did you mean "fallthrough"?'],
+      [checkMiddlewareOptions, { x: 1 }, 'Unknown option "x": middleware() has fallthrough'],
+    ]) {
+      assert.throws(() => check(value), { name: 'TypeError', message })
     }
   })
 

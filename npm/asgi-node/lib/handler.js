@@ -11,7 +11,7 @@ import { LoggedExchanges } from './logged-exchanges.js'
 import { checkMiddlewareOptions, passOn, serveNext } from './middleware.js'
 import { statusOf } from './failures.js'
 import { bodyTooLarge } from './limits.js'
-import { CLOSE_TIMEOUT, checkOptions, milliseconds } from './options.js'
+import { checkOptions, closeTimeout } from './options.js'
 import { Request, completeBody, takeBody, takeMessages } from './request.js'
 import { responseFrom } from './response.js'
 import { pythonInfo, startPython, startPythonSync } from './start.js'
@@ -46,7 +46,7 @@ export class PythonHandler {
   /** @type {import('./health.js').KnownHealth} what was known last */
   #known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0, loop: null }
   /** Milliseconds that close() waits. */
-  #patience = CLOSE_TIMEOUT
+  #patience = closeTimeout()
   /** Closes by `signal`; what goes wrong then has nobody else to hear of it. */
   #onAbort = () => void this.close().catch((error) => this.#report(error))
 
@@ -336,8 +336,8 @@ export class PythonHandler {
    * @param {{ timeout?: number }} [options]
    * @returns {Promise<void>}
    */
-  close({ timeout = CLOSE_TIMEOUT } = {}) {
-    milliseconds(timeout, 'timeout')
+  close(options) {
+    const timeout = closeTimeout(options)
     if (this.#closing === null) {
       this.#patience = timeout
       this.#closing = this.#close()

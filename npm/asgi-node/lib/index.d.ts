@@ -426,6 +426,8 @@ export class PythonHandler {
    * what is still under way after `timeout` milliseconds (default 30,000) is cancelled. Rejects with
    * LIFESPAN_SHUTDOWN_FAILED when the app's shutdown failed. It happens once; repeated, it can only
    * shorten the wait, as `close({ timeout: 0 })` on a second Ctrl-C does. The option `signal` closes, too.
+   *
+   * Throws a TypeError for an option that is none, or options that are none, and does not close then.
    */
   close(options?: { timeout?: number }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

@@ -3,6 +3,7 @@ import { withoutFraming } from './fetch-request.js'
 import { statusOf } from './failures.js'
 import { FRAMING, bodyLength, framingOf } from './head.js'
 import { HttpExchange, run } from './http.js'
+import { optionsOf } from './option-names.js'
 
 /** @typedef {import('node:http').IncomingMessage & { rawBody?: unknown }} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
@@ -14,10 +15,7 @@ import { HttpExchange, run } from './http.js'
  * @returns {{ fallthrough: boolean }}
  */
 export function checkMiddlewareOptions(options = {}) {
-  if (typeof options !== 'object' || options === null) throw new TypeError(`options must be an object, not ${show(options)}`)
-  const { fallthrough = false, ...others } = /** @type {{ fallthrough?: unknown }} */ (options)
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) throw new TypeError(`Unknown option ${show(unknown)}. Did you mean "fallthrough"?`)
+  const { fallthrough = false } = optionsOf(options, ['fallthrough'], 'middleware()')
   if (typeof fallthrough !== 'boolean') throw new TypeError(`Option fallthrough must be a boolean, not ${show(fallthrough)}`)
   return { fallthrough }
 }

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { accessLogOf, checkAccessLog } from './access-log.js'
 import { show } from './errors.js'
 import { Log, checkLogger, consoleLogger, logLevelOf } from './logger.js'
+import { optionsOf, unknownOption } from './option-names.js'
 import { trustOf } from './proxy.js'
 import { checkUpgrade, checkWebSocket } from './websocket-options.js'
 
@@ -59,24 +60,36 @@ const threads = (value, name) => {
 /** @type {Check} */
 const size = (value, name) => {
   if (value !== Infinity && (!Number.isSafeInteger(value) || Number(value) < 0)) {
-    throw wrong(name, 'a number of bytes, or Infinity', value)
+    throw wrong(name, 'a whole number of bytes, or Infinity', value)
   }
 }
 
-/** @type {Check} */
-export const milliseconds = (value, name) => {
+/** @param {number} least @returns {Check} */
+const millisecondsFrom = (least) => (value, name) => {
   // Above 2^31 - 1 a timer of Node fires at once.
-  if (!Number.isInteger(value) || Number(value) < 0 || Number(value) > 0x7fffffff) {
-    throw wrong(name, 'a number of milliseconds from 0 to 2^31 - 1', value)
+  if (!Number.isInteger(value) || Number(value) < least || Number(value) > 0x7fffffff) {
+    throw wrong(name, `a whole number of milliseconds from ${least} to 2^31 - 1`, value)
   }
 }
+
+export const milliseconds = millisecondsFrom(0)
 
 /** How long `close()` waits for what is under way, unless it is told. */
-export const CLOSE_TIMEOUT = 30_000
+const CLOSE_TIMEOUT = 30_000
+
+/**
+ * Milliseconds that a `close()` with these options waits.
+ * @param {unknown} [options]
+ */
+export function closeTimeout(options = {}) {
+  const { timeout = CLOSE_TIMEOUT } = optionsOf(options, ['timeout'], 'close()')
+  milliseconds(timeout, 'timeout')
+  return Number(timeout)
+}
 
 /** @param {readonly unknown[]} allowed @returns {Check} */
 const oneOf = (allowed) => (value, name) => {
-  if (!allowed.includes(value)) throw wrong(name, allowed.map((item) => show(item)).join(', '), value)
+  if (!allowed.includes(value)) throw wrong(name, `one of ${allowed.map((item) => show(item)).join(', ')}`, value)
 }
 
 /** @type {Check} */
@@ -101,12 +114,6 @@ const mountPath = (value, name) => {
 /** @type {Check} */
 const stdio = (value, name) => {
   if (value !== 'inherit' && typeof value !== 'function') throw wrong(name, "'inherit' or a function (line, stream)", value)
-}
-
-/** @type {Check} */
-const positive = (value, name) => {
-  milliseconds(value, name)
-  if (value === 0) throw wrong(name, 'a number of milliseconds from 1 to 2^31 - 1', value)
 }
 
 /** @type {Record<string, Check>} */
@@ -140,7 +147,7 @@ const CHECKS = {
   accessLog: checkAccessLog,
   stdio,
   blockedThreshold: milliseconds,
-  unhealthyAfter: positive,
+  unhealthyAfter: millisecondsFrom(1),
   deepbind: oneOf(['auto', true, false])
 }
 
@@ -154,7 +161,7 @@ export function checkOptions(options) {
   }
   for (const [name, value] of Object.entries(options)) {
     // hasOwn: an option called "constructor" is unknown, not Object's.
-    if (!Object.hasOwn(CHECKS, name)) throw new TypeError(`Unknown option ${show(name)}${suggestion(name)}`)
+    if (!Object.hasOwn(CHECKS, name)) throw unknownOption(name, Object.keys(CHECKS))
     if (value !== undefined) CHECKS[name](value, name)
   }
   const { python, venv, deepbind = 'auto', highWaterMark = 65536, maxConcurrency = 65536, requestTimeout = 0 } = options
@@ -255,30 +262,5 @@ function joined(module, attribute) {
  * @param {unknown} value
  */
 function wrong(name, expected, value) {
-  return new TypeError(`Option ${name} must be ${expected.includes(', ') ? 'one of ' : ''}${expected}, not ${show(value)}`)
-}
-
-/** @param {string} name */
-function suggestion(name) {
-  const [nearest] = Object.keys(CHECKS)
-    .map((known) => ({ known, far: distance(name.toLowerCase(), known.toLowerCase()) }))
-    .toSorted((a, b) => a.far - b.far)
-  return nearest.far <= Math.max(2, name.length / 3) ? `. Did you mean "${nearest.known}"?` : ''
-}
-
-/**
- * Levenshtein's distance.
- * @param {string} a
- * @param {string} b
- */
-function distance(a, b) {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
-    }
-    row = next
-  }
-  return row[b.length]
+  return new TypeError(`Option ${name} must be ${expected}, not ${show(value)}`)
 }
