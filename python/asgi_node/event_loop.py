@@ -92,7 +92,6 @@ def run(drain: Drain, kind: str) -> None:
         except BaseException as raised:  # SystemExit and KeyboardInterrupt of callbacks and tasks, for two
             if forking.child:
                 forking.leave(raised)
-            lines = "".join(traceback.format_exception(raised)).rstrip()
-            logger.error("an application tried to end the process from its event loop, which goes on\n%s", lines)
+            logger.error("an application tried to end the process from its event loop, which goes on", exc_info=raised)
         else:
             logger.error("an application stopped the event loop that all requests share: it goes on")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .event_loop import choose, new_loop
@@ -112,8 +111,9 @@ class LoopThread:
                 if not life.done():
                     logger.error("an application stopped the event loop: it goes on")
             except (SystemExit, KeyboardInterrupt) as raised:
-                lines = "".join(traceback.format_exception(raised)).rstrip()
-                logger.error("an application tried to end the process from its event loop, which goes on\n%s", lines)
+                logger.error(
+                    "an application tried to end the process from its event loop, which goes on", exc_info=raised
+                )
         try:
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())

@@ -36,6 +36,12 @@ class SharedLoop(asyncio.AbstractEventLoop):
         """Refuse: it would be the end of all applications."""
         raise RuntimeError("this event loop serves all requests of the process: it cannot be closed")
 
+    def call_exception_handler(self, context: Any) -> None:
+        """Tell of all but a task's ``sys.exit``: that leaves the loop, too, and whoever runs the loop tells of it."""
+        ends = isinstance(context.get("exception"), SystemExit | KeyboardInterrupt)
+        if not (ends and isinstance(context.get("future"), asyncio.Task)):
+            super().call_exception_handler(context)
+
     def set_default_executor(self, executor: Any) -> None:
         """Remember which one it is, which neither asyncio nor uvloop tells."""
         super().set_default_executor(executor)

@@ -114,6 +114,21 @@ describe('which handler hears it', limits, () => {
     assert.equal(second.lines.at(-1).msg, 'from a thread')
   })
 
+  // The loop is everybody's: the handler that has been open longest is told, and here it is the only one.
+  for (const loop of ['asyncio', 'uvloop']) {
+    test(`sys.exit() in a task or a callback is told once, as an error: ${loop}`, async (t) => {
+      const { said } = speaker(t, { loop, lifespan: 'off' })
+      for (const where of ['task', 'callback']) {
+        const [first] = await said(`/ends?where=${where}`, 1)
+        const [second] = await said('/named?name=last', 1)
+        assert.deepEqual([first.logger, first.msg], ['asgi_node', 'an application tried to end the process from its event loop, which goes on'])
+        assert.equal(first.err.message, 'SystemExit: 3')
+        assert.match(first.err.stack, where === 'task' ? /speaking_app\.py", line \d+, in leave\n[^]*SystemExit: 3$/ : /SystemExit: 3$/)
+        assert.equal(second.logger, 'last')
+      }
+    })
+  }
+
   test('a record that finds nobody goes to stderr, as in plain Python', async () => {
     const outcome = await runNode(`
       const options = { app: 'speaking_app:app', docroot: apps }
