@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ._native import Journal
 
-# How deep and how far the extra fields of a record are followed.
+# How deep and how far a value among the extra fields of a record is followed.
 _DEPTH = 8
 _ITEMS = 1000
 
@@ -114,7 +114,7 @@ class Handler(logging.Handler):
         if record.stack_info:
             extra["stack"] = record.stack_info
         if extra:
-            parts["x"] = _plain(extra, _DEPTH)
+            parts["x"] = _looked_into(extra, _DEPTH)
         if exception := _exception(record):
             parts["e"] = exception
         return json.dumps(parts, separators=(",", ":"))
@@ -143,14 +143,26 @@ def _plain(value: Any, depth: int) -> Any:
         return value if -_LARGEST <= value <= _LARGEST else str(value)
     if type(value) is float:
         return value if math.isfinite(value) else repr(value)
-    if depth > 0 and isinstance(value, dict):
-        return {str(key): _plain(item, depth - 1) for key, item in list(value.items())[:_ITEMS]}
-    if depth > 0 and isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item, depth - 1) for item in list(value)[:_ITEMS]]
+    if depth > 0 and isinstance(value, dict | list | tuple | set | frozenset):
+        try:
+            return _looked_into(value, depth - 1)
+        except BaseException:  # its methods are the application's code
+            pass
     try:
         return str(value) if isinstance(value, str | int | float) else repr(value)
-    except BaseException:  # its methods are the application's code
+    except BaseException:
         return f"({type(value).__name__}, whose repr raised)"
+
+
+def _looked_into(value: Any, depth: int) -> dict[str, Any] | list[Any]:
+    """The first items of a container, and how many more it has."""
+    if isinstance(value, dict):
+        pairs = list(value.items())
+        fields = {str(key): _plain(item, depth) for key, item in pairs[:_ITEMS]}
+        return fields if len(pairs) <= _ITEMS else {**fields, "…": f"{len(pairs) - _ITEMS} more"}
+    items = list(value)
+    plain = [_plain(item, depth) for item in items[:_ITEMS]]
+    return plain if len(items) <= _ITEMS else [*plain, f"… {len(items) - _ITEMS} more"]
 
 
 _formatter = logging.Formatter()

@@ -53,6 +53,14 @@ describe('records in pino', limits, () => {
     })
   })
 
+  test('of long and deep fields the beginning comes, with a mark; of one that cannot be read its type', async () => {
+    const [{ row, map, deep, lazy }] = await said('/large', 1)
+    assert.deepEqual([row.length, row[999], row[1000]], [1001, 999, '… 500 more'])
+    assert.deepEqual([Object.keys(map).length, map['999'], map['…']], [1001, 999, '2 more'])
+    assert.deepEqual(deep, [[[[[[[['[[[]]]']]]]]]]])
+    assert.equal(lazy, "{'a': 'b'}")
+  })
+
   test('exceptions are errors with the traceback, also those that cannot be shown', async () => {
     const [plain, odd, stack] = await said('/raised', 3)
     assert.deepEqual([plain.level, plain.msg, plain.err.code, plain.err.message], [50, 'it raised', 'PYTHON_EXCEPTION', 'ValueError: of the app'])
