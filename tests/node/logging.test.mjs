@@ -92,7 +92,9 @@ describe('records in pino', limits, () => {
     assert.equal(last.msg, 'text')
     assert.deepEqual([failed.level, failed.method, failed.path, typeof failed.id], [50, 'POST', '/fail', 'number'])
     assert.deepEqual([failed.err.code, failed.err.message], ['APP_ERROR', 'RuntimeError: of the app'])
-    assert.match(failed.err.traceback, /speaking_app\.py[^]*RuntimeError: of the app$/)
+    assert.match(failed.err.traceback, /^Traceback [^]*speaking_app\.py[^]*RuntimeError: of the app$/)
+    // What log viewers show.
+    assert.equal(failed.err.stack, failed.err.traceback)
     assert.equal(failed.msg, 'Exception in ASGI application: POST /fail?secret=1')
     assert.deepEqual([late.logger, late.method, late.path, late.id > failed.id], ['asgi_node', 'GET', '/late', true])
     assert.match(late.err.stack, /RuntimeError: after the response$/)

@@ -32,6 +32,18 @@ export function errorFromText(text) {
   return new PythonError(code || 'APP_ERROR', message || 'The application failed', { traceback: traceback.join('\0') })
 }
 
+/**
+ * The same error for a log, whose reader wants to know where it was raised in Python. Where it was made in JavaScript says
+ * nothing, but stays what its other holders see.
+ * @param {PythonError} error
+ */
+export function withPythonStack(error) {
+  if (error.traceback === undefined || error.stack === error.traceback) return error
+  const copy = Object.assign(new PythonError(error.code, error.message, error), error)
+  copy.stack = error.traceback
+  return copy
+}
+
 /** @param {NativeFailure} failure */
 export function errorFromFailure({ code, message, traceback }) {
   return new PythonError(code, message, { traceback })

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { PythonError, show } from './errors.js'
+import { PythonError, show, withPythonStack } from './errors.js'
 
 /** @typedef {import('./logging-types.js').Logger} Logger */
 /** @typedef {import('./logging-types.js').LogLevel} LogLevel */
@@ -89,6 +89,7 @@ export class Log {
    */
   write(level, object, message) {
     const logger = this.#logger
+    if (object.err instanceof PythonError) object.err = withPythonStack(object.err)
     try {
       const method = logger[level] ?? logger[level === 'fatal' ? 'error' : 'debug']
       const result = /** @type {unknown} */ (method.call(logger, object, message))
