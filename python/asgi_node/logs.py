@@ -16,6 +16,7 @@ import json
 import logging
 import math
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from . import sinks
@@ -67,6 +68,16 @@ def log_failure(method: str, path: str, number: int, lines: str) -> None:
     record = logger.makeRecord(logger.name, logging.ERROR, __file__, 0, text, arguments, None, extra=extra)
     record.exc_text = lines
     logger.handle(record)
+
+
+def _log_thread(arguments: threading.ExceptHookArgs) -> None:
+    """Log the exception that has ended a thread of the application. One that exits has only ended itself."""
+    raised = arguments.exc_value
+    if isinstance(raised, SystemExit):
+        return
+    name = arguments.thread.name if arguments.thread is not None else "(unknown)"
+    exception = (arguments.exc_type, raised, arguments.exc_traceback) if raised is not None else None
+    logger.error("Exception in thread %s", name, exc_info=exception)
 
 
 class _Message(logging.Formatter):
@@ -175,6 +186,9 @@ def install() -> None:
     """Become the handler of last resort. Called once, before anything of the application is imported."""
     logging.lastResort = _handler
     _configure_on_request_only()
+    # Unless sitecustomize has had an idea of its own. An application's hook takes the place of ours.
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _log_thread
     # As uvicorn sets them up: applications log to them, and change their handlers, levels and filters.
     for name, handled in (("uvicorn", True), ("uvicorn.error", False), ("uvicorn.access", True)):
         own = logging.getLogger(name)

@@ -79,6 +79,15 @@ describe('records in pino', limits, () => {
     }
   })
 
+  test('the exception of a thread is told, unless the app has a hook of its own for that', async () => {
+    const [plain] = await said('/fails?way=plain', 1)
+    assert.deepEqual([plain.logger, plain.level, plain.msg], ['asgi_node', 50, 'Exception in thread worker'])
+    assert.match(plain.err.stack, /^Traceback [^]*threading\.py[^]*ValueError: invalid literal for int/)
+    await said('/fails?way=exit', 0)
+    const [hooked] = await said('/fails?way=hooked', 1)
+    assert.match(hooked.msg, /^of the hook: invalid literal/)
+  })
+
   test('an exception of the app is told once: to the caller, else to the log with method, path and id', async (t) => {
     const from = lines.length
     await assert.rejects(call(handler, '/fail'), { code: 'APP_ERROR' })
