@@ -57,6 +57,20 @@ describe('once per request (asgi_76)', limits, () => {
     assert.deepEqual([middle.status, middle.aborted, middle.bytes > 0], [200, true, true])
   })
 
+  test('asgi_76 a client that only stops sending may still read, unless cancelOnDisconnect says that it has left', async (t) => {
+    for (const [cancelOnDisconnect, status, aborted] of [[false, 200, false], [true, 499, true]]) {
+      const other = watched(t, 'asgi_server:app', { cancelOnDisconnect })
+      await other.handler.ready()
+      const site = await serve(t, other.handler.listener)
+      const [entry] = await other.during(1, async () => {
+        const client = await openSocket(t, site.port)
+        client.socket.end('GET /sleeping?seconds=0.3 HTTP/1.1\r\nHost: h\r\n\r\n')
+        await client.ended
+      })
+      assert.deepEqual([entry.status, entry.aborted], [status, aborted])
+    }
+  })
+
   test('asgi_76 what does not reach the app: a request that is refused, and one after the end', async (t) => {
     const small = watched(t, 'asgi_server:app', { maxBodySize: 3 })
     const { port } = await serve(t, small.handler.listener)

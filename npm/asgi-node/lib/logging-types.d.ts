@@ -44,7 +44,7 @@ export interface AccessEntry {
   readonly clientPort: number | null
   readonly referer: string | null
   readonly userAgent: string | null
-  /** 101 for a WebSocket that was accepted; 499 where the client left before there was a response. */
+  /** 101 for a WebSocket that was accepted; 499 where the connection ended before there was a response. */
   readonly status: number
   /** Of a WebSocket that was accepted: its close code. */
   readonly code?: number
