@@ -71,6 +71,15 @@ describe('once per request (asgi_76)', limits, () => {
     }
   })
 
+  test('asgi_76 a client that has left before the app has started is told of too', async (t) => {
+    const site = await serve(t, (req, res) => {
+      res.once('close', () => handler.listener(req, res))
+      req.socket.destroy()
+    })
+    const [entry] = await during(1, () => fetch(site.url).catch(() => {}))
+    assert.deepEqual([entry.status, entry.aborted], [499, true])
+  })
+
   test('asgi_76 what does not reach the app: a request that is refused, and one after the end', async (t) => {
     const small = watched(t, 'asgi_server:app', { maxBodySize: 3 })
     const { port } = await serve(t, small.handler.listener)

@@ -1,6 +1,7 @@
 import { forClf, forJson, forUvicorn } from './access-formats.js'
 import { connectionOf } from './connection.js'
 import { show } from './errors.js'
+import { http2Of } from './http2.js'
 import { atExit, notAtExit } from './leaving.js'
 import { forwardedPeer } from './proxy.js'
 
@@ -182,6 +183,8 @@ export class AccessLog {
    */
   follow(req, res, trust) {
     const record = new AccessRecord(this, requestOf(req, trust, 'http'))
+    // Its client has left while the handler was starting: nothing more will be heard of it.
+    if (res.destroyed || http2Of(res)?.stream.destroyed) return record.end()
     if (this.counts) countBytes(res, record)
     res.once('finish', () => (record.complete = true))
     res.once('close', () => {
