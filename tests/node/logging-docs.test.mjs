@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { blocksOf } from './documents.mjs'
-import { pythonExecutable, repository, run, runNodeCleanly, temporaryFolder } from './support.mjs'
+import { blocksOf, freePort } from './documents.mjs'
+import { apps, pythonExecutable, repository, run, temporaryFolder } from './support.mjs'
 
 test('docs/logging.md: the example writes what stands below it', { timeout: 60_000 }, async (t) => {
   const folder = temporaryFolder(t)
@@ -16,19 +16,20 @@ test('docs/logging.md: the example writes what stands below it', { timeout: 60_0
   assert.deepEqual([outcome.code, outcome.stdout, outcome.stderr], [0, written.code, ''])
 })
 
-test('docs/health.md: the checks answer 200, and 503 when the handler has been closed', { timeout: 60_000 }, async () => {
-  const [checks] = blocksOf(readFileSync(join(repository, 'docs', 'health.md'), 'utf8'))
-  const result = await runNodeCleanly(`
-    import { createServer } from 'node:http'
-    const python = new PythonHandler({ app: 'main:app', docroot: apps })
-    const server = createServer().listen(0, '127.0.0.1')
-    ${checks.code}
+test('docs/health.md: the checks answer 200, and 503 when the handler has been closed; the app answers the rest', { timeout: 60_000 }, async (t) => {
+  const folder = temporaryFolder(t)
+  symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'))
+  for (const file of ['main.py', 'fixture_kit.py']) symlinkSync(join(apps, file), join(folder, file))
+  const [{ file, code }] = blocksOf(readFileSync(join(repository, 'docs', 'health.md'), 'utf8'))
+  const port = await freePort()
+  writeFileSync(join(folder, file), `${code.replace('3000', String(port))}
     await python.ready()
-    const statuses = []
+    const answers = []
     const ask = async () => {
-      for (const path of ['/livez', '/readyz']) {
-        const response = await fetch('http://127.0.0.1:' + server.address().port + path)
-        statuses.push(response.status, (await response.json()).draining)
+      for (const path of ['/livez', '/readyz', '/']) {
+        const response = await fetch('http://127.0.0.1:${port}' + path)
+        const text = await response.text()
+        answers.push(response.status, path === '/' ? text : JSON.parse(text).draining)
       }
     }
     await ask()
@@ -36,6 +37,8 @@ test('docs/health.md: the checks answer 200, and 503 when the handler has been c
     await ask()
     server.close()
     server.closeAllConnections()
-    console.log(JSON.stringify(statuses))`)
-  assert.deepEqual(result, [200, false, 200, false, 200, true, 503, true])
+    console.log(JSON.stringify(answers))`)
+  const outcome = await run('node', [file], { cwd: folder, env: { ASGI_NODE_PYTHON: pythonExecutable() } })
+  assert.deepEqual([outcome.code, outcome.stderr], [0, ''])
+  assert.deepEqual(JSON.parse(outcome.stdout), [200, false, 200, false, 200, 'Hello, world!', 200, true, 503, true, 503, 'Service Unavailable'])
 })
