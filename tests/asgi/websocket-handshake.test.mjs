@@ -73,7 +73,7 @@ describe('the handshake', limits, () => {
   test('asgi_84_91_92_99_101_104 what is wrong raises, and the socket works afterwards', async () => {
     const client = await site.open('/wrong')
     const raised = JSON.parse(await client.next())
-    assert.equal(raised.length, 27)
+    assert.equal(raised.length, 28)
     assert.deepEqual(raised.filter((line) => !/ (?:RuntimeError|TypeError|ValueError|UnicodeEncodeError)$/.test(line)), [])
     assert.deepEqual(await client.closed, { code: 4000, reason: 'x'.repeat(123) })
   })
@@ -84,6 +84,18 @@ describe('the handshake', limits, () => {
     const { status, headers, body } = await refused
     assert.deepEqual([status, body, headers.upgrade], [403, '', undefined])
     assert.deepEqual(await site.logged(key, 3), [connect, lost, lost])
+  })
+
+  test('asgi_85 whatever its code and reason are: no close frame holds them', async (t) => {
+    const errors = recordErrors(t)
+    const reasons = ['x'.repeat(200), [{ loc: ['query', 'name'] }], 7, null]
+    const events = [...[403, 1005, 1006, 99_999, -1, '1008', null].map((code) => ({ code })), ...reasons.map((reason) => ({ code: 1008, reason }))]
+    for (const event of events) {
+      const text = JSON.stringify(event)
+      const { refused } = await site.open(`/refuse?close=${encodeURIComponent(text)}`)
+      assert.equal((await refused).status, 403, text)
+    }
+    assert.deepEqual(errors, [])
   })
 
   test('asgi_86 the denial response, in pieces', async () => {

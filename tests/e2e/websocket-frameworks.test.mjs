@@ -32,6 +32,15 @@ describe('frameworks', { timeout: 60_000 }, () => {
     for (const path of ['/fastapi/echo/ann', '/fastapi/nowhere']) assert.equal((await (await site.open(path)).refused).status, 403)
   })
 
+  test('FastAPI: a query that is not valid is 403 too, although the reason is a list of what is wrong', async (t) => {
+    const errors = t.mock.method(console, 'error', () => {})
+    for (const query of ['', '?number=0', '?number=x']) {
+      assert.equal((await (await site.open(`/fastapi/page${query}`)).refused).status, 403, query)
+    }
+    assert.equal(errors.mock.callCount(), 0)
+    assert.deepEqual(JSON.parse(await (await site.open('/fastapi/page?number=7')).next()), { number: 7 })
+  })
+
   test('Starlette: both directions at once, then its own close', async () => {
     const client = await site.open('/starlette/both')
     for (let i = 0; i < 100; i += 1) client.ws.send(`${i}`)

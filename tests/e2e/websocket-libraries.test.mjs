@@ -42,6 +42,10 @@ describe('Django Channels', limits, () => {
     await ended('upper 4000')
   })
 
+  test('a consumer that refuses, whatever its code, is 403', async () => {
+    assert.equal((await (await open('/refusing')).refused).status, 403)
+  })
+
   test('an origin that is not allowed is refused', async () => {
     const { status } = await (await site.open('/upper', [], { origin: 'http://elsewhere.example' })).refused
     assert.equal(status, 403)

@@ -107,24 +107,30 @@ fn accept(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> 
 
 fn close(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> {
     let n = names(event.py());
+    let may = this.progress.lock().state.may_close().map_err(|e| to_python(&e))?;
+    if may == Closing::Refuse {
+        // What else the event says has nowhere to go, and may be of any type.
+        let mut progress = this.present()?;
+        progress.state.close(0, "").map_err(|e| to_python(&e))?;
+        return Ok(progress.add(Piece::Event(websocket::refusal())));
+    }
     let code = match event.get_item(&n.code)?.filter(|code| !code.is_none()) {
         None => i64::from(NORMAL),
         Some(code) => {
             let number = code
                 .cast::<PyInt>()
                 .map_err(|_| wrong_type("'code'", "an int", &code))?;
-            number.extract().unwrap_or(i64::MAX)
+            // One that is too large for a number of ours is too large for a frame, and is named as it was given.
+            let extracted = number.extract::<i64>();
+            extracted.map_err(|_| to_python(&websocket::no_close_code(number.to_string())))?
         }
     };
     let reason = optional_text(event, &n.reason)?;
     let reason = reason.as_ref().map_or(Ok(""), PyStringMethods::to_str)?;
     let mut progress = this.present()?;
-    let closing = progress.state.close(code, reason).map_err(|e| to_python(&e))?;
+    progress.state.close(code, reason).map_err(|e| to_python(&e))?;
     let closed = progress.state.closed().cloned().unwrap_or_else(Closed::abnormal);
-    Ok(progress.add(Piece::Event(match closing {
-        Closing::Refuse => websocket::refusal(),
-        Closing::Frame => ResponseEvent::Close(closed),
-    })))
+    Ok(progress.add(Piece::Event(ResponseEvent::Close(closed))))
 }
 
 /// The extension "WebSocket Denial Response". The start waits for the body, as that of a response does; it is not sent by

@@ -56,6 +56,11 @@ impl SocketState {
         matches!(self.0, Phase::Connecting | Phase::Denying(_))
     }
 
+    /// Whether the app itself has closed or refused it: then nothing of the client's is of interest any more.
+    pub fn is_closed_by_app(&self) -> bool {
+        matches!(self.0, Phase::Closed(_))
+    }
+
     /// Why `receive` gives a disconnect although the client is there: this side has ended it.
     pub fn closed(&self) -> Option<&Closed> {
         match &self.0 {
@@ -103,15 +108,25 @@ impl SocketState {
         }
     }
 
-    /// Accepts `websocket.close`.
+    /// What `websocket.close` would come to; asked before the event is looked at.
+    pub fn may_close(&self) -> Result<Closing, Error> {
+        match self.0 {
+            Phase::Connecting => Ok(Closing::Refuse),
+            Phase::Open => Ok(Closing::Frame),
+            Phase::Denying(_) => Err(denied("websocket.close")),
+            Phase::Closed(_) => Err(after_close("websocket.close")),
+            Phase::Retired(_) => Err(Error::ClientDisconnected),
+        }
+    }
+
+    /// Accepts `websocket.close`. A refusal is a 403, whatever the code and the reason are: no close frame will hold them, and
+    /// frameworks put there what would not fit one (FastAPI a list of what is wrong with the query).
     pub fn close(&mut self, code: i64, reason: &str) -> Result<Closing, Error> {
-        let closing = match self.0 {
-            Phase::Connecting => Closing::Refuse,
-            Phase::Open => Closing::Frame,
-            Phase::Denying(_) => return Err(denied("websocket.close")),
-            Phase::Closed(_) => return Err(after_close("websocket.close")),
-            Phase::Retired(_) => return Err(Error::ClientDisconnected),
-        };
+        let closing = self.may_close()?;
+        if closing == Closing::Refuse {
+            self.0 = Phase::Closed(Closed::abnormal());
+            return Ok(closing);
+        }
         let code = close_code(code)?;
         if reason.len() > MAX_REASON {
             return Err(Error::WrongValue(format!(
@@ -119,12 +134,9 @@ impl SocketState {
                 reason.len()
             )));
         }
-        self.0 = Phase::Closed(match closing {
-            Closing::Refuse => Closed::abnormal(),
-            Closing::Frame => Closed {
-                code,
-                reason: reason.to_owned(),
-            },
+        self.0 = Phase::Closed(Closed {
+            code,
+            reason: reason.to_owned(),
         });
         Ok(closing)
     }
@@ -178,10 +190,15 @@ fn after_close(event: &str) -> Error {
 fn close_code(code: i64) -> Result<u16, Error> {
     match u16::try_from(code) {
         Ok(code) if matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) => Ok(code),
-        _ => Err(Error::WrongValue(format!(
-            "{code} is no close code that may be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455, 7.4)"
-        ))),
+        _ => Err(no_close_code(code)),
     }
+}
+
+/// What is wrong with a close code.
+pub fn no_close_code(code: impl std::fmt::Display) -> Error {
+    Error::WrongValue(format!(
+        "{code} is no close code that may be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455, 7.4)"
+    ))
 }
 
 /// The sub-protocols that the client offers, from all its header lines, in their order (checklist 79).
@@ -267,6 +284,14 @@ mod tests {
         assert_eq!(state.close(1000, ""), Ok(Closing::Refuse));
         assert_eq!(state.closed(), Some(&Closed::abnormal()));
         assert!(state.accept(None, &[]).is_err());
+        // No close frame is written, so there is nothing that its code and reason would have to fit.
+        for (code, reason) in [(1006, ""), (403, ""), (-1, ""), (1008, &*"x".repeat(200))] {
+            assert_eq!(
+                SocketState::default().close(code, reason),
+                Ok(Closing::Refuse),
+                "{code}"
+            );
+        }
 
         let mut state = SocketState::default();
         assert!(state.deny(101, &HeaderBlock::default()).is_err());
