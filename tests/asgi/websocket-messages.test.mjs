@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deflateRawSync } from 'node:zlib'
-import { residentMiB, until } from '../node/support.mjs'
+import { callJson, makeHandler, residentMiB, until } from '../node/support.mjs'
 import { frame, serveWebSockets, settled } from './websockets.mjs'
 
 // Of a whole `describe`, on a busy machine.
@@ -84,6 +84,15 @@ describe('messages', limits, () => {
       const client = await site.open(`/close?log=${key}${query}`)
       assert.deepEqual(await client.closed, { code, reason })
       assert.deepEqual(await site.logged(key, 3), [connect, disconnect(code, reason), 'RuntimeError: False'])
+    }
+  })
+
+  test('asgi_104 a code that may not be sent is named as it was given', async (t) => {
+    const lines = []
+    t.mock.method(console, 'error', (line) => lines.push(line))
+    for (const code of ['1005', String(2n ** 70n)]) {
+      assert.equal((await (await site.open(`/close?code=${code}`)).closed).code, 1011)
+      assert.match(lines.at(-1), new RegExp(`ValueError: ${code} is no close code`))
     }
   })
 
@@ -197,6 +206,35 @@ describe('messages', limits, () => {
     const client = await site.open('/unawaited')
     assert.equal((await client.closed).code, 1000)
     assert.deepEqual(client.messages.map((message) => [message[0], message.length]), Array.from({ length: 50 }, (_, i) => [i, 10_000]))
+  })
+})
+
+describe('close() of the handler', limits, () => {
+  const sent = [receive({ text: '1' }), receive({ text: '2' }), receive({ text: '3' })]
+
+  /** Has an app that is busy sent three messages, and closes its handler meanwhile. What the app received, afterwards. */
+  async function closeBusy(t, leave) {
+    let ready
+    const site = serveWebSockets({ before: (hook) => (ready = hook()), after: (hook) => t.after(hook) })
+    await ready
+    const witness = makeHandler(t, 'websocket_app:app')
+    const key = site.key()
+    const client = await site.open(`/slow?wait=1&log=${key}`)
+    for (const text of ['1', '2', '3']) client.ws.send(text)
+    await leave(client)
+    await sleep(200)
+    await site.handler.close()
+    return { closed: await client.closed, log: await callJson(witness, `/log?log=${key}`) }
+  }
+
+  test('asgi_108_112 what was received before it comes before the disconnect', async (t) => {
+    const { closed, log } = await closeBusy(t, () => {})
+    assert.deepEqual([closed.code, log], [1012, [connect, ...sent, disconnect(1012)]])
+  })
+
+  test('asgi_108_112 a client that has closed before is told by its own code', async (t) => {
+    const { closed, log } = await closeBusy(t, ({ ws, closed }) => (ws.close(4000, 'bye'), closed))
+    assert.deepEqual([closed.code, log], [4000, [connect, ...sent, disconnect(4000, 'bye')]])
   })
 })
 

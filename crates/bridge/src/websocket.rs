@@ -140,7 +140,8 @@ impl WebSocketExchange {
     }
 
     /// What `receive` gives; `None` when it has to wait. The handshake comes first, whatever was sent before (checklist 82);
-    /// after the app's own end only that end comes (checklist 85, 98).
+    /// after the app's own close only that comes (checklist 85, 98), while one that was closed for it receives first what the
+    /// client had sent by then (checklist 112).
     pub(crate) fn next_event<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyDict>>> {
         let (this, py) = (slf.get(), slf.py());
         let mut progress = this.progress.lock();
@@ -149,12 +150,13 @@ impl WebSocketExchange {
             return typed(py, &names(py).connect).map(Some);
         }
         let closed = progress.state.closed().cloned();
+        let by_app = progress.state.is_closed_by_app();
         drop(progress);
-        if let Some(closed) = closed {
-            return disconnect_event(py, &closed).map(Some);
+        if let Some(closed) = closed.as_ref().filter(|_| by_app) {
+            return disconnect_event(py, closed).map(Some);
         }
         match this.core.receive_message() {
-            ReceivedMessage::Nothing => Ok(None),
+            ReceivedMessage::Nothing => closed.map(|closed| disconnect_event(py, &closed)).transpose(),
             ReceivedMessage::Message(message) => message_event(py, &message).map(Some),
             ReceivedMessage::Closed(closed) => {
                 Self::conclude(slf, &closed);
@@ -346,12 +348,18 @@ impl WebSocketExchange {
     }
 
     /// The handler is closing: the client gets a close frame, or 503 when it still waits for its handshake; the app gets
-    /// `websocket.disconnect` (checklist 108).
+    /// `websocket.disconnect`, behind what the client has sent (checklist 108, 112). A client that has closed already is
+    /// told nothing, and the app gets its code.
     fn retire(slf: &Bound<'_, Self>) {
         let this = slf.get();
         let mut progress = this.progress.lock();
         if progress.state.is_open() {
+            if this.core.is_disconnected() {
+                return;
+            }
             let closed = Closed::with(RESTART);
+            // A client that goes on sending, and does not read its close frame, must not put off the app's disconnect.
+            this.core.end_messages(closed.clone());
             progress.state.retire(closed.clone());
             progress.add(Piece::Event(ResponseEvent::Close(closed)));
         } else if progress.state.is_undecided() {
