@@ -56,6 +56,55 @@ describe('a WebSocket without a socket', limits, () => {
     assert.deepEqual([await response.next(), response.code, response.reason], [null, 4001, 'mine'])
   })
 
+  /** All the texts that it gives. */
+  const textsOf = async (response) => {
+    const texts = []
+    for await (const { data } of response) texts.push(data.toString())
+    return texts
+  }
+  const ending = [{ type: 'websocket.receive', text: 'a' }, { type: 'websocket.receive', text: 'b' }, { type: 'websocket.disconnect', code: 1000, reason: '' }]
+
+  for (const when of ['before the call', 'before the app accepts', 'after it']) {
+    test(`end() ${when}: what was written is received and answered, then the close comes`, async (t) => {
+      const handler = makeHandler(t, APP)
+      const key = `channel-end-${when.replaceAll(' ', '-')}`
+      const ours = request(`/echo?log=${key}`)
+      const writeAll = () => Promise.all([ours.write('a'), ours.write('b'), ours.end()])
+      if (when === 'before the call') await writeAll()
+      const calling = handler.handleStream(ours)
+      if (when === 'before the app accepts') await writeAll()
+      const response = await calling
+      if (when === 'after it') await writeAll()
+      assert.equal(response.status, 101)
+      assert.deepEqual(await textsOf(response), ['a', 'b'])
+      assert.deepEqual([response.code, response.reason], [1000, ''])
+      assert.deepEqual((await log(handler, key)).slice(1, 4), ending)
+    })
+  }
+
+  test('end() before an app that refuses, or does not answer', async (t) => {
+    const handler = makeHandler(t, APP, { websocket: { acceptTimeout: 200 } })
+    for (const [path, status] of [['/refuse', 403], ['/wait', 503]]) {
+      const ours = request(path)
+      await ours.write('a')
+      await ours.end()
+      await assert.rejects(handler.handleStream(ours), { code: 'WEBSOCKET_REJECTED', status })
+    }
+  })
+
+  test('an app that does not look at the end() is left after a while, with what it has sent by then', async (t) => {
+    const handler = makeHandler(t, APP)
+    const ours = request('/ticking?log=channel-ticking')
+    const response = await handler.handleStream(ours)
+    await ours.end()
+    const started = performance.now()
+    const texts = await textsOf(response)
+    const took = performance.now() - started
+    assert.ok(took > 4000 && took < 15_000 && texts.length > 10, `${texts.length} in ${took} ms`)
+    assert.equal(response.code, 1000)
+    await until(async () => (await log(handler, 'channel-ticking')).includes('ClientDisconnected'))
+  })
+
   test('the chosen sub-protocol and the headers are those of the response', async (t) => {
     const handler = makeHandler(t, APP)
     const response = await handler.handleStream(request('/echo?pick=b', { headers: { 'sec-websocket-protocol': 'a, b' } }))
@@ -78,6 +127,17 @@ describe('a WebSocket without a socket', limits, () => {
     assert.equal((await rejection('/deny')).headers.get('x-why'), 'tea')
     assert.match((await rejection('/fail')).traceback, /ValueError: secret before/)
     assert.equal((await rejection('/nothing')).code, 'APP_NO_RESPONSE')
+  })
+
+  test('a denial that has begun has its time, and not all memory', async (t) => {
+    const handler = makeHandler(t, APP, { websocket: { acceptTimeout: 200, maxPayload: 100_000 } })
+    const rejection = (path) => handler.handleStream(request(path)).then(assert.fail, (error) => error)
+    const slow = await rejection('/denying?size=10&count=5&every=0.1')
+    assert.deepEqual([slow.code, slow.status, slow.body.length], ['WEBSOCKET_REJECTED', 402, 50])
+    const endless = await rejection('/denying?size=10000&count=1000000&log=channel-denying')
+    assert.deepEqual([endless.code, endless.status, endless.body.length], ['WEBSOCKET_REJECTED', 402, 100_000])
+    assert.match(endless.message, /402.*websocket\.maxPayload/)
+    await until(async () => (await log(handler, 'channel-denying')).includes('ClientDisconnected'))
   })
 
   test('an app that fails later rejects the read', async (t) => {
@@ -117,6 +177,7 @@ describe('a WebSocket without a socket', limits, () => {
     const response = await handler.handleStream(request('/echo?log=channel-4'), { signal: controller.signal })
     controller.abort(new Error('enough'))
     await assert.rejects(response.next(), /enough/)
+    assert.equal(response.code, 1006)
     await until(async () => (await log(handler, 'channel-4')).length > 1)
     assert.equal((await log(handler, 'channel-4'))[1].code, 1006)
     const other = await handler.handleStream(request('/echo'))
@@ -129,6 +190,7 @@ describe('a WebSocket without a socket', limits, () => {
     assert.throws(() => request('/', { body: 'x' }), TypeError)
     assert.throws(() => request('/', { method: 'POST' }), TypeError)
     await assert.rejects(handler.handleRequest(request('/echo')), TypeError)
+    await assert.rejects(request('/echo').write(5), { name: 'TypeError', message: 'A message must be a string, a Buffer or a Uint8Array, not 5' })
     const response = await handler.handleStream(request('/echo'))
     for (const wrong of [[1005], [0], ['1000'], [1000, 'x'.repeat(124)], [1000, 7]]) assert.throws(() => response.close(...wrong), TypeError)
     response.close(3000)

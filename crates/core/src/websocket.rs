@@ -120,7 +120,7 @@ impl SocketState {
     }
 
     /// Accepts `websocket.close`. A refusal is a 403, whatever the code and the reason are: no close frame will hold them, and
-    /// frameworks put there what would not fit one (FastAPI a list of what is wrong with the query).
+    /// frameworks put there what would not fit one (`FastAPI` a list of what is wrong with the query).
     pub fn close(&mut self, code: i64, reason: &str) -> Result<Closing, Error> {
         let closing = self.may_close()?;
         if closing == Closing::Refuse {

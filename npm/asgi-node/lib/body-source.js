@@ -7,12 +7,13 @@ import { bodyTooLarge } from './limits.js'
 /**
  * Bytes of one chunk of a body.
  * @param {unknown} chunk
+ * @param {string} [what] it is, for the error
  * @returns {Uint8Array}
  */
-export function toBytes(chunk) {
+export function toBytes(chunk, what = 'A chunk of a request body') {
   if (isUint8Array(chunk)) return chunk
   if (typeof chunk === 'string') return Buffer.from(chunk)
-  throw new TypeError(`A chunk of a request body must be a string, a Buffer or a Uint8Array, not ${show(chunk)}`)
+  throw new TypeError(`${what} must be a string, a Buffer or a Uint8Array, not ${show(chunk)}`)
 }
 
 /**

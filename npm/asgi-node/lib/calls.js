@@ -34,6 +34,11 @@ export class Call extends Exchange {
     this.abort(this.#signal?.reason)
   }
 
+  /** Whether it was the caller who ended it. */
+  get aborted() {
+    return this.#signal?.aborted === true
+  }
+
   /** No event follows: lets go of the signal, which may live much longer. */
   settle() {
     this.#signal?.removeEventListener('abort', this)

@@ -216,7 +216,7 @@ export class PythonHandler {
       const signal = options === undefined ? undefined : checkedSignal(options)
       if (signal?.aborted) return reject(signal.reason)
       const { highWaterMark, websocket } = this.#settings
-      const call = new WebSocketCall(this.#exchanges, signal, resolve, reject, highWaterMark)
+      const call = new WebSocketCall(this.#exchanges, signal, resolve, reject, highWaterMark, websocket.maxPayload)
       const messages = takeMessages(request)
       const begin = () => {
         try {

@@ -221,7 +221,10 @@ export class Request {
    * that is neither a string nor bytes.
    */
   write(chunk: Chunk): Promise<boolean>
-  /** Adds a last chunk, if one is given, and ends the body. Ending a body that has ended, or was given, does nothing. */
+  /**
+   * Adds a last chunk, if one is given, and ends the body. Ending a body that has ended, or was given, does nothing.
+   * A WebSocket is closed with 1000 behind what was written; what the app answers to that can still be read.
+   */
   end(chunk?: Chunk): Promise<void>
   toJSON(): { method: string; url: string; headers: Record<string, string | string[]>; body: Request['body'] }
 }
@@ -249,7 +252,7 @@ export class Response implements AsyncIterable<Buffer> {
    * that came before; with the signal's reason, at once, when it is aborted.
    */
   next(): Promise<Buffer | null>
-  /** How a WebSocket has ended: the close code (1011 where the app failed), null while it is open. */
+  /** How a WebSocket has ended: the close code (1011 where the app failed, 1006 where the signal was aborted), null while it is open. */
   readonly code: number | null
   readonly reason: string
   /** Closes a WebSocket. Throws a TypeError for a code (default 1000) or reason (123 bytes) that may not be sent. */

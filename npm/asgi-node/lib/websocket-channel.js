@@ -1,6 +1,7 @@
 import { Call } from './calls.js'
 import { PythonError, errorFromText, show } from './errors.js'
 import { bytesOf } from './exchanges.js'
+import { statusOf } from './failures.js'
 import { responseFrom } from './response.js'
 
 /** @typedef {import('./exchanges.js').Exchanges} Exchanges */
@@ -14,12 +15,18 @@ const MAX_REASON = 123
 /** What a message counts beside its bytes: empty ones are not free. */
 const OVERHEAD = 32
 
-const CODE = Object.freeze({ NORMAL: 1000, NONE: 1005, ABNORMAL: 1006, INTERNAL_ERROR: 1011 })
+const CODE = Object.freeze({ NORMAL: 1000, NONE: 1005, ABNORMAL: 1006, INTERNAL_ERROR: 1011, RESTART: 1012 })
+
+/** How long the app has, after `end()`, to answer what it was sent before that. */
+const END_GRACE_MS = 5000
 
 /** The client's end of a WebSocket that has no socket. */
 export class WebSocketCall extends Call {
   #highWaterMark
-  #accepted = false
+  #longestDenial
+  #ending = false
+  /** Whether the app takes messages. */
+  accepted = false
   /** @type {WebSocketMessage[]} */
   #messages = []
   #unread = 0
@@ -28,7 +35,7 @@ export class WebSocketCall extends Call {
   /** @type {{ resolve: (message: WebSocketMessage | null) => void, reject: (reason: unknown) => void }[]} */
   #readers = []
   /** What the app answered instead of accepting. */
-  #denial = { status: 0, headers: '', body: /** @type {Buffer[]} */ ([]) }
+  #denial = { status: 0, headers: '', body: /** @type {Buffer[]} */ ([]), length: 0 }
   /** @type {number | null} why it is over */
   code = null
   reason = ''
@@ -39,10 +46,12 @@ export class WebSocketCall extends Call {
    * @param {import('./calls.js').Resolve} resolve
    * @param {import('./calls.js').Reject} reject
    * @param {number} highWaterMark bytes
+   * @param {number} longestDenial bytes of its body
    */
-  constructor(exchanges, signal, resolve, reject, highWaterMark) {
+  constructor(exchanges, signal, resolve, reject, highWaterMark, longestDenial) {
     super(exchanges, signal, resolve, reject)
     this.#highWaterMark = highWaterMark
+    this.#longestDenial = longestDenial
   }
 
   /** @param {number} milliseconds that the app has to answer; 0 for no limit */
@@ -80,6 +89,28 @@ export class WebSocketCall extends Call {
     this.#end(Number(code), reason)
   }
 
+  /**
+   * Nothing more is written. The app gets that behind the messages; what it sends until then can be read, and its close, or
+   * its end, ends the WebSocket, and so does the time that this may take.
+   */
+  end() {
+    if (!this.open || this.#ending) return
+    this.#ending = true
+    this.exchanges.native.faulted(this.id, CODE.NORMAL)
+    this.#awaitEnd()
+  }
+
+  #awaitEnd() {
+    this.timer = setTimeout(onEndTimeout, END_GRACE_MS, this).unref()
+  }
+
+  /** The app has not looked in time at the end. */
+  giveUp() {
+    // It may be kept waiting by whoever reads here.
+    if (this.stalled) return this.#awaitEnd()
+    this.close(CODE.NORMAL)
+  }
+
   /** @param {number} code @param {string} reason */
   #leaveWith(code, reason) {
     this.exchanges.remove(this)
@@ -104,12 +135,13 @@ export class WebSocketCall extends Call {
   /** @override @param {string} answer `subprotocol\0name\0value…` */
   onAccept(answer) {
     clearTimeout(this.timer)
-    this.#accepted = true
+    this.accepted = true
     const end = answer.indexOf('\0')
     const subprotocol = end < 0 ? answer : answer.slice(0, end)
     const headers = end < 0 ? [] : [answer.slice(end + 1)]
     if (subprotocol !== '') headers.unshift(`sec-websocket-protocol\0${subprotocol}`)
     this.resolve(responseFrom(101, headers.join('\0'), null, this))
+    this.source?.pump()
   }
 
   /** @override @param {Buffer | undefined} data @param {boolean} isText @returns {boolean | void} */
@@ -134,12 +166,21 @@ export class WebSocketCall extends Call {
 
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
   onStart(status, headers, chunk = EMPTY) {
-    this.#denial = { status, headers, body: [chunk] }
+    // It has answered in time; how long the rest takes is its own affair, as it is over a socket.
+    clearTimeout(this.timer)
+    this.#denial = { status, headers, body: [], length: 0 }
+    this.onBody(chunk)
   }
 
   /** @override @param {Buffer} chunk */
   onBody(chunk) {
-    this.#denial.body.push(chunk)
+    const denial = this.#denial
+    denial.body.push(chunk)
+    denial.length += chunk.length
+    if (denial.length <= this.#longestDenial) return
+    this.leave()
+    const body = Buffer.concat(denial.body, this.#longestDenial)
+    this.#deny(denial.status, denial.headers, body, ', and the body of its answer is cut after websocket.maxPayload bytes')
   }
 
   /** @override @param {string} _trailers @param {Buffer | undefined} chunk */
@@ -148,30 +189,31 @@ export class WebSocketCall extends Call {
     this.#deny(status, headers, Buffer.concat([...body, chunk]))
   }
 
-  /** @param {number} status @param {string} headers @param {Buffer} body */
-  #deny(status, headers, body) {
-    const error = new PythonError('WEBSOCKET_REJECTED', `The application has not accepted the WebSocket: status ${status}`)
+  /** @param {number} status @param {string} headers @param {Buffer} body @param {string} [more] to say */
+  #deny(status, headers, body, more = '') {
+    const error = new PythonError('WEBSOCKET_REJECTED', `The application has not accepted the WebSocket: status ${status}${more}`)
     const response = responseFrom(status, headers, body, null)
-    this.#fail(Object.assign(error, { status, headers: response.headers, body }))
+    this.#fail(Object.assign(error, { status, headers: response.headers, body }), CODE.ABNORMAL)
   }
 
   /** @override @param {boolean} _started @param {string} text */
   onFailed(_started, text) {
-    this.#fail(errorFromText(text))
+    this.#fail(errorFromText(text), CODE.INTERNAL_ERROR)
   }
 
   /** @override @param {unknown} reason */
   abort(reason) {
     this.#messages = []
-    this.#fail(reason)
+    if (this.aborted) return this.#fail(reason, CODE.ABNORMAL)
+    this.#fail(reason, statusOf(reason) === 503 ? CODE.RESTART : CODE.INTERNAL_ERROR)
   }
 
-  /** @param {unknown} reason */
-  #fail(reason) {
+  /** @param {unknown} reason @param {number} code */
+  #fail(reason, code) {
     this.settle()
     clearTimeout(this.timer)
     this.#failure = { reason }
-    if (this.#accepted) this.code = CODE.INTERNAL_ERROR
+    if (this.accepted) this.code = code
     this.reject(reason)
     for (const reader of this.#readers.splice(0)) reader.reject(reason)
   }
@@ -198,6 +240,11 @@ export class WebSocketCall extends Call {
 /** @param {WebSocketCall} call */
 function onAcceptTimeout(call) {
   call.expire()
+}
+
+/** @param {WebSocketCall} call */
+function onEndTimeout(call) {
+  call.giveUp()
 }
 
 /**

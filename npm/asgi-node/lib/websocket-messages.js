@@ -3,8 +3,6 @@ import { PythonError } from './errors.js'
 
 /** @typedef {import('./websocket-channel.js').WebSocketCall} WebSocketCall */
 
-const NORMAL = 1000
-
 /** The messages that `request.write()` puts into a WebSocket, before or after the request is sent off. */
 export class WrittenMessages extends BodySource {
   /** @type {{ data: Uint8Array, isText: boolean }[]} */
@@ -21,7 +19,7 @@ export class WrittenMessages extends BodySource {
    * @returns {Promise<boolean>}
    */
   write(chunk) {
-    const data = toBytes(chunk)
+    const data = toBytes(chunk, 'A message')
     if (this.#ended) return Promise.reject(new PythonError('INVALID_REQUEST', 'write() on a WebSocket that was closed by end()'))
     if (this.over) return Promise.resolve(false)
     this.#messages.push({ data, isText: typeof chunk === 'string' })
@@ -46,7 +44,8 @@ export class WrittenMessages extends BodySource {
   /** @override */
   pump() {
     const call = /** @type {WebSocketCall | null} */ (this.sink)
-    if (call === null || this.over) return
+    // Over a socket, too, the app gets no message before it has accepted.
+    if (call === null || !call.accepted || this.over) return
     let taken = 0
     let room = !this.#full
     while (room && taken < this.#messages.length) {
@@ -57,7 +56,7 @@ export class WrittenMessages extends BodySource {
     this.#messages.splice(0, taken)
     if (!room) return
     this.#wake(true)
-    if (this.#ended) call.close(NORMAL, '')
+    if (this.#ended) call.end()
   }
 
   /** @override */
