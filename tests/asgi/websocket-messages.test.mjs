@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deflateRawSync } from 'node:zlib'
-import { callJson, makeHandler, residentMiB, until } from '../node/support.mjs'
-import { frame, serveWebSockets, settled } from './websockets.mjs'
+import { callJson, makeHandler, pythonExecutable, residentMiB, run, until } from '../node/support.mjs'
+import { frame, headersOf, serveWebSockets, settled } from './websockets.mjs'
 
 // Of a whole `describe`, on a busy machine.
 const limits = { timeout: 100_000 }
@@ -286,6 +286,31 @@ describe('keepalive', limits, () => {
     good.ws.send('here')
     assert.equal(await good.next(), 'here')
     good.ws.close()
+  })
+})
+
+describe('a slow client that goes on reading', limits, () => {
+  // Less time than it takes to read one message, more than it takes to read what the kernel holds of it.
+  const site = serveWebSockets({ before, after }, 'websocket_app:app', { websocket: { pingInterval: 500, pingTimeout: 3000 } })
+  const script = `
+import socket, sys, time
+client = socket.socket()
+client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+client.connect(("127.0.0.1", int(sys.argv[1])))
+client.sendall(sys.argv[2].encode())
+read = 0
+while data := client.recv(65536):
+    read += len(data)
+    time.sleep(0.025)
+    if data.endswith(b"\\x88\\x02\\x03\\xe8"):
+        break
+print(read)`
+
+  test('asgi_106 is neither cut off in the middle of a message by a ping, nor when the app has closed', async () => {
+    const head = `GET /flood?count=2&size=12000000&log=${site.key()} HTTP/1.1\r\n${headersOf()}\r\n`
+    const started = performance.now()
+    const { stdout, stderr } = await run(pythonExecutable(), ['-c', script, site.port, head])
+    assert.ok(Number(stdout) > 24_000_000, `${stdout} bytes in ${performance.now() - started} ms ${stderr}`)
   })
 })
 

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { serveWebSockets, open } from '../asgi/websockets.mjs'
+import { frame, handshake, open, serveWebSockets } from '../asgi/websockets.mjs'
 import { allHoldings, assertReturnsTo, makeHandler, until } from '../node/support.mjs'
 
 const SOCKETS = 1000
@@ -75,6 +75,28 @@ describe('in a process of its own', limits, () => {
   test('close(), after which it ends by itself', async (t) => {
     assert.deepEqual(await endProcess(t, 'close'), { codes: { 1012: SOCKETS }, code: 0, signal: null, errors: '' })
   })
+
+  // A close frame is not answered by a program that hangs, nor by one that does not know how.
+  for (const [how, least, most] of [['close', 4000, 15_000], ['hurry', 300, 4000]]) {
+    test(`${how}: clients that do not answer keep it for a short time only`, async (t) => {
+      const child = fork(host, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+      t.after(() => child.kill('SIGKILL'))
+      const [{ port }] = await once(child, 'message')
+      const silent = await handshake(t, port)
+      const sending = await handshake(t, port)
+      await Promise.all([silent.head(), sending.head()])
+      sending.socket.on('error', () => {})
+      const noise = setInterval(() => sending.write(frame(1, 'still here')), 50)
+      t.after(() => clearInterval(noise))
+      const ended = once(child, 'close')
+      const started = performance.now()
+      child.send(how)
+      await until(() => silent.received.endsWith('\x88\x02\x03\xf4'), 'the close frame')
+      assert.deepEqual(await ended, [0, null])
+      const took = performance.now() - started
+      assert.ok(took > least && took < most, `it took ${took} ms`)
+    })
+  }
 
   test('process.exit()', async (t) => {
     assert.deepEqual(await endProcess(t, 'exit'), { codes: { 1012: SOCKETS }, code: 7, signal: null, errors: '' })

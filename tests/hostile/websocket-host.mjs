@@ -15,13 +15,14 @@ await Promise.all([handler.ready(), once(server, 'listening')])
 
 const commands = {
   facts: () => tell({ mebibytes: residentMiB() }),
-  async close() {
+  async close(options) {
     server.close()
-    await handler.close()
+    await handler.close(options)
     // Nothing is left that keeps this going, if it is as it should be.
     if (parentPort) parentPort.unref()
     else process.disconnect()
   },
+  hurry: () => commands.close({ timeout: 500 }),
   exit: () => process.exit(7),
   throw() {
     throw new Error('the end that the test asked for')

@@ -26,6 +26,9 @@ import { Sockets, WebSocketExchange } from './websocket.js'
 /** @typedef {import('./start.js').NativeHandler} NativeHandler */
 /** @typedef {{ signal?: AbortSignal }} CallOptions */
 
+/** What a client has to answer the close frame even when `timeout` is over. */
+const FAREWELL_MS = 250
+
 /** What comes of a call that Python has not seen. */
 const REFUSALS = new Set(['OVERLOADED', 'HANDLER_CLOSED', 'INVALID_REQUEST', 'SYNC_REENTRANT'])
 
@@ -359,10 +362,13 @@ export class PythonHandler {
     const native = this.#native
     if (native === null) return
     this.#exchanges.hold()
+    const started = performance.now()
     const failure = await native.close(this.#patience)
     // Responses that are complete, and have not been delivered, come before the end.
     native.drain()
     this.#exchanges.abortAll(closedError())
+    // Each has its close frame. Some clients will not answer it, and their sockets would keep the process.
+    this.#sockets.hurry(Math.max(started + this.#patience, performance.now() + FAREWELL_MS))
     this.#exchanges.release()
     notAtExit(this.#drain)
     native.release()

@@ -140,6 +140,8 @@ export class Handshakes {
         noServer: true,
         clientTracking: false,
         autoPong: false,
+        // ServedSocket has a time of its own, which knows slow clients from silent ones.
+        closeTimeout: 0x7fffffff,
         maxPayload,
         maxFragments,
         maxBufferedChunks: 2 * maxFragments,

@@ -426,7 +426,8 @@ export class PythonHandler {
   /**
    * Refuses requests from now on (HANDLER_CLOSED, and 503 by the listener), lets those that are under way come to their end,
    * then ends the app's lifespan. An event stream, or whoever waits for the client to leave, gets `http.disconnect` at once;
-   * what is still under way after `timeout` milliseconds (default 30,000) is cancelled. Rejects with
+   * what is still under way after `timeout` milliseconds (default 30,000) is cancelled. The clients of WebSockets get 1012, and
+   * no more time to answer than what is left of `timeout`, and five seconds, before their sockets are destroyed. Rejects with
    * LIFESPAN_SHUTDOWN_FAILED when the app's shutdown failed. It happens once; repeated, it can only
    * shorten the wait, as `close({ timeout: 0 })` on a second Ctrl-C does. The option `signal` closes, too.
    *

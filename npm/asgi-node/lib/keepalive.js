@@ -1,3 +1,5 @@
+import { Taking } from './taking.js'
+
 /** @typedef {import('./served-socket.js').ServedSocket} ServedSocket */
 /** @typedef {import('ws').WebSocket & { [kKeepalive]?: Keepalive }} WebSocket */
 
@@ -13,6 +15,8 @@ export class Keepalive {
   /** @type {NodeJS.Timeout} */
   #timer
   #waiting = false
+  /** The ping stands behind what was sent before it. */
+  #taking = new Taking()
   /** Whether the pong may wait behind messages that the app has not received: then it is not the client that is late. */
   patient = false
 
@@ -46,11 +50,12 @@ export class Keepalive {
     const ws = this.#ws
     if (ws.readyState !== ws.OPEN) return
     if (!this.#waiting) {
+      this.#taking.look(ws)
       ws.ping()
       this.#waiting = this.#timeout > 0
       return this.#arm(this.#waiting ? this.#timeout : this.#interval)
     }
-    if (this.patient) return this.#arm(this.#timeout)
+    if (this.patient || this.#taking.goesOn(ws)) return this.#arm(this.#timeout)
     // As other servers say it, in case the client is there after all; the connection does not wait for its answer.
     ws.finish(TIMED_OUT, 'keepalive ping timeout')
     ws.terminate()

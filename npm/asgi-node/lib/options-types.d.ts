@@ -75,6 +75,7 @@ export interface PythonHandlerOptions {
   /**
    * Milliseconds from the start of a request to the end of its response; after that the caller gets REQUEST_TIMEOUT, a
    * client 504 or, in the middle of a response, a cut connection, and the app `http.disconnect`. Default 0: no limit.
+   * It does not count for WebSockets, which have `websocket.acceptTimeout`.
    */
   requestTimeout?: number
   /**

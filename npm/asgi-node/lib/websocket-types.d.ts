@@ -10,7 +10,10 @@ export interface WebSocketOptions {
   maxFragments?: number
   /** Milliseconds between pings to the client; 0 for none. Default 20,000. */
   pingInterval?: number
-  /** Milliseconds that a pong may take before the connection is cut; 0 for no limit. Default 20,000. */
+  /**
+   * Milliseconds that a pong may take before the connection is cut, not counting those in which the client still takes what was sent
+   * before the ping; 0 for no limit. Default 20,000.
+   */
   pingTimeout?: number
   /** Milliseconds that the app may take to accept or refuse; then the client gets 503; 0 for no limit. Default 10,000. */
   acceptTimeout?: number

@@ -73,6 +73,14 @@ export class Sockets {
     return this.#open.size
   }
 
+  /**
+   * The handler has closed: no client may keep the process waiting for longer than this.
+   * @param {number} deadline of `performance.now()`
+   */
+  hurry(deadline) {
+    for (const ws of this.#open) ws.hurry(deadline)
+  }
+
   /** The process, or the worker, ends: what is written now still goes out. */
   #leave() {
     for (const ws of this.#open) ws.finish(CODE.RESTART)
