@@ -4,7 +4,7 @@ import { createServer as createSecureServer } from 'node:https'
 import { Readable } from 'node:stream'
 import pino from 'pino'
 import { Headers, PythonError, PythonHandler, Request, Response } from 'asgi-node'
-import type { AccessEntry, Health, HeadersInit, Logger, PythonErrorCode, PythonHandlerOptions, PythonInfo, RequestBody, RequestInit } from 'asgi-node'
+import type { AccessEntry, Health, HeadersInit, Logger, PythonErrorCode, PythonHandlerOptions, PythonInfo, RequestBody, RequestInit, WebSocketMessage, WebSocketResponse } from 'asgi-node'
 import type { Headers as RealHeaders } from '../../npm/asgi-node/lib/headers.js'
 import type { PythonHandler as RealHandler } from '../../npm/asgi-node/lib/handler.js'
 import type { Request as RealRequest } from '../../npm/asgi-node/lib/request.js'
@@ -63,6 +63,30 @@ export async function handler(options: PythonHandlerOptions): Promise<void> {
   is<Awaited<ReturnType<typeof stream.next>>, Buffer | null>(true)
   for await (const chunk of stream) is<typeof chunk, Buffer>(true)
   is<ReturnType<typeof python.handleRequestSync>, Response>(true)
+}
+
+// A WebSocket without a socket: the snippet of docs/websocket.md
+export async function conversation(python: PythonHandler): Promise<void> {
+  const request = new Request({ url: '/ws', websocket: true })
+  const response = await python.handleStream(request)
+  is<typeof response, WebSocketResponse>(true)
+  await request.write('text')
+  for await (const { data, isBinary } of response) console.log(isBinary ? data : data.toString())
+  for await (const message of response) is<typeof message, WebSocketMessage>(true)
+  is<Awaited<ReturnType<typeof response.next>>, Buffer | null>(true)
+  is<typeof response.code, number | null>(true)
+  response.close(4000, response.reason)
+  const again = await python.handleStream({ url: '/ws', websocket: true }, { signal: AbortSignal.timeout(1) })
+  is<typeof again, WebSocketResponse>(true)
+  // @ts-expect-error a message is no chunk
+  for await (const chunk of again) console.log(chunk.length)
+
+  // Known only when it runs: as before.
+  const maybe = await python.handleStream(new Request({ url: 'ws://h/', websocket: again.status > 1 }))
+  is<typeof maybe, Response>(true)
+  const plain = new Request({ url: '/' })
+  is<typeof plain, Request>(true)
+  is<Awaited<ReturnType<typeof python.handleStream>>, Response>(true)
 }
 
 // Requests

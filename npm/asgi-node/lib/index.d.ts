@@ -9,12 +9,13 @@ import type { Duplex } from 'node:stream'
 import type { CallOptions } from './call-types.js'
 import type { Health } from './health-types.js'
 import type { PythonHandlerOptions } from './options-types.js'
+import type { WebSocketResponse } from './websocket-types.js'
 
 export type { AppTarget, CallOptions } from './call-types.js'
 export type { Health } from './health-types.js'
 export type { AccessEntry, AccessFunction, LineFunction, LogLevel, LogMethod, Logger } from './logging-types.js'
 export type { PythonHandlerOptions } from './options-types.js'
-export type { UpgradeOptions, WebSocketMessage, WebSocketOptions } from './websocket-types.js'
+export type { UpgradeOptions, WebSocketMessage, WebSocketOptions, WebSocketResponse } from './websocket-types.js'
 
 /** The code of a {@link PythonError}. Stable: match on it, not on the message. */
 export type PythonErrorCode =
@@ -183,9 +184,12 @@ export interface RequestInit {
  * An HTTP request for a {@link PythonHandler}.
  *
  * Throws a TypeError that says what is wrong: method, url, a header, the body.
+ *
+ * `new Request({ url, websocket: true })` is a `Request<true>`, from which {@link PythonHandler.handleStream} knows that its messages
+ * are read; so say it of a ws: URL as well.
  */
-export class Request {
-  constructor(init: RequestInit)
+export class Request<IsWebSocket extends boolean = boolean> {
+  constructor(init: RequestInit & { websocket?: IsWebSocket })
   get method(): string
   set method(method: string)
   /** As it was given. */
@@ -202,7 +206,7 @@ export class Request {
   readonly socket: SocketInfo | null
   get docroot(): string | null
   set docroot(docroot: string | null)
-  readonly websocket: boolean
+  readonly websocket: IsWebSocket
   /**
    * Adds to the body. Works before and after the request is handed to the handler, at any size.
    *
@@ -365,7 +369,13 @@ export class PythonHandler {
   handleRequest(request: Request | RequestInit, options?: CallOptions): Promise<Response>
 
   /**
-   * Resolves at `http.response.start`, or when a WebSocket is accepted (docs/websocket.md); read the body with `for await` or {@link Response.next}. Rejects as
+   * Opens a WebSocket without a socket (docs/websocket.md): resolves when the app has accepted it; read its messages with `for await`
+   * or `next()`, send by {@link Request.write}. Rejects with WEBSOCKET_REJECTED, and the answer's `status`, `headers` and `body`,
+   * when the app refuses, and as {@link handleRequest} does.
+   */
+  handleStream(request: Request<true> | (RequestInit & { websocket: true }), options?: CallOptions): Promise<WebSocketResponse>
+  /**
+   * Resolves at `http.response.start`; read the body with `for await` or {@link Response.next}. Rejects as
    * {@link handleRequest} does; what goes wrong later, the body rejects with.
    */
   handleStream(request: Request | RequestInit, options?: CallOptions): Promise<Response>

@@ -1,4 +1,5 @@
 /** The types of WebSockets, a part of index.d.ts. */
+import type { Response } from './index.js'
 
 /** Limits and timing of WebSockets. */
 export interface WebSocketOptions {
@@ -37,4 +38,12 @@ export interface UpgradeOptions {
 export interface WebSocketMessage {
   readonly data: Buffer
   readonly isBinary: boolean
+}
+
+/**
+ * What {@link PythonHandler.handleStream} gives for a WebSocket: a Response with status 101 and the headers of
+ * `websocket.accept`, whose loop gives messages with their kind. `next()` gives the bytes alone.
+ */
+export interface WebSocketResponse extends Omit<Response, typeof Symbol.asyncIterator> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<WebSocketMessage>
 }
