@@ -111,7 +111,7 @@ async def talk(socket: WebSocket, name: Annotated[str, Query(min_length=1, max_l
             if event["type"] == "websocket.disconnect":
                 break
             content = event.get("text") or event.get("bytes")
-            if not content:
+            if not content or content.isspace():
                 continue
             if len(content) > (MAX_TEXT if isinstance(content, str) else MAX_PICTURE):
                 await socket.close(TOO_LARGE, "too large")

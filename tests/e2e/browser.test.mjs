@@ -1,4 +1,4 @@
-// The demo's chat in a real browser: two tabs of it, text and pictures, a reload, and the end of the server. Keeps what a tab
+// The demo's chat in a real browser: two tabs of it, text and pictures, a reload, a phone, and the end of the server. Keeps what a tab
 // shows in build/screenshots. `make test` leaves this file out, and says so, where there is no Chromium.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -66,6 +66,10 @@ const say = async (page, text) => {
   await page.locator('#text').press('Enter')
 }
 
+const choosing = async (page) => (await Promise.all([page.waitForEvent('filechooser'), page.locator('label').click()]))[0]
+
+const pick = (chooser) => chooser.setFiles({ name: 'waves.png', mimeType: 'image/png', buffer: png(320, 200) })
+
 /** Waits until a tab shows this many messages, pictures loaded. */
 const showing = (page, count) =>
   page.waitForFunction((expected) => {
@@ -88,9 +92,9 @@ test('the chat of the demo in two tabs of Chromium', { timeout: 120_000 }, async
   await say(ada, 'Hällo Grace, can you see this? \u{1f600}')
   await Promise.all([showing(ada, 1), showing(grace, 1)])
   await say(grace, 'Every letter of it. Send me the picture, please.')
-  const [chooser] = await Promise.all([ada.waitForEvent('filechooser'), ada.locator('label').click()])
+  const chooser = await choosing(ada)
   await showing(ada, 2)
-  await chooser.setFiles({ name: 'waves.png', mimeType: 'image/png', buffer: png(320, 200) })
+  await pick(chooser)
   await Promise.all([showing(ada, 3), showing(grace, 3)])
   await say(grace, 'Lovely! <b>This</b> came as one binary message.')
   await Promise.all([showing(ada, 4), showing(grace, 4)])
@@ -118,6 +122,34 @@ test('the chat of the demo in two tabs of Chromium', { timeout: 120_000 }, async
   await Promise.all([showing(ada, 5), showing(grace, 5)])
   mkdirSync(screenshots, { recursive: true })
   await ada.screenshot({ path: join(screenshots, 'chat.png') })
+
+  // Blank messages are none, for the page and for the room.
+  await say(ada, '   ')
+  assert.equal(await ada.locator('#text').inputValue(), '')
+  await ada.evaluate(() => new Promise((resolve, reject) => {
+    const url = new URL('/chat/socket?name=Blank', location.href)
+    const socket = new WebSocket(url.href.replace('http', 'ws'))
+    socket.addEventListener('open', () => ['  \n', '', 'Not blank.'].forEach((text) => socket.send(text)))
+    socket.addEventListener('error', reject)
+    socket.addEventListener('message', ({ data }) => {
+      if (typeof data !== 'string' || !data.includes('Not blank.')) return
+      socket.close()
+      resolve()
+    })
+  }))
+  await showing(ada, 6)
+
+  // On a phone there is room to write, and the last message does not stick to the form.
+  await ada.setViewportSize({ width: 360, height: 640 })
+  await pick(await choosing(ada))
+  await showing(ada, 7)
+  assert.equal(await ada.evaluate(() => document.documentElement.scrollWidth), 360)
+  const layout = await ada.evaluate(() => {
+    const of = (selector) => document.querySelector(selector).getBoundingClientRect()
+    return { text: of('#text').width, name: of('#name').width, gap: of('form').top - of('#messages li:last-child').bottom }
+  })
+  assert.ok(layout.text >= 150 && layout.name >= 80 && layout.gap >= 12, JSON.stringify(layout))
+  await ada.screenshot({ path: join(screenshots, 'chat-phone.png') })
 
   // A tab that is closed leaves the room.
   await grace.close()
