@@ -306,7 +306,7 @@ while data := client.recv(65536):
         break
 print(read)`
 
-  test('asgi_106 is neither cut off in the middle of a message by a ping, nor when the app has closed', async () => {
+  test('asgi_106 a slow client is neither cut off in the middle of a message by a ping, nor when the app has closed', async () => {
     const head = `GET /flood?count=2&size=12000000&log=${site.key()} HTTP/1.1\r\n${headersOf()}\r\n`
     const started = performance.now()
     const { stdout, stderr } = await run(pythonExecutable(), ['-c', script, site.port, head])
