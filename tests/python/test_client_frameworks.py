@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from asgi_node.testing import AsyncTestClient, TestClient
+from asgi_node.testing import AsyncTestClient, TestClient, WebSocketDisconnect
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "apps"
 
@@ -66,6 +66,15 @@ def test_websockets(name: str, path: str) -> None:
         assert websocket.receive_json()["hello"] == "ada"
         websocket.send_text("text")
         assert websocket.receive_text() == "text"
+
+
+def test_a_websocket_that_fastapi_refuses() -> None:
+    """With what it says in its close, which is no text, as Starlette's own client does."""
+    app = importlib.import_module("websocket_frameworks").fast
+    with TestClient(app) as client:
+        with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect("/page?number=x"):
+            pass
+        assert (refused.value.code, refused.value.reason[0]["loc"]) == (1008, ["query", "number"])
 
 
 def test_django(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
