@@ -19,6 +19,8 @@ const SINGLE = new Set([
 const JOINED = new Set(['content-encoding', 'content-language', 'if-match', 'if-none-match'])
 /** Fields that HTTP/2 has no use for (RFC 9113, 8.2.2). */
 const OF_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings'])
+/** Node takes it in a request only. */
+const OF_REQUEST = 'te'
 
 /**
  * The response as the compatibility API's, or null for one of node:http.
@@ -77,15 +79,26 @@ function streamOf(req) {
 export function writeHead(res, status, flat) {
   // node:http2 would throw, after some of the headers have been set.
   if (status < 200 || status > 599) throw new RangeError(`HTTP/2 has no final status ${status}: 200 to 599`)
-  const headers = headersOver(flat)
-  for (const name of headers.keys()) {
+  for (const [name, value] of fieldsOf(flat)) {
     // 205 has no body (RFC 9110, 15.3.6), and node:http2 sends none.
-    if (OF_CONNECTION.has(name) || (status === 205 && name === 'content-length')) continue
-    const values = headers.getAll(name)
-    if (values.length === 1 || SINGLE.has(name)) res.setHeader(name, /** @type {string} */ (values.at(-1)))
-    else res.setHeader(name, JOINED.has(name) ? values.join(', ') : values)
+    if (status !== 205 || name !== 'content-length') res.setHeader(name, value)
   }
   res.writeHead(status)
+}
+
+/**
+ * Fields as node:http2 takes them.
+ * @param {string[]} flat
+ * @returns {Generator<[string, string | string[]]>}
+ */
+function* fieldsOf(flat) {
+  const headers = headersOver(flat)
+  for (const name of headers.keys()) {
+    if (OF_CONNECTION.has(name) || name === OF_REQUEST) continue
+    const values = headers.getAll(name)
+    if (values.length === 1 || SINGLE.has(name)) yield [name, /** @type {string} */ (values.at(-1))]
+    else yield [name, JOINED.has(name) ? values.join(', ') : values]
+  }
 }
 
 /**
@@ -101,13 +114,10 @@ export function endedWithHead(res) {
  * @param {string[]} flat
  */
 export function addTrailers(res, flat) {
-  const trailers = headersOver(flat)
   /** @type {Record<string, string | string[]>} */
-  const fields = {}
-  for (const name of trailers.keys()) {
-    const values = trailers.getAll(name)
-    fields[name] = values.length === 1 ? values[0] : values
-  }
+  const fields = Object.create(null)
+  // What node:http2 does not take it says in an event that nobody can catch, and the process would end.
+  for (const [name, value] of fieldsOf(flat)) fields[name] = value
   // An object, unlike that of HTTP/1; the types know of one value for a name only.
   res.addTrailers(/** @type {import('node:http2').OutgoingHttpHeaders} */ (fields))
 }
