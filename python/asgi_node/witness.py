@@ -68,6 +68,11 @@ class Witness:
         self.exchange.on_disconnect(callback)
 
     @property
+    def number(self) -> int:
+        """The how manieth request of its application it is."""
+        return self.exchange.number
+
+    @property
     def is_left(self) -> bool:
         """Whether the client has left before its response was complete."""
         return self.exchange.is_left
