@@ -205,6 +205,7 @@ export class IncomingBody extends BodySource {
   pump() {
     const req = this.#req
     while (!this.blocked && !this.over) {
+      if (req.readableEncoding) return this.#fail(decoded())
       const chunk = req.read()
       if (chunk === null) {
         // The end came in a packet of its own, after the last bytes had gone.
@@ -238,9 +239,28 @@ export class IncomingBody extends BodySource {
     if (this.#drained <= DRAIN_LIMIT) return
     this.#req.off('data', onUnwanted)
     this.#req.pause()
-    // What has been written still goes out.
-    if (!stopReading(this.#req)) this.#req.socket.destroySoon()
+    if (stopReading(this.#req)) return
+    // The response still goes out, and those ahead of it on the connection do.
+    const { socket } = this.#req
+    const res = /** @type {{ res?: import('node:http').ServerResponse } | null} */ (this.sink)?.res
+    if (res === undefined || res.writableFinished) socket.destroySoon()
+    else res.once('finish', () => socket.destroySoon())
   }
+
+  /** @param {Error} error */
+  #fail(error) {
+    this.stop()
+    this.sink?.leave()
+    this.sink?.abort(error)
+  }
+}
+
+/** Somebody has called `req.setEncoding`: what it gives is text, and its bytes are lost. */
+export function decoded() {
+  return new PythonError(
+    'BODY_ALREADY_READ',
+    'The body of this request is decoded into text: something has called req.setEncoding(), which has to go'
+  )
 }
 
 // One function per event for all requests, rather than closures for each.

@@ -22,9 +22,10 @@ export class FileRange {
 
   /**
    * Writes the range as fast as the client takes it, then calls `done`; a file that ends too early, or cannot be read,
-   * is a failure, since its length has been promised.
+   * is a failure, since its length has been promised. Whoever destroys what this returns closes the file.
    * @param {ServerResponse} res
    * @param {(error: Error | null) => void} done called once, unless the client leaves first
+   * @returns {import('node:stream').Readable}
    */
   pipe(res, done) {
     const { fd, offset, length } = this
@@ -45,5 +46,6 @@ export class FileRange {
       const missing = length - file.bytesRead
       settle(missing === 0 ? null : new Error(`the file ended ${missing} bytes before the length that was promised`))
     })
+    return file
   }
 }

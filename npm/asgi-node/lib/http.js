@@ -1,4 +1,4 @@
-import { IncomingBody } from './body.js'
+import { IncomingBody, decoded } from './body.js'
 import { connectionOf } from './connection.js'
 import { holdsBack } from './continue.js'
 import { PythonError, errorFromText } from './errors.js'
@@ -135,6 +135,7 @@ function mistakeIn(req, res, framing) {
 /** @param {HttpExchange} exchange */
 function beginWithBody(exchange) {
   const { req } = exchange
+  if (req.readableEncoding) return exchange.refuse(decoded())
   const chunk = req.read() ?? undefined
   // Its length tells, because the parser reports the end of a message after this tick.
   if (chunk === undefined || chunk.length !== bodyLength(req.rawHeaders)) return exchange.begin(chunk, FLAG.BODY_FOLLOWS)
@@ -154,6 +155,8 @@ export class HttpExchange extends Exchange {
   before = null
   // The client has closed its side.
   #halfClosed = false
+  /** @type {import('node:stream').Readable | null} the file that is being sent */
+  #file = null
 
   /**
    * @param {Exchanges} exchanges
@@ -179,11 +182,21 @@ export class HttpExchange extends Exchange {
     } catch (error) {
       return this.refuse(error)
     }
+    // A listener that is called twice for one request: the first hears of its end as well.
+    const earlier = res[kExchange]
+    if (earlier !== undefined) res.once('close', () => earlier.leave())
     res[kExchange] = this
     res.on('close', onClose)
     const connection = connectionOf(req.socket)
     if (connection.parsed && req.httpVersionMajor === 1) connection.follow(this, req.socket)
     if (flags & FLAG.BODY_FOLLOWS) new IncomingBody(req, body?.length ?? 0).start(this)
+  }
+
+  /** @override */
+  leave() {
+    // Node does not tell a response of its end that is queued behind another (20 and 22), and the file would stay open.
+    this.#file?.destroy()
+    super.leave()
   }
 
   /** @override */
@@ -260,7 +273,8 @@ export class HttpExchange extends Exchange {
   /** @override @param {import('./file.js').FileRange} range @param {boolean} last */
   onFile(range, last) {
     if (this.#gone()) return range.close()
-    range.pipe(this.res, (error) => {
+    this.#file = range.pipe(this.res, (error) => {
+      this.#file = null
       if (error !== null) {
         this.leave()
         return this.abort(error)
