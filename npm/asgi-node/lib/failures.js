@@ -53,6 +53,21 @@ export function logFailure(log, error, request, number) {
   log.write('error', object, `${what}: ${method} ${originalUrl}`)
 }
 
+/** Logs that know that the server has listeners which get in each other's way. @type {WeakSet<Log>} */
+const warned = new WeakSet()
+
+/**
+ * Tells, once, of a WebSocket of the application's that somebody else has answered.
+ * @param {Log} log
+ * @param {string | undefined} url
+ */
+export function logTaken(log, url = '/') {
+  if (warned.has(log)) return
+  warned.add(log)
+  const what = "Another 'upgrade' listener of the server has answered a WebSocket that is the application's. Option upgrade.match says which are"
+  log.write('error', { path: pathOf(url) }, `${what}; a WebSocketServer of ws beside it needs noServer`)
+}
+
 /** Without the query, which may hold what is nobody's business. @param {string} url */
 function pathOf(url) {
   const path = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '')

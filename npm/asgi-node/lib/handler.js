@@ -281,13 +281,15 @@ export class PythonHandler {
    * @param {Buffer} head
    */
   #upgrade(req, socket, head) {
-    if (!takes(req, socket, head, this.#settings.websocket.matches)) return
+    if (!takes(req, socket, head, this.#settings)) return
     const exchange = new WebSocketExchange(this.#exchanges, this.#sockets, req, socket, head)
-    if (this.#state === 'ready') return exchange.begin()
-    this.ready().then(
-      () => exchange.begin(),
-      (error) => exchange.refuse(this.#unavailable(error))
-    )
+    exchange.inTurn(() => {
+      if (this.#state === 'ready') return exchange.begin()
+      this.ready().then(
+        () => exchange.begin(),
+        (error) => exchange.refuse(this.#unavailable(error))
+      )
+    })
   }
 
   /**

@@ -2,6 +2,7 @@ import { ServerResponse } from 'node:http'
 import * as protocol from 'ws'
 import { PLAIN } from './failures.js'
 import { ServedSocket } from './served-socket.js'
+import { isBusy } from './turn.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:net').Socket} Socket */
@@ -26,6 +27,9 @@ const { PerMessageDeflate, extension, subprotocol } = /** @type {Parts} */ (/** 
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/
 const VERSION = '13'
+
+/** What a client has to take the few bytes of a refusal. */
+const REFUSAL_MS = 10_000
 const DEFLATE = 'permessage-deflate'
 
 // Windows of 4 KiB and less memory for hashes: 120 KiB per connection rather than 230 (benches/websockets.mjs), for a compression
@@ -59,11 +63,16 @@ export function faultOf(req) {
 /**
  * A response on a connection that Node has given up parsing; the connection ends with it.
  * @param {IncomingMessage} req
- * @param {Socket} socket
+ * @param {Socket} socket where this is the next response (turn.js)
  */
 export function responseOn(req, socket) {
   const res = new ServerResponse(req)
   res.shouldKeepAlive = false
+  // Somebody else is answering on this connection. Nothing that is true can be said on it any more.
+  if (isBusy(socket)) {
+    socket.destroy()
+    return res
+  }
   res.assignSocket(socket)
   res.on('finish', () => {
     res.detachSocket(socket)
@@ -86,7 +95,9 @@ export function refuse(req, socket, status, headers = []) {
   const text = PLAIN[status]
   const res = responseOn(req, socket)
   res.writeHead(status, [...headers, 'content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)])
-  res.end(text)
+  res.end(req.method === 'HEAD' ? undefined : text)
+  const timer = setTimeout(() => socket.destroy(), REFUSAL_MS)
+  socket.once('close', () => clearTimeout(timer))
 }
 
 /** Completes handshakes by `ws`, with the compression that each client can do. */

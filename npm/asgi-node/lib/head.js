@@ -129,7 +129,7 @@ function strippedFrom(url, originalUrl) {
 }
 
 /** `http://host/path?query` (RFC 9112, 3.2.2) as its path. @param {string} url */
-function withoutOrigin(url) {
+export function withoutOrigin(url) {
   return url[0] === '/' ? url : url.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '')
 }
 

@@ -117,7 +117,7 @@ export class Log {
 
   /**
    * A function of the user's, which must not have done this.
-   * @param {'stdio' | 'accessLog'} option
+   * @param {'stdio' | 'accessLog' | 'upgrade.match'} option
    * @param {unknown} error
    */
   threw(option, error) {

@@ -1,9 +1,11 @@
 import { errorFromText, PythonError } from './errors.js'
 import { Exchange, FLAG } from './exchanges.js'
-import { logFailure, statusOf } from './failures.js'
-import { refuse, responseOn } from './handshake.js'
+import { logFailure, logTaken, statusOf } from './failures.js'
+import { faultOf, refuse, responseOn } from './handshake.js'
 import { fetchHead } from './head.js'
+import { HeldSocket } from './held-socket.js'
 import { Keepalive } from './keepalive.js'
+import { inTurn, isBusy } from './turn.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:net').Socket} Socket */
@@ -101,6 +103,12 @@ export class WebSocketExchange extends Exchange {
   #choked = false
   /** The close code of what the client has done wrong; 0 for nothing. */
   #fault = 0
+  /** @type {HeldSocket | null} until there is an answer */
+  #held
+  /** The client has closed its side, and earlier responses are still on their way to it. */
+  #left = false
+  /** Bytes that had been written to the socket when its turn came: whoever has written more is not us. */
+  #written = 0
 
   /**
    * @param {Exchanges} exchanges
@@ -115,19 +123,42 @@ export class WebSocketExchange extends Exchange {
     this.req = req
     this.socket = /** @type {UpgradedSocket} */ (socket)
     this.access = exchanges.accessLog?.followUpgrade(req, socket, exchanges.trust)
-    // Read by whoever reads the socket next, in front of everything else.
-    if (head.length > 0) socket.unshift(head)
     this.socket[kExchange] = this
-    // Until the app has accepted, nothing reads: only the end of the connection is of interest.
-    socket.on('end', onLost)
-    socket.on('close', onLost)
-    socket.on('error', onLost)
+    this.#held = new HeldSocket(socket, head, () => this.lost())
     socket.setTimeout(0)
+  }
+
+  /**
+   * Calls back when it is this handshake that is to be answered next, if it is one.
+   * @param {() => void} callback
+   */
+  inTurn(callback) {
+    const { socket } = this
+    this.#written = socket.bytesWritten
+    // When all listeners have seen it: one of them may have begun to read, and what we read would be missing there.
+    process.nextTick(() => {
+      if (socket.destroyed) return
+      if (socket.readableFlowing === true || !(isBusy(socket) || this.#isOurs())) return this.#leaveToOthers()
+      this.#held?.read()
+      this.#await(callback)
+    })
+  }
+
+  /** @param {() => void} callback */
+  #await(callback) {
+    inTurn(this.socket, () => {
+      this.#written = this.socket.bytesWritten
+      if (this.#left) return this.lost()
+      const fault = faultOf(this.req)
+      if (fault === null) callback()
+      else this.refuse(fault.status, fault.headers)
+    })
   }
 
   /** Asks the app. */
   begin() {
-    if (this.socket.destroyed) return
+    // The client has left while the handler was starting.
+    if (!this.socket.writable) return
     try {
       this.exchanges.submit(this, fetchHead(this.req, this.exchanges.trust), undefined, FLAG.WEBSOCKET)
     } catch (error) {
@@ -142,27 +173,52 @@ export class WebSocketExchange extends Exchange {
   /**
    * Answers without the app, which has not answered.
    * @param {number} status
+   * @param {string[]} [headers] flat
    */
-  refuse(status) {
-    this.#letGo()
+  refuse(status, headers) {
+    if (!this.#takeBack()) return
     if (this.access) this.access.status = status
-    refuse(this.req, this.socket, status)
+    refuse(this.req, this.socket, status, headers)
+  }
+
+  /** Whether nobody else has written to the socket. */
+  #isOurs() {
+    return this.socket.bytesWritten === this.#written
+  }
+
+  /** Whether the socket, which is let go of, is still ours to answer on. */
+  #takeBack() {
+    if (!this.#isOurs()) return this.#leaveToOthers()
+    this.#letGo()
+    return true
+  }
+
+  /** An 'upgrade' listener of somebody else's has answered. */
+  #leaveToOthers() {
+    this.#letGo()
+    logTaken(this.exchanges.log, this.req.url)
+    if (!this.socket.destroyed) this.socket.resume()
+    this.ended(CODE.ABNORMAL, '')
+    return false
   }
 
   #letGo() {
-    const { socket } = this
-    socket.off('end', onLost)
-    socket.off('close', onLost)
-    socket.off('error', onLost)
+    this.#held?.release()
+    this.#held = null
     if (this.timer !== undefined) clearTimeout(this.timer)
-    // An error of a connection that is given up is nobody's.
-    if (this.#ws === null) socket.on('error', () => {})
   }
 
   /** The connection is gone before the app has answered. */
   lost() {
+    const { socket } = this
+    if (isBusy(socket) && !socket.destroyed) {
+      this.#left = true
+      return
+    }
     this.#letGo()
-    this.socket.destroy()
+    // What has been written goes out.
+    if (socket.writable) socket.destroySoon()
+    else socket.destroy()
     this.ended(CODE.ABNORMAL, '')
   }
 
@@ -210,7 +266,9 @@ export class WebSocketExchange extends Exchange {
   onAccept(answer) {
     const [subprotocol, ...headers] = answer.split('\0')
     const { socket, sockets, req } = this
+    if (!this.#takeBack()) return
     // The client may have left: then `ws` destroys the socket, and its end is ours to report.
+    socket.on('close', onLost)
     sockets.handshakes.complete(req, socket, { subprotocol, headers }, (ws) => this.#opened(ws))
   }
 
@@ -218,7 +276,7 @@ export class WebSocketExchange extends Exchange {
   #opened(ws) {
     this.#ws = ws
     if (this.access) this.access.status = 101
-    this.#letGo()
+    this.socket.off('close', onLost)
     ws[kExchange] = this
     ws.on('message', onMessage)
     ws.on('close', onClose)
@@ -226,6 +284,8 @@ export class WebSocketExchange extends Exchange {
     ws.on('ping', onPing)
     this.sockets.add(ws)
     this.#keepalive = Keepalive.start(ws, this.sockets.settings)
+    // It was left paused.
+    ws.resume()
   }
 
   /**
@@ -306,7 +366,7 @@ export class WebSocketExchange extends Exchange {
 
   /** @override @param {number} status @param {string} headers @param {import('./exchanges.js').WholeBody} body */
   onComplete(status, headers, body) {
-    this.#writeHead(status, headers).end(body, 'latin1')
+    this.#writeHead(status, headers)?.end(body, 'latin1')
   }
 
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
@@ -314,7 +374,7 @@ export class WebSocketExchange extends Exchange {
     const res = this.#writeHead(status, headers)
     // Node forwards this event only on connections that its own parser reads.
     this.socket.on('drain', () => this.drained())
-    return chunk === undefined ? undefined : res.write(chunk)
+    return chunk === undefined ? undefined : res?.write(chunk)
   }
 
   /** @override @param {Buffer} chunk */
@@ -329,7 +389,7 @@ export class WebSocketExchange extends Exchange {
 
   /** @param {number} status @param {string} headers */
   #writeHead(status, headers) {
-    this.#letGo()
+    if (!this.#takeBack()) return null
     this.socket.on('close', onLost)
     if (this.access) this.access.status = status
     this.#res = responseOn(this.req, this.socket)
