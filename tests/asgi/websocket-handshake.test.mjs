@@ -166,6 +166,14 @@ describe('the handshake', limits, () => {
     assert.match(raw.received, /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\n4\r\nbody\r\n|^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\nbody/)
     assert.equal(raw.received.match(/HTTP\/1\.1 200 OK/g).length, 2)
   })
+
+  test('asgi_111 what else Connection says of such a request counts', async (t) => {
+    for (const Connection of ['Upgrade, close', 'HTTP2-Settings,close , upgrade']) {
+      const raw = await site.handshake(t, { line: 'GET /log HTTP/1.1', headers: { Upgrade: 'h2c', Connection } })
+      await raw.ended
+      assert.match(raw.received, /^HTTP\/1\.1 200 OK\r\n[^]*connection: close\r\n/i)
+    }
+  })
 })
 
 describe('upgrades that are not ours', limits, () => {
@@ -205,6 +213,51 @@ describe('upgrades that are not ours', limits, () => {
       client.ws.close()
       assert.equal((await client.closed).code, 1005)
     }
+  })
+})
+
+describe('upgrade.match', limits, () => {
+  /** The status of a handshake, and what the log was told. */
+  async function ask(t, match, lines) {
+    const told = []
+    const note = (object, message) => void told.push(`${message}: ${object.err?.message}`)
+    const logger = { debug() {}, info() {}, warn: note, error: note }
+    const handler = makeHandler(t, 'websocket_app:app', { upgrade: { match }, logger })
+    const server = createServer(handler.listener).on('upgrade', handler.upgrade).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.after(() => server.close())
+    const statuses = []
+    for (const line of lines) {
+      const raw = await handshake(t, server.address().port, { line })
+      statuses.push(Number((await raw.head()).split(' ')[1]))
+      raw.socket.destroy()
+    }
+    return { statuses, told }
+  }
+
+  test('any value that is true counts', async (t) => {
+    const { statuses, told } = await ask(t, (path) => path.match(/echo/), ['GET /echo HTTP/1.1', 'GET /other HTTP/1.1'])
+    assert.deepEqual([statuses, told], [[101, 404], []])
+  })
+
+  test('a promise, which is always true, is refused, and the log told why, once', async (t) => {
+    for (const match of [async () => true, async () => { throw new Error('later') }]) {
+      const { statuses, told } = await ask(t, match, ['GET /echo HTTP/1.1', 'GET /echo HTTP/1.1'])
+      assert.deepEqual([statuses, told.length], [[500, 500], 1])
+      assert.match(told[0], /upgrade\.match.*must answer at once, not with a promise/)
+    }
+  })
+
+  test('a function that throws is 500 for that client, and in the log', async (t) => {
+    const match = (path) => decodeURIComponent(path) === '/echo'
+    const { statuses, told } = await ask(t, match, ['GET /%zz HTTP/1.1', 'GET /ech%6f HTTP/1.1', 'GET /%zz HTTP/1.1', 'GET /no HTTP/1.1'])
+    assert.deepEqual(statuses, [500, 101, 500, 404])
+    assert.deepEqual(told.filter((line) => line.includes('upgrade.match')), Array(2).fill('The function of option upgrade.match has thrown: URI malformed'))
+  })
+
+  test('an absolute target is its path (RFC 9112, 3.2.2)', async (t) => {
+    const { statuses } = await ask(t, '/echo', ['GET http://x/echo HTTP/1.1', 'GET http://x/echo?a HTTP/1.1', 'GET http://x HTTP/1.1'])
+    assert.deepEqual(statuses, [101, 101, 404])
   })
 })
 

@@ -15,6 +15,9 @@ import { inTurn } from './turn.js'
 /** What the handlers that see an upgrade know of it. @type {WeakMap<IncomingMessage, Offer>} */
 const offers = new WeakMap()
 
+/** Errors that are the same each time (websocket-options.js) are told once. @type {WeakSet<object>} */
+const told = new WeakSet()
+
 /**
  * Whether an upgrade is a WebSocket for the application of these settings. Where it is nobody's, it will be answered.
  * @param {IncomingMessage} req
@@ -54,7 +57,8 @@ function verdict(req, { websocket, log }) {
     return websocket.matches(pathOf(req)) ? 0 : 404
   } catch (error) {
     // A function of the user's, which a client may know how to make throw.
-    log.threw('upgrade.match', error)
+    if (!told.has(Object(error))) log.threw('upgrade.match', error)
+    told.add(Object(error))
     return 500
   }
 }

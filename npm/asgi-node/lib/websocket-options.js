@@ -67,13 +67,29 @@ export function checkWebSocket(value) {
 }
 
 /**
+ * Any value that is true counts, as it does for `Array.prototype.filter`; but not a promise, which always is.
+ * @param {(path: string) => unknown} match
+ * @returns {Match}
+ */
+function answering(match) {
+  // One for all paths: whoever logs it knows it again.
+  const late = new TypeError('The function of option upgrade.match must answer at once, not with a promise: let the application refuse')
+  return (path) => {
+    const answer = /** @type {{ then?: unknown } | null | undefined} */ (match(path))
+    if (typeof answer?.then !== 'function') return Boolean(answer)
+    answer.then(undefined, () => {})
+    throw late
+  }
+}
+
+/**
  * @param {unknown} value the option `upgrade`
  * @returns {Match}
  */
 export function checkUpgrade(value) {
   const { match } = group(value, 'upgrade', ['match'])
   if (match === undefined) return () => true
-  if (typeof match === 'function') return (path) => match(path) === true
+  if (typeof match === 'function') return answering(/** @type {(path: string) => unknown} */ (match))
   if (match instanceof RegExp) return (path) => path.search(match) >= 0
   if (typeof match !== 'string' || match[0] !== '/') {
     throw new TypeError(`Option upgrade.match must be a path that starts with "/", a RegExp or a function, not ${show(match)}`)
