@@ -6,6 +6,7 @@ import { after, describe, test } from 'node:test'
 import express from 'express'
 import { WebSocket } from 'ws'
 import { forClf, forJson, forUvicorn } from '../../npm/asgi-node/lib/access-formats.js'
+import { handshake } from '../asgi/websockets.mjs'
 import { call, makeHandler, openSocket, rawExchange, runNode, serve, until } from './support.mjs'
 
 const limits = { timeout: 110_000 }
@@ -121,6 +122,40 @@ describe('once per request (asgi_76)', limits, () => {
 })
 
 describe('WebSockets', limits, () => {
+  test('asgi_76 each handshake once, whoever answers it, with the bytes of its answer', async (t) => {
+    const logger = { debug() {}, info() {}, warn() {}, error() {} }
+    const match = (path) => path !== '/other' && (path !== '/throws' || decodeURIComponent('%zz'))
+    const { handler, entries } = watched(t, 'websocket_app:app', { upgrade: { match }, logger })
+    const server = createServer(handler.listener).on('upgrade', handler.upgrade).listen(0, '127.0.0.1')
+    t.after(() => server.close())
+    await once(server, 'listening')
+    const { port } = server.address()
+    const cases = [
+      [{ line: 'GET /echo HTTP/1.1', headers: { 'Sec-WebSocket-Key': 'x' } }, 400, 'Bad Request'.length],
+      [{ line: 'POST /echo HTTP/1.1' }, 405, 'Method Not Allowed'.length],
+      [{ line: 'HEAD /echo HTTP/1.1' }, 405, 0],
+      [{ line: 'GET /echo HTTP/1.1', headers: { 'Sec-WebSocket-Version': '8' } }, 426, 'Upgrade Required'.length],
+      [{ line: 'GET /other HTTP/1.1' }, 404, 'Not Found'.length],
+      [{ line: 'GET /throws HTTP/1.1' }, 500, 'Internal Server Error'.length],
+      [{ line: 'GET /fail HTTP/1.1' }, 500, 'Internal Server Error'.length],
+      [{ line: 'GET /refuse HTTP/1.1' }, 403, 0],
+      [{ line: 'GET /deny HTTP/1.1' }, 418, 'I am a teapot'.length],
+    ]
+    for (const [lines, status, bytes] of cases) {
+      const before = entries.length
+      const raw = await handshake(t, port, lines)
+      await raw.ended
+      await until(() => entries.length > before, `an entry for ${status}`)
+      const [{ type, method, url }, ...more] = entries.slice(before)
+      assert.deepEqual([type, `${method} ${url} HTTP/1.1`, more], ['websocket', lines.line, []])
+      assert.deepEqual([entries[before].status, entries[before].bytes, entries[before].aborted], [status, bytes, false])
+    }
+    const ordinary = await handshake(t, port, { line: 'GET /log HTTP/1.1', headers: { Upgrade: 'h2c', Connection: 'Upgrade, close' } })
+    await ordinary.ended
+    await until(() => entries.length > cases.length)
+    assert.deepEqual(entries.slice(cases.length).map(({ type, status }) => [type, status]), [['http', 200]])
+  })
+
   test('asgi_76 accepted, and closed by either side; refused; lost', async (t) => {
     const { handler, entries } = watched(t, 'websocket_app:app')
     const server = createServer(handler.listener).on('upgrade', handler.upgrade).listen(0, '127.0.0.1')

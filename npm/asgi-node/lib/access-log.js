@@ -131,6 +131,15 @@ export class AccessRecord {
     this.end()
   }
 
+  /**
+   * This response answers it.
+   * @param {ServerResponse} res
+   */
+  respond(res) {
+    if (this.#log.counts) countBytes(res, this)
+    res.once('finish', () => (this.complete = true))
+  }
+
   /** It is over: told once. */
   end() {
     if (this.#over) return
@@ -185,8 +194,7 @@ export class AccessLog {
     const record = new AccessRecord(this, requestOf(req, trust, 'http'))
     // Its client has left while the handler was starting: nothing more will be heard of it.
     if (res.destroyed || http2Of(res)?.stream.destroyed) return record.end()
-    if (this.counts) countBytes(res, record)
-    res.once('finish', () => (record.complete = true))
+    record.respond(res)
     res.once('close', () => {
       record.status = res.headersSent ? res.statusCode : 0
       record.end()
@@ -203,7 +211,6 @@ export class AccessLog {
   followUpgrade(req, socket, trust) {
     const record = new AccessRecord(this, requestOf(req, trust, 'websocket'))
     socket.once('close', () => {
-      record.complete = record.status !== 0
       if (record.status !== 101) record.end()
     })
     return record

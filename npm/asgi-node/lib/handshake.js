@@ -7,6 +7,7 @@ import { isBusy } from './turn.js'
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:net').Socket} Socket */
 /** @typedef {import('./websocket-options.js').WebSocketSettings} WebSocketSettings */
+/** @typedef {import('./access-log.js').AccessRecord} AccessRecord */
 
 /** What the app answered to a handshake. @typedef {{ subprotocol: string, headers: string[] }} Answer */
 
@@ -64,10 +65,12 @@ export function faultOf(req) {
  * A response on a connection that Node has given up parsing; the connection ends with it.
  * @param {IncomingMessage} req
  * @param {Socket} socket where this is the next response (turn.js)
+ * @param {AccessRecord} [record]
  */
-export function responseOn(req, socket) {
+export function responseOn(req, socket, record) {
   const res = new ServerResponse(req)
   res.shouldKeepAlive = false
+  record?.respond(res)
   // Somebody else is answering on this connection. Nothing that is true can be said on it any more.
   if (isBusy(socket)) {
     socket.destroy()
@@ -89,11 +92,13 @@ export function responseOn(req, socket) {
  * @param {Socket} socket
  * @param {number} status
  * @param {string[]} [headers] flat
+ * @param {AccessRecord} [record]
  */
-export function refuse(req, socket, status, headers = []) {
+export function refuse(req, socket, status, headers = [], record) {
   if (socket.destroyed || !socket.writable) return socket.destroy()
   const text = PLAIN[status]
-  const res = responseOn(req, socket)
+  if (record) record.status = status
+  const res = responseOn(req, socket, record)
   res.writeHead(status, [...headers, 'content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)])
   res.end(req.method === 'HEAD' ? undefined : text)
   const timer = setTimeout(() => socket.destroy(), REFUSAL_MS)

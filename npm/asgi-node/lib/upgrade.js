@@ -80,7 +80,8 @@ class Offer {
   #status = 0
   /** Milliseconds that others have. */
   #patience = 0
-  #declined = false
+  /** @type {Settings | null} whose access log tells of it */
+  #settings = null
   /** @type {NodeJS.Timeout | undefined} */
   #timer
   #written = 0
@@ -114,8 +115,8 @@ class Offer {
     const { acceptTimeout } = settings.websocket
     this.#status = Math.max(this.#status, status)
     this.#patience = Math.max(this.#patience, acceptTimeout || Infinity)
-    if (this.#declined) return
-    this.#declined = true
+    if (this.#settings !== null) return
+    this.#settings = settings
     // When all listeners have seen it.
     process.nextTick(() => this.#settle())
   }
@@ -144,8 +145,9 @@ class Offer {
     const { socket, req } = this
     if (this.over || this.#isTaken()) return
     if (this.isWebSocket || socket.server === undefined) {
+      const { accessLog, trust } = /** @type {Settings} */ (this.#settings)
       this.over = true
-      refuse(req, socket, this.isWebSocket ? this.#status : 400)
+      refuse(req, socket, this.isWebSocket ? this.#status : 400, [], accessLog?.followUpgrade(req, socket, trust))
     } else this.#continueAsHttp(socket.server)
   }
 

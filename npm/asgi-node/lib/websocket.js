@@ -177,8 +177,7 @@ export class WebSocketExchange extends Exchange {
    */
   refuse(status, headers) {
     if (!this.#takeBack()) return
-    if (this.access) this.access.status = status
-    refuse(this.req, this.socket, status, headers)
+    refuse(this.req, this.socket, status, headers, this.access)
   }
 
   /** Whether nobody else has written to the socket. */
@@ -392,7 +391,7 @@ export class WebSocketExchange extends Exchange {
     if (!this.#takeBack()) return null
     this.socket.on('close', onLost)
     if (this.access) this.access.status = status
-    this.#res = responseOn(this.req, this.socket)
+    this.#res = responseOn(this.req, this.socket, this.access)
     return this.#res.writeHead(status, headers === '' ? [] : headers.split('\0'))
   }
 
