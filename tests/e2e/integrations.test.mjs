@@ -26,7 +26,7 @@ describe('docs/integrations.md', { timeout: 90_000, concurrency: 3 }, () => {
     const found = others.map(({ language, file }) => (language === 'js' ? file : language))
     const server = (file) => [file, 'sh', 'text']
     assert.deepEqual(found, [
-      ...['express.mjs', 'parsers.mjs', 'fallthrough.mjs', 'connect.mjs', 'hono.mjs', 'srvx.mjs'].flatMap(server),
+      ...['express.mjs', 'sockets.mjs', 'parsers.mjs', 'fallthrough.mjs', 'connect.mjs', 'hono.mjs', 'srvx.mjs'].flatMap(server),
       'call.mjs',
       'text'
     ])

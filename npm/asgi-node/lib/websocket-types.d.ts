@@ -29,7 +29,8 @@ export interface WebSocketOptions {
 export interface UpgradeOptions {
   /**
    * The path of a request whose upgrade is ours: '/ws' takes that and all below it. Default: every path. A WebSocket for another path
-   * is left to the other 'upgrade' listeners of the server; where there are none, it gets 404.
+   * is left to the other 'upgrade' listeners of the server; where there are none, or none of them takes it within
+   * `acceptTimeout`, it gets 404 (docs/websocket.md). A function must answer at once, not with a promise.
    */
   match?: string | RegExp | ((path: string) => boolean)
 }
