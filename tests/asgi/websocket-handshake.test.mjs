@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { makeHandler, until } from '../node/support.mjs'
 import { frame, handshake, open, serveWebSockets } from './websockets.mjs'
 
@@ -199,6 +200,29 @@ describe('upgrades that are not ours', limits, () => {
     client.ws.send('mine')
     assert.equal(await client.next(), 'mine')
     client.ws.close()
+  })
+
+  test('a listener that calls ours later, when it has asked somebody', async (t) => {
+    const handler = makeHandler(t, 'websocket_app:app', { upgrade: { match: '/echo' } })
+    const server = createServer(handler.listener).listen(0, '127.0.0.1')
+    server.on('upgrade', async (req, socket, head) => {
+      socket.pause()
+      await sleep(50)
+      handler.upgrade(req, socket, head)
+    })
+    server.on('upgrade', () => {})
+    await once(server, 'listening')
+    t.after(() => server.close())
+    const { port } = server.address()
+    const raw = await handshake(t, port, { more: frame(1, 'one') })
+    raw.write(frame(1, 'two'))
+    await until(() => raw.received.endsWith('\x81\x03one\x81\x03two'))
+    raw.socket.destroy()
+    server.removeAllListeners('upgrade').on('upgrade', async (...args) => {
+      await sleep(50)
+      handler.upgrade(...args)
+    })
+    assert.equal((await (await open(`ws://127.0.0.1:${port}/zz`)).refused).status, 404)
   })
 
   test('a path that does not match is 404 where nobody else listens', async (t) => {

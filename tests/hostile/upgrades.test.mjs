@@ -80,7 +80,7 @@ describe('pipelined behind requests that are not answered yet', limits, () => {
 
   for (const [first, [requests, expected]] of Object.entries(BEFORE)) {
     for (const [second, [upgrade, status]] of Object.entries(UPGRADES)) {
-      test(`${first}, then ${second}`, async () => {
+      test(`asgi_73 an upgrade behind ${first}: ${second}`, async () => {
         const received = await site.raw(requests + upgrade + (status === 101 ? frame(8) : ''))
         assert.deepEqual(statuses(received), [...expected, status], received)
         // Nothing of a response behind the handshake.
@@ -97,7 +97,7 @@ describe('pipelined behind requests that are not answered yet', limits, () => {
     assert.match(received.slice(end), /^\r\n0\r\n\r\nHTTP\/1\.1 101 [^]*\x81\x04last\x88/)
   })
 
-  test('a request behind h2c, and a second h2c', async () => {
+  test('asgi_73_111 a request behind h2c, and a second h2c', async () => {
     const received = await site.raw(get('/node?after=200') + h2c('/log?after=0.2') + h2c('/log') + get('/log', 'Connection: close\r\n'))
     assert.deepEqual(statuses(received), [200, 200, 200, 200])
   })
