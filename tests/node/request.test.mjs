@@ -152,6 +152,30 @@ describe('the body', () => {
     await assert.rejects(gone.write('x'), invalid)
   })
 
+  test('a chunk that end() cannot add rejects what end() returns, and nothing else', async () => {
+    // The runner fails a test that leaves a rejection to nobody.
+    const ended = new Request({ url: '/', method: 'POST' })
+    await ended.end('a')
+    await assert.rejects(ended.end('b'), invalid)
+    assert.equal(await ended.end(), undefined)
+    assert.equal(String(completeBody(ended).bytes), 'a')
+    await assert.rejects(new Request({ url: '/', body: 'a' }).end('b'), invalid)
+    const gone = new Request({ url: '/' })
+    takeBody(gone, true)
+    await assert.rejects(gone.end('b'), invalid)
+    const socket = new Request({ url: 'ws://h/' })
+    await assert.rejects(socket.end(7), TypeError)
+    await socket.end('a')
+    await assert.rejects(socket.end('b'), invalid)
+    // A wrong chunk does not make the body complete without it.
+    const wrong = new Request({ url: '/', method: 'POST' })
+    await wrong.write('a')
+    await assert.rejects(wrong.end(7), TypeError)
+    await wrong.end('b')
+    assert.equal(String(completeBody(wrong).bytes), 'ab')
+    await new Promise((resolve) => setImmediate(resolve))
+  })
+
   test('wrong uses', async () => {
     await assert.rejects(new Request({ url: '/', body: 'x' }).write('y'), invalid)
     await assert.rejects(new Request({ url: '/' }).write(7), TypeError)

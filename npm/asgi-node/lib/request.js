@@ -158,6 +158,14 @@ export class Request {
    * @returns {Promise<boolean>}
    */
   async write(chunk) {
+    return this.#write(chunk)
+  }
+
+  /**
+   * Throws, or gives a promise that has been rejected, where the chunk is refused; what is waited for is room.
+   * @param {string | Uint8Array} chunk
+   */
+  #write(chunk) {
     if (this.#messages !== null) return this.#messages.write(chunk)
     const bytes = toBytes(chunk)
     if (this.#body !== null) throw new PythonError('INVALID_REQUEST', 'write() on a request that was made with a body')
@@ -170,10 +178,12 @@ export class Request {
    * @returns {Promise<void>}
    */
   async end(chunk) {
-    if (chunk !== undefined) void this.write(chunk)
-    if (this.#messages !== null) return this.#messages.end()
+    const written = chunk === undefined ? undefined : this.#write(chunk)
+    if (this.#messages !== null) this.#messages.end()
     // Where the body was given, or left out, its end is known: to say it again changes nothing.
-    if (this.#body === null && (this.#source !== null || !this.#sent)) this.#writer().end()
+    else if (this.#body === null && (this.#source !== null || !this.#sent)) this.#writer().end()
+    // Whether the chunk was refused is known at once; for room nobody waits here.
+    await Promise.race([written, undefined])
   }
 
   #takeMessages() {
