@@ -260,6 +260,64 @@ describe('fetch: flow and ends', { timeout: 30_000 }, () => {
     await assert.rejects(starting.fetch(at('/', { signal: AbortSignal.timeout(0) })), { name: 'TimeoutError' })
   })
 
+  test('whatever refuses a request cancels its body and lets go of it', async (t) => {
+    const full = makeHandler(t, 'flow_app:app', { maxConcurrency: 1 })
+    const limited = makeHandler(t, 'flow_app:app', { maxBodySize: 2_000_000 })
+    const upload = (sizes) => {
+      const seen = { cancelled: 0, body: null }
+      seen.body = new ReadableStream({
+        start: (controller) => sizes.forEach((size) => controller.enqueue(new Uint8Array(size))),
+        cancel: () => void (seen.cancelled += 1)
+      })
+      return seen
+    }
+    const assertRefused = async (sizes, init, send) => {
+      const seen = upload(sizes)
+      const request = post('/silent?id=fetch-refused', seen.body, init)
+      await send(request)
+      assert.deepEqual([seen.cancelled, request.body.locked], [1, false])
+    }
+    const answers = (handler, status) => async (request) => assert.equal((await handler.fetch(request)).status, status)
+    const measured = { headers: { 'content-length': '1400000' } }
+    const controller = new AbortController()
+
+    const busy = await full.fetch(at('/wait?id=fetch-filling'))
+    await assertRefused([700_000, 700_000], {}, answers(full, 503))
+    await assertRefused([], {}, answers(full, 503))
+    await assertRefused([], measured, answers(full, 503))
+    await busy.body.cancel()
+    await assertRefused([2_700_000], {}, answers(limited, 413))
+    await assertRefused([2_700_000], measured, answers(limited, 413))
+    await assertRefused([], {}, (request) => assert.rejects(limited.fetch(request, { rootPath: 'py' }), TypeError))
+    await assertRefused([], { signal: controller.signal }, async (request) => {
+      const answer = limited.fetch(request)
+      controller.abort()
+      await assert.rejects(answer, { name: 'AbortError' })
+      // What has been asked of the stream is taken first.
+      await until(() => !request.body.locked, 'the body')
+    })
+    await full.close()
+    await assertRefused([], {}, answers(full, 503))
+    await assertRefused([], measured, answers(full, 503))
+  })
+
+  test('an upload that breaks after its request was refused is told to nobody', async (t) => {
+    const full = makeHandler(t, 'flow_app:app', { maxConcurrency: 1 })
+    const busy = await full.fetch(at('/wait?id=fetch-full'))
+    let controller
+    const body = new ReadableStream({
+      start(given) {
+        controller = given
+        for (const size of [700_000, 700_000]) controller.enqueue(new Uint8Array(size))
+      }
+    })
+    // The runner fails a test that leaves a rejection to nobody.
+    assert.equal((await full.fetch(post('/silent?id=fetch-late', body))).status, 503)
+    controller.error(new Error('upload broke'))
+    await sleep(20)
+    await busy.body.cancel()
+  })
+
   test('a requestTimeout answers 504', async (t) => {
     const impatient = makeHandler(t, 'flow_app:app', { requestTimeout: 100 })
     const response = await impatient.fetch(at('/silent?id=fetch-late'))

@@ -3,7 +3,7 @@ import { connectionOf as peerOf } from './connection.js'
 import { PythonError, errorFromText, show } from './errors.js'
 import { FLAG, bytesOf } from './exchanges.js'
 import { PLAIN, logFailure, statusOf } from './failures.js'
-import { bodyOf } from './fetch-body.js'
+import { bodyOf, dropBody } from './fetch-body.js'
 import { connectionOf, viewOf } from './fetch-request.js'
 import { fetchHead } from './head.js'
 
@@ -49,6 +49,8 @@ export class FetchCall extends StreamCall {
   #connection
   // The promise is settled, one way or the other.
   #settled = false
+  /** @type {import('./body-source.js').BodySource | null} what is to follow, once it is known */
+  #rest = null
   // HEAD, and the statuses that have none: what the app sends all the same is taken and dropped.
   #bodyless = false
 
@@ -77,7 +79,7 @@ export class FetchCall extends StreamCall {
     const { signal } = this.#request
     if (signal?.aborted) return this.abort(signal.reason)
     try {
-      const body = bodyOf(this.#request)
+      const body = bodyOf(this.#request, this.#isServed)
       if (!(body instanceof Promise)) return this.#submit(body)
       body.then((peeked) => this.#submit(peeked)).catch((error) => this.abort(error))
     } catch (error) {
@@ -89,20 +91,30 @@ export class FetchCall extends StreamCall {
   #submit({ bytes, source, length }) {
     // Aborted while its body was looked at.
     if (this.#settled) return source?.stop()
+    this.#rest = source
     const { incoming } = this.#connection
-    if (incoming !== null && incoming.rawHeaders.length > peerOf(incoming.socket).maxHeaderFields) {
-      source?.stop()
-      return this.refuse(431)
-    }
+    if (incoming !== null && incoming.rawHeaders.length > peerOf(incoming.socket).maxHeaderFields) return this.refuse(431)
     // What this throws is the caller's mistake; from here on whatever is wrong has come from the client.
     const view = viewOf(this.#request, this.#env, incoming, length)
     try {
       this.exchanges.submit(this, fetchHead(view, this.exchanges.trust), bytes, source === null ? 0 : FLAG.BODY_FOLLOWS)
     } catch (error) {
-      source?.stop()
       return this.refuse(statusOf(error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message) : error))
     }
     source?.start(this)
+  }
+
+  get #isServed() {
+    return this.#connection.incoming !== null
+  }
+
+  /** @override */
+  settle() {
+    super.settle()
+    // What has been sent off is stopped with its exchange.
+    if (this.number > 0) return
+    if (this.#rest === null) dropBody(this.#request, this.#isServed)
+    else this.#rest.stop()
   }
 
   /**
