@@ -30,6 +30,24 @@ const json = async (response) => (await response).json()
 const postJson = (value) => ({ method: 'POST', body: JSON.stringify(value), headers: { 'content-type': 'application/json' } })
 const body = (received) => received.slice(received.indexOf('\r\n\r\n') + 4)
 
+/** Clients that leave while others of their requests, in all states, are queued behind the one that is answered. */
+async function assertQueuedEnd(t, port, handler, id) {
+  const state = (name) => callJson(handler, `/state?id=${name}`)
+  for (const end of ['resetAndDestroy', 'end']) {
+    const ids = ['ahead', 'silent', 'wait', 'upload'].map((name) => `${id}-${end}-${name}`)
+    const [ahead, silent, wait, upload] = ids
+    const client = await openSocket(t, port)
+    client.socket.on('error', () => {})
+    const get = (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`
+    const post = (path) => `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe`
+    client.write(get(`/silent?id=${ahead}`) + get(`/silent?id=${silent}`) + get(`/wait?id=${wait}`) + post(`/silent?id=${upload}`))
+    await until(async () => (await state(upload)).started, 'the apps')
+    client.socket[end]()
+    for (const name of ids) await until(async () => (await state(name)).ended === 'disconnect', `the disconnect of ${name}`)
+    await until(() => handler.health().inFlight === 0, 'the end of the requests')
+  }
+}
+
 /** Whatever `run` writes to the console as an error. */
 async function logged(run) {
   const spy = mock.method(console, 'error', () => {})
@@ -127,6 +145,11 @@ for (const [name, options] of [
           await until(async () => (await state(encodeURIComponent(id))).ended === 'disconnect', 'the disconnect')
         }
       })
+      assert.equal(log, '')
+    })
+
+    test('a client that leaves takes the requests with it that are queued', async (t) => {
+      const log = await logged(() => assertQueuedEnd(t, flow.port, flowHandler, `hono-${options.overrideGlobalObjects ?? ''}`))
       assert.equal(log, '')
     })
 
@@ -311,5 +334,37 @@ describe('srvx', { timeout: 30_000 }, () => {
       }
     })
     assert.equal(log, '')
+  })
+
+  test('a client that leaves takes the requests with it that are queued', async (t) => {
+    const { port } = new URL(await start(t, flow.fetch))
+    const log = await logged(() => assertQueuedEnd(t, Number(port), flow, 'srvx-queued'))
+    assert.equal(log, '')
+  })
+
+  test('a connection is left as it was found, however many requests it brings', async (t) => {
+    const warnings = []
+    const onWarning = (warning) => warnings.push(String(warning))
+    process.on('warning', onWarning)
+    t.after(() => process.off('warning', onWarning))
+    let socket
+    const { port } = new URL(
+      await start(t, (request) => {
+        socket = request.runtime.node.req.socket
+        return request.url.endsWith('/js') ? new Response('js') : scope.fetch(request)
+      })
+    )
+    const client = await openSocket(t, Number(port))
+    let count = 0
+    const answered = async (path, more) => {
+      count += more
+      client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(more))
+      await until(() => client.received.split('HTTP/1.1 200').length === count + 1, 'the responses')
+    }
+    await answered('/js', 1)
+    const before = socket.listenerCount('close')
+    for (const more of [30, 30, 1]) await answered('/', more)
+    assert.equal(socket.listenerCount('close'), before)
+    assert.deepEqual(warnings, [])
   })
 })

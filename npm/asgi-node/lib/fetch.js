@@ -5,6 +5,7 @@ import { FLAG, bytesOf } from './exchanges.js'
 import { PLAIN, logFailure, statusOf } from './failures.js'
 import { bodyOf, dropBody } from './fetch-body.js'
 import { connectionOf, viewOf } from './fetch-request.js'
+import { follow, forget, socketOf } from './fetch-socket.js'
 import { fetchHead } from './head.js'
 
 /** @typedef {import('./exchanges.js').Exchanges} Exchanges */
@@ -47,6 +48,7 @@ export class FetchCall extends StreamCall {
   #request
   #env
   #connection
+  #socket
   // The promise is settled, one way or the other.
   #settled = false
   /** @type {import('./body-source.js').BodySource | null} what is to follow, once it is known */
@@ -71,6 +73,8 @@ export class FetchCall extends StreamCall {
     this.#request = request
     this.#env = /** @type {FetchEnv} */ (typeof env === 'object' && env !== null ? env : {})
     this.#connection = connectionOf(request, this.#env)
+    this.#socket = socketOf(this.#connection)
+    if (this.#socket !== null) follow(this.#socket, this)
   }
 
   /** Sends the request off, once the handler is ready. */
@@ -78,6 +82,8 @@ export class FetchCall extends StreamCall {
     if (this.#settled) return
     const { signal } = this.#request
     if (signal?.aborted) return this.abort(signal.reason)
+    // It may have closed before there was a call to be told.
+    if (this.#socket?.destroyed) return this.onGone()
     try {
       const body = bodyOf(this.#request, this.#isServed)
       if (!(body instanceof Promise)) return this.#submit(body)
@@ -111,6 +117,7 @@ export class FetchCall extends StreamCall {
   /** @override */
   settle() {
     super.settle()
+    if (this.#socket !== null) forget(this.#socket, this)
     // What has been sent off is stopped with its exchange.
     if (this.number > 0) return
     if (this.#rest === null) dropBody(this.#request, this.#isServed)
@@ -201,6 +208,12 @@ export class FetchCall extends StreamCall {
   #fail(error) {
     logFailure(this.exchanges.log, error, this.#request, this.number)
     this.refuse(statusOf(error))
+  }
+
+  /** The connection has ended. */
+  onGone() {
+    this.leave()
+    this.abort(undefined)
   }
 
   /** @override @param {unknown} reason */
