@@ -78,7 +78,7 @@ class HttpExchange:
 
     @property
     def is_left(self) -> bool:
-        """Whether the client has left before its response was complete."""
+        """Whether the client has left before its response was complete, or the application was told so."""
 
     @property
     def is_deaf_stream(self) -> bool:

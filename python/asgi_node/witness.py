@@ -74,7 +74,7 @@ class Witness:
 
     @property
     def is_left(self) -> bool:
-        """Whether the client has left before its response was complete."""
+        """Whether the client has left before its response was complete, or the application was told so."""
         return self.exchange.is_left
 
     def retire(self) -> None:

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import http from 'node:http'
+import net from 'node:net'
 import { describe, test } from 'node:test'
 import { makeHandler, temporaryFolder, until } from '../node/support.mjs'
 
@@ -138,6 +139,11 @@ describe('a client that leaves', limits, () => {
     upload.write('a part')
     await until(() => handler.health().inFlight === 1)
     upload.destroy()
+    await until(() => handler.health().inFlight === 0)
+    // Closing only its side it can still read, and Starlette answers before it raises.
+    const half = net.connect(port, '127.0.0.1').resume()
+    half.end('POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\na part')
+    await once(half, 'close')
     for await (const _ of await handler.handleStream({ url: '/ticks' })) break
     await until(() => handler.health().inFlight === 0)
     assert.deepEqual([told, handler.health().errorsTotal], [[], 0])

@@ -297,10 +297,10 @@ impl HttpExchange {
         self.core.retire();
     }
 
-    /// Whether the client has left before its response was complete.
+    /// Whether the client has left before its response was complete, or the app was told so.
     #[getter]
     fn is_left(&self) -> bool {
-        !self.progress.lock().state.is_complete() && self.core.is_disconnected()
+        self.core.is_told() || (!self.progress.lock().state.is_complete() && self.core.is_disconnected())
     }
 
     /// Whether it is a stream of server-sent events whose app has not received the disconnect that [`Self::retire`] gives.
