@@ -237,7 +237,8 @@ impl HttpExchange {
     fn end_stream(slf: &Bound<'_, Self>) -> bool {
         let this = slf.get();
         let mut progress = this.progress.lock();
-        if progress.ended || !this.core.is_retiring() || !progress.state.is_event_stream() {
+        // In this order: most responses are none, and the core has a lock of its own.
+        if progress.ended || !progress.state.is_event_stream() || !this.core.is_retiring() {
             return false;
         }
         let Ok(plan) = progress.state.body(0, false) else {
