@@ -16,7 +16,7 @@ PLATFORM := npm/linux-x64-gnu
 ADDON := $(PLATFORM)/addon.node
 LOADER := $(PLATFORM)/loader.node
 BRIDGE := python/asgi_node/_native.abi3.so
-BINDING := npm/asgi-node/lib/binding.d.ts
+BINDING := npm/asgi-node/lib/native/binding.d.ts
 # Not their tests: those are built when they run.
 RUST := $(shell find crates -not -path '*/tests/*' \( -name '*.rs' -o -name Cargo.toml \)) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
 

@@ -20,8 +20,8 @@ node_modules/.bin/napi build --release --no-js \
   --manifest-path "crates/$crate/Cargo.toml" --package "asgi-node-$crate" \
   --output-dir "$output" --dts binding.d.ts --dts-header "$header"
 
-if [ "$crate" = addon ] && ! cmp -s "$output/binding.d.ts" npm/asgi-node/lib/binding.d.ts; then
-  cp "$output/binding.d.ts" npm/asgi-node/lib/binding.d.ts
+if [ "$crate" = addon ] && ! cmp -s "$output/binding.d.ts" npm/asgi-node/lib/native/binding.d.ts; then
+  cp "$output/binding.d.ts" npm/asgi-node/lib/native/binding.d.ts
 fi
 # install(1) makes a new file: a process that has the old one mapped keeps it.
 install -m 755 "$output/index.node" "$destination"

@@ -21,7 +21,7 @@ check() {
 
 # What git follows is what the build wrote. (Staging a new version is enough: it shows that it was meant.)
 generated() {
-  git ls-files --error-unmatch npm/asgi-node/lib/binding.d.ts && git diff --exit-code -- npm/asgi-node/lib/binding.d.ts
+  git ls-files --error-unmatch npm/asgi-node/lib/native/binding.d.ts && git diff --exit-code -- npm/asgi-node/lib/native/binding.d.ts
 }
 
 check 'rustfmt' cargo fmt --all --check

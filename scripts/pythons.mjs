@@ -1,5 +1,5 @@
 // Which Pythons on this machine the project can be built and tested with: every CPython >= 3.11 that comes with a libpython.
-// On purpose it shares no code with npm/asgi-node/lib/discovery.js, which is among the things that the tests must prove.
+// On purpose it shares no code with npm/asgi-node/lib/python/discovery.js, which is among the things that the tests must prove.
 //
 //   node scripts/pythons.mjs            a table, with the reason for each one that is passed over
 //   node scripts/pythons.mjs --newest   the path of the newest one that serves (PYTHON= chooses another)

@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import { after, describe, test } from 'node:test'
 import express from 'express'
 import { WebSocket } from 'ws'
-import { forClf, forJson, forUvicorn } from '../../npm/asgi-node/lib/access-formats.js'
+import { forClf, forJson, forUvicorn } from '../../npm/asgi-node/lib/log/access-formats.js'
 import { handshake } from '../asgi/websockets.mjs'
 import { call, makeHandler, openSocket, rawExchange, runNode, serve, until } from './support.mjs'
 

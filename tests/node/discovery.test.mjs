@@ -14,8 +14,8 @@ import {
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
-import { choose, chooseSync } from '../../npm/asgi-node/lib/discovery.js'
-import { PythonError } from '../../npm/asgi-node/lib/errors.js'
+import { choose, chooseSync } from '../../npm/asgi-node/lib/python/discovery.js'
+import { PythonError } from '../../npm/asgi-node/lib/native/errors.js'
 import {
   base,
   broken,

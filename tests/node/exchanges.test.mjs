@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { CollectCall, StreamCall } from '../../npm/asgi-node/lib/calls.js'
-import { EVENT, Exchanges, FLAG, isDelivering } from '../../npm/asgi-node/lib/exchanges.js'
-import { Request, takeBody } from '../../npm/asgi-node/lib/request.js'
+import { CollectCall, StreamCall } from '../../npm/asgi-node/lib/call/calls.js'
+import { EVENT, Exchanges, FLAG, isDelivering } from '../../npm/asgi-node/lib/native/exchanges.js'
+import { Request, takeBody } from '../../npm/asgi-node/lib/message/request.js'
 
 /** Records what is called; `room` is what push answers. */
 class FakeNative {

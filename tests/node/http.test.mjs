@@ -6,8 +6,8 @@ import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EVENT, Exchanges, FLAG } from '../../npm/asgi-node/lib/exchanges.js'
-import { serve } from '../../npm/asgi-node/lib/http.js'
+import { EVENT, Exchanges, FLAG } from '../../npm/asgi-node/lib/native/exchanges.js'
+import { serve } from '../../npm/asgi-node/lib/http/exchange.js'
 
 const limits = { timeout: 10_000 }
 

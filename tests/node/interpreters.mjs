@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { choose, chooseSync } from '../../npm/asgi-node/lib/discovery.js'
-import { PythonError } from '../../npm/asgi-node/lib/errors.js'
+import { choose, chooseSync } from '../../npm/asgi-node/lib/python/discovery.js'
+import { PythonError } from '../../npm/asgi-node/lib/native/errors.js'
 import { findPythons } from '../../scripts/pythons.mjs'
 
 export const probe = fileURLToPath(new URL('../../python/asgi_node/probe.py', import.meta.url))

@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { chooseSync } from '../../npm/asgi-node/lib/discovery.js'
-import { PythonError } from '../../npm/asgi-node/lib/errors.js'
-import { load, nativeFiles, target } from '../../npm/asgi-node/lib/native.js'
+import { chooseSync } from '../../npm/asgi-node/lib/python/discovery.js'
+import { PythonError } from '../../npm/asgi-node/lib/native/errors.js'
+import { load, nativeFiles, target } from '../../npm/asgi-node/lib/native/load.js'
 import { base, facts, folder, probe, pythons } from './interpreters.mjs'
 
 test('the native files lie in the platform package, beside the Python package', () => {
@@ -26,7 +26,7 @@ test('those of an installed package lie with the Python package; what is missing
   const lib = join(modules, 'asgi-node/lib')
   cpSync(fileURLToPath(new URL('../../npm/asgi-node/lib', import.meta.url)), lib, { recursive: true })
   writeFileSync(join(modules, 'asgi-node/package.json'), '{ "type": "module" }')
-  const installed = await import(pathToFileURL(join(lib, 'native.js')).href)
+  const installed = await import(pathToFileURL(join(lib, 'native/load.js')).href)
   assert.throws(() => installed.load(facts), {
     code: 'NATIVE_NOT_FOUND',
     message: /package @asgi-node\/\S+ is not installed/,
@@ -54,7 +54,7 @@ test('they load in two stages, twice, and in a worker', async () => {
   assert.equal(typeof addon.startPython, 'function')
   const code = `
     import { parentPort } from 'node:worker_threads'
-    const { load } = await import(${JSON.stringify(import.meta.resolve('../../npm/asgi-node/lib/native.js'))})
+    const { load } = await import(${JSON.stringify(import.meta.resolve('../../npm/asgi-node/lib/native/load.js'))})
     const { addon } = load(${JSON.stringify(choice)})
     parentPort.postMessage(typeof addon.startPython)`
   for (let round = 0; round < 2; round += 1) {
@@ -90,7 +90,7 @@ test('one process holds one Python', async (t) => {
 
 test('a library that cannot be opened', () => {
   const source = `
-    import { load } from ${JSON.stringify(import.meta.resolve('../../npm/asgi-node/lib/native.js'))}
+    import { load } from ${JSON.stringify(import.meta.resolve('../../npm/asgi-node/lib/native/load.js'))}
     const told = []
     for (const libpython of ['/gone/libpython3.11.so', process.execPath, 'a\\0b']) {
       try { load({ libpython }) } catch (error) { told.push([error.name, error.code, error.message]) }

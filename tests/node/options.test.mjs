@@ -1,9 +1,9 @@
 // The options of PythonHandler: spellings, defaults, and errors that say which one. Needs no Python.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Log } from '../../npm/asgi-node/lib/logger.js'
-import { checkMiddlewareOptions } from '../../npm/asgi-node/lib/middleware.js'
-import { checkOptions, closeTimeout } from '../../npm/asgi-node/lib/options.js'
+import { Log } from '../../npm/asgi-node/lib/log/logger.js'
+import { checkMiddlewareOptions } from '../../npm/asgi-node/lib/http/middleware.js'
+import { checkOptions, closeTimeout } from '../../npm/asgi-node/lib/options/options.js'
 
 const configOf = (options) => JSON.parse(checkOptions(options).config)
 

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer, request } from 'node:http'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { forwardedPeer, trustOf } from '../../npm/asgi-node/lib/proxy.js'
+import { forwardedPeer, trustOf } from '../../npm/asgi-node/lib/incoming/proxy.js'
 import { makeHandler, serve, temporaryFolder } from './support.mjs'
 
 const limits = { timeout: 20_000 }

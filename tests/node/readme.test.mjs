@@ -50,7 +50,7 @@ describe('README', () => {
   })
 
   test('the table of options has them all', () => {
-    const types = readFileSync(join(repository, 'npm/asgi-node/lib/options-types.d.ts'), 'utf8')
+    const types = readFileSync(join(repository, 'npm/asgi-node/lib/options/types.d.ts'), 'utf8')
     const [, body] = /interface PythonHandlerOptions \{\n([^]*?)^\}/m.exec(types)
     const typed = [...body.matchAll(/^ {2}(\w+)\?:/gm)].map(([, name]) => name)
     const [, table] = /^## Options\n([^]*?)^## /m.exec(readme)

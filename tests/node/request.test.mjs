@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Headers, Request, Response } from 'asgi-node'
-import { requestHead } from '../../npm/asgi-node/lib/head.js'
-import { completeBody, takeBody } from '../../npm/asgi-node/lib/request.js'
+import { requestHead } from '../../npm/asgi-node/lib/incoming/head.js'
+import { completeBody, takeBody } from '../../npm/asgi-node/lib/message/request.js'
 
 /** The head as it crosses to the native side, by name. */
 function headOf(init, length = -1) {

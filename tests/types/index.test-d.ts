@@ -5,10 +5,10 @@ import { Readable } from 'node:stream'
 import pino from 'pino'
 import { Headers, PythonError, PythonHandler, Request, Response } from 'asgi-node'
 import type { AccessEntry, Health, HeadersInit, Logger, PythonErrorCode, PythonHandlerOptions, PythonInfo, RequestBody, RequestInit, WebSocketMessage, WebSocketResponse } from 'asgi-node'
-import type { Headers as RealHeaders } from '../../npm/asgi-node/lib/headers.js'
+import type { Headers as RealHeaders } from '../../npm/asgi-node/lib/message/headers.js'
 import type { PythonHandler as RealHandler } from '../../npm/asgi-node/lib/handler.js'
-import type { Request as RealRequest } from '../../npm/asgi-node/lib/request.js'
-import type { Response as RealResponse } from '../../npm/asgi-node/lib/response.js'
+import type { Request as RealRequest } from '../../npm/asgi-node/lib/message/request.js'
+import type { Response as RealResponse } from '../../npm/asgi-node/lib/message/response.js'
 
 /** Compiles only when both are the same type. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : never

@@ -50,7 +50,7 @@ impl Data {
     }
 }
 
-/// Keep in step with `EVENT` in npm/asgi-node/lib/exchanges.js.
+/// Keep in step with `EVENT` in npm/asgi-node/lib/native/exchanges.js.
 mod kind {
     pub(super) const COMPLETE: u32 = 0;
     pub(super) const START: u32 = 1;

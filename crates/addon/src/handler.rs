@@ -25,7 +25,7 @@ use crate::open::OpenExchanges;
 use crate::outlet::Outlet;
 use crate::sync_call::{SyncHost, receive};
 
-/// Keep in step with `FLAG` in npm/asgi-node/lib/exchanges.js.
+/// Keep in step with `FLAG` in npm/asgi-node/lib/native/exchanges.js.
 mod flag {
     pub(super) const BODY_FOLLOWS: u32 = 1;
     pub(super) const COLLECT: u32 = 2;

@@ -1,29 +1,29 @@
-import { CollectCall, StreamCall } from './calls.js'
-import { PythonError, closedError, errorFromFailure, show } from './errors.js'
-import { Exchanges, FLAG, isDelivering } from './exchanges.js'
-import { FetchCall } from './fetch.js'
-import { Handshakes } from './handshake.js'
-import { healthOf } from './health.js'
-import { requestHead } from './head.js'
-import { answer, serve } from './http.js'
-import { atExit, notAtExit } from './leaving.js'
-import { LoggedExchanges } from './logged-exchanges.js'
-import { checkMiddlewareOptions, passOn, serveNext } from './middleware.js'
-import { statusOf } from './failures.js'
-import { bodyTooLarge } from './limits.js'
-import { checkOptions, closeTimeout } from './options.js'
-import { Request, completeBody, takeBody, takeMessages } from './request.js'
-import { responseFrom } from './response.js'
-import { pythonInfo, startPython, startPythonSync } from './start.js'
-import { takes } from './upgrade.js'
-import { WebSocketCall } from './websocket-channel.js'
-import { Sockets, WebSocketExchange } from './websocket.js'
+import { CollectCall, StreamCall } from './call/calls.js'
+import { PythonError, closedError, errorFromFailure, show } from './native/errors.js'
+import { Exchanges, FLAG, isDelivering } from './native/exchanges.js'
+import { FetchCall } from './fetch/call.js'
+import { Handshakes } from './websocket/handshake.js'
+import { healthOf } from './log/health.js'
+import { requestHead } from './incoming/head.js'
+import { answer, serve } from './http/exchange.js'
+import { atExit, notAtExit } from './python/exit-hooks.js'
+import { LoggedExchanges } from './log/logged-exchanges.js'
+import { checkMiddlewareOptions, passOn, serveNext } from './http/middleware.js'
+import { statusOf } from './log/failures.js'
+import { bodyTooLarge } from './message/limits.js'
+import { checkOptions, closeTimeout } from './options/options.js'
+import { Request, completeBody, takeBody, takeMessages } from './message/request.js'
+import { responseFrom } from './message/response.js'
+import { pythonInfo, startPython, startPythonSync } from './python/start.js'
+import { takes } from './websocket/upgrade.js'
+import { WebSocketCall } from './call/websocket.js'
+import { Sockets, WebSocketExchange } from './websocket/exchange.js'
 
 /** @typedef {import('./index.js').PythonHandlerOptions} PythonHandlerOptions */
 /** @typedef {import('./index.js').RequestInit} RequestInit */
-/** @typedef {import('./response.js').Response} Response */
-/** @typedef {import('./start.js').Addon} Addon */
-/** @typedef {import('./start.js').NativeHandler} NativeHandler */
+/** @typedef {import('./message/response.js').Response} Response */
+/** @typedef {import('./python/start.js').Addon} Addon */
+/** @typedef {import('./python/start.js').NativeHandler} NativeHandler */
 /** @typedef {{ signal?: AbortSignal }} CallOptions */
 
 /** What a client has to answer the close frame even when `timeout` is over. */
@@ -46,7 +46,7 @@ export class PythonHandler {
   #starting
   /** @type {Promise<void> | null} */
   #closing = null
-  /** @type {import('./health.js').KnownHealth} what was known last */
+  /** @type {import('./log/health.js').KnownHealth} what was known last */
   #known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0, loop: null }
   /** Milliseconds that close() waits. */
   #patience = closeTimeout()
@@ -118,7 +118,7 @@ export class PythonHandler {
   /** What Python said last is handed over before the end. */
   #drain = () => this.#native?.drain()
 
-  /** @param {import('./errors.js').NativeFailure | null} failure */
+  /** @param {import('./native/errors.js').NativeFailure | null} failure */
   #started(failure) {
     if (failure) throw errorFromFailure(failure)
     if (this.#state === 'starting') this.#state = 'ready'
@@ -197,7 +197,7 @@ export class PythonHandler {
   /**
    * @param {CollectCall | StreamCall} call
    * @param {string} head
-   * @param {import('./request.js').Body} body
+   * @param {import('./message/request.js').Body} body
    */
   #submit(call, head, { bytes, source }) {
     const collect = call instanceof CollectCall ? FLAG.COLLECT : 0

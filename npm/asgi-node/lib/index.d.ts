@@ -6,16 +6,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import type { CallOptions } from './call-types.js'
-import type { Health } from './health-types.js'
-import type { PythonHandlerOptions } from './options-types.js'
-import type { WebSocketResponse } from './websocket-types.js'
+import type { CallOptions } from './call/types.js'
+import type { Health } from './log/health-types.js'
+import type { PythonHandlerOptions } from './options/types.js'
+import type { WebSocketResponse } from './websocket/types.js'
 
-export type { AppTarget, CallOptions } from './call-types.js'
-export type { Health } from './health-types.js'
-export type { AccessEntry, AccessFunction, LineFunction, LogLevel, LogMethod, Logger } from './logging-types.js'
-export type { PythonHandlerOptions } from './options-types.js'
-export type { UpgradeOptions, WebSocketMessage, WebSocketOptions, WebSocketResponse } from './websocket-types.js'
+export type { AppTarget, CallOptions } from './call/types.js'
+export type { Health } from './log/health-types.js'
+export type { AccessEntry, AccessFunction, LineFunction, LogLevel, LogMethod, Logger } from './log/types.js'
+export type { PythonHandlerOptions } from './options/types.js'
+export type { UpgradeOptions, WebSocketMessage, WebSocketOptions, WebSocketResponse } from './websocket/types.js'
 
 /** The code of a {@link PythonError}. Stable: match on it, not on the message. */
 export type PythonErrorCode =

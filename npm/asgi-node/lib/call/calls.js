@@ -1,0 +1,189 @@
+import { errorFromText } from '../native/errors.js'
+import { Exchange, bytesOf } from '../native/exchanges.js'
+import { responseFrom } from '../message/response.js'
+
+/** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
+/** @typedef {import('../native/exchanges.js').WholeBody} WholeBody */
+/** @typedef {import('../message/response.js').Response} Response */
+/** @typedef {(response: Response) => void} Resolve */
+/** @typedef {(reason: unknown) => void} Reject */
+
+/** A request made from JavaScript: its promise, and the AbortSignal that may end it. */
+export class Call extends Exchange {
+  #signal
+  resolve
+  reject
+
+  /**
+   * @param {Exchanges} exchanges
+   * @param {AbortSignal | undefined} signal
+   * @param {Resolve} resolve
+   * @param {Reject} reject
+   */
+  constructor(exchanges, signal, resolve, reject) {
+    super(exchanges)
+    this.#signal = signal
+    this.resolve = resolve
+    this.reject = reject
+    // The call itself is the listener (`handleEvent`): no closure, and nothing to remember for its removal.
+    signal?.addEventListener('abort', this)
+  }
+
+  handleEvent() {
+    this.leave()
+    this.abort(this.#signal?.reason)
+  }
+
+  /** Whether it was the caller who ended it. */
+  get aborted() {
+    return this.#signal?.aborted === true
+  }
+
+  /** No event follows: lets go of the signal, which may live much longer. */
+  settle() {
+    this.#signal?.removeEventListener('abort', this)
+  }
+
+  /** @override @param {unknown} reason */
+  abort(reason) {
+    this.settle()
+    this.reject(reason)
+  }
+}
+
+/** `handleRequest`: the whole response at once. */
+export class CollectCall extends Call {
+  #status = 0
+  #headers = ''
+  // Made when a first piece comes: most responses come whole.
+  /** @type {Buffer[] | null} */
+  #chunks = null
+
+  /** @override @param {number} status @param {string} headers @param {WholeBody} body */
+  onComplete(status, headers, body) {
+    this.settle()
+    this.resolve(responseFrom(status, headers, body ?? '', null))
+  }
+
+  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
+  onStart(status, headers, chunk) {
+    this.#status = status
+    this.#headers = headers
+    this.#chunks = chunk === undefined ? [] : [chunk]
+  }
+
+  /** @override @param {Buffer} chunk */
+  onBody(chunk) {
+    this.#chunks?.push(chunk)
+  }
+
+  /** @override @param {string} _trailers @param {Buffer | undefined} chunk */
+  onEnd(_trailers, chunk) {
+    const chunks = this.#chunks ?? []
+    if (chunk !== undefined) chunks.push(chunk)
+    this.onComplete(this.#status, this.#headers, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))
+  }
+
+  /** @override @param {boolean} _started @param {string} text */
+  onFailed(_started, text) {
+    this.abort(errorFromText(text))
+  }
+}
+
+/** `handleStream`: resolves with the head; the body waits here, up to the mark and what was on its way, to be read. */
+export class StreamCall extends Call {
+  #highWaterMark
+  /** @type {Buffer[]} */
+  #chunks = []
+  #unread = 0
+  #ended = false
+  /** @type {{ reason: unknown } | null} what every read after the last chunk rejects with */
+  #failure = null
+  /** @type {{ resolve: (chunk: Buffer | null) => void, reject: Reject }[]} */
+  #readers = []
+
+  /**
+   * @param {Exchanges} exchanges
+   * @param {AbortSignal | undefined} signal
+   * @param {Resolve} resolve
+   * @param {Reject} reject
+   * @param {number} highWaterMark bytes
+   */
+  constructor(exchanges, signal, resolve, reject, highWaterMark) {
+    super(exchanges, signal, resolve, reject)
+    this.#highWaterMark = highWaterMark
+  }
+
+  /** @override @param {number} status @param {string} headers @param {WholeBody} body */
+  onComplete(status, headers, body) {
+    this.onStart(status, headers, bytesOf(body))
+    this.onEnd('', undefined)
+  }
+
+  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
+  onStart(status, headers, chunk) {
+    this.resolve(responseFrom(status, headers, null, this))
+    return chunk === undefined ? undefined : this.onBody(chunk)
+  }
+
+  /** @override @param {Buffer} chunk @returns {boolean | void} */
+  onBody(chunk) {
+    if (chunk.length === 0) return
+    const reader = this.#readers.shift()
+    if (reader !== undefined) return reader.resolve(chunk)
+    this.#chunks.push(chunk)
+    this.#unread += chunk.length
+    if (this.#unread > this.#highWaterMark) return false
+  }
+
+  /** @override @param {string} _trailers @param {Buffer | undefined} chunk */
+  onEnd(_trailers, chunk) {
+    if (chunk !== undefined) this.onBody(chunk)
+    this.settle()
+    this.#ended = true
+    for (const reader of this.#readers.splice(0)) reader.resolve(null)
+  }
+
+  /** @override @param {boolean} _started @param {string} text */
+  onFailed(_started, text) {
+    // The chunks that came before the failure can still be read.
+    this.#fail(errorFromText(text))
+  }
+
+  /** @override @param {unknown} reason */
+  abort(reason) {
+    this.#chunks = []
+    this.#unread = 0
+    this.#fail(reason)
+  }
+
+  /** @param {unknown} reason */
+  #fail(reason) {
+    this.settle()
+    this.#failure = { reason }
+    this.reject(reason)
+    for (const reader of this.#readers.splice(0)) reader.reject(reason)
+  }
+
+  /** @returns {Promise<Buffer | null>} */
+  next() {
+    const chunk = this.#chunks.shift()
+    if (chunk !== undefined) {
+      this.#unread -= chunk.length
+      // Half way down, so that the next chunks are on their way while the rest is read.
+      if (this.stalled && this.#unread <= this.#highWaterMark / 2) this.drained()
+      return Promise.resolve(chunk)
+    }
+    if (this.#failure !== null) return Promise.reject(this.#failure.reason)
+    if (this.#ended) return Promise.resolve(null)
+    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
+  }
+
+  /** The reader wants no more. */
+  cancel() {
+    this.leave()
+    if (this.#failure === null) this.onEnd('', undefined)
+    this.#chunks = []
+    this.#unread = 0
+  }
+}

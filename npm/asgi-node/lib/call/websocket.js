@@ -1,0 +1,256 @@
+import { Call } from './calls.js'
+import { PythonError, errorFromText, show } from '../native/errors.js'
+import { bytesOf } from '../native/exchanges.js'
+import { statusOf } from '../log/failures.js'
+import { responseFrom } from '../message/response.js'
+
+/** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
+/** @typedef {import('../websocket/types.js').WebSocketMessage} WebSocketMessage */
+
+// A WebSocket without a socket: `handleStream(new Request({ url, websocket: true }))`. What the request writes are the
+// client's messages, what the response gives are the app's.
+
+const EMPTY = Buffer.alloc(0)
+const MAX_REASON = 123
+/** What a message counts beside its bytes: empty ones are not free. */
+const OVERHEAD = 32
+
+const CODE = Object.freeze({ NORMAL: 1000, NONE: 1005, ABNORMAL: 1006, INTERNAL_ERROR: 1011, RESTART: 1012 })
+
+/** How long the app has, after `end()`, to answer what it was sent before that. */
+const END_GRACE_MS = 5000
+
+/** The client's end of a WebSocket that has no socket. */
+export class WebSocketCall extends Call {
+  #highWaterMark
+  #longestDenial
+  #ending = false
+  /** Whether the app takes messages. */
+  accepted = false
+  /** @type {WebSocketMessage[]} */
+  #messages = []
+  #unread = 0
+  /** @type {{ reason: unknown } | null} */
+  #failure = null
+  /** @type {{ resolve: (message: WebSocketMessage | null) => void, reject: (reason: unknown) => void }[]} */
+  #readers = []
+  /** What the app answered instead of accepting. */
+  #denial = { status: 0, headers: '', body: /** @type {Buffer[]} */ ([]), length: 0 }
+  /** @type {number | null} why it is over */
+  code = null
+  reason = ''
+
+  /**
+   * @param {Exchanges} exchanges
+   * @param {AbortSignal | undefined} signal
+   * @param {import('./calls.js').Resolve} resolve
+   * @param {import('./calls.js').Reject} reject
+   * @param {number} highWaterMark bytes
+   * @param {number} longestDenial bytes of its body
+   */
+  constructor(exchanges, signal, resolve, reject, highWaterMark, longestDenial) {
+    super(exchanges, signal, resolve, reject)
+    this.#highWaterMark = highWaterMark
+    this.#longestDenial = longestDenial
+  }
+
+  /** @param {number} milliseconds that the app has to answer; 0 for no limit */
+  expect(milliseconds) {
+    if (milliseconds > 0) this.timer = setTimeout(onAcceptTimeout, milliseconds, this)
+  }
+
+  expire() {
+    this.#leaveWith(CODE.ABNORMAL, '')
+    this.#deny(503, '', EMPTY)
+  }
+
+  /**
+   * @param {Uint8Array} data
+   * @param {boolean} isText
+   */
+  message(data, isText) {
+    return !this.open || this.exchanges.native.message(this.id, data, isText)
+  }
+
+  /**
+   * Closes it from this side.
+   * @param {unknown} [code]
+   * @param {unknown} [reason]
+   */
+  close(code = CODE.NORMAL, reason = '') {
+    if (!Number.isInteger(code) || !isSendable(Number(code))) {
+      throw new TypeError(`code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999, not ${show(code)}`)
+    }
+    if (typeof reason !== 'string' || Buffer.byteLength(reason) > MAX_REASON) {
+      throw new TypeError(`reason must be a string of at most ${MAX_REASON} bytes, not ${show(reason)}`)
+    }
+    if (!this.open) return
+    this.#leaveWith(Number(code), reason)
+    this.#end(Number(code), reason)
+  }
+
+  /**
+   * Nothing more is written. The app gets that behind the messages; what it sends until then can be read, and its close, or
+   * its end, ends the WebSocket, and so does the time that this may take.
+   */
+  end() {
+    if (!this.open || this.#ending) return
+    this.#ending = true
+    this.exchanges.native.faulted(this.id, CODE.NORMAL)
+    this.#awaitEnd()
+  }
+
+  #awaitEnd() {
+    this.timer = setTimeout(onEndTimeout, END_GRACE_MS, this).unref()
+  }
+
+  /** The app has not looked in time at the end. */
+  giveUp() {
+    // It may be kept waiting by whoever reads here.
+    if (this.stalled) return this.#awaitEnd()
+    this.close(CODE.NORMAL)
+  }
+
+  /** @param {number} code @param {string} reason */
+  #leaveWith(code, reason) {
+    this.exchanges.remove(this)
+    this.exchanges.native.closed(this.id, code, reason)
+  }
+
+  /** The reader wants no more. */
+  cancel() {
+    if (this.open) this.#leaveWith(CODE.NONE, '')
+    if (this.code === null) this.#end(CODE.NONE, '')
+    this.#messages = []
+  }
+
+  /** @param {number} code @param {string} reason */
+  #end(code, reason) {
+    this.settle()
+    this.code = code
+    this.reason = reason
+    for (const reader of this.#readers.splice(0)) reader.resolve(null)
+  }
+
+  /** @override @param {string} answer `subprotocol\0name\0value…` */
+  onAccept(answer) {
+    clearTimeout(this.timer)
+    this.accepted = true
+    const end = answer.indexOf('\0')
+    const subprotocol = end < 0 ? answer : answer.slice(0, end)
+    const headers = end < 0 ? [] : [answer.slice(end + 1)]
+    if (subprotocol !== '') headers.unshift(`sec-websocket-protocol\0${subprotocol}`)
+    this.resolve(responseFrom(101, headers.join('\0'), null, this))
+    this.source?.pump()
+  }
+
+  /** @override @param {Buffer | undefined} data @param {boolean} isText @returns {boolean | void} */
+  onMessage(data, isText) {
+    const message = { data: data ?? EMPTY, isBinary: !isText }
+    const reader = this.#readers.shift()
+    if (reader !== undefined) return reader.resolve(message)
+    this.#messages.push(message)
+    this.#unread += message.data.length + OVERHEAD
+    if (this.#unread > this.#highWaterMark) return false
+  }
+
+  /** @override @param {number} code @param {string} reason */
+  onClose(code, reason) {
+    this.#end(code, reason)
+  }
+
+  /** @override @param {number} status @param {string} headers @param {import('../native/exchanges.js').WholeBody} body */
+  onComplete(status, headers, body) {
+    this.#deny(status, headers, bytesOf(body))
+  }
+
+  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
+  onStart(status, headers, chunk = EMPTY) {
+    // It has answered in time; how long the rest takes is its own affair, as it is over a socket.
+    clearTimeout(this.timer)
+    this.#denial = { status, headers, body: [], length: 0 }
+    this.onBody(chunk)
+  }
+
+  /** @override @param {Buffer} chunk */
+  onBody(chunk) {
+    const denial = this.#denial
+    denial.body.push(chunk)
+    denial.length += chunk.length
+    if (denial.length <= this.#longestDenial) return
+    this.leave()
+    const body = Buffer.concat(denial.body, this.#longestDenial)
+    this.#deny(denial.status, denial.headers, body, ', and the body of its answer is cut after websocket.maxPayload bytes')
+  }
+
+  /** @override @param {string} _trailers @param {Buffer | undefined} chunk */
+  onEnd(_trailers, chunk = EMPTY) {
+    const { status, headers, body } = this.#denial
+    this.#deny(status, headers, Buffer.concat([...body, chunk]))
+  }
+
+  /** @param {number} status @param {string} headers @param {Buffer} body @param {string} [more] to say */
+  #deny(status, headers, body, more = '') {
+    const error = new PythonError('WEBSOCKET_REJECTED', `The application has not accepted the WebSocket: status ${status}${more}`)
+    const response = responseFrom(status, headers, body, null)
+    this.#fail(Object.assign(error, { status, headers: response.headers, body }), CODE.ABNORMAL)
+  }
+
+  /** @override @param {boolean} _started @param {string} text */
+  onFailed(_started, text) {
+    this.#fail(errorFromText(text), CODE.INTERNAL_ERROR)
+  }
+
+  /** @override @param {unknown} reason */
+  abort(reason) {
+    this.#messages = []
+    if (this.aborted) return this.#fail(reason, CODE.ABNORMAL)
+    this.#fail(reason, statusOf(reason) === 503 ? CODE.RESTART : CODE.INTERNAL_ERROR)
+  }
+
+  /** @param {unknown} reason @param {number} code */
+  #fail(reason, code) {
+    this.settle()
+    clearTimeout(this.timer)
+    this.#failure = { reason }
+    if (this.accepted) this.code = code
+    this.reject(reason)
+    for (const reader of this.#readers.splice(0)) reader.reject(reason)
+  }
+
+  /** @returns {Promise<WebSocketMessage | null>} */
+  nextMessage() {
+    const message = this.#messages.shift()
+    if (message !== undefined) {
+      this.#unread -= message.data.length + OVERHEAD
+      if (this.stalled && this.#unread <= this.#highWaterMark / 2) this.drained()
+      return Promise.resolve(message)
+    }
+    if (this.#failure !== null) return Promise.reject(this.#failure.reason)
+    if (this.code !== null) return Promise.resolve(null)
+    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
+  }
+
+  /** @returns {Promise<Buffer | null>} */
+  async next() {
+    return (await this.nextMessage())?.data ?? null
+  }
+}
+
+/** @param {WebSocketCall} call */
+function onAcceptTimeout(call) {
+  call.expire()
+}
+
+/** @param {WebSocketCall} call */
+function onEndTimeout(call) {
+  call.giveUp()
+}
+
+/**
+ * Whether a code may stand in a close frame (RFC 6455, 7.4).
+ * @param {number} code
+ */
+function isSendable(code) {
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999)
+}

@@ -1,0 +1,165 @@
+// Would a handler start, and if not, why? Nothing is judged here that a handler judges itself: discovery is the handler's
+// own, and the rest is seen by starting one, in a process of its own.
+
+import { fork } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { choose } from '../python/discovery.js'
+import { PythonError } from '../native/errors.js'
+import { nativeFiles, nodeLibc, target } from '../native/load.js'
+import { checkOptions, milliseconds } from '../options/options.js'
+import { run } from '../python/probe.js'
+import { adviceFor, errorFinding, finding } from './findings.js'
+
+export { textOf } from './report.js'
+
+/** @typedef {import('./types.js').DoctorOptions} DoctorOptions */
+/** @typedef {import('./types.js').DoctorReport} DoctorReport */
+/** @typedef {import('./types.js').Finding} Finding */
+/** @typedef {import('./types.js').LibraryFacts} LibraryFacts */
+/** @typedef {import('../python/discovery.js').Choice} Choice */
+/** @typedef {{ openssl: string | null, zlib: string | null, brotli: string | null, libuv: string | null, uvloopBroken: string | null, loop?: string }} Libraries what libraries.py prints */
+/** @typedef {{ code: string, message: string, traceback?: string, fix?: string }} Failure */
+/** @typedef {{ python?: import('../index.js').PythonInfo, inside?: Libraries, failure?: Failure, app?: 'starts' | Failure }} Trial */
+
+const TRIAL = fileURLToPath(new URL('trial.js', import.meta.url))
+const SEVERITIES = ['error', 'warning', 'note']
+
+/** @param {DoctorOptions} [options] @returns {Promise<DoctorReport>} */
+export async function doctor({ trialTimeout = 120_000, askedBy, ...options } = {}) {
+  milliseconds(trialTimeout, 'trialTimeout')
+  const named = [options.app, options.appTarget, options.module].some((value) => value !== undefined)
+  const { python, venv, docroot, config } = checkOptions(named ? options : { ...options, app: 'any:app' })
+  /** @type {Finding[]} */
+  const findings = []
+  const report = {
+    ok: false,
+    findings,
+    node: { executable: process.execPath, version: process.versions.node, libc: nodeLibc(), target: target() },
+    /** @type {Choice | null} */
+    python: null,
+    /** @type {DoctorReport['loop']} */
+    loop: null,
+    /** @type {DoctorReport['deepbind']} */
+    deepbind: null,
+    /** @type {LibraryFacts[]} */
+    libraries: [],
+    app: named ? { target: /** @type {string} */ (JSON.parse(config).app), starts: false } : null,
+  }
+  try {
+    checkFiles()
+    report.python = await choose({ python, venv, appDir: docroot })
+  } catch (error) {
+    if (!(error instanceof PythonError)) throw error
+    findings.push(errorFinding(error, null))
+    return report
+  }
+  const { executable } = report.python
+  const plain = await plainLibraries(executable, docroot)
+  const trial = await start({ ...options, docroot }, trialTimeout)
+  if (trial.failure) findings.push(errorFinding(trial.failure, executable))
+  if (trial.python) {
+    const { deepbind, deepbindReason, loopReason } = trial.python
+    report.deepbind = { on: deepbind, reason: deepbindReason }
+    const name = trial.inside?.loop ?? trial.python.loop
+    const broken = name !== trial.python.loop
+    report.loop = { name, reason: broken ? 'uvloop does not work' : options.loop && options.loop !== 'auto' ? 'option loop' : loopReason }
+  }
+  report.libraries = libraries(plain, trial)
+  if (report.app && trial.app) {
+    report.app.starts = trial.app === 'starts'
+    if (trial.app !== 'starts') findings.push(errorFinding(trial.app, executable))
+  }
+  findings.push(...adviceFor(report, plain?.uvloopBroken ?? null, options.loop ?? 'auto'))
+  if (askedBy !== undefined && resolve(askedBy) !== executable) {
+    const message = `${askedBy} asks, but a handler would run ${executable} (${report.python.source})`
+    findings.push(finding('PYTHON_DIFFERS', 'note', message, 'Set ASGI_NODE_PYTHON, activate the environment that you mean, or give --python.'))
+  }
+  findings.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity))
+  report.ok = findings.every(({ severity }) => severity !== 'error')
+  return report
+}
+
+/** Throws what loading the native half would throw for files that are not there. */
+function checkFiles() {
+  const files = nativeFiles()
+  for (const file of [files.loader, files.addon]) {
+    if (existsSync(file)) continue
+    const fix = 'Install asgi-node again with its optional dependencies (npm install --include=optional).'
+    throw new PythonError('NATIVE_NOT_FOUND', `the native file ${file} is missing. ${fix}`, { fix })
+  }
+}
+
+/**
+ * The libraries of a Python that is not inside Node.
+ *
+ * @param {string} executable
+ * @param {string} cwd
+ * @returns {Promise<Libraries | null>}
+ */
+async function plainLibraries(executable, cwd) {
+  const script = join(nativeFiles().python, 'asgi_node', 'libraries.py')
+  const { stdout, failure } = await run({ file: executable, args: ['-P', script], cwd, env: process.env, timeout: 30_000 })
+  if (failure !== null) return null
+  try {
+    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+  } catch {
+    return null
+  }
+}
+
+/**
+ * Starts Python, and the app if one is named, in a process of its own.
+ *
+ * @param {DoctorOptions} options
+ * @param {number} timeout
+ * @returns {Promise<Trial>}
+ */
+function start(options, timeout) {
+  return new Promise((done) => {
+    /** @type {Trial} */
+    const trial = {}
+    let said = ''
+    const child = fork(TRIAL, { execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    const timer = setTimeout(() => {
+      trial.failure = { code: 'START_TIMEOUT', message: `the start took longer than ${timeout / 1000} seconds` }
+      child.kill('SIGKILL')
+    }, timeout)
+    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text) => (said = (said + text).slice(-4000)))
+    child.on('message', (part) => Object.assign(trial, part))
+    child.on('error', (error) => (trial.failure = { code: 'PROCESS_ENDED', message: `no process could be started: ${error.message}` }))
+    child.on('close', (code, signal) => {
+      clearTimeout(timer)
+      const complete = trial.failure || (trial.python && (!options.app || trial.app))
+      if (!complete || (!trial.failure && (code !== 0 || signal))) {
+        const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`
+        trial.failure = { code: 'PROCESS_ENDED', message: `the process of the trial start ${how}${said && `. It said:\n${said.trimEnd()}`}` }
+      }
+      done(trial)
+    })
+    child.send(options)
+  })
+}
+
+/**
+ * @param {Libraries | null} plain
+ * @param {Trial} trial
+ * @returns {LibraryFacts[]}
+ */
+function libraries(plain, { inside, python }) {
+  /** @type {[LibraryFacts['name'], 'openssl' | 'zlib' | 'brotli' | 'libuv', string | undefined][]} */
+  const known = [
+    ['OpenSSL', 'openssl', process.versions.openssl],
+    ['zlib', 'zlib', process.versions.zlib],
+    ['brotli', 'brotli', process.versions.brotli],
+    ['libuv', 'libuv', process.versions.uv],
+  ]
+  return known.map(([name, key, version]) => {
+    const node = version ?? null
+    const [own, within] = [plain?.[key] ?? null, inside?.[key] ?? null]
+    // Where both have one version, only the flag can tell.
+    const replaced = within !== null && own !== null && (within !== own || (own === node && python?.deepbind === false))
+    return { name, node, python: own, inside: within, shadowed: replaced }
+  })
+}

@@ -1,0 +1,32 @@
+// The doctor's trial start: a process that starts Python, then the app, and says how that went. Whatever they print goes
+// elsewhere; what they break ends with this process.
+
+import { PythonHandler } from '../handler.js'
+
+/** @param {unknown} part */
+const tell = (part) => new Promise((sent) => process.send?.(part, sent))
+
+/** @param {unknown} error */
+const failure = (error) => {
+  const { code, message, traceback, fix } = /** @type {import('../index.js').PythonError} */ (error)
+  return { code: code ?? 'PYTHON_START_FAILED', message, traceback, fix }
+}
+
+process.once('message', async (/** @type {import('./types.js').DoctorOptions} */ options) => {
+  const { python, venv, docroot, loop, deepbind } = options
+  try {
+    const facts = new PythonHandler({ app: 'asgi_node.libraries:trial', docroot, lifespan: 'off', python, venv, loop, deepbind })
+    const { body } = await facts.handleRequest({ url: '/' })
+    await tell({ python: PythonHandler.python, inside: JSON.parse(String(body)) })
+    await facts.close()
+    if (options.app || options.appTarget || options.module) {
+      const handler = new PythonHandler(options)
+      const outcome = await handler.ready().then(() => 'starts', failure)
+      await tell({ app: outcome })
+      if (outcome === 'starts') await handler.close({ timeout: 1000 })
+    }
+  } catch (error) {
+    await tell({ failure: failure(error) })
+  }
+  process.exit(0)
+})

@@ -1,0 +1,248 @@
+import { StreamCall } from '../call/calls.js'
+import { connectionOf as peerOf } from '../incoming/connection.js'
+import { PythonError, errorFromText, show } from '../native/errors.js'
+import { FLAG, bytesOf } from '../native/exchanges.js'
+import { PLAIN, logFailure, statusOf } from '../log/failures.js'
+import { bodyOf, dropBody } from './body.js'
+import { connectionOf, viewOf } from './request.js'
+import { follow, forget, socketOf } from './socket.js'
+import { fetchHead } from '../incoming/head.js'
+
+/** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
+/** @typedef {import('./request.js').WebRequest} WebRequest */
+/** @typedef {import('../index.js').FetchEnv} FetchEnv */
+/** @typedef {globalThis.Response} WebResponse */
+
+/** Statuses with which WHATWG lets no Response have a body (Fetch, 2.2.3). */
+const NULL_BODY = new Set([204, 205, 304])
+
+/** What nginx logs when the client has gone before its answer. Nobody receives it. */
+const CLIENT_CLOSED = 499
+
+/**
+ * A response that is not the app's.
+ * @param {number} status
+ */
+function plainResponse(status) {
+  const text = PLAIN[status]
+  return webResponse(text, status, ['content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)])
+}
+
+/**
+ * @param {Uint8Array | string | ReadableStream | null} body
+ * @param {number} status
+ * @param {string[]} flat
+ */
+function webResponse(body, status, flat) {
+  /** @type {[string, string][]} */
+  const headers = []
+  for (let i = 0; i + 1 < flat.length; i += 2) headers.push([flat[i], flat[i + 1]])
+  // The class that is global now: servers replace it by one that they can send without reading it as a stream.
+  return new globalThis.Response(body, { status, headers })
+}
+
+/** One request that came as a WHATWG Request; its response goes out as a Response. */
+export class FetchCall extends StreamCall {
+  /** @type {(response: WebResponse) => void} */
+  #resolve
+  #request
+  #env
+  #connection
+  #socket
+  // The promise is settled, one way or the other.
+  #settled = false
+  /** @type {import('../message/body-source.js').BodySource | null} what is to follow, once it is known */
+  #rest = null
+  // HEAD, and the statuses that have none: what the app sends all the same is taken and dropped.
+  #bodyless = false
+
+  /**
+   * @param {Exchanges} exchanges
+   * @param {WebRequest} request
+   * @param {unknown} env
+   * @param {(response: WebResponse) => void} resolve
+   * @param {(reason: unknown) => void} reject
+   * @param {number} highWaterMark
+   */
+  constructor(exchanges, request, env, resolve, reject, highWaterMark) {
+    if (typeof request?.url !== 'string' || typeof request.headers?.[Symbol.iterator] !== 'function') {
+      throw new TypeError(`fetch needs a WHATWG Request, not ${show(request)}`)
+    }
+    super(exchanges, request.signal, () => {}, reject, highWaterMark)
+    this.#resolve = resolve
+    this.#request = request
+    this.#env = /** @type {FetchEnv} */ (typeof env === 'object' && env !== null ? env : {})
+    this.#connection = connectionOf(request, this.#env)
+    this.#socket = socketOf(this.#connection)
+    if (this.#socket !== null) follow(this.#socket, this)
+  }
+
+  /** Sends the request off, once the handler is ready. */
+  begin() {
+    if (this.#settled) return
+    const { signal } = this.#request
+    if (signal?.aborted) return this.abort(signal.reason)
+    // It may have closed before there was a call to be told.
+    if (this.#socket?.destroyed) return this.onGone()
+    try {
+      const body = bodyOf(this.#request, this.#isServed)
+      if (!(body instanceof Promise)) return this.#submit(body)
+      body.then((peeked) => this.#submit(peeked)).catch((error) => this.abort(error))
+    } catch (error) {
+      this.abort(error)
+    }
+  }
+
+  /** @param {import('../message/request.js').Body} body */
+  #submit({ bytes, source, length }) {
+    // Aborted while its body was looked at.
+    if (this.#settled) return source?.stop()
+    this.#rest = source
+    const { incoming } = this.#connection
+    if (incoming !== null && incoming.rawHeaders.length > peerOf(incoming.socket).maxHeaderFields) return this.refuse(431)
+    // What this throws is the caller's mistake; from here on whatever is wrong has come from the client.
+    const view = viewOf(this.#request, this.#env, incoming, length)
+    try {
+      this.exchanges.submit(this, fetchHead(view, this.exchanges.trust), bytes, source === null ? 0 : FLAG.BODY_FOLLOWS)
+    } catch (error) {
+      return this.refuse(statusOf(error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message) : error))
+    }
+    source?.start(this)
+  }
+
+  get #isServed() {
+    return this.#connection.incoming !== null
+  }
+
+  /** @override */
+  settle() {
+    super.settle()
+    if (this.#socket !== null) forget(this.#socket, this)
+    // What has been sent off is stopped with its exchange.
+    if (this.number > 0) return
+    if (this.#rest === null) dropBody(this.#request, this.#isServed)
+    else this.#rest.stop()
+  }
+
+  /**
+   * Answers without the app.
+   * @param {number} status
+   */
+  refuse(status) {
+    this.settle()
+    this.#answer(plainResponse(status))
+  }
+
+  /** @param {WebResponse} response */
+  #answer(response) {
+    this.#settled = true
+    this.#resolve(response)
+  }
+
+  /** @override @param {number} status @param {string} headers @param {import('../native/exchanges.js').WholeBody} body */
+  onComplete(status, headers, body) {
+    this.settle()
+    // Bytes, also where it is a string: that of a Response brings a content-type with it.
+    this.#respond(status, headers, () => (body?.length ? bytesOf(body) : null))
+  }
+
+  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
+  onStart(status, headers, chunk) {
+    this.#respond(status, headers, () => this.#stream())
+    return chunk === undefined ? undefined : this.onBody(chunk)
+  }
+
+  /**
+   * @param {number} status
+   * @param {string} headers
+   * @param {() => Uint8Array | ReadableStream | null} body
+   */
+  #respond(status, headers, body) {
+    // No response ends with an interim one, and a Response cannot have it.
+    if (status < 200) {
+      this.leave()
+      return this.#fail(new PythonError('APP_NO_RESPONSE', `The application answered with ${status}, which is no final status`))
+    }
+    this.#bodyless = this.#request.method === 'HEAD' || NULL_BODY.has(status)
+    const flat = headers === '' ? [] : headers.split('\0')
+    // Above 599 is invalid on the wire, to be taken for a server's error (RFC 9110, 15), and a Response cannot have it.
+    this.#answer(webResponse(this.#bodyless ? null : body(), status > 599 ? 500 : status, flat))
+  }
+
+  /**
+   * Chunks as they are, one for each read. Not a byte stream: that would take the memory of each chunk away from Node,
+   * which does not own it.
+   */
+  #stream() {
+    const source = {
+      /** @param {import('node:stream/web').ReadableStreamDefaultController<Uint8Array>} controller */
+      pull: async (controller) => {
+        const chunk = await this.next().catch((error) => {
+          throw publicError(error)
+        })
+        if (chunk === null) controller.close()
+        else controller.enqueue(chunk)
+      },
+      cancel: () => this.cancel()
+    }
+    return new ReadableStream(source, { highWaterMark: 0 })
+  }
+
+  /** @override @param {Buffer} chunk */
+  onBody(chunk) {
+    return this.#bodyless ? undefined : super.onBody(chunk)
+  }
+
+  /** @override @param {boolean} started @param {string} text */
+  onFailed(started, text) {
+    // A stream that has begun gives what came before, then breaks off.
+    if (this.#settled) {
+      logFailure(this.exchanges.log, errorFromText(text), this.#request, this.number)
+      super.onFailed(started, text)
+    } else {
+      this.#fail(errorFromText(text))
+    }
+  }
+
+  /** @param {PythonError} error */
+  #fail(error) {
+    logFailure(this.exchanges.log, error, this.#request, this.number)
+    this.refuse(statusOf(error))
+  }
+
+  /** The connection has ended. */
+  onGone() {
+    this.leave()
+    this.abort(undefined)
+  }
+
+  /** @override @param {unknown} reason */
+  abort(reason) {
+    if (isGone(this.#connection)) {
+      // That the client has left is no error, and nobody is there to be told: servers would only log it.
+      this.settle()
+      if (this.#settled) this.cancel()
+      else this.#answer(webResponse(null, CLIENT_CLOSED, []))
+    } else if (!this.#settled && statusOf(reason) !== 500) {
+      // The handler was closed, or the time is over, or the body too large.
+      this.refuse(statusOf(reason))
+    } else {
+      this.#settled = true
+      super.abort(reason)
+    }
+  }
+}
+
+/** @param {import('./request.js').Connection} connection */
+function isGone({ incoming, outgoing }) {
+  return incoming !== null && Boolean(outgoing?.destroyed || outgoing?.stream?.destroyed || incoming.socket?.destroyed)
+}
+
+/**
+ * What the body of a response breaks off with. Some servers send the message of such an error to the client.
+ * @param {unknown} error
+ */
+function publicError(error) {
+  if (!(error instanceof PythonError) || !error.code.startsWith('APP_')) return error
+  return new PythonError(error.code, 'The application failed after its response had started', { cause: error })
+}

@@ -1,0 +1,249 @@
+import { show } from '../native/errors.js'
+import { parseUrl } from '../message/url.js'
+
+/** @typedef {globalThis.Request} WebRequest */
+/** @typedef {import('../index.js').FetchEnv} FetchEnv */
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('../message/url.js').ParsedUrl} ParsedUrl */
+
+/**
+ * What the server around a WHATWG Request has kept of the connection.
+ * @typedef {object} Connection
+ * @property {IncomingMessage | null} incoming
+ * @property {{ destroyed?: boolean, stream?: { destroyed?: boolean } } | null} outgoing
+ */
+
+/**
+ * What srvx adds to a request.
+ * @typedef {{ ip?: unknown, runtime?: { node?: { req?: unknown, res?: unknown } } }} ServerRequest
+ */
+
+/**
+ * Hono's node-server passes `{ incoming, outgoing }` as the second argument, some of its users as `server` therein, and
+ * srvx keeps both at `request.runtime.node`.
+ * @param {WebRequest} request
+ * @param {FetchEnv & { server?: FetchEnv }} env
+ * @returns {Connection}
+ */
+export function connectionOf(request, env) {
+  const node = /** @type {ServerRequest} */ (request).runtime?.node
+  const bindings = env.server?.incoming ? env.server : env
+  const incoming = /** @type {Partial<IncomingMessage> | undefined} */ (bindings.incoming ?? node?.req)
+  // By its shape: `env` is whatever the server around us calls so. HTTP/2 has a class of its own.
+  if (typeof incoming !== 'object' || !Array.isArray(incoming?.rawHeaders) || typeof incoming.socket !== 'object') {
+    return { incoming: null, outgoing: null }
+  }
+  const outgoing = /** @type {Connection['outgoing']} */ (bindings.outgoing ?? node?.res ?? null)
+  return { incoming: /** @type {IncomingMessage} */ (incoming), outgoing }
+}
+
+/**
+ * A WHATWG Request as head.js reads it: what node:http would have made of it. Where the server has kept the message that
+ * the client sent, its raw target and raw headers are taken, so far as the Request still says the same; whatever somebody
+ * has changed on the way (a rewritten path, a header set by middleware) is taken as it is now.
+ * @param {WebRequest} request
+ * @param {FetchEnv} env
+ * @param {IncomingMessage | null} incoming
+ * @param {number} length of the body: -1 where it is not known, 0 where there is none
+ * @returns {IncomingMessage}
+ */
+export function viewOf(request, env, incoming, length) {
+  const url = parseUrl(request.url.replace(/#.*$/s, ''))
+  if (url.websocket) throw new TypeError('A WebSocket request cannot be handled as plain HTTP')
+  const { root, target, bare } = placeOf(url.target, incoming?.url, mountPath(env.rootPath))
+  return Object.create(incoming, {
+    method: { value: methodOf(request.method, incoming?.method) },
+    url: { value: target },
+    originalUrl: { value: root + (bare ? target.slice(1) : target) },
+    baseUrl: { value: root },
+    rawHeaders: { value: headersOf(request, url, incoming, length) },
+    socket: { value: socketOf(request, env, url, incoming) },
+    ...(incoming === null && { httpVersion: { value: '1.1' }, httpVersionMajor: { value: 1 } })
+  })
+}
+
+/**
+ * WHATWG upper-cases some methods; methods are case-sensitive, so the client's own spelling is right unless another method was put in.
+ * @param {string} method
+ * @param {string | undefined} raw
+ */
+function methodOf(method, raw) {
+  return raw !== undefined && raw.toUpperCase() === method.toUpperCase() ? raw : method
+}
+
+/** @param {unknown} rootPath */
+function mountPath(rootPath) {
+  if (rootPath === undefined || rootPath === null) return null
+  if (typeof rootPath !== 'string' || (rootPath !== '' && rootPath[0] !== '/')) {
+    throw new TypeError(`rootPath must be a path that starts with "/", not ${show(rootPath)}`)
+  }
+  return rootPath.replace(/\/+$/, '')
+}
+
+/** @param {string} target */
+function split(target) {
+  const at = target.indexOf('?')
+  return at < 0 ? { path: target, query: '' } : { path: target.slice(0, at), query: target.slice(at) }
+}
+
+/**
+ * Where the app is mounted, and the target below it. `bare`: that is "/" only because nothing is left of the path.
+ *
+ * A router that mounts (`app.mount` of Hono) strips its prefix from the Request, but not from the client's message:
+ * what the two differ by is the root path.
+ * @param {string} target of the Request, normalised by WHATWG
+ * @param {string | undefined} rawUrl as the client sent it
+ * @param {string | null} mount as the caller says it, whether the Request still has it or not
+ */
+function placeOf(target, rawUrl, mount) {
+  const now = split(target)
+  const sent = rawUrl === undefined ? null : sentOf(rawUrl)
+  const query = sent !== null && sent.normal.query === now.query ? sent.raw.query : now.query
+  let root = ''
+  let { path } = now
+  let bare = false
+  const below = sent === null ? null : suffixOf(sent, path)
+  if (below !== null) ({ root, path, bare } = below)
+  if (mount === null) return { root, target: path + query, bare }
+  for (const whole of [bare ? root : root + path, path, now.path]) {
+    if (whole === mount) return { root: mount, target: `/${query}`, bare: true }
+    if (whole.startsWith(`${mount}/`)) return { root: mount, target: whole.slice(mount.length) + query, bare: false }
+  }
+  return { root: mount, target: path + query, bare: false }
+}
+
+/**
+ * @typedef {{ path: string, query: string }} Parts
+ * @typedef {{ raw: Parts, normal: Parts }} Sent
+ */
+
+/** @param {string} rawUrl @returns {Sent | null} */
+function sentOf(rawUrl) {
+  // A proxy's absolute form (RFC 9112, 3.2.2) is rare enough to be left to WHATWG's eyes.
+  if (rawUrl[0] !== '/') return null
+  try {
+    const { pathname, search } = new URL(`http://h${rawUrl}`)
+    return { raw: split(rawUrl.replace(/#.*$/s, '')), normal: { path: pathname, query: search } }
+  } catch {
+    return null
+  }
+}
+
+/**
+ * The end of the path that was sent which is the path of the Request, as it was spelt, and what stands before it.
+ * @param {Sent} sent
+ * @param {string} path
+ */
+function suffixOf({ raw, normal }, path) {
+  if (normal.path === path) return { root: '', path: raw.path, bare: false }
+  const normalParts = normal.path.split('/')
+  const rawParts = raw.path.split('/')
+  // Dot segments that WHATWG has resolved leave no way to tell which part is which.
+  const parts = rawParts.length === normalParts.length ? rawParts : normalParts
+  const wanted = path.split('/').slice(1)
+  const at = parts.length - wanted.length
+  if (at > 0 && wanted.every((part, index) => decoded(part) === decoded(parts[at + index]))) {
+    return { root: parts.slice(0, at).join('/'), path: `/${parts.slice(at).join('/')}`, bare: false }
+  }
+  // "/py" of a mount at "/py" arrives as "/".
+  return path === '/' ? { root: parts.join('/').replace(/\/+$/, ''), path, bare: true } : null
+}
+
+/** @param {string} part */
+function decoded(part) {
+  if (!part.includes('%')) return part
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
+
+/**
+ * @param {WebRequest} request
+ * @param {ParsedUrl} url
+ * @param {IncomingMessage | null} incoming
+ * @param {number} length
+ */
+function headersOf(request, url, incoming, length) {
+  const now = [...request.headers]
+  const same = incoming !== null && sameHeaders(now, incoming.rawHeaders)
+  let flat = same ? incoming.rawHeaders : now.flat()
+  // HTTP/2 has it under another name.
+  if (!request.headers.has('host') && flat[0]?.[0] !== ':') flat = ['host', url.authority, ...flat]
+  const framed = request.headers.has('content-length') || request.headers.has('transfer-encoding')
+  // WHATWG takes the body from GET and HEAD; what announced it goes with it.
+  if (length === 0 && request.body === null && framed) return withoutFraming(flat)
+  return length >= 0 && request.body !== null && !framed ? [...flat, 'content-length', String(length)] : flat
+}
+
+/**
+ * Whether these are the headers of the message. If so its own are better: duplicates are apart, and in their order.
+ * @param {[string, string][]} now
+ * @param {string[]} rawHeaders
+ */
+function sameHeaders(now, rawHeaders) {
+  const sent = new globalThis.Headers()
+  try {
+    for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+      if (rawHeaders[i][0] !== ':') sent.append(rawHeaders[i], rawHeaders[i + 1])
+    }
+  } catch {
+    return false
+  }
+  const pairs = [...sent]
+  return pairs.length === now.length && pairs.every(([name, value], i) => name === now[i][0] && value === now[i][1])
+}
+
+/**
+ * @param {string[]} flat
+ * @returns {string[]}
+ */
+export function withoutFraming(flat) {
+  /** @type {string[]} */
+  const kept = []
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    if (!/^(content-length|transfer-encoding)$/i.test(flat[i])) kept.push(flat[i], flat[i + 1])
+  }
+  return kept
+}
+
+/**
+ * The connection's own socket, unless the caller, srvx or the URL know better who the client is.
+ * @param {WebRequest} request
+ * @param {FetchEnv} env
+ * @param {ParsedUrl} url
+ * @param {IncomingMessage | null} incoming
+ */
+function socketOf(request, env, url, incoming) {
+  const socket = /** @type {import('../incoming/connection.js').PeerSocket | undefined} */ (incoming?.socket)
+  const { ip } = /** @type {ServerRequest} */ (request)
+  let client = explicitClient(env)
+  // srvx gives the socket's address, or, behind a proxy that it has been told to trust, the one that was forwarded.
+  if (client === null && typeof ip === 'string' && ip !== socket?.remoteAddress) client = { host: ip, port: 0 }
+  const encrypted = url.scheme === 'https'
+  if (socket !== undefined && client === null && Boolean(socket.encrypted) === encrypted) return socket
+  return {
+    remoteAddress: client?.host ?? socket?.remoteAddress,
+    remotePort: client?.port ?? socket?.remotePort,
+    localAddress: socket?.localAddress ?? url.host,
+    localPort: socket?.localPort ?? Number(url.port),
+    encrypted
+  }
+}
+
+/** @param {FetchEnv} env */
+function explicitClient({ client, remoteAddr }) {
+  // Other things may be called `client` among the bindings of an application: a database's, say.
+  if (Array.isArray(client)) {
+    const [host, port] = client
+    if (typeof host !== 'string' || /[^\x21-\x7e]/.test(host) || !Number.isInteger(port) || port < 0 || port > 65535) {
+      throw new TypeError(`client must be [host, port], not [${client.map(show).join(', ')}]`)
+    }
+    return { host, port: Number(port) }
+  }
+  // Deno's.
+  const { hostname, port } = /** @type {{ hostname?: unknown, port?: unknown }} */ (remoteAddr ?? {})
+  if (typeof hostname !== 'string' || /[^\x21-\x7e]/.test(hostname)) return null
+  return { host: hostname, port: Number.isInteger(port) ? Number(port) : 0 }
+}

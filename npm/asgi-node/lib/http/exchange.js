@@ -1,0 +1,385 @@
+import { IncomingBody, decoded } from '../incoming/body.js'
+import { connectionOf } from '../incoming/connection.js'
+import { holdsBack } from '../incoming/continue.js'
+import { PythonError, errorFromText } from '../native/errors.js'
+import { Exchange, FLAG } from '../native/exchanges.js'
+import { PLAIN, logFailure, statusOf } from '../log/failures.js'
+import { FRAMING, bodyLength, framingOf, incomingHead } from '../incoming/head.js'
+import { headersOver } from '../message/headers.js'
+import * as http2 from '../incoming/http2.js'
+import { bodyTooLarge, linger, tooManyHeaders } from '../message/limits.js'
+
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('node:http').ServerResponse} ServerResponse */
+/** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
+
+const kExchange = Symbol('asgi-node exchange')
+
+/** @typedef {ServerResponse & { [kExchange]?: HttpExchange }} Res */
+
+/**
+ * Answers without the app. Does nothing when somebody has answered already.
+ * @param {ServerResponse} res
+ * @param {number} status
+ */
+export function answer(res, status) {
+  if (isOver(res) || res.headersSent) return
+  const text = PLAIN[status]
+  const headers = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)]
+  // A server that is full or gone does better without the connection, and one that could not read a head must not go on.
+  if (status !== 500) {
+    headers.push('connection', 'close')
+    if (res.req && http2.http2Of(res) === null) {
+      connectionOf(res.req.socket).refused = true
+      // The client is still sending.
+      if (status === 413) linger(res.req.socket)
+    }
+  }
+  writeHead(res, status, headers)
+  res.end(res.req?.method === 'HEAD' ? undefined : text)
+}
+
+/**
+ * Whether there is nothing to write to: the connection, or the stream, is gone, or somebody has ended the response.
+ * @param {ServerResponse} res
+ */
+function isOver(res) {
+  if (res.writableEnded || res.destroyed) return true
+  const response = http2.http2Of(res)
+  return response !== null && response.stream.destroyed
+}
+
+/**
+ * @param {ServerResponse} res
+ * @param {number} status
+ * @param {string[]} flat
+ */
+function writeHead(res, status, flat) {
+  const response = http2.http2Of(res)
+  if (response !== null) return http2.writeHead(response, status, flat)
+  // Node lets the app's word stand above that of a client which waits for the end of the connection.
+  if (!res.shouldKeepAlive) dropConnection(flat)
+  // Beside headers that somebody has set before (Express, say), Node would keep the last of each name only.
+  if (res.getHeaderNames().length > 0) setAll(res, flat.splice(0))
+  try {
+    res.writeHead(status, flat)
+  } catch (error) {
+    // Node keeps what it had taken in before it threw: the reason, and after a 204, say, that no body is written.
+    res.statusMessage = ''
+    if (status < 200 || status === 204 || status === 304) res.destroy()
+    throw error
+  }
+}
+
+/**
+ * Leaves out `connection`: Node says it as it is.
+ * @param {string[]} flat
+ */
+function dropConnection(flat) {
+  for (let i = flat.length - 2; i >= 0; i -= 2) if (flat[i] === 'connection') flat.splice(i, 2)
+}
+
+/**
+ * Runs the app on one request of node:http or node:https.
+ * @param {Exchanges} exchanges
+ * @param {IncomingMessage} req
+ * @param {ServerResponse} res
+ */
+export function serve(exchanges, req, res) {
+  run(new HttpExchange(exchanges, req, res))
+}
+
+/**
+ * @param {HttpExchange} exchange
+ * @param {Buffer} [body] that somebody has read already
+ */
+export function run(exchange, body) {
+  const { req, res } = exchange
+  const { rawHeaders } = req
+  const connection = connectionOf(req.socket)
+  if (connection.refused) return
+  exchange.exchanges.accessLog?.follow(req, res, exchange.exchanges.trust)
+  if (rawHeaders.length > connection.maxHeaderFields) return exchange.refuse(tooManyHeaders())
+  const framing = framingOf(rawHeaders)
+  const mistake = mistakeIn(req, res, framing)
+  if (mistake !== '') return exchange.refuse(new PythonError('INVALID_REQUEST', mistake))
+  if (body !== undefined || (framing === 0 && !http2.hasBody(req))) return exchange.begin(body, 0)
+  const { maxBodySize } = exchange.exchanges
+  if (bodyLength(rawHeaders) > maxBodySize) return exchange.refuse(bodyTooLarge(maxBodySize))
+  // Asked first in any case: it takes back what Node was told for a client that waits. One of HTTP/1.0 does not (10.1.1).
+  const waits = framing & FRAMING.CONTINUE && holdsBack(req, res) && req.httpVersion !== '1.0'
+  if (waits && (framing & FRAMING.BODY || http2.hasBody(req))) {
+    return exchange.begin(undefined, FLAG.BODY_FOLLOWS | FLAG.EXPECT_CONTINUE)
+  }
+  // A frame of its own brings it, later.
+  if (http2.hasBody(req)) return exchange.begin(undefined, FLAG.BODY_FOLLOWS)
+  // The parser hands over the bytes that came in this packet after this call returns: one tick later a small body is
+  // there and travels with its head.
+  if (framing & FRAMING.BODY) process.nextTick(beginWithBody, exchange)
+  else exchange.begin(undefined, 0)
+}
+
+/**
+ * What Node lets through although HTTP/1 forbids it (RFC 9112, 2.3, 3.2 and 6.1): two layers would understand it in two ways.
+ * @param {IncomingMessage} req
+ * @param {ServerResponse} res
+ * @param {number} framing
+ */
+function mistakeIn(req, res, framing) {
+  if (framing & FRAMING.TWO_HOSTS) return 'The request has more than one Host'
+  if (req.httpVersion === '1.1') return ''
+  if (req.httpVersionMajor !== 1 && http2.http2Of(res) === null) return `HTTP/${req.httpVersion} is not served`
+  return framing & FRAMING.ENCODED ? `HTTP/${req.httpVersion} has no Transfer-Encoding` : ''
+}
+
+/** @param {HttpExchange} exchange */
+function beginWithBody(exchange) {
+  const { req } = exchange
+  if (req.readableEncoding) return exchange.refuse(decoded())
+  const chunk = req.read() ?? undefined
+  // Its length tells, because the parser reports the end of a message after this tick.
+  if (chunk === undefined || chunk.length !== bodyLength(req.rawHeaders)) return exchange.begin(chunk, FLAG.BODY_FOLLOWS)
+  // Nothing but the end is left to read, and Node wants it read before it forgets the request.
+  req.resume()
+  exchange.begin(chunk, 0)
+}
+
+/** One request of a listener. */
+export class HttpExchange extends Exchange {
+  #draining = false
+  // The client holds its body back. Answered before it was asked to send it, it may send the body or the next request:
+  // nobody can tell which, so such a connection ends with its response.
+  #expecting = false
+
+  /** @type {HttpExchange | null} the request that was pipelined ahead of it, while that is open */
+  before = null
+  // The client has closed its side.
+  #halfClosed = false
+  /** @type {import('node:stream').Readable | null} the file that is being sent */
+  #file = null
+
+  /**
+   * @param {Exchanges} exchanges
+   * @param {IncomingMessage} req
+   * @param {ServerResponse} res
+   */
+  constructor(exchanges, req, res) {
+    super(exchanges)
+    this.req = req
+    this.res = /** @type {Res} */ (res)
+  }
+
+  /**
+   * @param {Buffer | undefined} body what has come of it so far
+   * @param {number} flags
+   */
+  begin(body, flags) {
+    const { req, res } = this
+    if (isOver(res)) return
+    try {
+      this.#expecting = (flags & FLAG.EXPECT_CONTINUE) !== 0
+      this.exchanges.submit(this, incomingHead(req, this.exchanges.trust), body, flags)
+    } catch (error) {
+      return this.refuse(error)
+    }
+    // A listener that is called twice for one request: the first hears of its end as well.
+    const earlier = res[kExchange]
+    if (earlier !== undefined) res.once('close', () => earlier.leave())
+    res[kExchange] = this
+    res.on('close', onClose)
+    const connection = connectionOf(req.socket)
+    if (connection.parsed && req.httpVersionMajor === 1) connection.follow(this, req.socket)
+    if (flags & FLAG.BODY_FOLLOWS) new IncomingBody(req, body?.length ?? 0).start(this)
+  }
+
+  /** @override */
+  leave() {
+    // Node does not tell a response of its end that is queued behind another (20 and 22), and the file would stay open.
+    this.#file?.destroy()
+    super.leave()
+  }
+
+  /** @override */
+  halfClose() {
+    this.#halfClosed = true
+    super.halfClose()
+  }
+
+  /** @param {unknown} error why the request did not reach the app */
+  refuse(error) {
+    // What the head is made of is the client's, or that of whoever changed the request on its way.
+    const reason = error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message, { cause: error }) : error
+    this.fail(reason)
+    // Part of the body may have been read, and then Node leaves the rest to us.
+    this.req.resume()
+  }
+
+  /** The connection is gone, or somebody else has ended the response: there is nothing to write to. */
+  #gone() {
+    if (!isOver(this.res)) return false
+    this.leave()
+    return true
+  }
+
+  /**
+   * @param {number} status
+   * @param {string} headers
+   */
+  #writeHead(status, headers) {
+    if (this.#expecting || this.exchanges.closing) this.res.shouldKeepAlive = false
+    writeHead(this.res, status, headers === '' ? [] : headers.split('\0'))
+  }
+
+  /** @override @param {number} status @param {string} headers @param {import('../native/exchanges.js').WholeBody} body */
+  onComplete(status, headers, body) {
+    if (this.#gone()) return
+    this.#writeHead(status, headers)
+    this.res.end(http2.endedWithHead(this.res) ? undefined : body, 'latin1')
+  }
+
+  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
+  onStart(status, headers, chunk) {
+    if (this.#gone()) return
+    this.#writeHead(status, headers)
+    // Head and chunk leave in one packet: Node corks its socket until the end of this tick.
+    if (chunk !== undefined && chunk.length > 0) return this.#write(chunk)
+    this.res.flushHeaders()
+  }
+
+  /** @override @param {Buffer} chunk */
+  onBody(chunk) {
+    if (this.#gone()) return
+    return this.#write(chunk)
+  }
+
+  /** @param {Buffer} chunk */
+  #write(chunk) {
+    if (http2.endedWithHead(this.res) || this.res.write(chunk)) return
+    if (!this.#draining) {
+      this.#draining = true
+      this.res.on('drain', onDrain)
+    }
+    return false
+  }
+
+  /** @override @param {string} trailers @param {Buffer | undefined} chunk */
+  onEnd(trailers, chunk) {
+    const { res } = this
+    if (this.#gone()) return
+    if (trailers !== '') addTrailers(res, trailers.split('\0'))
+    res.end(http2.endedWithHead(res) ? undefined : chunk)
+  }
+
+  /** @override @param {import('../message/file.js').FileRange} range @param {boolean} last */
+  onFile(range, last) {
+    if (this.#gone()) return range.close()
+    this.#file = range.pipe(this.res, (error) => {
+      this.#file = null
+      if (error !== null) {
+        this.leave()
+        return this.abort(error)
+      }
+      if (last) this.res.end()
+      else this.drained()
+    })
+    // Whatever comes behind the file waits for it.
+    return last
+  }
+
+  /** @override @param {boolean} _started @param {string} text which is the log's, never the client's */
+  onFailed(_started, text) {
+    this.fail(errorFromText(text))
+  }
+
+  /** @override */
+  onContinue() {
+    if (this.res.headersSent || this.#gone()) return
+    this.#expecting = false
+    this.res.writeContinue()
+  }
+
+  /** @override @param {string[]} links */
+  onEarlyHint(links) {
+    if (this.res.headersSent || this.#gone()) return
+    try {
+      this.res.writeEarlyHints({ link: links })
+    } catch {
+      // Node is stricter about the grammar of a link than HTTP is. A hint is no more than that: the response goes on.
+    }
+  }
+
+  /** @override @param {unknown} reason */
+  abort(reason) {
+    this.fail(reason)
+  }
+
+  /** @param {unknown} error why there will be no response, or no more of it */
+  fail(error) {
+    // An app that stops at http.disconnect does what it should.
+    const stopped = this.#halfClosed && error instanceof PythonError && error.code === 'APP_NO_RESPONSE'
+    if (!stopped) logFailure(this.exchanges.log, error, this.req, this.number)
+    const { res } = this
+    if (isOver(res)) return
+    try {
+      if (!res.headersSent) answer(res, statusOf(error))
+      else cutOff(res, this.req.httpVersionMinor === 0)
+    } catch {
+      res.destroy()
+    }
+  }
+}
+
+/**
+ * Ends a response that cannot be completed so that the client sees it: what has been written goes out, but neither the
+ * last chunk nor a normal end. Where only the end of the connection ends the body (HTTP/1.0), it takes a reset.
+ * @param {ServerResponse} res
+ * @param {boolean} closeDelimited
+ */
+function cutOff(res, closeDelimited) {
+  const response = http2.http2Of(res)
+  if (response !== null) return http2.cutOff(response)
+  const { socket } = res
+  // Behind a pipelined response that has not finished: nothing has been written yet.
+  if (socket === null) return res.destroy()
+  socket.write('', () => {
+    if (closeDelimited && !('encrypted' in socket)) socket.resetAndDestroy()
+    else socket.destroy()
+  })
+}
+
+/**
+ * @param {ServerResponse} res
+ * @param {string[]} flat
+ */
+function setAll(res, flat) {
+  const headers = headersOver(flat)
+  for (const name of headers.keys()) res.setHeader(name, headers.getAll(name))
+}
+
+/**
+ * @param {ServerResponse} res
+ * @param {string[]} flat
+ */
+function addTrailers(res, flat) {
+  const response = http2.http2Of(res)
+  if (response !== null) return http2.addTrailers(response, flat)
+  /** @type {[string, string][]} */
+  const list = []
+  for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i], flat[i + 1]])
+  res.addTrailers(list)
+}
+
+// One function per event for all responses, rather than closures for each.
+
+/** @this {Res} */
+function onClose() {
+  const exchange = this[kExchange]
+  if (exchange === undefined) return
+  exchange.leave()
+  if (exchange.req.httpVersionMajor === 1) connectionOf(exchange.req.socket).forget(exchange)
+}
+
+/** @this {Res} */
+function onDrain() {
+  this[kExchange]?.drained()
+}

@@ -1,0 +1,155 @@
+import { Socket } from 'node:net'
+import { adopt } from './continue.js'
+import { maxHeaderFields } from '../message/limits.js'
+import { tlsFields } from './tls.js'
+
+/** @typedef {import('../http/exchange.js').HttpExchange} HttpExchange */
+
+const kConnection = Symbol('asgi-node connection')
+const UNSAFE_PATH = /[^\x21-\xff]/
+
+/**
+ * A socket, or what an injected request (light-my-request, a WHATWG Request) has in its place.
+ * @typedef {Socket & { [kConnection]?: Connection, encrypted?: boolean, server?: Server }} PeerSocket
+ */
+
+/** @typedef {import('node:net').Server & { httpAllowHalfOpen?: boolean, maxHeadersCount?: number | null }} Server */
+
+/** What all requests of a connection have in common: asked for once. The host fields are as the head has them. */
+export class Connection {
+  /** @type {HttpExchange | null} the latest request, and by its `before` those that were pipelined ahead of it */
+  #latest = null
+  #listening = false
+  // Whether `end` is being emitted with Node told to keep the socket.
+  #kept = false
+  /** @type {import('./proxy.js').Trust | null} whose verdict `trusted` is */
+  judge = null
+  trusted = false
+
+  /** @param {PeerSocket} socket */
+  constructor(socket) {
+    const { remoteAddress, localAddress, server } = socket
+    /** Whether a parser has checked what comes from it. */
+    this.parsed = socket instanceof Socket
+    this.scheme = socket.encrypted ? 'https' : 'http'
+    /** '' for a Unix socket. */
+    this.address = remoteAddress ?? ''
+    this.client = remoteAddress ? `${remoteAddress}\0${socket.remotePort ?? 0}` : '\0'
+    this.server = localAddress ? `${localAddress}\0${socket.localPort ?? 0}` : unixServer(server)
+    this.peer = `${this.scheme}\0${this.client}\0${this.server}`
+    /** The fields of the tls extension, with a NUL before each; '' without encryption. */
+    this.tls = tlsFields(socket)
+    /** A request with more header fields has lost some of them, or is over the server's limit. */
+    this.maxHeaderFields = maxHeaderFields(server)
+    this.lingers = false
+    /** Its end has been announced: what was pipelined behind a request that was refused is not looked at. */
+    this.refused = false
+    if (this.parsed && server) adopt(server)
+  }
+
+  /**
+   * Listens to the end of a connection of HTTP/1, where it is the connection that ends, not a stream of it.
+   *
+   * A FIN tells that the client has sent its last byte, not whether it still reads. So both must get their due (checklist
+   * 43 and 49): a pending `receive()` gives `http.disconnect`, since most clients that send a FIN have left, and `send()`
+   * goes on, since those that have only closed their side (`nc -N`, some proxies, HTTP/1.0 style clients) wait for the
+   * response. If nobody is there, the first write is answered by a RST, and that is a disconnect for `send()` too.
+   *
+   * Node ends such a socket, and cuts the response, unless the server's `httpAllowHalfOpen` is set. That flag is the
+   * whole server's, and other routes of it may rely on the default: it is set only while Node looks at it for a socket
+   * whose request is ours. TLS has no half-close: its sockets end at once, as they do without us.
+   * @param {PeerSocket} socket
+   */
+  #listen(socket) {
+    // Before Node's own listener and after it, all in one emit.
+    socket.prependListener('end', onEnd)
+    socket.on('end', afterEnd)
+    socket.on('close', onClose)
+  }
+
+  /**
+   * Tells a request of the end of this connection from now on.
+   * @param {HttpExchange} exchange
+   * @param {PeerSocket} socket
+   */
+  follow(exchange, socket) {
+    if (!this.#listening) {
+      this.#listening = true
+      this.#listen(socket)
+    }
+    let before = this.#latest
+    while (before !== null && !before.open) before = before.before
+    exchange.before = before
+    this.#latest = exchange
+  }
+
+  /**
+   * The request is over: an idle connection holds nothing of it.
+   * @param {HttpExchange} exchange
+   */
+  forget(exchange) {
+    exchange.before = null
+    if (this.#latest === exchange) this.#latest = null
+  }
+
+  /** @param {Server | undefined} server */
+  ending(server) {
+    let waiting = false
+    for (let exchange = this.#latest; exchange !== null; exchange = exchange.before) {
+      // That option takes a FIN for what it mostly is.
+      if (exchange.open && !exchange.exchanges.cancelOnDisconnect) waiting = true
+    }
+    if (!waiting) return
+    for (let exchange = this.#latest; exchange !== null; exchange = exchange.before) exchange.halfClose()
+    if (server === undefined || server.httpAllowHalfOpen !== false) return
+    server.httpAllowHalfOpen = true
+    this.#kept = true
+  }
+
+  /** @param {Server | undefined} server */
+  ended(server) {
+    if (!this.#kept || server === undefined) return
+    this.#kept = false
+    server.httpAllowHalfOpen = false
+  }
+
+  /** The socket is gone. Node tells the response that it is writing, not those that are queued behind it. */
+  closed() {
+    for (let exchange = this.#latest; exchange !== null; exchange = exchange.before) exchange.leave()
+    this.#latest = null
+  }
+}
+
+/**
+ * What is known of the connection of a request.
+ * @param {PeerSocket} socket
+ */
+export function connectionOf(socket) {
+  return socket[kConnection] ?? (socket[kConnection] = new Connection(socket))
+}
+
+/**
+ * A Unix socket has no address of its own; the path is the server's.
+ * @param {Server | undefined} server
+ */
+function unixServer(server) {
+  const path = server?.address?.()
+  return typeof path === 'string' && !UNSAFE_PATH.test(path) ? `${path}\0` : '\0'
+}
+
+// One function per event for all sockets, rather than closures for each.
+
+/** @this {PeerSocket} */
+function onEnd() {
+  this[kConnection]?.ending(this.server)
+}
+
+/** @this {PeerSocket} */
+function afterEnd() {
+  this[kConnection]?.ended(this.server)
+}
+
+/** @this {PeerSocket} */
+function onClose() {
+  this[kConnection]?.closed()
+}

@@ -1,0 +1,144 @@
+// What is different in node:http2's compatibility API, whose classes look like those of node:http.
+
+import { constants } from 'node:http2'
+import { headersOver } from '../message/headers.js'
+
+/** @typedef {import('node:http2').Http2ServerResponse} Http2Response */
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('node:http').ServerResponse} ServerResponse */
+
+/** Names that node:http2 takes once only, and whose values cannot be joined by commas: the last one counts. */
+const SINGLE = new Set([
+  'access-control-allow-credentials', 'access-control-max-age', 'access-control-request-method', 'age', 'authorization',
+  'content-length', 'content-location', 'content-md5', 'content-range', 'content-type', 'date', 'dnt', 'etag', 'expires',
+  'from', 'host', 'if-modified-since', 'if-range', 'if-unmodified-since', 'last-modified', 'location', 'max-forwards',
+  'proxy-authorization', 'range', 'referer', 'retry-after', 'tk', 'upgrade-insecure-requests', 'user-agent',
+  'x-content-type-options'
+])
+/** The same, but they are lists. */
+const JOINED = new Set(['content-encoding', 'content-language', 'if-match', 'if-none-match'])
+/** Fields that HTTP/2 has no use for (RFC 9113, 8.2.2). */
+const OF_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings'])
+/** Node takes it in a request only. */
+const OF_REQUEST = 'te'
+
+/**
+ * The response as the compatibility API's, or null for one of node:http.
+ * @param {ServerResponse} res
+ * @returns {Http2Response | null}
+ */
+export function http2Of(res) {
+  const candidate = /** @type {Http2Response} */ (/** @type {unknown} */ (res))
+  return typeof candidate.stream?.respond === 'function' ? candidate : null
+}
+
+/**
+ * The headers of a request as those of HTTP/1: without pseudo headers, `:authority` as the first, and only, host (ASGI HTTP,
+ * "headers"; checklist 32). Cookies stay apart.
+ * @param {string[]} rawHeaders
+ */
+export function plainHeaders(rawHeaders) {
+  /** @type {string[]} */
+  const flat = []
+  let authority = ''
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]
+    if (name === ':authority') authority = rawHeaders[i + 1]
+    else if (name[0] !== ':' && !(name === 'host' && authority !== '')) flat.push(name, rawHeaders[i + 1])
+  }
+  return authority === '' ? flat : ['host', authority, ...flat]
+}
+
+/**
+ * Whether a body follows: HTTP/2 needs neither a length nor an encoding to say so.
+ * @param {IncomingMessage} req
+ */
+export function hasBody(req) {
+  return req.httpVersionMajor === 2 && !streamOf(req)?.endAfterHeaders
+}
+
+/**
+ * Whether the client has reset the stream: node:http2 ends such a body as if it were complete.
+ * @param {IncomingMessage} req
+ */
+export function wasReset(req) {
+  // The stream of a complete request is open until its response has ended.
+  return req.httpVersionMajor === 2 && (req.aborted || streamOf(req)?.closed !== false)
+}
+
+/** @param {IncomingMessage} req */
+function streamOf(req) {
+  return /** @type {{ stream?: import('node:http2').ServerHttp2Stream }} */ (/** @type {unknown} */ (req)).stream
+}
+
+/**
+ * @param {Http2Response} res
+ * @param {number} status
+ * @param {string[]} flat
+ */
+export function writeHead(res, status, flat) {
+  // node:http2 would throw, after some of the headers have been set.
+  if (status < 200 || status > 599) throw new RangeError(`HTTP/2 has no final status ${status}: 200 to 599`)
+  for (const [name, value] of fieldsOf(flat)) {
+    // 205 has no body (RFC 9110, 15.3.6), and node:http2 sends none.
+    if (status !== 205 || name !== 'content-length') res.setHeader(name, value)
+  }
+  res.writeHead(status)
+}
+
+/**
+ * Fields as node:http2 takes them.
+ * @param {string[]} flat
+ * @returns {Generator<[string, string | string[]]>}
+ */
+function* fieldsOf(flat) {
+  const headers = headersOver(flat)
+  for (const name of headers.keys()) {
+    if (OF_CONNECTION.has(name) || name === OF_REQUEST) continue
+    const values = headers.getAll(name)
+    if (values.length === 1 || SINGLE.has(name)) yield [name, /** @type {string} */ (values.at(-1))]
+    else yield [name, JOINED.has(name) ? values.join(', ') : values]
+  }
+}
+
+/**
+ * Whether node:http2 has ended the stream with the headers, because no body may follow: it would throw at one.
+ * @param {ServerResponse} res
+ */
+export function endedWithHead(res) {
+  return http2Of(res)?.stream.writableEnded === true
+}
+
+/**
+ * @param {Http2Response} res
+ * @param {string[]} flat
+ */
+export function addTrailers(res, flat) {
+  /** @type {Record<string, string | string[]>} */
+  const fields = Object.create(null)
+  // What node:http2 does not take it says in an event that nobody can catch, and the process would end.
+  for (const [name, value] of fieldsOf(flat)) fields[name] = value
+  // An object, unlike that of HTTP/1; the types know of one value for a name only.
+  res.addTrailers(/** @type {import('node:http2').OutgoingHttpHeaders} */ (fields))
+}
+
+/**
+ * Ends a response that cannot be completed so that the client sees it.
+ * @param {Http2Response} res
+ */
+export function cutOff(res) {
+  res.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+}
+
+/**
+ * The response stands, the rest of the request is not wanted (RFC 9113, 8.1): said when the response has gone out. False for
+ * a request of HTTP/1.
+ * @param {IncomingMessage} req
+ */
+export function stopReading(req) {
+  const stream = streamOf(req)
+  if (req.httpVersionMajor !== 2 || stream === undefined) return false
+  if (stream.writableFinished) stream.close(constants.NGHTTP2_NO_ERROR)
+  else stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR))
+  return true
+}

@@ -1,0 +1,68 @@
+import { STATUS_CODES } from 'node:http'
+
+/** @typedef {import('./types.js').AccessEntry} AccessEntry */
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+
+/** What {@link escaped} has to do with. */
+const UNSAFE = /["\\]|[^ -~]/
+
+/**
+ * What a client sent, fit for a line between quotes: what could end the quotes or the line, or move a terminal's cursor, is
+ * written as Apache writes it.
+ * @param {string} text
+ */
+function escaped(text) {
+  if (!UNSAFE.test(text)) return text
+  return text.replaceAll(/["\\]|[^ -~]/g, (character) => {
+    if (character === '"' || character === '\\') return `\\${character}`
+    return [...Buffer.from(character)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
+  })
+}
+
+/** @param {AccessEntry} entry */
+const clientOf = ({ clientAddress, clientPort }) => {
+  if (clientAddress === null) return '-'
+  return `${clientAddress.includes(':') ? `[${clientAddress}]` : clientAddress}:${clientPort}`
+}
+
+/**
+ * As uvicorn writes it, and how long it took:
+ * `INFO:     127.0.0.1:50312 - "GET /items?page=2 HTTP/1.1" 200 OK 3.2ms`
+ * @param {AccessEntry} entry
+ */
+export function forUvicorn(entry) {
+  const { type, method, url, protocol, status, code, aborted } = entry
+  const end = `${entry.durationMs.toFixed(1)}ms${aborted ? ' aborted' : ''}`
+  if (type === 'websocket') {
+    const outcome = status === 101 ? `[accepted] ${code ?? '-'}` : String(status)
+    return `INFO:     ${clientOf(entry)} - "WebSocket ${escaped(url)}" ${outcome} ${end}`
+  }
+  const phrase = STATUS_CODES[status] ?? (status === 499 ? 'Client Closed Request' : '')
+  return `INFO:     ${clientOf(entry)} - "${escaped(`${method} ${url} ${protocol}`)}" ${status}${phrase && ` ${phrase}`} ${end}`
+}
+
+/**
+ * The combined format of Apache and nginx, then how many seconds it took, as nginx's `$request_time`.
+ * @param {AccessEntry} entry
+ */
+export function forClf(entry) {
+  const { clientAddress, method, url, protocol, status, bytes, referer, userAgent } = entry
+  const line = `${escaped(`${method} ${url} ${protocol}`)}" ${status} ${bytes || '-'} "${escaped(referer ?? '-')}" "${escaped(userAgent ?? '-')}`
+  return `${clientAddress ?? '-'} - - [${clfTime(entry.time)}] "${line}" ${(entry.durationMs / 1000).toFixed(3)}`
+}
+
+/** @param {Date} time */
+function clfTime(time) {
+  const two = (/** @type {number} */ value) => String(value).padStart(2, '0')
+  const date = `${two(time.getUTCDate())}/${MONTHS[time.getUTCMonth()]}/${time.getUTCFullYear()}`
+  return `${date}:${two(time.getUTCHours())}:${two(time.getUTCMinutes())}:${two(time.getUTCSeconds())} +0000`
+}
+
+/**
+ * One object a line, with the names of `AccessEntry`.
+ * @param {AccessEntry} entry
+ */
+export function forJson(entry) {
+  return JSON.stringify({ ...entry, durationMs: Math.round(entry.durationMs * 1000) / 1000 })
+}

@@ -1,0 +1,298 @@
+import { forClf, forJson, forUvicorn } from './access-formats.js'
+import { connectionOf } from '../incoming/connection.js'
+import { show } from '../native/errors.js'
+import { http2Of } from '../incoming/http2.js'
+import { atExit, notAtExit } from '../python/exit-hooks.js'
+import { forwardedPeer } from '../incoming/proxy.js'
+
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('node:http').ServerResponse} ServerResponse */
+/** @typedef {import('./logger.js').Log} Log */
+/** @typedef {import('./types.js').AccessEntry} AccessEntry */
+/** @typedef {import('./types.js').AccessFunction} AccessFunction */
+/** @typedef {import('../incoming/proxy.js').Trust} Trust */
+
+/** Lines of so many milliseconds go out together, in pieces of this many characters at most. */
+const PAUSE = 10
+const PIECE = 64 * 1024
+
+/** Characters that stdout may have on its way: whoever reads it more slowly than lines are made loses some. */
+const MOST_UNWRITTEN = 4 * 1024 * 1024
+
+/** What nginx logs when the client has gone before its answer. */
+const CLIENT_CLOSED = 499
+
+/** The close code of a WebSocket that ended without one (RFC 6455, 7.1.5). */
+const ABNORMAL = 1006
+
+/** @type {Readonly<Record<string, (entry: AccessEntry) => string>>} */
+const FORMATS = { uvicorn: forUvicorn, combined: forClf, json: forJson }
+
+/** @param {unknown} value the option `accessLog` */
+export function checkAccessLog(value) {
+  if (typeof value === 'boolean' || typeof value === 'function' || (typeof value === 'string' && Object.hasOwn(FORMATS, value))) return
+  throw new TypeError(`Option accessLog must be true, false, "uvicorn", "combined", "json" or a function (entry), not ${show(value)}`)
+}
+
+/**
+ * @param {boolean | string | AccessFunction} option
+ * @param {Log} log
+ * @returns {AccessLog | null} null: off
+ */
+export function accessLogOf(option, log) {
+  if (option === false) return null
+  if (typeof option === 'function') return new AccessLog(option, true, log)
+  const name = option === true ? 'uvicorn' : option
+  const format = FORMATS[name]
+  const out = new Lines(log)
+  return new AccessLog((entry) => out.add(format(entry)), name !== 'uvicorn', log)
+}
+
+/** Writes to stdout, the lines of a moment at once. */
+class Lines {
+  #text = ''
+  #dropped = 0
+  #log
+  #flush = () => this.flush()
+
+  /** @param {Log} log */
+  constructor(log) {
+    this.#log = log
+  }
+
+  /** @param {string} line */
+  add(line) {
+    if (this.#text === '') {
+      // A write costs as much as many lines do.
+      setTimeout(this.#flush, PAUSE).unref()
+      atExit(this.#flush)
+    }
+    this.#text += `${line}\n`
+    if (this.#text.length > PIECE) this.#write()
+  }
+
+  flush() {
+    notAtExit(this.#flush)
+    this.#write()
+  }
+
+  #write() {
+    const text = this.#text
+    this.#text = ''
+    if (text === '') return
+    if (process.stdout.writableLength > MOST_UNWRITTEN) {
+      if (this.#dropped === 0) process.stdout.once('drain', () => this.#report())
+      this.#dropped += text.split('\n').length - 1
+      return
+    }
+    process.stdout.write(text)
+  }
+
+  #report() {
+    const dropped = this.#dropped
+    this.#dropped = 0
+    this.#log.write('warn', { logger: 'asgi_node', droppedLines: dropped }, `${dropped} lines of the access log were dropped: stdout is not read in time`)
+  }
+}
+
+/** One request, until it is over and has been told of. */
+export class AccessRecord {
+  #log
+  #started = performance.now()
+  #time = new Date()
+  #over = false
+  /** Of the response; 101 when a WebSocket was accepted; 0 until there is one. */
+  status = 0
+  /** Of its body. */
+  bytes = 0
+  /** @type {number | undefined} of a WebSocket */
+  code
+  /** Whether the client has got all of it. */
+  complete = false
+
+  /**
+   * @param {AccessLog} log
+   * @param {Pick<AccessEntry, 'type' | 'method' | 'url' | 'protocol' | 'clientAddress' | 'clientPort' | 'referer' | 'userAgent'>} request
+   */
+  constructor(log, request) {
+    this.#log = log
+    this.request = request
+  }
+
+  /**
+   * It is over with a complete answer.
+   * @param {number} status
+   * @param {number} [bytes] of its body
+   */
+  answered(status, bytes = 0) {
+    this.status = status
+    this.bytes = bytes
+    this.complete = true
+    this.end()
+  }
+
+  /**
+   * This response answers it.
+   * @param {ServerResponse} res
+   */
+  respond(res) {
+    if (this.#log.counts) countBytes(res, this)
+    res.once('finish', () => (this.complete = true))
+  }
+
+  /** It is over: told once. */
+  end() {
+    if (this.#over) return
+    this.#over = true
+    const { request, status, code, bytes } = this
+    const accepted = status === 101 && request.type === 'websocket'
+    this.#log.tell({
+      time: this.#time,
+      ...request,
+      status: status || CLIENT_CLOSED,
+      ...(accepted && code !== undefined ? { code } : {}),
+      bytes,
+      durationMs: performance.now() - this.#started,
+      aborted: accepted ? code === ABNORMAL : !this.complete
+    })
+  }
+}
+
+/** Tells of each request that is over, once. */
+export class AccessLog {
+  #tell
+  #log
+
+  /**
+   * @param {AccessFunction} tell
+   * @param {boolean} counts whether it wants to know how many bytes a body had
+   * @param {Log} log
+   */
+  constructor(tell, counts, log) {
+    this.#tell = tell
+    this.#log = log
+    this.counts = counts
+  }
+
+  /** @param {AccessEntry} entry */
+  tell(entry) {
+    try {
+      const result = /** @type {unknown} */ (this.#tell(entry))
+      if (result instanceof Promise) result.catch((error) => this.#log.threw('accessLog', error))
+    } catch (error) {
+      this.#log.threw('accessLog', error)
+    }
+  }
+
+  /**
+   * A request of node:http: until its response is over.
+   * @param {IncomingMessage & { originalUrl?: unknown }} req
+   * @param {ServerResponse} res
+   * @param {Trust | null} trust
+   */
+  follow(req, res, trust) {
+    const record = new AccessRecord(this, requestOf(req, trust, 'http'))
+    // Its client has left while the handler was starting: nothing more will be heard of it.
+    if (res.destroyed || http2Of(res)?.stream.destroyed) return record.end()
+    record.respond(res)
+    res.once('close', () => {
+      record.status = res.headersSent ? res.statusCode : 0
+      record.end()
+    })
+  }
+
+  /**
+   * A WebSocket of a server: until its connection is over. One that was accepted ends with it, a moment later, and then its
+   * close code is known: whoever accepts it has to say when.
+   * @param {IncomingMessage} req
+   * @param {import('node:net').Socket} socket
+   * @param {Trust | null} trust
+   */
+  followUpgrade(req, socket, trust) {
+    const record = new AccessRecord(this, requestOf(req, trust, 'websocket'))
+    socket.once('close', () => {
+      if (record.status !== 101) record.end()
+    })
+    return record
+  }
+
+  /**
+   * A request that has no connection of its own: from the head that Python gets.
+   * @param {string} head
+   * @param {boolean} isWebSocket
+   */
+  called(head, isWebSocket) {
+    const [method, url, version, , clientAddress, clientPort, , , , ...rest] = head.split('\0')
+    const headers = rest.slice(1)
+    return new AccessRecord(this, {
+      type: isWebSocket ? 'websocket' : 'http',
+      method,
+      url,
+      protocol: `HTTP/${version}`,
+      clientAddress: clientAddress || null,
+      clientPort: clientAddress ? Number(clientPort) : null,
+      referer: headerIn(headers, 'referer'),
+      userAgent: headerIn(headers, 'user-agent')
+    })
+  }
+}
+
+/**
+ * @param {IncomingMessage & { originalUrl?: unknown }} req
+ * @param {Trust | null} trust
+ * @param {'http' | 'websocket'} type
+ */
+function requestOf(req, trust, type) {
+  const connection = connectionOf(req.socket)
+  const peer = trust === null ? connection.peer : forwardedPeer(trust, connection, req.rawHeaders)
+  const [, address, port] = peer.split('\0')
+  return {
+    type,
+    method: req.method ?? '',
+    url: typeof req.originalUrl === 'string' ? req.originalUrl : (req.url ?? ''),
+    protocol: `HTTP/${req.httpVersion}`,
+    clientAddress: address || null,
+    clientPort: address ? Number(port) : null,
+    referer: req.headers.referer ?? null,
+    userAgent: req.headers['user-agent'] ?? null
+  }
+}
+
+/**
+ * @param {string[]} flat
+ * @param {string} wanted in lower case
+ */
+function headerIn(flat, wanted) {
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    if (flat[i].length === wanted.length && flat[i].toLowerCase() === wanted) return flat[i + 1]
+  }
+  return null
+}
+
+/**
+ * @param {ServerResponse} res
+ * @param {AccessRecord} record
+ */
+function countBytes(res, record) {
+  const { write, end } = res
+  const count = (/** @type {unknown} */ chunk) => {
+    if (chunk instanceof Uint8Array) record.bytes += chunk.length
+    else if (typeof chunk === 'string') record.bytes += Buffer.byteLength(chunk)
+  }
+  // Node's end(chunk) calls write on some paths and not on others: what it does inside is not counted again.
+  let inside = false
+  res.write = /** @type {typeof res.write} */ (function (/** @type {any[]} */ ...args) {
+    if (!inside) count(args[0])
+    return Reflect.apply(write, res, args)
+  })
+  res.end = /** @type {typeof res.end} */ (function (/** @type {any[]} */ ...args) {
+    count(args[0])
+    inside = true
+    try {
+      return Reflect.apply(end, res, args)
+    } finally {
+      inside = false
+    }
+  })
+}
+

@@ -1,0 +1,41 @@
+import { pythonInfo } from '../python/start.js'
+
+/**
+ * What the native side knows: see `Health` in crates/addon.
+ * @typedef {{ inFlight: number, queued: number, requests: number, errors: number, lag: number, blocked: number, loop: string }} NativeHealth
+ *
+ * The same, of a handler that may not have come to a loop yet.
+ * @typedef {Omit<NativeHealth, 'loop'> & { loop: string | null }} KnownHealth
+ */
+
+/**
+ * @param {'starting' | 'ready' | 'failed' | 'closed'} state of the handler
+ * @param {boolean} failed whether its start has; closing it does not undo that
+ * @param {boolean} draining
+ * @param {KnownHealth} known
+ * @param {number} sockets
+ * @param {number} unhealthyAfter milliseconds
+ * @returns {import('../index.js').Health}
+ */
+export function healthOf(state, failed, draining, known, sockets, unhealthyAfter) {
+  const python = pythonInfo()
+  const blocked = known.blocked >= unhealthyAfter
+  return {
+    ready: state === 'ready' && !blocked,
+    live: !failed && !blocked,
+    draining,
+    inFlight: known.inFlight,
+    queued: known.queued,
+    loopLagMs: Math.round(known.lag * 1000) / 1000,
+    sockets,
+    requestsTotal: known.requests,
+    errorsTotal: known.errors,
+    python: {
+      running: python !== null,
+      version: python?.version ?? null,
+      executable: python?.executable ?? null,
+      loop: known.loop,
+      blockedMs: Math.round(known.blocked)
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import { inspect } from 'node:util'
+import { PythonError, show, withPythonStack } from '../native/errors.js'
+
+/** @typedef {import('./types.js').Logger} Logger */
+/** @typedef {import('./types.js').LogLevel} LogLevel */
+
+/** pino's levels with Python's numbers. @type {readonly [LogLevel, number][]} */
+const LEVELS = [['trace', 5], ['debug', 10], ['info', 20], ['warn', 30], ['error', 40], ['fatal', 50]]
+const SILENT = 255
+
+/** What pino itself writes into each line: a field of that name would be there twice. */
+const RESERVED = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'logger', 'err'])
+
+/**
+ * @param {unknown} value the option `logger`
+ * @returns {asserts value is Logger}
+ */
+export function checkLogger(value) {
+  const shape = /** @type {Record<string, unknown> | null} */ (value)
+  if (shape === null || (typeof shape !== 'object' && typeof shape !== 'function')) {
+    throw new TypeError(`Option logger must be an object with the methods of a pino logger, not ${show(value)}`)
+  }
+  for (const level of ['debug', 'info', 'warn', 'error']) {
+    if (typeof shape[level] !== 'function') throw new TypeError(`Option logger must have a method ${level}(object, message), as a pino logger has`)
+  }
+}
+
+/**
+ * From which level on, in Python's numbers, this logger wants records; 0 when it does not say.
+ * @param {Logger} logger
+ */
+export function logLevelOf(logger) {
+  if (logger === consoleLogger) return 30
+  if (logger.level === 'silent') return SILENT
+  return LEVELS.find(([name]) => name === logger.level)?.[1] ?? 0
+}
+
+/**
+ * A level of Python's in pino's words.
+ * @param {number} number
+ * @returns {LogLevel}
+ */
+function nameOf(number) {
+  let found = LEVELS[0][0]
+  for (const [name, least] of LEVELS) if (number >= least) found = name
+  return found
+}
+
+/** One line of the console, then the traceback. @type {(method: 'error' | 'warn' | 'log') => (object: object, message: string) => void} */
+const print = (method) => (object, message) => {
+  const { logger, err, stack, method: verb, path, id, ...fields } = /** @type {Record<string, any>} */ (object)
+  // What is neither Python's nor ours speaks for itself.
+  if (err !== undefined && !(err instanceof PythonError)) return console[method](err)
+  const from = logger === undefined ? '' : `${logger}: `
+  // The message has the first two already.
+  const request = verb === undefined || path === undefined ? { method: verb, path, id } : {}
+  for (const [name, value] of Object.entries(request)) if (value !== undefined) fields[name] = value
+  const number = id === undefined || fields.id !== undefined ? '' : ` (request ${id})`
+  const rest = Object.keys(fields).length > 0 ? ` ${inspect(fields, { breakLength: Infinity })}` : ''
+  const traceback = err?.traceback ?? stack
+  console[method](`${from}${message}${number}${rest}${traceback ? `\n${traceback.trimEnd()}` : ''}`)
+}
+
+/** What is used where no `logger` is given: warnings and errors. @type {Logger} */
+export const consoleLogger = {
+  trace() {},
+  debug() {},
+  info() {},
+  warn: print('warn'),
+  error: print('error'),
+  fatal: print('error')
+}
+
+/** Where a handler says what nobody else is told. */
+export class Log {
+  #logger
+  #reported = false
+
+  /** @param {Logger} [logger] */
+  constructor(logger = consoleLogger) {
+    this.#logger = logger
+  }
+
+  /**
+   * Never throws: a logger that does is no reason for a request to fail, nor for what it was told to be lost.
+   * @param {LogLevel} level
+   * @param {Record<string, unknown>} object
+   * @param {string} message
+   */
+  write(level, object, message) {
+    const logger = this.#logger
+    if (object.err instanceof PythonError) object.err = withPythonStack(object.err)
+    try {
+      const method = logger[level] ?? logger[level === 'fatal' ? 'error' : 'debug']
+      const result = /** @type {unknown} */ (method.call(logger, object, message))
+      if (result instanceof Promise) result.catch((error) => this.#broken(error, level, object, message))
+    } catch (error) {
+      this.#broken(error, level, object, message)
+    }
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {LogLevel} level
+   * @param {Record<string, unknown>} object
+   * @param {string} message
+   */
+  #broken(error, level, object, message) {
+    try {
+      if (!this.#reported) console.error('The option logger of a PythonHandler has thrown; the console stands in for it:', error)
+      this.#reported = true
+      if (level !== 'trace' && level !== 'debug') print(level === 'info' ? 'log' : level === 'warn' ? 'warn' : 'error')(object, message)
+    } catch {
+      // Not even the console works: there is nobody left to tell.
+    }
+  }
+
+  /**
+   * A function of the user's, which must not have done this.
+   * @param {'stdio' | 'accessLog' | 'upgrade.match'} option
+   * @param {unknown} error
+   */
+  threw(option, error) {
+    const err = error instanceof Error ? error : new Error(String(error))
+    this.write('error', { option, err }, `The function of option ${option} has thrown`)
+  }
+
+  /**
+   * A record of Python's `logging`.
+   * @param {number} number its level
+   * @param {string} text what `asgi_node.logs` made of it
+   */
+  record(number, text) {
+    const { n: logger, m: message, x: extra, e: exception, l: levelName } = JSON.parse(text)
+    /** @type {Record<string, unknown>} */
+    const object = { logger }
+    if (levelName !== undefined) object.levelName = levelName
+    if (extra !== undefined) {
+      for (const [key, value] of Object.entries(extra)) {
+        if (RESERVED.has(key)) object.extra = Object.assign(object.extra ?? {}, { [key]: value })
+        else object[key] = value
+      }
+    }
+    if (exception !== undefined) {
+      const err = new PythonError('PYTHON_EXCEPTION', exception.m, { traceback: exception.s })
+      // Where it was made in JavaScript says nothing.
+      err.stack = exception.s
+      object.err = err
+    }
+    this.write(nameOf(number), object, message)
+  }
+
+  /**
+   * What came faster than it could be handed over.
+   * @param {number} records
+   * @param {number} lines
+   */
+  dropped(records, lines) {
+    const what = [records > 0 ? `${records} log records` : '', lines > 0 ? `${lines} lines of output` : ''].filter(Boolean)
+    const message = `${what.join(' and ')} of Python were dropped: JavaScript did not take them in time`
+    this.write('warn', { logger: 'asgi_node', droppedRecords: records, droppedLines: lines }, message)
+  }
+}

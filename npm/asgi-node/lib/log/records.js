@@ -1,0 +1,46 @@
+import { EVENT } from '../native/exchanges.js'
+
+/** @typedef {import('./logger.js').Log} Log */
+/** @typedef {import('./types.js').LineFunction} LineFunction */
+
+/** What Python says beside responses: log records, and the lines of its output where a function takes them. */
+export class Journal {
+  #log
+  #takeLine
+
+  /**
+   * @param {Log} log
+   * @param {LineFunction | null} takeLine
+   */
+  constructor(log, takeLine) {
+    this.#log = log
+    this.#takeLine = takeLine
+  }
+
+  /**
+   * @param {number} kind one of EVENT
+   * @param {number} status
+   * @param {string} text
+   */
+  deliver(kind, status, text) {
+    if (kind === EVENT.RECORD) this.#log.record(status, text)
+    else if (kind === EVENT.LINE) this.#line(text, status === 2 ? 'stderr' : 'stdout')
+    else if (kind === EVENT.DROPPED) {
+      const [records, lines] = text.split('\0').map(Number)
+      this.#log.dropped(records, lines)
+    }
+  }
+
+  /**
+   * @param {string} line
+   * @param {'stdout' | 'stderr'} stream
+   */
+  #line(line, stream) {
+    try {
+      const result = /** @type {unknown} */ (this.#takeLine?.(line, stream))
+      if (result instanceof Promise) result.catch((error) => this.#log.threw('stdio', error))
+    } catch (error) {
+      this.#log.threw('stdio', error)
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import { PythonError } from '../native/errors.js'
+
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+
+/** Node's own, where a server says nothing. */
+const NODE_MAX_HEADERS = 1000
+/** Node's parser hands over header fields in batches of this many, and drops whole batches above the limit. */
+const BATCH = 32
+
+/** How long a refused connection stays half-open, so that a client that is still sending can read why. */
+const LINGER_MS = 1000
+
+/**
+ * Strings in `rawHeaders` above which fields have been dropped, or may have been. Above its limit Node drops fields
+ * without a word, and a request that has lost a field (the one that authorises it, or that says whom it came through)
+ * must not be served.
+ * @param {{ maxHeadersCount?: number | null } | undefined} server
+ */
+export function maxHeaderFields(server) {
+  const limit = typeof server?.maxHeadersCount === 'number' ? server.maxHeadersCount : NODE_MAX_HEADERS
+  if (limit <= 0) return Infinity
+  // A limit at the end of a batch is reached both by a request that has just so many and by one that has lost some.
+  return 2 * (limit % BATCH === 0 ? limit - 1 : limit)
+}
+
+/** Why a request with that many header fields is refused. */
+export function tooManyHeaders() {
+  return new PythonError('HEADERS_TOO_LARGE', 'The request has more header fields than the server keeps (maxHeadersCount)')
+}
+
+/**
+ * @param {number} limit bytes
+ */
+export function bodyTooLarge(limit) {
+  return new PythonError('BODY_TOO_LARGE', `The request body is larger than ${limit} bytes (option maxBodySize)`)
+}
+
+/**
+ * Lets a client read the response that ends its connection. A socket that is closed while unread bytes of the client
+ * wait in it is reset, and a reset overtakes the response: so our side is closed first, and the rest a moment later.
+ * @param {import('node:net').Socket} socket
+ */
+export function linger(socket) {
+  // Node calls it when the response that ends the connection has been written.
+  socket.destroySoon = lingering
+}
+
+/** @this {import('node:net').Socket} */
+function lingering() {
+  // A second call means it: whoever drains the body has had enough. What this hides is the prototype's.
+  delete (/** @type {Partial<import('node:net').Socket>} */ (this).destroySoon)
+  if (this.destroyed) return
+  this.end()
+  const timer = setTimeout(() => this.destroy(), LINGER_MS)
+  this.once('close', () => clearTimeout(timer))
+  // Behind what Node has scheduled, which would start to read again. No further request is parsed.
+  setImmediate(() => this.pause())
+}

@@ -1,0 +1,163 @@
+import { toBytes } from './body-source.js'
+import { show } from '../native/errors.js'
+import { Headers, headersOver } from './headers.js'
+
+/** @typedef {import('../index.js').ResponseInit} ResponseInit */
+
+/**
+ * Where the body of a streamed response comes from.
+ * @typedef {{ next(): Promise<Buffer | null>, cancel(): void }} ResponseSource
+ * @typedef {import('../websocket/types.js').WebSocketMessage} WebSocketMessage
+ */
+
+/**
+ * A response as it comes from the native side: header text is `name\0value\0…`, validated there.
+ * @type {(status: number, headers: string, body: Buffer | string | null, source: ResponseSource | null) => Response}
+ */
+export let responseFrom
+
+/** @typedef {import('../call/websocket.js').WebSocketCall} WebSocketCall */
+
+export class Response {
+  #status = 200
+  /** @type {Headers | null} */
+  #headers = null
+  // Split only when somebody asks: many callers look at the status and the body alone.
+  #headerText = ''
+  // ASCII as it came, made bytes of when somebody asks.
+  /** @type {Buffer | string | null} */
+  #body = null
+  /** @type {ResponseSource | null} */
+  #source = null
+  #read = false
+
+  static {
+    responseFrom = (status, headers, body, source) => {
+      const response = new Response()
+      response.#status = status
+      response.#headerText = headers
+      response.#body = body
+      response.#source = source
+      return response
+    }
+  }
+
+  /** @param {ResponseInit} [init] */
+  constructor(init) {
+    if (init === undefined || init === null) return
+    if (typeof init !== 'object') throw new TypeError(`Response needs an options object, not ${show(init)}`)
+    const { status, headers, body } = init
+    if (status !== undefined) this.status = status
+    if (headers !== undefined) this.headers = headers
+    if (body === undefined || body === null) return
+    const bytes = toBytes(body)
+    this.#body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  get status() {
+    return this.#status
+  }
+
+  set status(status) {
+    if (!Number.isInteger(status) || status < 100 || status > 999) {
+      throw new TypeError(`status must be an integer from 100 to 999, not ${show(status)}`)
+    }
+    this.#status = status
+  }
+
+  /** @returns {any} */
+  get headers() {
+    this.#headers ??= headersOver(this.#headerText === '' ? [] : this.#headerText.split('\0'))
+    return this.#headers
+  }
+
+  set headers(headers) {
+    this.#headers = headers instanceof Headers ? headers : new Headers(headers)
+  }
+
+  get body() {
+    if (typeof this.#body === 'string') this.#body = Buffer.from(this.#body, 'latin1')
+    return this.#body
+  }
+
+  /** @returns {Promise<Buffer | null>} */
+  next() {
+    if (this.#source !== null) return this.#source.next()
+    const body = this.#read || this.body === null || this.body.length === 0 ? null : this.body
+    this.#read = true
+    return Promise.resolve(body)
+  }
+
+  get #channel() {
+    const source = this.#source
+    return source !== null && 'nextMessage' in source ? /** @type {WebSocketCall} */ (source) : null
+  }
+
+  get code() {
+    return this.#channel?.code ?? null
+  }
+
+  get reason() {
+    return this.#channel?.reason ?? ''
+  }
+
+  /**
+   * @param {number} [code]
+   * @param {string} [reason]
+   */
+  close(code, reason) {
+    if (this.#channel === null) throw new TypeError('close() of a Response that is no WebSocket')
+    this.#channel.close(code, reason)
+  }
+
+  /** @returns {Promise<IteratorReturnResult<undefined>>} */
+  return() {
+    this.#read = true
+    this.#source?.cancel()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  /** @returns {AsyncIterableIterator<any>} */
+  [Symbol.asyncIterator]() {
+    const channel = this.#channel
+    return new ResponseIterator(this, channel === null ? () => this.next() : () => channel.nextMessage())
+  }
+
+  toJSON() {
+    return { status: this.#status, headers: this.headers.toJSON(), body: this.body }
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')]() {
+    return this.toJSON()
+  }
+}
+
+/** Apart from Response because `next` of a Response gives the chunk itself, as users of python-node know it. */
+class ResponseIterator {
+  #response
+  #next
+
+  /**
+   * @param {Response} response
+   * @param {() => Promise<Buffer | WebSocketMessage | null>} next
+   */
+  constructor(response, next) {
+    this.#response = response
+    this.#next = next
+  }
+
+  /** @returns {Promise<IteratorResult<Buffer | WebSocketMessage, undefined>>} */
+  async next() {
+    const value = await this.#next()
+    return value === null ? { done: true, value: undefined } : { done: false, value }
+  }
+
+  /** @returns {Promise<IteratorReturnResult<undefined>>} */
+  return() {
+    return this.#response.return()
+  }
+
+  [Symbol.asyncIterator]() {
+    return this
+  }
+}

@@ -1,0 +1,266 @@
+import { resolve } from 'node:path'
+import { accessLogOf, checkAccessLog } from '../log/access-log.js'
+import { show } from '../native/errors.js'
+import { Log, checkLogger, consoleLogger, logLevelOf } from '../log/logger.js'
+import { optionsOf, unknownOption } from './names.js'
+import { trustOf } from '../incoming/proxy.js'
+import { checkUpgrade, checkWebSocket } from './websocket.js'
+
+/** @typedef {import('../index.js').PythonHandlerOptions} PythonHandlerOptions */
+
+/**
+ * Checked options, sorted by who wants them.
+ * @typedef {object} Settings
+ * @property {string | undefined} python
+ * @property {string | undefined} venv
+ * @property {string} docroot absolute
+ * @property {'auto' | boolean} deepbind
+ * @property {number} highWaterMark bytes per direction and request
+ * @property {number} requestTimeout milliseconds, 0 for none
+ * @property {boolean} cancelOnDisconnect
+ * @property {number} maxBodySize bytes
+ * @property {import('../incoming/proxy.js').Trust | null} trust in proxies
+ * @property {import('./websocket.js').WebSocketSettings} websocket
+ * @property {AbortSignal | undefined} signal that closes the handler
+ * @property {Log} log
+ * @property {import('../log/types.js').LineFunction | null} stdio
+ * @property {import('../log/access-log.js').AccessLog | null} accessLog
+ * @property {number} unhealthyAfter milliseconds
+ * @property {string} config what NativeHandler is constructed with, as JSON
+ */
+
+/** @typedef {(value: unknown, name: string) => void} Check */
+
+/** @type {Check} */
+const string = (value, name) => {
+  if (typeof value !== 'string') throw wrong(name, 'a string', value)
+  if (value === '') throw new TypeError(`Option ${name} must not be empty`)
+  if (value.includes('\0')) throw new TypeError(`Option ${name} must not contain NUL`)
+}
+
+/** @type {Check} */
+const boolean = (value, name) => {
+  if (typeof value !== 'boolean') throw wrong(name, 'a boolean', value)
+}
+
+/** @type {Check} */
+const count = (value, name) => {
+  if (!Number.isInteger(value) || Number(value) < 1 || Number(value) > 0x7fffffff) {
+    throw wrong(name, 'a positive integer below 2^31', value)
+  }
+}
+
+/** More threads than this are a mistake: each has a stack. @type {Check} */
+const threads = (value, name) => {
+  if (!Number.isInteger(value) || Number(value) < 1 || Number(value) > 1024) {
+    throw wrong(name, 'an integer from 1 to 1024', value)
+  }
+}
+
+/** @type {Check} */
+const size = (value, name) => {
+  if (value !== Infinity && (!Number.isSafeInteger(value) || Number(value) < 0)) {
+    throw wrong(name, 'a whole number of bytes, or Infinity', value)
+  }
+}
+
+/** @param {number} least @returns {Check} */
+const millisecondsFrom = (least) => (value, name) => {
+  // Above 2^31 - 1 a timer of Node fires at once.
+  if (!Number.isInteger(value) || Number(value) < least || Number(value) > 0x7fffffff) {
+    throw wrong(name, `a whole number of milliseconds from ${least} to 2^31 - 1`, value)
+  }
+}
+
+export const milliseconds = millisecondsFrom(0)
+
+/** How long `close()` waits for what is under way, unless it is told. */
+const CLOSE_TIMEOUT = 30_000
+
+/**
+ * Milliseconds that a `close()` with these options waits.
+ * @param {unknown} [options]
+ */
+export function closeTimeout(options = {}) {
+  const { timeout = CLOSE_TIMEOUT } = optionsOf(options, ['timeout'], 'close()')
+  milliseconds(timeout, 'timeout')
+  return Number(timeout)
+}
+
+/** @param {readonly unknown[]} allowed @returns {Check} */
+const oneOf = (allowed) => (value, name) => {
+  if (!allowed.includes(value)) throw wrong(name, `one of ${allowed.map((item) => show(item)).join(', ')}`, value)
+}
+
+/** @type {Check} */
+const abortSignal = (value, name) => {
+  if (!(value instanceof AbortSignal)) throw wrong(name, 'an AbortSignal', value)
+}
+
+/** @type {Check} */
+const target = (value, name) => {
+  if (typeof value !== 'string' && (typeof value !== 'object' || value === null)) {
+    throw wrong(name, 'a string "module:attribute" or { module, attribute }', value)
+  }
+}
+
+/** @type {Check} */
+const mountPath = (value, name) => {
+  if (value === '') return
+  string(value, name)
+  if (String(value)[0] !== '/') throw new TypeError(`Option ${name} must start with "/", but is ${show(value)}`)
+}
+
+/** @type {Check} */
+const stdio = (value, name) => {
+  if (value !== 'inherit' && typeof value !== 'function') throw wrong(name, "'inherit' or a function (line, stream)", value)
+}
+
+/** @type {Record<string, Check>} */
+const CHECKS = {
+  app: target,
+  appTarget: target,
+  module: string,
+  attribute: string,
+  docroot: string,
+  factory: boolean,
+  interface: oneOf(['auto', 'asgi3', 'asgi2', 'wsgi']),
+  wsgiThreads: threads,
+  python: string,
+  venv: string,
+  loop: oneOf(['auto', 'asyncio', 'uvloop']),
+  lifespan: oneOf(['auto', 'on', 'off']),
+  startupTimeout: milliseconds,
+  shutdownTimeout: milliseconds,
+  signal: abortSignal,
+  rootPath: mountPath,
+  rootPathStripped: boolean,
+  trustProxy: trustOf,
+  highWaterMark: count,
+  maxConcurrency: count,
+  maxBodySize: size,
+  requestTimeout: milliseconds,
+  cancelOnDisconnect: boolean,
+  websocket: checkWebSocket,
+  upgrade: checkUpgrade,
+  logger: checkLogger,
+  accessLog: checkAccessLog,
+  stdio,
+  blockedThreshold: milliseconds,
+  unhealthyAfter: millisecondsFrom(1),
+  deepbind: oneOf(['auto', true, false])
+}
+
+/**
+ * @param {PythonHandlerOptions} options
+ * @returns {Settings}
+ */
+export function checkOptions(options) {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(`PythonHandler needs an options object, such as { app: 'main:app' }, not ${show(options)}`)
+  }
+  for (const [name, value] of Object.entries(options)) {
+    // hasOwn: an option called "constructor" is unknown, not Object's.
+    if (!Object.hasOwn(CHECKS, name)) throw unknownOption(name, Object.keys(CHECKS))
+    if (value !== undefined) CHECKS[name](value, name)
+  }
+  const { python, venv, deepbind = 'auto', highWaterMark = 65536, maxConcurrency = 65536, requestTimeout = 0 } = options
+  const { cancelOnDisconnect = false, maxBodySize = Infinity, trustProxy = false } = options
+  if (python !== undefined && venv !== undefined) {
+    throw new TypeError('Options python and venv exclude each other: give one of them')
+  }
+  const docroot = docrootOf(options)
+  const websocket = { ...checkWebSocket(options.websocket ?? {}), matches: checkUpgrade(options.upgrade ?? {}) }
+  const config = {
+    app: appOf(options),
+    factory: options.factory ?? false,
+    interface: options.interface ?? 'auto',
+    wsgiThreads: options.wsgiThreads ?? 10,
+    docroot,
+    loop: options.loop ?? 'auto',
+    lifespan: options.lifespan ?? 'auto',
+    startupTimeout: options.startupTimeout ?? 60_000,
+    shutdownTimeout: options.shutdownTimeout ?? 60_000,
+    // A path either ends in no slash or is none: `rootPath + path` must not get two in a row.
+    rootPath: (options.rootPath ?? '').replace(/\/+$/, ''),
+    rootPathStripped: options.rootPathStripped ?? false,
+    highWaterMark,
+    maxConcurrency,
+    maxQueue: websocket.maxQueue,
+    requestTimeout,
+    cancelOnDisconnect,
+    logLevel: logLevelOf(options.logger ?? consoleLogger),
+    takesLines: typeof options.stdio === 'function',
+    blockedThreshold: options.blockedThreshold ?? 1000
+  }
+  const trust = trustOf(trustProxy)
+  const settings = { python, venv, docroot, deepbind, highWaterMark, requestTimeout, cancelOnDisconnect, maxBodySize, trust, websocket, signal: options.signal }
+  const log = new Log(options.logger ?? consoleLogger)
+  return {
+    ...settings,
+    log,
+    stdio: typeof options.stdio === 'function' ? options.stdio : null,
+    accessLog: accessLogOf(options.accessLog ?? false, log),
+    unhealthyAfter: options.unhealthyAfter ?? 30_000,
+    config: JSON.stringify(config)
+  }
+}
+
+/**
+ * @param {PythonHandlerOptions} options
+ */
+function docrootOf({ docroot = '.' }) {
+  try {
+    return resolve(docroot)
+  } catch (cause) {
+    throw new TypeError('Option docroot must be an absolute path here: the current folder has been deleted', { cause })
+  }
+}
+
+/**
+ * The app as `module:attribute`, whichever of its spellings was used.
+ * @param {PythonHandlerOptions} options
+ */
+function appOf({ app, appTarget, module, attribute }) {
+  const given = [app, appTarget, module].filter((value) => value !== undefined)
+  if (given.length === 0) throw new TypeError('Option app is missing: name the application, as in { app: "main:app" }')
+  if (given.length > 1) throw new TypeError('Options app, appTarget and module exclude each other: give one of them')
+  if (attribute !== undefined && module === undefined) throw new TypeError('Option attribute needs option module')
+  if (module !== undefined) return joined(module, attribute ?? 'app')
+  const [value] = given
+  const name = app === undefined ? 'appTarget' : 'app'
+  if (typeof value === 'object') {
+    for (const key of Object.keys(value)) {
+      if (key !== 'module' && key !== 'attribute') throw new TypeError(`Unknown key ${show(key)} in option ${name}`)
+    }
+    string(value.module, `${name}.module`)
+    if (value.attribute !== undefined) string(value.attribute, `${name}.attribute`)
+    return joined(value.module, value.attribute ?? 'app')
+  }
+  const text = String(value)
+  const [before, after, ...rest] = text.split(':')
+  if (!before || !after || rest.length > 0 || text.includes('\0')) {
+    throw new TypeError(`Option ${name} must look like "module:attribute", but is ${show(text)}`)
+  }
+  return text
+}
+
+/**
+ * @param {string} module
+ * @param {string} attribute
+ */
+function joined(module, attribute) {
+  for (const [name, value] of Object.entries({ module, attribute })) {
+    if (value.includes(':')) throw new TypeError(`Option ${name} must not contain ":", but is ${show(value)}`)
+  }
+  return `${module}:${attribute}`
+}
+
+/**
+ * @param {string} name
+ * @param {string} expected
+ * @param {unknown} value
+ */
+function wrong(name, expected, value) {
+  return new TypeError(`Option ${name} must be ${expected}, not ${show(value)}`)
+}

@@ -1,0 +1,108 @@
+import { isMainThread } from 'node:worker_threads'
+import { choose, chooseSync } from './discovery.js'
+import { errorFromFailure } from '../native/errors.js'
+import { load, nativeFiles } from '../native/load.js'
+
+/** @typedef {import('../options/options.js').Settings} Settings */
+/** @typedef {import('../native/errors.js').NativeFailure} NativeFailure */
+/** @typedef {import('../native/exchanges.js').Native} Native */
+/** @typedef {import('../native/exchanges.js').Deliver} Deliver */
+
+/**
+ * What the addon exports, as far as this package uses it. Nothing in it throws or rejects for a reason that a user
+ * should see: such a reason is a value.
+ * @typedef {{ executable: string, libpython: string, packageDir: string, deepbind: boolean, deepbindReason: string, argv: string[] }} StartOptions
+ * @typedef {{ facts?: string | null, failure?: NativeFailure | null }} StartOutcome
+ * @typedef {{ status: number, headers: string, body?: Buffer | null, failure?: NativeFailure | null }} SyncOutcome
+ * @typedef {Native & {
+ *   start(): Promise<NativeFailure | null>,
+ *   startSync(): NativeFailure | null,
+ *   callSync(head: string, body?: Uint8Array): SyncOutcome,
+ *   close(timeout: number): Promise<NativeFailure | null>,
+ *   hurry(timeout: number): void,
+ *   drain(): void,
+ *   health(): import('../log/health.js').NativeHealth | null,
+ *   release(): void
+ * }} NativeHandler
+ * @typedef {{
+ *   startPython(options: StartOptions): Promise<StartOutcome>,
+ *   startPythonSync(options: StartOptions): StartOutcome,
+ *   farewell(): void,
+ *   NativeHandler: new (config: string, deliver: Deliver) => NativeHandler
+ * }} Addon
+ */
+
+/** @type {import('../index.js').PythonInfo | null} */
+let running = null
+
+/** What is known of the interpreter of this process, or null before this thread has started or joined it. */
+export function pythonInfo() {
+  return running
+}
+
+/**
+ * Finds Python, loads the addon against it and starts it, once per process; a second call joins what is there.
+ * @param {Settings} settings
+ * @returns {Promise<Addon>}
+ */
+export async function startPython(settings) {
+  const choice = await choose(wishes(settings))
+  const { addon, options } = loaded(choice, settings)
+  sayFarewell(addon)
+  remember(choice, await addon.startPython(options))
+  return addon
+}
+
+/**
+ * The same, blocking.
+ * @param {Settings} settings
+ * @returns {Addon}
+ */
+export function startPythonSync(settings) {
+  const choice = chooseSync(wishes(settings))
+  const { addon, options } = loaded(choice, settings)
+  sayFarewell(addon)
+  remember(choice, addon.startPythonSync(options))
+  return addon
+}
+
+let watched = false
+
+/**
+ * Before the process ends Python runs what `atexit` has and flushes. The addon sees to it by itself when exit() is called;
+ * by then libraries that Python's threads use may be gone already.
+ * @param {Addon} addon
+ */
+function sayFarewell(addon) {
+  if (watched || !isMainThread) return
+  watched = true
+  process.once('exit', () => addon.farewell())
+}
+
+/** @param {Settings} settings */
+function wishes({ python, venv, docroot }) {
+  return { python, venv, appDir: docroot, env: process.env }
+}
+
+/**
+ * @param {{ executable: string, libpython: string }} choice
+ * @param {Settings} settings
+ * @returns {{ addon: Addon, options: StartOptions }}
+ */
+function loaded(choice, { deepbind }) {
+  const { addon, opened } = load(choice, deepbind === 'auto' ? undefined : deepbind)
+  const { executable, libpython } = choice
+  // sys.argv[0] is the program, as in plain Python. Node's arguments are not Python's: an app that parses sys.argv
+  // must not trip over them.
+  const argv = [process.argv[1] ?? '']
+  return { addon, options: { executable, libpython, packageDir: nativeFiles().python, ...opened, argv } }
+}
+
+/**
+ * @param {object} choice
+ * @param {StartOutcome} outcome
+ */
+function remember(choice, { facts, failure }) {
+  if (failure) throw errorFromFailure(failure)
+  running ??= Object.freeze({ ...choice, ...JSON.parse(facts ?? '{}') })
+}

@@ -1,0 +1,454 @@
+import { errorFromText, PythonError } from '../native/errors.js'
+import { Exchange, FLAG } from '../native/exchanges.js'
+import { logFailure, logTaken, statusOf } from '../log/failures.js'
+import { faultOf, refuse, responseOn } from './handshake.js'
+import { fetchHead } from '../incoming/head.js'
+import { HeldSocket } from './pending-socket.js'
+import { Keepalive } from './keepalive.js'
+import { inTurn, isBusy } from './pipelining.js'
+
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('node:net').Socket} Socket */
+/** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
+/** @typedef {import('./handshake.js').Handshakes} Handshakes */
+/** @typedef {import('../options/websocket.js').WebSocketSettings} WebSocketSettings */
+
+const kExchange = Symbol('asgi-node exchange')
+
+/** @typedef {import('ws').WebSocket & { [kExchange]?: WebSocketExchange }} WebSocket */
+/** @typedef {import('./served-socket.js').ServedSocket & WebSocket} ServedSocket */
+/** @typedef {Socket & { [kExchange]?: WebSocketExchange }} UpgradedSocket */
+/** @typedef {import('node:http').ServerResponse} ServerResponse */
+
+const EMPTY = Buffer.alloc(0)
+
+/** Close codes (RFC 6455, 7.4.1, and its registry). */
+const CODE = Object.freeze({ GOING_AWAY: 1001, ABNORMAL: 1006, INTERNAL_ERROR: 1011, RESTART: 1012 })
+
+/** How long the app has, after the client has broken the protocol, to answer what came before that. */
+const FAULT_GRACE_MS = 2000
+
+/** What `ws` says of a client's fault. The app is told the same. @type {Readonly<Record<string, number>>} */
+const FAULTS = Object.freeze({
+  WS_ERR_INVALID_UTF8: 1007,
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009,
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008
+})
+
+/** @param {Error & { code?: string }} error of `ws` */
+function codeOf({ code = '' }) {
+  if (code.startsWith('Z_')) return 1007
+  return FAULTS[code] ?? (code.startsWith('WS_ERR_') ? 1002 : CODE.ABNORMAL)
+}
+
+/** What all WebSockets of a handler have in common. */
+export class Sockets {
+  /** Those whose handshake is complete. @type {Set<ServedSocket>} */
+  #open = new Set()
+  #onExit = () => this.#leave()
+
+  /**
+   * @param {WebSocketSettings} settings
+   * @param {Handshakes} handshakes
+   * @param {number} highWaterMark bytes
+   */
+  constructor(settings, handshakes, highWaterMark) {
+    this.settings = settings
+    this.handshakes = handshakes
+    this.highWaterMark = highWaterMark
+  }
+
+  /** @param {ServedSocket} ws */
+  add(ws) {
+    if (this.#open.size === 0) process.on('exit', this.#onExit)
+    this.#open.add(ws)
+  }
+
+  /** @param {ServedSocket} ws */
+  delete(ws) {
+    this.#open.delete(ws)
+    if (this.#open.size === 0) process.off('exit', this.#onExit)
+  }
+
+  get size() {
+    return this.#open.size
+  }
+
+  /**
+   * The handler has closed: no client may keep the process waiting for longer than this.
+   * @param {number} deadline of `performance.now()`
+   */
+  hurry(deadline) {
+    for (const ws of this.#open) ws.hurry(deadline)
+  }
+
+  /** The process, or the worker, ends: what is written now still goes out. */
+  #leave() {
+    for (const ws of this.#open) ws.finish(CODE.RESTART)
+  }
+}
+
+/** One WebSocket of a server, from its handshake to its end. */
+export class WebSocketExchange extends Exchange {
+  /** @type {ServedSocket | null} once the app has accepted */
+  #ws = null
+  /** @type {ServerResponse | null} once it has sent a response of its own */
+  #res = null
+  /** @type {Keepalive | null} */
+  #keepalive = null
+  /** Reading was stopped because the app does not receive. */
+  #full = false
+  /** Reading was stopped because the client does not read its pongs. */
+  #choked = false
+  /** The close code of what the client has done wrong; 0 for nothing. */
+  #fault = 0
+  /** @type {HeldSocket | null} until there is an answer */
+  #held
+  /** The client has closed its side, and earlier responses are still on their way to it. */
+  #left = false
+  /** Bytes that had been written to the socket when its turn came: whoever has written more is not us. */
+  #written = 0
+
+  /**
+   * @param {Exchanges} exchanges
+   * @param {Sockets} sockets
+   * @param {IncomingMessage} req
+   * @param {Socket} socket
+   * @param {Buffer} head what the client sent behind its handshake
+   */
+  constructor(exchanges, sockets, req, socket, head) {
+    super(exchanges)
+    this.sockets = sockets
+    this.req = req
+    this.socket = /** @type {UpgradedSocket} */ (socket)
+    this.access = exchanges.accessLog?.followUpgrade(req, socket, exchanges.trust)
+    this.socket[kExchange] = this
+    this.#held = new HeldSocket(socket, head, () => this.lost())
+    socket.setTimeout(0)
+  }
+
+  /**
+   * Calls back when it is this handshake that is to be answered next, if it is one.
+   * @param {() => void} callback
+   */
+  inTurn(callback) {
+    const { socket } = this
+    this.#written = socket.bytesWritten
+    // When all listeners have seen it: one of them may have begun to read, and what we read would be missing there.
+    process.nextTick(() => {
+      if (socket.destroyed) return
+      if (socket.readableFlowing === true || !(isBusy(socket) || this.#isOurs())) return this.#leaveToOthers()
+      this.#held?.read()
+      this.#await(callback)
+    })
+  }
+
+  /** @param {() => void} callback */
+  #await(callback) {
+    inTurn(this.socket, () => {
+      this.#written = this.socket.bytesWritten
+      if (this.#left) return this.lost()
+      const fault = faultOf(this.req)
+      if (fault === null) callback()
+      else this.refuse(fault.status, fault.headers)
+    })
+  }
+
+  /** Asks the app. */
+  begin() {
+    // The client has left while the handler was starting.
+    if (!this.socket.writable) return
+    try {
+      this.exchanges.submit(this, fetchHead(this.req, this.exchanges.trust), undefined, FLAG.WEBSOCKET)
+    } catch (error) {
+      // What the head is made of is the client's.
+      this.#fail(error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message, { cause: error }) : error)
+      return
+    }
+    const { acceptTimeout } = this.sockets.settings
+    if (acceptTimeout > 0) this.timer = setTimeout(onAcceptTimeout, acceptTimeout, this)
+  }
+
+  /**
+   * Answers without the app, which has not answered.
+   * @param {number} status
+   * @param {string[]} [headers] flat
+   */
+  refuse(status, headers) {
+    if (!this.#takeBack()) return
+    refuse(this.req, this.socket, status, headers, this.access)
+  }
+
+  /** Whether nobody else has written to the socket. */
+  #isOurs() {
+    return this.socket.bytesWritten === this.#written
+  }
+
+  /** Whether the socket, which is let go of, is still ours to answer on. */
+  #takeBack() {
+    if (!this.#isOurs()) return this.#leaveToOthers()
+    this.#letGo()
+    return true
+  }
+
+  /** An 'upgrade' listener of somebody else's has answered. */
+  #leaveToOthers() {
+    this.#letGo()
+    logTaken(this.exchanges.log, this.req.url)
+    if (!this.socket.destroyed) this.socket.resume()
+    this.ended(CODE.ABNORMAL, '')
+    return false
+  }
+
+  #letGo() {
+    this.#held?.release()
+    this.#held = null
+    if (this.timer !== undefined) clearTimeout(this.timer)
+  }
+
+  /** The connection is gone before the app has answered. */
+  lost() {
+    const { socket } = this
+    if (isBusy(socket) && !socket.destroyed) {
+      this.#left = true
+      return
+    }
+    this.#letGo()
+    // What has been written goes out.
+    if (socket.writable) socket.destroySoon()
+    else socket.destroy()
+    this.ended(CODE.ABNORMAL, '')
+  }
+
+  /** The app has not answered in time. */
+  expire() {
+    this.ended(CODE.ABNORMAL, '')
+    this.refuse(503)
+  }
+
+  /**
+   * The client has ended it.
+   * @param {number} code
+   * @param {string} reason
+   */
+  ended(code, reason) {
+    this.#keepalive?.stop()
+    if (this.access) this.access.code ??= code
+    if (!this.open) return
+    this.exchanges.remove(this)
+    this.exchanges.native.closed(this.id, code, reason)
+  }
+
+  /**
+   * The client has broken the protocol. The app may still answer what came before; its close, or its end, closes the
+   * WebSocket, and so does the time that this may take.
+   * @param {number} code
+   */
+  faulted(code) {
+    if (code === CODE.ABNORMAL) return this.ended(code, '')
+    this.#fault = code
+    if (!this.open) return this.#close(code)
+    this.#keepalive?.stop()
+    this.#flow()
+    this.exchanges.native.faulted(this.id, code)
+    this.timer = setTimeout(onGrace, FAULT_GRACE_MS, this)
+  }
+
+  /** The app has not looked in time at what came before the fault. */
+  giveUp() {
+    this.ended(this.#fault, '')
+    this.#close(this.#fault)
+  }
+
+  /** @override @param {string} answer `subprotocol\0name\0value…` */
+  onAccept(answer) {
+    const [subprotocol, ...headers] = answer.split('\0')
+    const { socket, sockets, req } = this
+    if (!this.#takeBack()) return
+    // The client may have left: then `ws` destroys the socket, and its end is ours to report.
+    socket.on('close', onLost)
+    sockets.handshakes.complete(req, socket, { subprotocol, headers }, (ws) => this.#opened(ws))
+  }
+
+  /** @param {ServedSocket} ws */
+  #opened(ws) {
+    this.#ws = ws
+    if (this.access) this.access.status = 101
+    this.socket.off('close', onLost)
+    ws[kExchange] = this
+    ws.on('message', onMessage)
+    ws.on('close', onClose)
+    ws.on('error', onError)
+    ws.on('ping', onPing)
+    this.sockets.add(ws)
+    this.#keepalive = Keepalive.start(ws, this.sockets.settings)
+    // It was left paused.
+    ws.resume()
+  }
+
+  /**
+   * A message of the client's.
+   * @param {Buffer} data
+   * @param {boolean} isBinary
+   */
+  received(data, isBinary) {
+    if (!this.open || this.exchanges.native.message(this.id, data, !isBinary)) return
+    this.#full = true
+    this.#flow()
+  }
+
+  /** @override */
+  onResume() {
+    this.#full = false
+    this.#flow()
+  }
+
+  #flow() {
+    const ws = this.#ws
+    if (ws === null || ws.readyState === ws.CLOSED) return
+    if (this.#keepalive !== null) this.#keepalive.patient = this.#full
+    if (this.open && this.#fault === 0 && (this.#full || this.#choked)) ws.pause()
+    else ws.resume()
+  }
+
+  /**
+   * Answers a ping, which the app does not see (RFC 6455, 5.5.3).
+   * @param {Buffer} data
+   */
+  pinged(data) {
+    const ws = this.#ws
+    if (ws === null || ws.readyState !== ws.OPEN) return
+    if (ws.bufferedAmount <= this.sockets.highWaterMark) return ws.pong(data)
+    // A client that pings and does not read gets no further than this.
+    this.#choked = true
+    this.#flow()
+    ws.pong(data, undefined, () => {
+      if (ws.bufferedAmount > this.sockets.highWaterMark / 2) return
+      this.#choked = false
+      this.#flow()
+    })
+  }
+
+  /** @override @param {Buffer | undefined} data @param {boolean} isText @returns {boolean | void} */
+  onMessage(data, isText) {
+    const ws = this.#ws
+    if (ws === null || ws.readyState !== ws.OPEN) return
+    ws.send(data ?? EMPTY, { binary: !isText }, this.#sent)
+    return ws.bufferedAmount <= this.sockets.highWaterMark
+  }
+
+  #sent = () => {
+    if (this.stalled && this.#ws !== null && this.#ws.bufferedAmount <= this.sockets.highWaterMark / 2) this.drained()
+  }
+
+  /** @override @param {number} code @param {string} reason */
+  onClose(code, reason) {
+    this.#close(code, reason)
+  }
+
+  /** @param {number} code @param {string} [reason] */
+  #close(code, reason) {
+    this.#keepalive?.stop()
+    if (this.access) this.access.code ??= this.#fault || code
+    if (this.#fault === 0) this.#ws?.finish(code, reason)
+    else this.#ws?.finish(this.#fault)
+    // The client's close frame may stand behind messages that nobody wants any more.
+    this.#flow()
+  }
+
+  /** The WebSocket is no more. */
+  closed() {
+    if (this.#ws !== null) this.sockets.delete(this.#ws)
+    this.access?.end()
+  }
+
+  /** @override @param {number} status @param {string} headers @param {import('../native/exchanges.js').WholeBody} body */
+  onComplete(status, headers, body) {
+    this.#writeHead(status, headers)?.end(body, 'latin1')
+  }
+
+  /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
+  onStart(status, headers, chunk) {
+    const res = this.#writeHead(status, headers)
+    // Node forwards this event only on connections that its own parser reads.
+    this.socket.on('drain', () => this.drained())
+    return chunk === undefined ? undefined : res?.write(chunk)
+  }
+
+  /** @override @param {Buffer} chunk */
+  onBody(chunk) {
+    return this.#res?.write(chunk)
+  }
+
+  /** @override @param {string} _trailers @param {Buffer | undefined} chunk */
+  onEnd(_trailers, chunk) {
+    this.#res?.end(chunk)
+  }
+
+  /** @param {number} status @param {string} headers */
+  #writeHead(status, headers) {
+    if (!this.#takeBack()) return null
+    this.socket.on('close', onLost)
+    if (this.access) this.access.status = status
+    this.#res = responseOn(this.req, this.socket, this.access)
+    return this.#res.writeHead(status, headers === '' ? [] : headers.split('\0'))
+  }
+
+  /** @override @param {boolean} _started @param {string} text which is the log's, never the client's */
+  onFailed(_started, text) {
+    this.#fail(errorFromText(text))
+  }
+
+  /** @override @param {unknown} reason */
+  abort(reason) {
+    this.#fail(reason)
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    logFailure(this.exchanges.log, error, { method: 'WebSocket', url: this.req.url }, this.number)
+    const status = statusOf(error)
+    if (this.#ws !== null) this.#close(status === 503 ? CODE.RESTART : CODE.INTERNAL_ERROR)
+    else if (this.#res !== null) this.socket.destroy()
+    else this.refuse(status)
+  }
+}
+
+/** @param {WebSocketExchange} exchange */
+function onAcceptTimeout(exchange) {
+  exchange.expire()
+}
+
+/** @param {WebSocketExchange} exchange */
+function onGrace(exchange) {
+  exchange.giveUp()
+}
+
+// One function per event for all sockets, rather than closures for each: there may be very many.
+
+/** @this {UpgradedSocket} */
+function onLost() {
+  this[kExchange]?.lost()
+}
+
+/** @this {WebSocket} @param {Buffer} data @param {boolean} isBinary */
+function onMessage(data, isBinary) {
+  this[kExchange]?.received(data, isBinary)
+}
+
+/** @this {WebSocket} @param {number} code @param {Buffer} reason */
+function onClose(code, reason) {
+  this[kExchange]?.ended(code, reason.toString())
+  this[kExchange]?.closed()
+}
+
+/** @this {WebSocket} @param {Error} error */
+function onError(error) {
+  this[kExchange]?.faulted(codeOf(error))
+}
+
+/** @this {WebSocket} @param {Buffer} data */
+function onPing(data) {
+  this[kExchange]?.pinged(data)
+}

@@ -1,0 +1,210 @@
+import { ServerResponse } from 'node:http'
+import * as protocol from 'ws'
+import { PLAIN } from '../log/failures.js'
+import { ServedSocket } from './served-socket.js'
+import { isBusy } from './pipelining.js'
+
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('node:net').Socket} Socket */
+/** @typedef {import('../options/websocket.js').WebSocketSettings} WebSocketSettings */
+/** @typedef {import('../log/access-log.js').AccessRecord} AccessRecord */
+
+/** What the app answered to a handshake. @typedef {{ subprotocol: string, headers: string[] }} Answer */
+
+/**
+ * @typedef {Record<string, Record<string, (string | boolean)[]>[]>} Extensions
+ * @typedef {{
+ *   extension: { parse(header: string): Extensions },
+ *   subprotocol: { parse(header: string): Set<string> },
+ *   PerMessageDeflate: new (options: object) => { accept(offers: Extensions['']): unknown }
+ * }} Parts
+ */
+
+const { WebSocketServer } = protocol
+// Its types do not know of these yet.
+const { PerMessageDeflate, extension, subprotocol } = /** @type {Parts} */ (/** @type {unknown} */ (protocol))
+
+// What RFC 6455 (4.2.1) demands of a client's handshake; ws does the rest of the protocol.
+
+const KEY = /^[+/0-9A-Za-z]{22}==$/
+const VERSION = '13'
+
+/** What a client has to take the few bytes of a refusal. */
+const REFUSAL_MS = 10_000
+const DEFLATE = 'permessage-deflate'
+
+// Windows of 4 KiB and less memory for hashes: 120 KiB per connection rather than 230 (benches/websockets.mjs), for a compression
+// that is hardly worse. Node's zlib takes 64 KiB for hashes at the least, more than Python's.
+const WINDOW_BITS = 12
+const MEMORY_LEVEL = 5
+/** zlib has no raw deflate with a window of 256 bytes. */
+const SMALLEST_WINDOW = 9
+
+/**
+ * Why a handshake is refused, as status and headers; null: it is in order.
+ * @param {IncomingMessage} req
+ * @returns {{ status: number, headers: string[] } | null}
+ */
+export function faultOf(req) {
+  const { headers } = req
+  if (req.method !== 'GET') return { status: 405, headers: ['allow', 'GET'] }
+  if (req.httpVersionMajor !== 1 || req.httpVersionMinor !== 1) return { status: 400, headers: [] }
+  if (headers['sec-websocket-version'] !== VERSION) return { status: 426, headers: ['sec-websocket-version', VERSION, 'upgrade', 'websocket'] }
+  if (!KEY.test(headers['sec-websocket-key'] ?? '')) return { status: 400, headers: [] }
+  try {
+    const { 'sec-websocket-protocol': protocols, 'sec-websocket-extensions': extensions } = headers
+    if (protocols !== undefined) subprotocol.parse(protocols)
+    if (extensions !== undefined) extension.parse(extensions)
+  } catch {
+    return { status: 400, headers: [] }
+  }
+  return null
+}
+
+/**
+ * A response on a connection that Node has given up parsing; the connection ends with it.
+ * @param {IncomingMessage} req
+ * @param {Socket} socket where this is the next response (turn.js)
+ * @param {AccessRecord} [record]
+ */
+export function responseOn(req, socket, record) {
+  const res = new ServerResponse(req)
+  res.shouldKeepAlive = false
+  record?.respond(res)
+  // Somebody else is answering on this connection. Nothing that is true can be said on it any more.
+  if (isBusy(socket)) {
+    socket.destroy()
+    return res
+  }
+  res.assignSocket(socket)
+  res.on('finish', () => {
+    res.detachSocket(socket)
+    // What the client sends meanwhile is read and dropped: unread, it would turn the end into a reset.
+    socket.resume()
+    socket.destroySoon()
+  })
+  return res
+}
+
+/**
+ * Answers a handshake without the app.
+ * @param {IncomingMessage} req
+ * @param {Socket} socket
+ * @param {number} status
+ * @param {string[]} [headers] flat
+ * @param {AccessRecord} [record]
+ */
+export function refuse(req, socket, status, headers = [], record) {
+  if (socket.destroyed || !socket.writable) return socket.destroy()
+  const text = PLAIN[status]
+  if (record) record.status = status
+  const res = responseOn(req, socket, record)
+  res.writeHead(status, [...headers, 'content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)])
+  res.end(req.method === 'HEAD' ? undefined : text)
+  const timer = setTimeout(() => socket.destroy(), REFUSAL_MS)
+  socket.once('close', () => clearTimeout(timer))
+}
+
+/** Completes handshakes by `ws`, with the compression that each client can do. */
+export class Handshakes {
+  #settings
+  /** @type {Map<string, import('ws').WebSocketServer>} by what was agreed on */
+  #servers = new Map()
+  /** @type {Answer | null} of the handshake that is being completed */
+  #answer = null
+
+  /** @param {WebSocketSettings} settings */
+  constructor(settings) {
+    this.#settings = settings
+  }
+
+  /**
+   * Sends the 101. `done` is called before this returns, or never, when the client has left.
+   * @param {IncomingMessage} req
+   * @param {Socket} socket
+   * @param {Answer} answer
+   * @param {(ws: ServedSocket) => void} done
+   */
+  complete(req, socket, answer, done) {
+    this.#answer = answer
+    const server = this.#serverFor(req)
+    // Header values are bytes; `ws` writes a string.
+    socket.setDefaultEncoding('latin1')
+    server.handleUpgrade(req, socket, Buffer.alloc(0), (ws) => done(/** @type {ServedSocket} */ (ws)))
+    socket.setDefaultEncoding('utf8')
+    this.#answer = null
+  }
+
+  /** @param {IncomingMessage} req */
+  #serverFor(req) {
+    const deflate = this.#settings.perMessageDeflate ? windowsOf(req) : null
+    const key = deflate === null ? '' : `${deflate.serverMaxWindowBits}/${deflate.clientMaxWindowBits}`
+    let server = this.#servers.get(key)
+    if (server === undefined) {
+      server = this.#newServer(deflate)
+      this.#servers.set(key, server)
+    }
+    return server
+  }
+
+  /** @param {Windows | null} windows */
+  #newServer(windows) {
+    const { maxPayload, maxFragments } = this.#settings
+    const server = new WebSocketServer(
+      /** @type {import('ws').ServerOptions} */ ({
+        WebSocket: ServedSocket,
+        noServer: true,
+        clientTracking: false,
+        autoPong: false,
+        // ServedSocket has a time of its own, which knows slow clients from silent ones.
+        closeTimeout: 0x7fffffff,
+        maxPayload,
+        maxFragments,
+        maxBufferedChunks: 2 * maxFragments,
+        perMessageDeflate: windows && { ...windows, zlibDeflateOptions: { memLevel: MEMORY_LEVEL } },
+        handleProtocols: () => this.#answer?.subprotocol || false
+      })
+    )
+    server.on('headers', (lines) => {
+      const headers = this.#answer?.headers ?? []
+      for (let i = 0; i + 1 < headers.length; i += 2) lines.push(`${headers[i]}: ${headers[i + 1]}`)
+    })
+    return server
+  }
+}
+
+/** @typedef {{ serverMaxWindowBits: number, clientMaxWindowBits: number | undefined }} Windows */
+
+/**
+ * The largest windows, up to ours, on which we and this client can agree; null: no compression. Without this, `ws` would
+ * refuse a client that wants a smaller window, or cannot be asked for one.
+ * @param {IncomingMessage} req
+ * @returns {Windows | null}
+ */
+function windowsOf(req) {
+  const offers = extension.parse(req.headers['sec-websocket-extensions'] ?? 'none')[DEFLATE] ?? []
+  for (const offer of offers) {
+    /** @type {Windows} */
+    const windows = {
+      serverMaxWindowBits: Math.min(WINDOW_BITS, Number(offer.server_max_window_bits?.[0] ?? WINDOW_BITS)),
+      clientMaxWindowBits: clientBits(offer.client_max_window_bits?.[0])
+    }
+    if (!(windows.serverMaxWindowBits >= SMALLEST_WINDOW)) continue
+    try {
+      // The same question that `ws` will ask, with its answer: it takes the first offer that fits, and so do we.
+      new PerMessageDeflate({ ...windows, isServer: true }).accept(structuredClone(offers))
+      return windows
+    } catch {
+      continue
+    }
+  }
+  // None that we can do: the header goes, because `ws` would answer 400 to it.
+  delete req.headers['sec-websocket-extensions']
+  return null
+}
+
+/** @param {unknown} offered true: any size */
+function clientBits(offered) {
+  if (offered === undefined) return undefined
+  return offered === true ? WINDOW_BITS : Math.min(WINDOW_BITS, Number(offered))
+}

@@ -1,0 +1,85 @@
+import { Taking } from './write-progress.js'
+
+/** @typedef {import('./served-socket.js').ServedSocket} ServedSocket */
+/** @typedef {import('ws').WebSocket & { [kKeepalive]?: Keepalive }} WebSocket */
+
+const kKeepalive = Symbol('asgi-node keepalive')
+
+const TIMED_OUT = 1011
+
+/** Finds out that a client is gone although its connection says nothing: pings, and waits for the pong. */
+export class Keepalive {
+  #ws
+  #interval
+  #timeout
+  /** @type {NodeJS.Timeout} */
+  #timer
+  #waiting = false
+  /** The ping stands behind what was sent before it. */
+  #taking = new Taking()
+  /** Whether the pong may wait behind messages that the app has not received: then it is not the client that is late. */
+  patient = false
+
+  /**
+   * @param {ServedSocket & WebSocket} ws
+   * @param {{ pingInterval: number, pingTimeout: number }} settings milliseconds
+   * @returns {Keepalive | null} null: never
+   */
+  static start(ws, settings) {
+    return settings.pingInterval > 0 ? new Keepalive(ws, settings) : null
+  }
+
+  /**
+   * @param {ServedSocket & WebSocket} ws
+   * @param {{ pingInterval: number, pingTimeout: number }} settings
+   */
+  constructor(ws, { pingInterval, pingTimeout }) {
+    this.#ws = ws
+    this.#interval = pingInterval
+    this.#timeout = pingTimeout
+    ws[kKeepalive] = this
+    ws.on('pong', onPong)
+    this.#timer = setTimeout(onTime, pingInterval, this).unref()
+  }
+
+  stop() {
+    clearTimeout(this.#timer)
+  }
+
+  tick() {
+    const ws = this.#ws
+    if (ws.readyState !== ws.OPEN) return
+    if (!this.#waiting) {
+      this.#taking.look(ws)
+      ws.ping()
+      this.#waiting = this.#timeout > 0
+      return this.#arm(this.#waiting ? this.#timeout : this.#interval)
+    }
+    if (this.patient || this.#taking.goesOn(ws)) return this.#arm(this.#timeout)
+    // As other servers say it, in case the client is there after all; the connection does not wait for its answer.
+    ws.finish(TIMED_OUT, 'keepalive ping timeout')
+    ws.terminate()
+  }
+
+  alive() {
+    if (!this.#waiting || this.#ws.readyState !== this.#ws.OPEN) return
+    this.#waiting = false
+    this.#arm(this.#interval)
+  }
+
+  /** @param {number} milliseconds */
+  #arm(milliseconds) {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(onTime, milliseconds, this).unref()
+  }
+}
+
+/** @param {Keepalive} keepalive */
+function onTime(keepalive) {
+  keepalive.tick()
+}
+
+/** @this {WebSocket} */
+function onPong() {
+  this[kKeepalive]?.alive()
+}
