@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::mpsc::sync_channel;
 
-use asgi_node_bridge::{exit, interpreter};
+use asgi_node_bridge::interpreter::{self, exit};
 use asgi_node_core::Error;
 use napi::bindgen_prelude::Object;
 use napi::{Env, Result};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use asgi_node_bridge::exit;
+use asgi_node_bridge::interpreter::exit;
 use asgi_node_core::{Error, Exchange, Failure, Notify, ResponseEvent};
 use parking_lot::{Condvar, Mutex};
 

@@ -9,15 +9,15 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
+use crate::asgi::http::HttpExchange;
+use crate::asgi::scope::ScopeBuilder;
+use crate::asgi::websocket::WebSocketExchange;
 use crate::config::Config;
 use crate::errors::{self, Traced};
+use crate::event_loop::watchdog;
 use crate::event_loop::{EventLoop, LoopSide, Message};
-use crate::exchange::HttpExchange;
 use crate::health::Health;
 use crate::journal::Desk;
-use crate::scope::ScopeBuilder;
-use crate::watch;
-use crate::websocket::WebSocketExchange;
 
 /// A loaded app on its event loop.
 pub struct Application {
@@ -144,7 +144,7 @@ impl Application {
             failed: AtomicU64::new(0),
         });
         if let (Some(journal), 1..) = (&config.journal, config.blocked_threshold) {
-            watch::watch(
+            watchdog::watch(
                 &app,
                 Arc::clone(journal),
                 Duration::from_millis(config.blocked_threshold),
@@ -201,7 +201,7 @@ impl Application {
             Error::Overloaded { limit: self.limit }
         })?;
         self.submitted.fetch_add(1, Ordering::Relaxed);
-        watch::nudge();
+        watchdog::nudge();
         Ok(exchange)
     }
 
@@ -314,7 +314,7 @@ impl Application {
             r#loop: self.event_loop.kind(),
         };
         self.event_loop.beat();
-        watch::nudge();
+        watchdog::nudge();
         health
     }
 

@@ -1,11 +1,9 @@
 //! The Python half of asgi-node. Knows neither Node nor sockets: the addon and the Python test client drive it alike.
 //!
-//! Files in the order of the data path: [`wakeup`] and [`event_loop`] (how a request reaches Python), [`application`] (what
-//! serves it), `scope` and `header_cache`, `exchange`, `receive`, `send` (what the app sees), `outgoing` (the body on its
-//! way), `websocket` and `websocket_send` (the same for a WebSocket), `party` (either of the two), [`journal`] (log records and
-//! lines), `watch` (whether the loop turns), `errors`. [`interpreter`] starts Python when there is none, [`exit`] is its part in
-//! the process's end, `forked` keeps children away from the bridge; `host` is the host that tests in Python drive it by; `ffi`
-//! holds all unsafe code.
+//! From the top down: [`application`] (what a host submits requests to), with [`config`] and [`health`]; `asgi` (scope,
+//! `receive` and `send`); [`event_loop`] (how a request reaches Python's thread, and whether that thread is blocked);
+//! [`interpreter`] (starts Python when there is none, ends and forks with the process); [`journal`] and [`errors`]. `test_host`
+//! is the host that tests in Python drive it by. Unsafe code stands in files named `ffi.rs` only.
 //!
 //! # Threads
 //!
@@ -13,33 +11,14 @@
 //! [`asgi_node_core::Exchange`] and offers it to an [`event_loop::EventLoop`]: it never attaches.
 
 pub mod application;
+mod asgi;
 pub mod config;
 pub mod errors;
 pub mod event_loop;
-mod exchange;
-pub mod exit;
-mod extensions;
-mod ffi;
-mod fields;
-mod forked;
-mod header_cache;
 pub mod health;
-mod host;
 pub mod interpreter;
 pub mod journal;
-mod names;
-mod outgoing;
-mod party;
-mod receive;
-mod scope;
-mod scope_tls;
-mod send;
-mod sending;
-mod suspension;
-pub mod wakeup;
-mod watch;
-mod websocket;
-mod websocket_send;
+mod test_host;
 
 use pyo3::prelude::*;
 
@@ -48,23 +27,23 @@ use pyo3::prelude::*;
 #[pyo3(name = "_native")]
 pub mod native {
     #[pymodule_export]
+    use crate::asgi::http::HttpExchange;
+    #[pymodule_export]
+    use crate::asgi::receive::Receive;
+    #[pymodule_export]
+    use crate::asgi::sending::{Sending, Sent};
+    #[pymodule_export]
+    use crate::asgi::websocket::WebSocketExchange;
+    #[pymodule_export]
     use crate::errors::ClientDisconnected;
     #[pymodule_export]
     use crate::event_loop::Drain;
     #[pymodule_export]
-    use crate::exchange::HttpExchange;
-    #[pymodule_export]
-    use crate::forked::{forked_child, forked_parent, forking};
-    #[pymodule_export]
-    use crate::host::{Call, Host, HostEvent, Outlet};
+    use crate::interpreter::fork::{forked_child, forked_parent, forking};
     #[pymodule_export]
     use crate::journal::Desk;
     #[pymodule_export]
-    use crate::receive::Receive;
-    #[pymodule_export]
-    use crate::sending::{Sending, Sent};
-    #[pymodule_export]
-    use crate::websocket::WebSocketExchange;
+    use crate::test_host::{Call, Host, HostEvent, Outlet};
 
     use pyo3::prelude::*;
 

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use asgi_node_core::Error;
 use pyo3::prelude::*;
 
+use super::ffi;
 use crate::errors::to_python;
-use crate::ffi;
 
 static CHILD: AtomicBool = AtomicBool::new(false);
 

@@ -5,14 +5,14 @@ use asgi_node_core::{Error, HeaderBlock, head};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytesMethods, PyDict, PyStringMethods};
 
+use crate::asgi::extensions;
+use crate::asgi::fields::{bytes, flag, for_each_header, status, typed, unknown};
+use crate::asgi::http::HttpExchange;
+use crate::asgi::names::names;
+use crate::asgi::outgoing::{Piece, Start};
+use crate::asgi::party::Party;
+use crate::asgi::sending::{sent, settle};
 use crate::errors::to_python;
-use crate::exchange::HttpExchange;
-use crate::extensions;
-use crate::fields::{bytes, flag, for_each_header, status, typed, unknown};
-use crate::names::names;
-use crate::outgoing::{Piece, Start};
-use crate::party::Party;
-use crate::sending::{sent, settle};
 
 /// Accepts one event.
 pub(crate) fn send<'py>(exchange: &Bound<'py, HttpExchange>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

@@ -6,7 +6,7 @@ use asgi_node_core::{FileRange, ResponseEvent};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
-use crate::names::names;
+use crate::asgi::names::names;
 
 /// One event. Which attributes it has a value in depends on its `kind`; the others are empty.
 #[pyclass(frozen, get_all, module = "asgi_node._native")]

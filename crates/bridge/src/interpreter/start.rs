@@ -1,4 +1,4 @@
-//! Starts Python inside a process that is not python, once, and keeps it (DESIGN.md, "Loading Python").
+//! Starts Python inside a process that is not python, once, and keeps it (ARCHITECTURE.md, "Starting Python").
 //!
 //! The thread that starts the interpreter becomes Python's main thread and stays: it starts event loops, and so signal
 //! handlers, which only a main thread may set, stay Node's. Every event loop has a thread of its own. All have 16 MiB stacks:
@@ -15,11 +15,11 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::{exit, ffi};
 use crate::application::Application;
 use crate::config::Config;
 use crate::errors::{self, Traced};
 use crate::event_loop::EventLoop;
-use crate::{exit, ffi};
 
 const STACK: usize = 16 << 20;
 

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyStopIteration, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use crate::party::Party;
+use crate::asgi::party::Party;
 
 /// The iterator of the future that is waited for.
 #[derive(Debug, Default)]

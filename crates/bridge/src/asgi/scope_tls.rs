@@ -4,8 +4,8 @@ use asgi_node_core::head::Tls;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use crate::names::names;
-use crate::scope::text;
+use crate::asgi::names::names;
+use crate::asgi::scope::text;
 
 /// `scope["extensions"]["tls"]`, new for each request because an app can change it.
 pub(crate) fn build<'py>(py: Python<'py>, tls: &Tls<'_>) -> PyResult<Bound<'py, PyDict>> {

@@ -7,9 +7,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::header_cache::HeaderCache;
-use crate::names::names;
-use crate::scope_tls;
+use crate::asgi::header_cache::HeaderCache;
+use crate::asgi::names::names;
+use crate::asgi::scope_tls;
 
 /// Builds scopes for one app.
 #[derive(Debug)]

@@ -7,12 +7,12 @@ use asgi_node_core::{BodyPlan, Emitted, Error, FileRange, HeaderBlock, ResponseE
 use pyo3::prelude::*;
 use pyo3::types::{PyBytesMethods, PyDict, PyInt, PyString};
 
+use crate::asgi::ffi;
+use crate::asgi::fields::{bytes, flag, for_each_header, required, wrong_type};
+use crate::asgi::http::{HttpExchange, Progress};
+use crate::asgi::names::names;
+use crate::asgi::outgoing::Piece;
 use crate::errors::to_python;
-use crate::exchange::{HttpExchange, Progress};
-use crate::ffi;
-use crate::fields::{bytes, flag, for_each_header, required, wrong_type};
-use crate::names::names;
-use crate::outgoing::Piece;
 
 /// Header fields after the body; they reach clients that said `TE: trailers`.
 pub(crate) fn trailers(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyDict>) -> PyResult<u64> {

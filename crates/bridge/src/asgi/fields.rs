@@ -5,8 +5,8 @@ use pyo3::buffer::PyUntypedBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyMemoryView, PyString, PyTuple};
 
+use crate::asgi::names::names;
 use crate::errors::to_python;
-use crate::names::names;
 
 /// Any iterable of two-item iterables of bytes (checklist 51, 64).
 pub(crate) fn for_each_header(

@@ -8,15 +8,15 @@ use parking_lot::{Mutex, MutexGuard};
 use pyo3::prelude::*;
 
 use crate::application::Application;
+use crate::asgi::names::names;
+use crate::asgi::outgoing::{Outgoing, Piece};
+use crate::asgi::party::Party;
+use crate::asgi::receive::Receive;
+use crate::asgi::suspension::resolve_all;
+use crate::asgi::{http_send, sending};
 use crate::errors::to_python;
 use crate::event_loop::LoopSide;
-use crate::forked;
-use crate::names::names;
-use crate::outgoing::{Outgoing, Piece};
-use crate::party::Party;
-use crate::receive::Receive;
-use crate::suspension::resolve_all;
-use crate::{send, sending};
+use crate::interpreter::fork;
 
 /// The response's progress; the GIL is held whenever it is locked, and no Python code runs meanwhile.
 #[derive(Debug)]
@@ -201,7 +201,7 @@ impl HttpExchange {
 
     /// The app's task has ended, once. `Some` is the failure; tells whether the host was told of it.
     fn end(&self, failure: Option<(Error, String)>) -> bool {
-        if forked::is_child() {
+        if fork::is_child() {
             return false;
         }
         let mut progress = self.progress.lock();
@@ -283,13 +283,13 @@ impl HttpExchange {
 
     /// The ASGI `receive` of this request.
     fn receive(slf: Py<Self>) -> PyResult<Receive> {
-        forked::check()?;
+        fork::check()?;
         Ok(Receive::new(Party::Http(slf)))
     }
 
     /// The ASGI `send` of this request. Takes the event when it is called, raises when it is awaited.
     fn send<'py>(slf: &Bound<'py, Self>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let sent = forked::check().and_then(|()| send::send(slf, event));
+        let sent = fork::check().and_then(|()| http_send::send(slf, event));
         sent.or_else(|raised| sending::refused(slf.py(), raised))
     }
 
@@ -321,8 +321,8 @@ impl HttpExchange {
     #[pyo3(signature = (message=None, traceback=None))]
     fn finish(slf: &Bound<'_, Self>, message: Option<String>, traceback: Option<String>) -> PyResult<bool> {
         let this = slf.get();
-        if forked::is_child() {
-            forked::leave(slf.py())?;
+        if fork::is_child() {
+            fork::leave(slf.py())?;
         }
         let raised = message.is_some();
         let told = (raised || !Self::end_stream(slf))

@@ -11,14 +11,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::application::Application;
+use crate::asgi::names::names;
+use crate::asgi::party::Party;
+use crate::asgi::receive::Receive;
+use crate::asgi::suspension::resolve_all;
+use crate::asgi::{sending, websocket_send};
 use crate::errors::to_python;
 use crate::event_loop::LoopSide;
-use crate::forked;
-use crate::names::names;
-use crate::party::Party;
-use crate::receive::Receive;
-use crate::suspension::resolve_all;
-use crate::{sending, websocket_send};
+use crate::interpreter::fork;
 
 /// Something on its way to the host. A message stays in the object of the app until there is room for it.
 #[derive(Debug)]
@@ -241,7 +241,7 @@ impl WebSocketExchange {
 
     /// The app's task has ended, once. `Some` is the failure; tells whether the host was told of it.
     fn end(&self, failure: Option<(Error, String)>) -> bool {
-        if forked::is_child() {
+        if fork::is_child() {
             return false;
         }
         let mut progress = self.progress.lock();
@@ -325,13 +325,13 @@ impl WebSocketExchange {
 
     /// The ASGI `receive` of this WebSocket.
     fn receive(slf: Py<Self>) -> PyResult<Receive> {
-        forked::check()?;
+        fork::check()?;
         Ok(Receive::new(Party::WebSocket(slf)))
     }
 
     /// The ASGI `send` of this WebSocket. Takes the event when it is called, raises when it is awaited.
     fn send<'py>(slf: &Bound<'py, Self>, event: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let sent = forked::check().and_then(|()| websocket_send::send(slf, event));
+        let sent = fork::check().and_then(|()| websocket_send::send(slf, event));
         sent.or_else(|raised| sending::refused(slf.py(), raised))
     }
 
@@ -381,8 +381,8 @@ impl WebSocketExchange {
     #[pyo3(signature = (message=None, traceback=None))]
     fn finish(slf: &Bound<'_, Self>, message: Option<String>, traceback: Option<String>) -> PyResult<bool> {
         let this = slf.get();
-        if forked::is_child() {
-            forked::leave(slf.py())?;
+        if fork::is_child() {
+            fork::leave(slf.py())?;
         }
         let raised = message.is_some();
         let told = this.end(message.map(|m| (Error::AppError(m), traceback.unwrap_or_default())));

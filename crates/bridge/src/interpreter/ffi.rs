@@ -1,7 +1,7 @@
-//! All unsafe code of this crate: starting an interpreter through functions that the stable ABI does not declare.
+//! The unsafe code of this folder: starting an interpreter through functions that the stable ABI does not declare.
 //!
 //! They are looked up by name, because which of them exist depends on the libpython that the loader opened. Every symbol
-//! below is called only by [`crate::interpreter`], on the one thread that becomes Python's main thread, before any other
+//! below is called only by [`super::start`], on the one thread that becomes Python's main thread, before any other
 //! thread has touched Python.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
@@ -191,18 +191,6 @@ pub(crate) fn set_flag(flags: &pyo3::Bound<'_, pyo3::PyAny>, index: usize, value
             pyo3::ffi::PyStructSequence_SetItem(flags.as_ptr(), index, value);
         }
     }
-}
-
-/// A file of our own for a descriptor of the app's, which closes its one when it likes.
-pub(crate) fn duplicate(descriptor: std::os::fd::RawFd) -> std::io::Result<std::fs::File> {
-    if descriptor < 0 {
-        return Err(std::io::Error::from_raw_os_error(libc::EBADF));
-    }
-    // SAFETY: the descriptor is borrowed for this call only, in which the kernel checks that it is open; -1, the one value
-    // that a BorrowedFd must not have, was refused.
-    unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) }
-        .try_clone_to_owned()
-        .map(Into::into)
 }
 
 /// Has `callback` called by `exit()`, before what was registered earlier.

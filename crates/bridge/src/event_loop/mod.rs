@@ -3,6 +3,9 @@
 //! Hosts push [`Message`]s into an [`EventLoop`]; one wake-up later the selector calls [`Drain`], which takes the whole
 //! batch. The loop's thread is the only one that touches what is in [`LoopSide`].
 
+pub mod wakeup;
+pub(crate) mod watchdog;
+
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -15,10 +18,10 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::application::Application;
-use crate::exchange::HttpExchange;
-use crate::forked;
-use crate::party::Party;
-use crate::wakeup::{self, Alarm};
+use crate::asgi::http::HttpExchange;
+use crate::asgi::party::Party;
+use crate::interpreter::fork;
+use wakeup::Alarm;
 
 /// The most messages that one call of [`Drain`] handles before other callbacks of the loop get their turn.
 const BATCH: usize = 256;
@@ -326,7 +329,7 @@ impl Drain {
     /// Handles at most [`BATCH`] messages; tells whether some are left.
     fn handle_batch(&self, py: Python<'_>) -> bool {
         for _ in 0..BATCH {
-            if forked::is_child() {
+            if fork::is_child() {
                 return false;
             }
             let Some(message) = self.next() else { return false };

@@ -5,9 +5,9 @@ use asgi_node_core::Received;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use crate::names::names;
-use crate::party::Party;
-use crate::suspension::{Suspension, check_sent, stop};
+use crate::asgi::names::names;
+use crate::asgi::party::Party;
+use crate::asgi::suspension::{Suspension, check_sent, stop};
 
 /// One call of `receive()`. A coroutine to all who ask, so that `asyncio.create_task(receive())` works.
 #[pyclass(frozen, module = "asgi_node._native")]

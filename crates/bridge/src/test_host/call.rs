@@ -11,8 +11,8 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::host::event::HostEvent;
-use crate::host::outlet::{Mail, Outlet};
+use crate::test_host::event::HostEvent;
+use crate::test_host::outlet::{Mail, Outlet};
 
 /// How often a caller that waits looks whether Ctrl-C was pressed.
 const SIGNALS: Duration = Duration::from_millis(100);

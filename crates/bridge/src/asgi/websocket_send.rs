@@ -6,12 +6,12 @@ use asgi_node_core::{Error, HeaderBlock, ResponseEvent, Version};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytesMethods, PyDict, PyInt, PyString, PyStringMethods};
 
+use crate::asgi::fields::{bytes, flag, for_each_header, status, typed, unknown, wrong_type};
+use crate::asgi::names::names;
+use crate::asgi::party::Party;
+use crate::asgi::sending::{sent, settle};
+use crate::asgi::websocket::{Piece, Progress, WebSocketExchange};
 use crate::errors::to_python;
-use crate::fields::{bytes, flag, for_each_header, status, typed, unknown, wrong_type};
-use crate::names::names;
-use crate::party::Party;
-use crate::sending::{sent, settle};
-use crate::websocket::{Piece, Progress, WebSocketExchange};
 
 /// Accepts one event.
 pub(crate) fn send<'py>(

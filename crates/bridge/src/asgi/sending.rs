@@ -7,9 +7,9 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use crate::asgi::party::Party;
+use crate::asgi::suspension::{Suspension, check_sent, stop};
 use crate::errors::to_python;
-use crate::party::Party;
-use crate::suspension::{Suspension, check_sent, stop};
 
 /// The result of a `send` that had nothing to wait for. One object serves all.
 #[pyclass(frozen, module = "asgi_node._native")]

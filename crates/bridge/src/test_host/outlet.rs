@@ -6,7 +6,7 @@ use std::sync::Arc;
 use asgi_node_core::Inbox;
 use pyo3::prelude::*;
 
-use crate::wakeup::{self, Alarm};
+use crate::event_loop::wakeup::{self, Alarm};
 
 /// The numbers of calls with news.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 
-use crate::{ffi, forked, interpreter};
+use super::{ffi, fork, start};
 
 /// The longest that the process's end waits for Python.
 const LIMIT: Duration = Duration::from_millis(90);
@@ -29,7 +29,7 @@ pub fn is_ending() -> bool {
 
 /// Lets Python say goodbye, once. Called by the thread that ends the process.
 pub fn farewell() {
-    if forked::is_child() || ENDING.swap(true, Ordering::AcqRel) {
+    if fork::is_child() || ENDING.swap(true, Ordering::AcqRel) {
         return;
     }
     let meeting = Arc::new(Meeting::default());
@@ -37,7 +37,7 @@ pub fn farewell() {
     let Some(deadline) = Instant::now().checked_add(LIMIT) else {
         return;
     };
-    interpreter::run(move |py| part.play(py));
+    start::run(move |py| part.play(py));
     meeting.wait(deadline);
 }
 

@@ -3,9 +3,9 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::exchange::HttpExchange;
-use crate::receive;
-use crate::websocket::WebSocketExchange;
+use crate::asgi::http::HttpExchange;
+use crate::asgi::receive;
+use crate::asgi::websocket::WebSocketExchange;
 
 /// An exchange of either protocol.
 #[derive(Debug)]
