@@ -8,6 +8,9 @@ import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+// What only tests of Python applications use: it comes with the Python package from PyPI.
+const NOT_IN_NODE = ['conformance', 'host', 'pytest_plugin', 'testing', '__main__.py']
+
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const destination = resolve(process.argv[2] ?? join(ROOT, 'build', 'packages'))
 const stage = join(destination, 'stage')
@@ -23,9 +26,11 @@ for (const name of readdirSync(join(ROOT, 'npm'))) {
   if (manifest.name === 'asgi-node') cpSync(join(ROOT, 'README.md'), join(folder, 'README.md'))
   if (manifest.files.includes('python')) {
     rmSync(join(folder, 'python'), { recursive: true, force: true })
-    cpSync(join(ROOT, 'python', 'asgi_node'), join(folder, 'python', 'asgi_node'), {
+    const python = join(ROOT, 'python', 'asgi_node')
+    const left = new Set(NOT_IN_NODE.map((part) => join(python, part)))
+    cpSync(python, join(folder, 'python', 'asgi_node'), {
       recursive: true,
-      filter: (path) => !/__pycache__|\.(so|pyc)$/.test(path),
+      filter: (path) => !left.has(path) && !/__pycache__|\.(so|pyc)$/.test(path),
     })
   }
   for (const file of manifest.files) {

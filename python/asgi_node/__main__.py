@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> int:
     """Run one command; gives the exit status."""
     command, *rest = arguments or ["--help"]
     if command == "doctor":
-        from . import doctor
+        from .probe import doctor
 
         return doctor.main(rest)
     if command == "check":

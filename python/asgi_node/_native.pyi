@@ -158,7 +158,7 @@ class Host:
         max_queue: int = 128,
         max_concurrency: int = 65_536,
     ) -> None:
-        """Serve what this `asgi_node.http.Runner` runs. On the loop's thread, after the application's start-up."""
+        """Serve what this `runtime.runner.Runner` runs. On the loop's thread, after the application's start-up."""
 
     def submit(
         self,

@@ -11,7 +11,7 @@ import { choose, chooseSync } from '../../npm/asgi-node/lib/python/discovery.js'
 import { PythonError } from '../../npm/asgi-node/lib/native/errors.js'
 import { findPythons } from '../../scripts/pythons.mjs'
 
-export const probe = fileURLToPath(new URL('../../python/asgi_node/probe.py', import.meta.url))
+export const probe = fileURLToPath(new URL('../../python/asgi_node/probe/probe.py', import.meta.url))
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'asgi-node-discovery-')))
 after(() => rmSync(root, { recursive: true, force: true }))
 

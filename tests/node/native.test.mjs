@@ -13,7 +13,7 @@ import { base, facts, folder, probe, pythons } from './interpreters.mjs'
 
 test('the native files lie in the platform package, beside the Python package', () => {
   const files = nativeFiles()
-  assert.ok(existsSync(join(files.python, 'asgi_node/probe.py')))
+  assert.ok(existsSync(join(files.python, 'asgi_node/probe/probe.py')))
   assert.equal(dirname(files.addon), dirname(files.loader))
   assert.equal(
     realpathSync(dirname(files.addon)),
@@ -38,7 +38,7 @@ test('those of an installed package lie with the Python package; what is missing
     code: 'NATIVE_NOT_FOUND',
     message: /Python package asgi_node is in none of/,
   })
-  cpSync(dirname(probe), join(platform, 'python/asgi_node'), { recursive: true })
+  cpSync(dirname(dirname(probe)), join(platform, 'python/asgi_node'), { recursive: true })
   assert.equal(installed.nativeFiles().python, join(platform, 'python'))
   for (const name of ['loader.node', 'addon.node']) {
     const message = new RegExp(`${join(platform, name)} is missing.*npm install.*make build`)

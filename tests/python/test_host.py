@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from asgi_node import ClientDisconnected
-from asgi_node.host import AppHost, AppTimeout, head
-from asgi_node.listener import Listener
+from asgi_node.host import AppHost, AppTimeout, Listener, head
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:

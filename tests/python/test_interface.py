@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from flask import Flask
 
-from asgi_node.interface import Interface, adapt, classify, is_coroutine_function
+from asgi_node.loading.interface import Interface, adapt, classify, is_coroutine_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -19,9 +19,9 @@ PRELUDE = f"""
 import builtins, importlib, sys, threading
 sys.path.insert(0, {str(PACKAGE)!r})
 from importlib import import_module as early_import_module
-from asgi_node import isolation
+from asgi_node.loading import isolation
 from asgi_node.errors import AppLoadError
-from asgi_node.loading import enter, load_app
+from asgi_node.loading.load import enter, load_app
 root = sys.argv[1]
 a, b, c, site = (f"{{root}}/{{name}}" for name in ("a", "b", "c", "site"))
 sys.path.append(site)

@@ -20,7 +20,7 @@ RUNNER = f"""
 import json, sys
 sys.path.insert(0, {str(PACKAGE)!r})
 from asgi_node.errors import AppLoadError
-from asgi_node.loading import load_app
+from asgi_node.loading.load import load_app
 options = json.loads(sys.argv[2])
 named = [options.get(name) for name in ("app", "module", "attribute")]
 try:

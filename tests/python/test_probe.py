@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from asgi_node import probe
+from asgi_node.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from asgi_node.node_server import NodeServers, Unavailable
+from asgi_node.pytest_plugin.node_server import NodeServers, Unavailable
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from asgi_node import subprocesses
+from asgi_node.runtime import subprocesses
 
 PIPE = asyncio.subprocess.PIPE
 RunInLoop = Callable[[Callable[[], Coroutine[Any, Any, Any]]], Any]

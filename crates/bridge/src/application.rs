@@ -22,7 +22,7 @@ use crate::journal::Desk;
 /// A loaded app on its event loop.
 pub struct Application {
     event_loop: Arc<EventLoop>,
-    /// `Runner.start(scope, exchange)` of `asgi_node.http`: makes the task.
+    /// `Runner.start(scope, exchange)` of `asgi_node.runtime.runner`: makes the task.
     starter: Py<PyAny>,
     /// The `Runner` itself.
     runner: Py<PyAny>,
@@ -97,7 +97,7 @@ impl Application {
             // Python's calls take twelve arguments of a tuple, no more.
             let keywords = PyDict::new(py);
             keywords.set_item("journal", Desk::of(config))?;
-            py.import("asgi_node.application")?.call_method(
+            py.import("asgi_node.runtime.application")?.call_method(
                 "open_application",
                 (
                     side.event_loop(py)?,
@@ -121,7 +121,7 @@ impl Application {
         }
     }
 
-    /// An app that is up already: what `runner`, a `Runner` of `asgi_node.http`, runs.
+    /// An app that is up already: what `runner`, a `Runner` of `asgi_node.runtime.runner`, runs.
     pub(crate) fn new(config: &Config, event_loop: Arc<EventLoop>, runner: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
         let app = Arc::new(Self {
             event_loop,
@@ -360,7 +360,7 @@ impl Application {
             let callback = PyCFunction::new_closure(py, None, None, finish)?;
             let times = (seconds(timeout), seconds(self.shutdown_timeout));
             let arguments = (side.event_loop(py)?, &self.runner, times.0, times.1, callback);
-            py.import("asgi_node.application")?
+            py.import("asgi_node.runtime.application")?
                 .call_method1("close_application", arguments)
         };
         if let Err(raised) = close() {

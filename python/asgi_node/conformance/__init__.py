@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asgi_node.host import AppHost
-from asgi_node.interface import Interface, adapt, release
-from asgi_node.loading import load_app
-from asgi_node.loop_thread import LoopThread
+from asgi_node.host.loop_thread import LoopThread
+from asgi_node.loading.interface import Interface, adapt, release
+from asgi_node.loading.load import load_app
 
 from .http import HTTP
 from .lifespan import Life, unknown_scope
@@ -34,7 +34,7 @@ from .websocket import WEBSOCKET
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from asgi_node.lifespan import Mode
+    from asgi_node.runtime.lifespan import Mode
 
 __all__ = ["LIFESPAN", "RULES", "SITUATIONS", "Finding", "Report", "Rule", "Severity", "Situation", "check"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from httpx2._types import CookieTypes
 
-    from asgi_node.lifespan import Mode
+    from asgi_node.runtime.lifespan import Mode
 
 
 class AsyncTestClient(httpx.AsyncClient):

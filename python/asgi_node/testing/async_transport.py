@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
-from asgi_node.host import AppHost, AppTimeout
-from asgi_node.listener import Listener
+from asgi_node.host import AppHost, AppTimeout, Listener
 
 from ._httpx import httpx, module_of
 from .exchange import Exchange, Upgrade, file_chunks, head_of, is_upgrade

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from httpx2._types import CookieTypes
 
-    from asgi_node.lifespan import Mode
+    from asgi_node.runtime.lifespan import Mode
 
 TIMEOUT = 60.0
 """Seconds that an application may keep a test waiting, unless the client says otherwise."""

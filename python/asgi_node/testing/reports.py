@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asgi_node._native import ClientDisconnected
-from asgi_node.http import CLIENT_LEFT, CLOSING
+from asgi_node.runtime.runner import CLIENT_LEFT, CLOSING
 
 from ._httpx import httpx
 

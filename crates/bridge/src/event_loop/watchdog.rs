@@ -219,7 +219,7 @@ fn whereabouts(event_loop: &EventLoop) -> (String, String) {
 }
 
 fn stack_of(py: Python<'_>, ident: u64) -> Option<String> {
-    let module = py.import("asgi_node.stacks").ok()?;
+    let module = py.import("asgi_node.runtime.stacks").ok()?;
     module.call_method1("stack_of", (ident,)).ok()?.extract().ok()?
 }
 
@@ -238,7 +238,7 @@ fn thread_state(native: u32) -> &'static str {
     }
 }
 
-/// The same JSON as that of `asgi_node.logs`.
+/// The same JSON as that of `asgi_node.runtime.logs`.
 fn say(journal: &Journal, level: u8, text: &str, blocked: Duration, stack: &str) {
     let milliseconds = u64::try_from(blocked.as_millis()).unwrap_or(u64::MAX);
     let mut extra = serde_json::json!({ "blockedMs": milliseconds });

@@ -87,7 +87,7 @@ struct Part(Arc<Meeting>);
 impl Part {
     fn play(self, py: Python<'_>) {
         if !self.0.is_late() {
-            let run = || py.import("asgi_node.exit")?.call_method0("run");
+            let run = || py.import("asgi_node.runtime.exit")?.call_method0("run");
             if let Err(raised) = run() {
                 raised.write_unraisable(py, None);
             }

@@ -50,5 +50,5 @@ pub(crate) fn forked_child() {
 
 /// The end of a request in the child, which is the end of the child.
 pub(crate) fn leave(py: Python<'_>) -> PyResult<()> {
-    py.import("asgi_node.forking")?.call_method0("leave").map(drop)
+    py.import("asgi_node.runtime.fork")?.call_method0("leave").map(drop)
 }

@@ -228,10 +228,10 @@ fn boot(py: Python<'_>, options: &Options) -> PyResult<Facts> {
     restore_site(py, &sys)?;
     register_native(py, &sys)?;
     import_package(py, &options.package_dir)?;
-    py.import("asgi_node.stdio")?.call_method0("install")?;
-    py.import("asgi_node.logs")?.call_method0("install")?;
+    py.import("asgi_node.runtime.stdio")?.call_method0("install")?;
+    py.import("asgi_node.runtime.logs")?.call_method0("install")?;
     let chosen = py
-        .import("asgi_node.event_loop")?
+        .import("asgi_node.runtime.loop")?
         .call_method1("choose", ("auto", deepbind))?;
     let (kind, loop_reason): (String, String) = chosen.extract()?;
     let path = |name: &str| -> PyResult<PathBuf> { sys.getattr(name)?.extract() };
@@ -295,7 +295,7 @@ struct Loops {
 impl Loops {
     fn get(&mut self, py: Python<'_>, wanted: &str) -> Result<Arc<EventLoop>, Traced> {
         let choose = || -> PyResult<(String, String)> {
-            py.import("asgi_node.event_loop")?
+            py.import("asgi_node.runtime.loop")?
                 .call_method1("choose", (wanted, self.deepbind))?
                 .extract()
         };
@@ -316,7 +316,7 @@ impl Loops {
         let life = move || {
             Python::attach(|py| {
                 let run = || {
-                    py.import("asgi_node.event_loop")?
+                    py.import("asgi_node.runtime.loop")?
                         .call_method1("run", (Bound::new(py, drain)?, kind))
                 };
                 if let Err(raised) = run() {

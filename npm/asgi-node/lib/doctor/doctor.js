@@ -99,7 +99,7 @@ function checkFiles() {
  * @returns {Promise<Libraries | null>}
  */
 async function plainLibraries(executable, cwd) {
-  const script = join(nativeFiles().python, 'asgi_node', 'libraries.py')
+  const script = join(nativeFiles().python, 'asgi_node', 'probe', 'libraries.py')
   const { stdout, failure } = await run({ file: executable, args: ['-P', script], cwd, env: process.env, timeout: 30_000 })
   if (failure !== null) return null
   try {

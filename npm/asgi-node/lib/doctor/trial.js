@@ -15,7 +15,7 @@ const failure = (error) => {
 process.once('message', async (/** @type {import('./types.js').DoctorOptions} */ options) => {
   const { python, venv, docroot, loop, deepbind } = options
   try {
-    const facts = new PythonHandler({ app: 'asgi_node.libraries:trial', docroot, lifespan: 'off', python, venv, loop, deepbind })
+    const facts = new PythonHandler({ app: 'asgi_node.probe.libraries:trial', docroot, lifespan: 'off', python, venv, loop, deepbind })
     const { body } = await facts.handleRequest({ url: '/' })
     await tell({ python: PythonHandler.python, inside: JSON.parse(String(body)) })
     await facts.close()

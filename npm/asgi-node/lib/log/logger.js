@@ -128,7 +128,7 @@ export class Log {
   /**
    * A record of Python's `logging`.
    * @param {number} number its level
-   * @param {string} text what `asgi_node.logs` made of it
+   * @param {string} text what `asgi_node.runtime.logs` made of it
    */
   record(number, text) {
     const { n: logger, m: message, x: extra, e: exception, l: levelName } = JSON.parse(text)

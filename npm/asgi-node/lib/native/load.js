@@ -53,7 +53,7 @@ export function load(choice, deepbind) {
 export function nativeFiles() {
   const folder = platformFolder()
   const places = [join(folder, 'python'), join(here, '../../../python')]
-  const python = places.find((place) => existsSync(join(place, 'asgi_node', 'probe.py')))
+  const python = places.find((place) => existsSync(join(place, 'asgi_node', 'probe', 'probe.py')))
   if (python === undefined) throw missing(`the Python package asgi_node is in none of ${places.join(', ')}`)
   return { addon: join(folder, 'addon.node'), loader: join(folder, 'loader.node'), python }
 }

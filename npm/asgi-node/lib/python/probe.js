@@ -1,4 +1,4 @@
-// Asks an interpreter about itself by running python/asgi_node/probe.py in it. What to run is yielded, so that the
+// Asks an interpreter about itself by running python/asgi_node/probe/probe.py in it. What to run is yielded, so that the
 // caller decides whether to wait for it synchronously.
 
 import { execFile, spawnSync } from 'node:child_process'
@@ -59,7 +59,7 @@ export function* probe(file, surroundings) {
   const key = cacheKey(file, surroundings)
   const before = known.get(key)
   if (before) return before
-  const script = join(nativeFiles().python, 'asgi_node', 'probe.py')
+  const script = join(nativeFiles().python, 'asgi_node', 'probe', 'probe.py')
   let outcome = yield { file, args: ['-I', script], ...surroundings }
   // Python 2 has no -I. It is asked again only to be refused with its version.
   if (/unknown option:? -?I/i.test(outcome.stderr))

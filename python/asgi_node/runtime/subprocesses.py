@@ -194,7 +194,7 @@ def uvloop_class() -> type[UvloopLoop]:
     import uvloop
 
     class Loop(uvloop.Loop):
-        """uvloop, with asyncio's own way of starting children; see `asgi_node.subprocesses`."""
+        """uvloop, with asyncio's own way of starting children; see `asgi_node.runtime.subprocesses`."""
 
         async def subprocess_exec(self, protocol_factory: Any, *args: Any, **kwargs: Any) -> Any:
             if kwargs.pop("shell", False):

@@ -6,7 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
-_OWN = str(Path(__file__).parent)
+_OWN = str(Path(__file__).parents[1])
 
 
 def stack_of(ident: int) -> str | None:

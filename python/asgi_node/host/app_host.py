@@ -1,27 +1,4 @@
-"""The host in Python: submits requests to an application through the bridge, as Node does, and sees what comes back.
-
-This is the low level under `asgi_node.testing` and `asgi_node.conformance`. A request goes through the scope building,
-validation, back-pressure and disconnect rules that serve production; nothing is parsed or judged here.
-
-    from asgi_node.host import AppHost, head
-
-    with AppHost(app) as host:                       # a loop on its own thread, and the application's lifespan
-        call = host.submit(head("POST", "/items?x=1", [(b"host", b"test")]), b"the body")
-        for event in call.events(timeout=5):         # HostEvent: kind, status, headers, data …; ends after the last one
-            print(event.kind, event.status, event.data)
-        call.wait_for_end(timeout=5)                 # the application has returned, background tasks and all
-        call.raised, call.violations                 # its exception object; events that were refused, in words
-
-``host.submit(..., body_follows=True)`` leaves the body open: ``call.native.push(chunk, last)`` adds to it, and false
-means that nothing more should come before an event ``resume``. ``call.native.disconnect()`` is a client that leaves,
-``half_close()`` one that only stops sending. With ``is_websocket=True`` (and scheme ``http`` or ``https`` in the head)
-``call.native.message(str | bytes)`` and ``close(code, reason)`` take the body's place, and the events are ``accept``,
-``text``, ``bytes``, ``close``, or those of an HTTP response when the application refuses.
-
-On the loop of the caller instead of a thread: ``await host.start_here()`` and ``await host.close_here()``. A caller on
-an asyncio loop waits through a `asgi_node.listener.Listener`; for an application on a thread it has ``start_aside()``
-and ``close_aside()``.
-"""
+"""One application with its event loop and lifespan, and the calls that are made of it."""
 
 from __future__ import annotations
 
@@ -33,18 +10,19 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ._native import Call, Host, Outlet
-from .errors import AppLoadError
-from .http import CLIENT_LEFT, Runner
-from .interface import Interface, adapt, release
-from .lifespan import Lifespan, Mode, lines_of
-from .loading import enter, load_app
+from asgi_node._native import Call, Host, Outlet
+from asgi_node.errors import AppLoadError
+from asgi_node.loading.interface import Interface, adapt, release
+from asgi_node.loading.load import enter, load_app
+from asgi_node.runtime.lifespan import Lifespan, Mode, lines_of
+from asgi_node.runtime.runner import CLIENT_LEFT, Runner
+
 from .loop_thread import LoopThread, end_tasks
-from .witness import DEBUG, Witness, where
+from .recorder import DEBUG, Witness, where
 
 if TYPE_CHECKING:
-    from ._native import HostEvent
-    from .http import Exchange, Scope
+    from asgi_node._native import HostEvent
+    from asgi_node.runtime.runner import Exchange, Scope
 
 TRAILERS, EARLY_HINT, PATHSEND, ZEROCOPYSEND = 1, 2, 4, 8
 ALL_EXTENSIONS = TRAILERS | EARLY_HINT | PATHSEND | ZEROCOPYSEND

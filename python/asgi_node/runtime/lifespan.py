@@ -6,13 +6,14 @@ import asyncio
 import traceback
 from typing import TYPE_CHECKING, Any, Literal
 
-from .errors import AppErrorCode, AppLoadError
+from asgi_node.errors import AppErrorCode, AppLoadError
+
 from .logs import logger
 
 if TYPE_CHECKING:
     import contextvars
 
-    from .http import Application
+    from .runner import Application
 
 Mode = Literal["auto", "on", "off"]
 

@@ -65,7 +65,7 @@ def adapt(app: App, interface: Interface = "auto", wsgi_threads: int | None = No
     """`app` as a callable that returns a coroutine for (scope, receive, send).
 
     `app` itself where it is that already, so that a request costs no extra frame. `interface` overrides the guess. One
-    of WSGI becomes an instance of `asgi_node.wsgi.WSGI` with so many threads (default 10), which `release` ends.
+    of WSGI becomes an instance of `wsgi.WSGI` with so many threads (default 10), which `release` ends.
 
     Raises `AppLoadError` with the code WSGI_NOT_AVAILABLE where a2wsgi is not installed.
     """

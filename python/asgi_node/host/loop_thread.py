@@ -7,9 +7,10 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .event_loop import choose, new_loop
-from .logs import logger
-from .witness import where, where_thread
+from asgi_node.runtime.logs import logger
+from asgi_node.runtime.loop import choose, new_loop
+
+from .recorder import where, where_thread
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable

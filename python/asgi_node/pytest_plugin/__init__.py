@@ -14,8 +14,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from asgi_node.testing import AsyncTestClient, TestClient
+
     from .node_server import NodeServers
-    from .testing import AsyncTestClient, TestClient
 
 INI = "asgi_app"
 
@@ -42,7 +43,7 @@ def asgi_app(pytestconfig: pytest.Config) -> Any:
 @pytest.fixture
 def asgi_client(asgi_app: Any, pytestconfig: pytest.Config) -> Iterator[TestClient]:
     """An `asgi_node.testing.TestClient` of the application, whose lifespan runs as long as the test."""
-    from .testing import TestClient
+    from asgi_node.testing import TestClient
 
     with TestClient(asgi_app, docroot=str(pytestconfig.rootpath)) as client:
         yield client
@@ -55,7 +56,7 @@ def async_asgi_client(asgi_app: Any, pytestconfig: pytest.Config) -> Iterator[As
     For tests under pytest-asyncio (in any mode) or anyio. The application has an event loop of its own
     (``isolate_loop``), because no fixture knows the loop that a test will run on.
     """
-    from .testing import AsyncTestClient
+    from asgi_node.testing import AsyncTestClient
 
     client = AsyncTestClient(asgi_app, isolate_loop=True, docroot=str(pytestconfig.rootpath))
     with client.started():

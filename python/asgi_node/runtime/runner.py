@@ -9,15 +9,17 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from . import forking
-from ._native import ClientDisconnected, HttpExchange
-from .errors import printable
+from asgi_node._native import ClientDisconnected, HttpExchange
+from asgi_node.errors import printable
+
+from . import fork
 from .logs import log_failure, logger
 
 if TYPE_CHECKING:
     import contextvars
 
-    from ._native import WebSocketExchange
+    from asgi_node._native import WebSocketExchange
+
     from .lifespan import Lifespan
     from .shared_loop import Generators
 
@@ -145,8 +147,8 @@ class Runner:
         try:
             result = await self.app(scope, exchange.receive, exchange.send)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt would end the loop for all
-            if forking.child:
-                forking.leave(raised)
+            if fork.child:
+                fork.leave(raised)
             lines = _end(exchange, raised)
             if lines:
                 # The client has its whole response, or has gone: nobody but the log can be told.

@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from .errors import AppLoadError
+from asgi_node.errors import AppLoadError
+
 from .wsgi_call import Call
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ THREADS = 10
 """How many requests a WSGI application works on at once, unless it is told; others wait."""
 
 # Where the call is found in the scope that a2wsgi passes on.
-_CALL = "asgi_node.wsgi_call"
+_CALL = "asgi_node.loading.wsgi_call"
 
 
 class WSGI:

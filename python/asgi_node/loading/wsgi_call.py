@@ -7,7 +7,7 @@ import concurrent.futures
 import io
 from typing import TYPE_CHECKING, Any
 
-from ._native import ClientDisconnected
+from asgi_node._native import ClientDisconnected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, MutableMapping

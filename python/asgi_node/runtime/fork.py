@@ -12,7 +12,8 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
-from . import _native
+from asgi_node import _native
+
 from .exit import flush
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
-from ._native import ClientDisconnected
+from asgi_node._native import ClientDisconnected
 
 if TYPE_CHECKING:
     import asyncio
     from types import TracebackType
 
-    from ._native import HttpExchange, WebSocketExchange
+    from asgi_node._native import HttpExchange, WebSocketExchange
 
     Exchange = HttpExchange | WebSocketExchange
 
@@ -160,7 +160,7 @@ def where_thread(ident: int | None) -> str:
 
 _FRAMES = ("cr_frame", "gi_frame", "ag_frame")
 _AWAITS = ("cr_await", "gi_yieldfrom", "ag_await")
-_OWN = __file__.rpartition("/")[0] + "/"
+_OWN = __file__.rpartition("/")[0].rpartition("/")[0] + "/"
 _LOOP = (_OWN, "/threading.py", "/selectors.py", "/asyncio/")
 _LIBRARIES = ("/site-packages/", "/lib/python", "<frozen")
 

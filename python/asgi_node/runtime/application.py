@@ -7,16 +7,17 @@ import contextvars
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from asgi_node.loading.interface import Interface, adapt, release
+from asgi_node.loading.load import enter, load_app
+
 from . import logs, sinks, stdio
 from .exit import flush
-from .http import Runner
-from .interface import Interface, adapt, release
 from .lifespan import Lifespan, Mode
-from .loading import enter, load_app
+from .runner import Runner
 from .shared_loop import SharedLoop, close_generators, own_generators
 
 if TYPE_CHECKING:
-    from ._native import Journal
+    from asgi_node._native import Journal
 
 # Called once, on the loop's thread: with what was asked for, or with what was raised instead.
 Done = Callable[[Any, BaseException | None], None]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from ._native import Outlet
-from .host import GRACE
+from asgi_node._native import Outlet
+
+from .app_host import GRACE
 
 if TYPE_CHECKING:
-    from ._native import HostEvent
-    from .host import AppCall, AppHost
+    from asgi_node._native import HostEvent
+
+    from .app_host import AppCall, AppHost
 
 
 class Listener:

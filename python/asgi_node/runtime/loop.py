@@ -7,15 +7,16 @@ import importlib.util
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from . import forking
-from .errors import AppLoadError
+from asgi_node.errors import AppLoadError
+
+from . import fork
 from .logs import logger
 from .shared_loop import SharedLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._native import Drain
+    from asgi_node._native import Drain
 
 
 def choose(wanted: str, deepbind: bool) -> tuple[str, str]:
@@ -84,14 +85,14 @@ def run(drain: Drain, kind: str) -> None:
     asyncio.set_event_loop(loop)
     drain.bind(loop)
     loop.add_reader(drain.fileno(), drain)
-    forking.watch(loop)
+    fork.watch(loop)
     while True:
         try:
             loop.begin()
             loop.run_forever()
         except BaseException as raised:  # SystemExit and KeyboardInterrupt of callbacks and tasks, for two
-            if forking.child:
-                forking.leave(raised)
+            if fork.child:
+                fork.leave(raised)
             logger.error("an application tried to end the process from its event loop, which goes on", exc_info=raised)
         else:
             logger.error("an application stopped the event loop that all requests share: it goes on")

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from asgi_node.errors import AppLoadError
+
 from . import isolation
-from .errors import AppLoadError
-from .interface import Interface, classify, is_coroutine_function
-from .load_hints import (
+from .hints import (
     describe,
     looked_in,
     names_of_attributes,
@@ -27,6 +27,7 @@ from .load_hints import (
     submodule_hint,
     traceback_of,
 )
+from .interface import Interface, classify, is_coroutine_function
 
 App = Callable[..., Any]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._native import Journal
+    from asgi_node._native import Journal
 
 _current: ContextVar[Journal | None] = ContextVar("asgi_node journal", default=None)
 

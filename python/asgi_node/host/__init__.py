@@ -1,0 +1,33 @@
+"""The host in Python: submits requests to an application through the bridge, as Node does, and sees what comes back.
+
+It knows `runtime` and `loading`, and neither HTTP clients nor test frameworks: `testing` and `conformance` stand on it.
+This is the low level under `asgi_node.testing` and `asgi_node.conformance`. A request goes through the scope building,
+validation, back-pressure and disconnect rules that serve production; nothing is parsed or judged here.
+
+    from asgi_node.host import AppHost, head
+
+    with AppHost(app) as host:                       # a loop on its own thread, and the application's lifespan
+        call = host.submit(head("POST", "/items?x=1", [(b"host", b"test")]), b"the body")
+        for event in call.events(timeout=5):         # HostEvent: kind, status, headers, data …; ends after the last one
+            print(event.kind, event.status, event.data)
+        call.wait_for_end(timeout=5)                 # the application has returned, background tasks and all
+        call.raised, call.violations                 # its exception object; events that were refused, in words
+
+``host.submit(..., body_follows=True)`` leaves the body open: ``call.native.push(chunk, last)`` adds to it, and false
+means that nothing more should come before an event ``resume``. ``call.native.disconnect()`` is a client that leaves,
+``half_close()`` one that only stops sending. With ``is_websocket=True`` (and scheme ``http`` or ``https`` in the head)
+``call.native.message(str | bytes)`` and ``close(code, reason)`` take the body's place, and the events are ``accept``,
+``text``, ``bytes``, ``close``, or those of an HTTP response when the application refuses.
+
+On the loop of the caller instead of a thread: ``await host.start_here()`` and ``await host.close_here()``. A caller on
+an asyncio loop waits through a `asgi_node.host.Listener`; for an application on a thread it has ``start_aside()``
+and ``close_aside()``.
+"""
+
+from __future__ import annotations
+
+from .app_host import ALL_EXTENSIONS, GRACE, Address, AppCall, AppHost, AppTimeout, head
+from .listener import Listener
+from .loop_thread import LoopThread
+
+__all__ = ["ALL_EXTENSIONS", "GRACE", "Address", "AppCall", "AppHost", "AppTimeout", "Listener", "LoopThread", "head"]

@@ -1,0 +1,5 @@
+"""What runs one application on an event loop: its start and end, its requests, its log records and its child processes.
+
+Rust imports these modules by name. The folder knows `loading` and the native module, and not who sent a request: inside
+Node that is the addon, in tests `asgi_node.host`.
+"""

@@ -1,0 +1,244 @@
+"""Python's `logging` inside Node: what no handler of the application takes goes to the option ``logger``.
+
+The rule, in the words of `logging`: our handler is the *handler of last resort*. A record that meets no handler on its
+way up to the root logger comes to us, where plain Python would print it to stderr; one that meets a handler is the
+application's, and does not come a second time. So ``basicConfig``, ``dictConfig`` and the rest work as they always do.
+
+Put `Handler` where you want records to go to ``logger`` although other handlers take them too::
+
+    logging.basicConfig(level=logging.INFO, handlers=[asgi_node.logs.Handler()])
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import math
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from . import sinks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asgi_node._native import Journal
+
+# How deep and how far a value among the extra fields of a record is followed.
+_DEPTH = 8
+_ITEMS = 1000
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+# What is beyond 2^53 would change its value on the way to JavaScript.
+_LARGEST = 1 << 53
+
+
+class _Own(logging.Logger):
+    """A logger that `dictConfig` cannot switch off: its records are failures that nobody else knows of."""
+
+    @property
+    def disabled(self) -> bool:
+        """No."""
+        return False
+
+    @disabled.setter
+    def disabled(self, value: bool) -> None:
+        pass
+
+
+def _own_logger() -> logging.Logger:
+    before = logging.getLoggerClass()
+    logging.setLoggerClass(_Own)
+    try:
+        return logging.getLogger("asgi_node")
+    finally:
+        logging.setLoggerClass(before)
+
+
+logger = _own_logger()
+
+
+def log_failure(method: str, path: str, number: int, lines: str) -> None:
+    """Log a request's exception of which nobody else is told. Its traceback is text already: to show it is not safe."""
+    text, arguments = "Exception in ASGI application: %s %s", (method, path)
+    extra = {"method": method, "path": path, "id": number}
+    record = logger.makeRecord(logger.name, logging.ERROR, __file__, 0, text, arguments, None, extra=extra)
+    record.exc_text = lines
+    logger.handle(record)
+
+
+def _log_thread(arguments: threading.ExceptHookArgs) -> None:
+    """Log the exception that has ended a thread of the application. One that exits has only ended itself."""
+    raised = arguments.exc_value
+    if isinstance(raised, SystemExit):
+        return
+    name = arguments.thread.name if arguments.thread is not None else "(unknown)"
+    exception = (arguments.exc_type, raised, arguments.exc_traceback) if raised is not None else None
+    logger.error("Exception in thread %s", name, exc_info=exception)
+
+
+class _Message(logging.Formatter):
+    """The message alone: the rest of a record has fields of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.getMessage()
+
+
+class Handler(logging.Handler):
+    """Hands records to the option ``logger`` of the handler (of asgi-node) in whose application they were made.
+
+    Usable in any configuration of `logging`: ``{"class": "asgi_node.logs.Handler"}``. With a formatter that you give it
+    (`setFormatter`, ``formatter`` in a `dictConfig`), its text is the message. Where no handler is open, records go to
+    stderr as from `logging.lastResort`.
+    """
+
+    def __init__(self, level: int | str = logging.NOTSET) -> None:
+        super().__init__(level)
+        # `basicConfig` gives ``LEVEL:name:message`` to a handler that has none.
+        self.setFormatter(_message)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand over a record. Waits at most 50 ms when JavaScript is behind; then it is dropped, and counted."""
+        try:
+            text: str | None = None
+
+            def give(journal: Journal) -> bool:
+                nonlocal text
+                if record.levelno < journal.level:
+                    return True
+                text = text or self._json(record)
+                return journal.record(min(max(record.levelno, 0), 255), text)
+
+            if not sinks.hand_over(give) and record.levelno >= _last_resort.level:
+                _last_resort.handle(record)
+        except Exception:
+            self.handleError(record)
+
+    def _json(self, record: logging.LogRecord) -> str:
+        parts: dict[str, Any] = {"n": record.name, "m": (self.formatter or _message).format(record)}
+        if record.levelname not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+            parts["l"] = record.levelname
+        extra = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        if record.stack_info:
+            extra["stack"] = record.stack_info
+        if extra:
+            parts["x"] = _looked_into(extra, _DEPTH)
+        if exception := _exception(record):
+            parts["e"] = exception
+        return json.dumps(parts, separators=(",", ":"))
+
+
+def _exception(record: logging.LogRecord) -> dict[str, str] | None:
+    """What JavaScript's error is made of: a message, and the traceback."""
+    if record.exc_info and record.exc_info[1] is not None:
+        kind = type(record.exc_info[1]).__name__
+        try:
+            text = str(record.exc_info[1])
+            return {"m": f"{kind}: {text}" if text else kind, "s": _formatter.formatException(record.exc_info)}
+        except BaseException as second:  # an exception's methods are the application's code, and may raise anything
+            message = f"{kind} (showing it raised {type(second).__name__})"
+            return {"m": message, "s": message}
+    if record.exc_text:
+        return {"m": record.exc_text.rpartition("\n")[2], "s": record.exc_text}
+    return None
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """A value that JSON has; what it does not have is shown as `repr` shows it."""
+    if value is None or value is True or value is False or type(value) is str:
+        return value
+    if type(value) is int:
+        return value if -_LARGEST <= value <= _LARGEST else str(value)
+    if type(value) is float:
+        return value if math.isfinite(value) else repr(value)
+    if depth > 0 and isinstance(value, dict | list | tuple | set | frozenset):
+        try:
+            return _looked_into(value, depth - 1)
+        except BaseException:  # its methods are the application's code
+            pass
+    try:
+        return str(value) if isinstance(value, str | int | float) else repr(value)
+    except BaseException:
+        return f"({type(value).__name__}, whose repr raised)"
+
+
+def _looked_into(value: Any, depth: int) -> dict[str, Any] | list[Any]:
+    """The first items of a container, and how many more it has."""
+    if isinstance(value, dict):
+        pairs = list(value.items())
+        fields = {str(key): _plain(item, depth) for key, item in pairs[:_ITEMS]}
+        return fields if len(pairs) <= _ITEMS else {**fields, "…": f"{len(pairs) - _ITEMS} more"}
+    items = list(value)
+    plain = [_plain(item, depth) for item in items[:_ITEMS]]
+    return plain if len(items) <= _ITEMS else [*plain, f"… {len(items) - _ITEMS} more"]
+
+
+_formatter = logging.Formatter()
+_message = _Message()
+_last_resort = logging.lastResort or logging.StreamHandler()
+_handler = Handler()
+
+
+def install() -> None:
+    """Become the handler of last resort. Called once, before anything of the application is imported."""
+    logging.lastResort = _handler
+    _configure_on_request_only()
+    # Unless sitecustomize has had an idea of its own. An application's hook takes the place of ours.
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _log_thread
+    # As uvicorn sets them up: applications log to them, and change their handlers, levels and filters.
+    for name, handled in (("uvicorn", True), ("uvicorn.error", False), ("uvicorn.access", True)):
+        own = logging.getLogger(name)
+        own.setLevel(logging.INFO)
+        if handled:
+            own.addHandler(Handler())
+            own.propagate = False
+
+
+def _configure_on_request_only() -> None:
+    """Keep ``logging.warning`` and its like from deciding, for the whole process, that records go to stderr.
+
+    They call `basicConfig` where the root logger has no handler, so that a script's first word is seen. Here it is seen
+    without. Such a call has no arguments and comes from `logging` itself; all others are the application's.
+    """
+    configure = logging.basicConfig
+
+    @functools.wraps(configure)
+    def configure_on_request(**options: Any) -> None:
+        if options or sys._getframe(1).f_globals is not vars(logging):
+            configure(**options)
+
+    # Not a plain assignment, which mypy takes for a mistake.
+    vars(logging)["basicConfig"] = configure_on_request
+
+
+# The methods by which an application says what it wants of the root logger.
+_DECISIONS = ("addHandler", "setLevel")
+
+
+def open_up() -> None:
+    """Let the root logger pass what the handlers want, as long as the application has not said what it wants.
+
+    The root logger's level is WARNING in plain Python, and so would keep back what a ``logger`` with level ``info``
+    asks for. The application's first word about it, by ``basicConfig`` say, puts it back.
+    """
+    root = logging.root
+    opened = "addHandler" in root.__dict__
+    if not sinks.levels() or not (opened or (not root.handlers and root.level == logging.WARNING)):
+        return
+    logging.Logger.setLevel(root, min(level or logging.INFO for level in sinks.levels()))
+    if not opened:
+        root.__dict__.update({name: _decision(root, name) for name in _DECISIONS})
+
+
+def _decision(root: logging.Logger, name: str) -> Callable[[Any], None]:
+    def decide(value: Any) -> None:
+        for each in _DECISIONS:
+            root.__dict__.pop(each, None)
+        root.setLevel(logging.WARNING)
+        getattr(root, name)(value)
+
+    return decide
