@@ -70,7 +70,7 @@ export class PythonHandler {
       else this.#serveLater(req, res)
     }
     /** @type {import('./index.js').PythonHandler['upgrade']} */
-    this.upgrade = (req, socket, head) => this.#upgrade(req, /** @type {import('node:net').Socket} */ (socket), head)
+    this.upgrade = (req, socket, head) => this.#upgrade(req, socket, head)
     /** @type {import('./index.js').PythonHandler['fetch']} */
     this.fetch = (request, env) => this.#fetch(request, env)
     this.#starting = this.#start()
@@ -277,13 +277,13 @@ export class PythonHandler {
 
   /**
    * @param {import('node:http').IncomingMessage} req
-   * @param {import('node:net').Socket} socket
+   * @param {import('node:stream').Duplex} socket
    * @param {Buffer} head
    */
   #upgrade(req, socket, head) {
     if (!takes(req, socket, head, this.#settings)) return
     const exchange = new WebSocketExchange(this.#exchanges, this.#sockets, req, socket, head)
-    exchange.inTurn(() => {
+    exchange.afterEarlierResponses(() => {
       if (this.#state === 'ready') return exchange.begin()
       this.ready().then(
         () => exchange.begin(),
@@ -370,7 +370,7 @@ export class PythonHandler {
     native.drain()
     this.#exchanges.abortAll(closedError())
     // Each has its close frame. Some clients will not answer it, and their sockets would keep the process.
-    this.#sockets.hurry(Math.max(started + this.#patience, performance.now() + FAREWELL_MS))
+    this.#sockets.endBy(Math.max(started + this.#patience, performance.now() + FAREWELL_MS))
     this.#exchanges.release()
     notAtExit(this.#drain)
     native.release()

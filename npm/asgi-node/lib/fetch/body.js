@@ -1,5 +1,5 @@
 import { isUint8Array } from 'node:util/types'
-import { IteratedBody } from '../incoming/body.js'
+import { IteratedBody } from '../message/bodies.js'
 import { PythonError } from '../native/errors.js'
 import { bytesBody } from '../message/request.js'
 

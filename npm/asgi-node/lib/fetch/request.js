@@ -1,4 +1,5 @@
 import { show } from '../native/errors.js'
+import { withoutFraming } from '../message/framing.js'
 import { parseUrl } from '../message/url.js'
 
 /** @typedef {globalThis.Request} WebRequest */
@@ -193,19 +194,6 @@ function sameHeaders(now, rawHeaders) {
   }
   const pairs = [...sent]
   return pairs.length === now.length && pairs.every(([name, value], i) => name === now[i][0] && value === now[i][1])
-}
-
-/**
- * @param {string[]} flat
- * @returns {string[]}
- */
-export function withoutFraming(flat) {
-  /** @type {string[]} */
-  const kept = []
-  for (let i = 0; i + 1 < flat.length; i += 2) {
-    if (!/^(content-length|transfer-encoding)$/i.test(flat[i])) kept.push(flat[i], flat[i + 1])
-  }
-  return kept
 }
 
 /**

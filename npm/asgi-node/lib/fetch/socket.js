@@ -1,8 +1,8 @@
-import { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 
 /** @typedef {import('./request.js').Connection} Connection */
 /** @typedef {{ onGone(): void }} Follower a call that is told of the end of its connection */
-/** @typedef {Socket & { [kCalls]?: Set<Follower> }} FollowedSocket */
+/** @typedef {Duplex & { [kCalls]?: Set<Follower> }} FollowedSocket */
 
 const kCalls = Symbol('asgi-node fetch calls')
 
@@ -14,7 +14,7 @@ const kCalls = Symbol('asgi-node fetch calls')
  * @returns {FollowedSocket | null}
  */
 export function socketOf({ incoming }) {
-  return incoming?.httpVersionMajor === 1 && incoming.socket instanceof Socket ? incoming.socket : null
+  return incoming?.httpVersionMajor === 1 && /** @type {object} */ (incoming.socket) instanceof Duplex ? incoming.socket : null
 }
 
 /**

@@ -4,9 +4,11 @@ import { holdsBack } from '../incoming/continue.js'
 import { PythonError, errorFromText } from '../native/errors.js'
 import { Exchange, FLAG } from '../native/exchanges.js'
 import { PLAIN, logFailure, statusOf } from '../log/failures.js'
-import { FRAMING, bodyLength, framingOf, incomingHead } from '../incoming/head.js'
+import { incomingHead } from '../incoming/head.js'
+import { FRAMING, bodyLength, framingOf } from '../message/framing.js'
 import { headersOver } from '../message/headers.js'
 import * as http2 from '../incoming/http2.js'
+import { reset } from '../incoming/sockets.js'
 import { bodyTooLarge, linger, tooManyHeaders } from '../message/limits.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
@@ -342,7 +344,7 @@ function cutOff(res, closeDelimited) {
   // Behind a pipelined response that has not finished: nothing has been written yet.
   if (socket === null) return res.destroy()
   socket.write('', () => {
-    if (closeDelimited && !('encrypted' in socket)) socket.resetAndDestroy()
+    if (closeDelimited) reset(socket)
     else socket.destroy()
   })
 }

@@ -1,7 +1,6 @@
 import { PythonError, show } from '../native/errors.js'
-import { withoutFraming } from '../fetch/request.js'
 import { statusOf } from '../log/failures.js'
-import { FRAMING, bodyLength, framingOf } from '../incoming/head.js'
+import { FRAMING, bodyLength, framingOf, withoutFraming } from '../message/framing.js'
 import { HttpExchange, run } from './exchange.js'
 import { optionsOf } from '../options/names.js'
 

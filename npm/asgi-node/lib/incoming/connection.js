@@ -1,23 +1,28 @@
 import { Socket } from 'node:net'
 import { adopt } from './continue.js'
 import { maxHeaderFields } from '../message/limits.js'
+import { allowsHalfOpen, serverOf, setHalfOpen } from '../node-internals.js'
+import { ReplayedConnection } from './replay.js'
 import { tlsFields } from './tls.js'
 
-/** @typedef {import('../http/exchange.js').HttpExchange} HttpExchange */
+/**
+ * A request on its way, as far as its connection knows it.
+ * @typedef {import('../native/exchanges.js').Exchange & { before: FollowedExchange | null }} FollowedExchange
+ */
 
 const kConnection = Symbol('asgi-node connection')
 const UNSAFE_PATH = /[^\x21-\xff]/
 
 /**
  * A socket, or what an injected request (light-my-request, a WHATWG Request) has in its place.
- * @typedef {Socket & { [kConnection]?: Connection, encrypted?: boolean, server?: Server }} PeerSocket
+ * @typedef {Socket & { [kConnection]?: Connection, encrypted?: boolean }} PeerSocket
  */
 
-/** @typedef {import('node:net').Server & { httpAllowHalfOpen?: boolean, maxHeadersCount?: number | null }} Server */
+/** @typedef {import('../node-internals.js').Server} Server */
 
 /** What all requests of a connection have in common: asked for once. The host fields are as the head has them. */
 export class Connection {
-  /** @type {HttpExchange | null} the latest request, and by its `before` those that were pipelined ahead of it */
+  /** @type {FollowedExchange | null} the latest request, and by its `before` those that were pipelined ahead of it */
   #latest = null
   #listening = false
   // Whether `end` is being emitted with Node told to keep the socket.
@@ -28,9 +33,10 @@ export class Connection {
 
   /** @param {PeerSocket} socket */
   constructor(socket) {
-    const { remoteAddress, localAddress, server } = socket
+    const { remoteAddress, localAddress } = socket
+    const server = serverOf(socket)
     /** Whether a parser has checked what comes from it. */
-    this.parsed = socket instanceof Socket
+    this.parsed = socket instanceof Socket || /** @type {object} */ (socket) instanceof ReplayedConnection
     this.scheme = socket.encrypted ? 'https' : 'http'
     /** '' for a Unix socket. */
     this.address = remoteAddress ?? ''
@@ -50,8 +56,7 @@ export class Connection {
   /**
    * Listens to the end of a connection of HTTP/1, where it is the connection that ends, not a stream of it.
    *
-   * A FIN tells that the client has sent its last byte, not whether it still reads. So both must get their due (checklist
-   * 43 and 49): a pending `receive()` gives `http.disconnect`, since most clients that send a FIN have left, and `send()`
+   * A FIN tells that the client has sent its last byte, not whether it still reads. So both must get their due: a pending `receive()` gives `http.disconnect`, since most clients that send a FIN have left, and `send()`
    * goes on, since those that have only closed their side (`nc -N`, some proxies, HTTP/1.0 style clients) wait for the
    * response. If nobody is there, the first write is answered by a RST, and that is a disconnect for `send()` too.
    *
@@ -69,7 +74,7 @@ export class Connection {
 
   /**
    * Tells a request of the end of this connection from now on.
-   * @param {HttpExchange} exchange
+   * @param {FollowedExchange} exchange
    * @param {PeerSocket} socket
    */
   follow(exchange, socket) {
@@ -85,7 +90,7 @@ export class Connection {
 
   /**
    * The request is over: an idle connection holds nothing of it.
-   * @param {HttpExchange} exchange
+   * @param {FollowedExchange} exchange
    */
   forget(exchange) {
     exchange.before = null
@@ -101,8 +106,8 @@ export class Connection {
     }
     if (!waiting) return
     for (let exchange = this.#latest; exchange !== null; exchange = exchange.before) exchange.halfClose()
-    if (server === undefined || server.httpAllowHalfOpen !== false) return
-    server.httpAllowHalfOpen = true
+    if (server === undefined || allowsHalfOpen(server)) return
+    setHalfOpen(server, true)
     this.#kept = true
   }
 
@@ -110,7 +115,7 @@ export class Connection {
   ended(server) {
     if (!this.#kept || server === undefined) return
     this.#kept = false
-    server.httpAllowHalfOpen = false
+    setHalfOpen(server, false)
   }
 
   /** The socket is gone. Node tells the response that it is writing, not those that are queued behind it. */
@@ -141,12 +146,12 @@ function unixServer(server) {
 
 /** @this {PeerSocket} */
 function onEnd() {
-  this[kConnection]?.ending(this.server)
+  this[kConnection]?.ending(serverOf(this))
 }
 
 /** @this {PeerSocket} */
 function afterEnd() {
-  this[kConnection]?.ended(this.server)
+  this[kConnection]?.ended(serverOf(this))
 }
 
 /** @this {PeerSocket} */

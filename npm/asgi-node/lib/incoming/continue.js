@@ -1,8 +1,10 @@
-// "Expect: 100-continue": the client sends its body when somebody wants it (checklist 46; RFC 9110, 10.1.1).
+// "Expect: 100-continue": the client sends its body when somebody wants it (RFC 9110, 10.1.1).
 //
 // Node answers by itself before it emits `request`, unless its server has a `checkContinue` listener. A server that has
 // none gets this one with its first request of ours. It keeps what others on that server rely on: whoever begins to read
 // the body (body-parser, say) makes "100 Continue" go out, by reading.
+
+import { allowReads, beforeFirstRead, hasSentContinue, serverOf } from '../node-internals.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
@@ -10,7 +12,6 @@
 const kDeferred = Symbol('asgi-node 100-continue')
 
 /** @typedef {IncomingMessage & { [kDeferred]?: boolean, stream?: unknown }} Req */
-/** @typedef {ServerResponse & { _sent100?: boolean }} Res */
 
 /**
  * From now on "100 Continue" is sent when a body is asked for, not before.
@@ -20,7 +21,7 @@ export function adopt(server) {
   if (server.listenerCount('checkContinue') === 0) server.on('checkContinue', onCheckContinue)
 }
 
-/** @this {import('node:events').EventEmitter} @param {Req} req @param {Res} res */
+/** @this {import('node:events').EventEmitter} @param {Req} req @param {ServerResponse} res */
 function onCheckContinue(req, res) {
   // Somebody has come later who does it himself.
   if (this.listenerCount('checkContinue') > 1) return
@@ -28,18 +29,16 @@ function onCheckContinue(req, res) {
   req[kDeferred] = res.shouldKeepAlive ?? true
   // Answered without its body, the client may send that or its next request: nobody can tell which it is.
   res.shouldKeepAlive = false
-  req._read = function (size) {
+  beforeFirstRead(req, () => {
     release(req, res)
     if (!res.headersSent && !res.writableEnded) res.writeContinue()
-    return this._read(size)
-  }
+  })
   this.emit('request', req, res)
 }
 
-/** @param {Req} req @param {Res} res */
+/** @param {Req} req @param {ServerResponse} res */
 function release(req, res) {
-  // What it hides is the prototype's.
-  delete (/** @type {Partial<Req>} */ (req)._read)
+  allowReads(req)
   res.shouldKeepAlive = req[kDeferred] ?? false
   req[kDeferred] = undefined
 }
@@ -47,18 +46,17 @@ function release(req, res) {
 /**
  * Whether the client of a request with that header still holds its body back. If so, "100 Continue" is the caller's.
  * @param {IncomingMessage} request
- * @param {ServerResponse} response
+ * @param {ServerResponse} res
  */
-export function holdsBack(request, response) {
+export function holdsBack(request, res) {
   const req = /** @type {Req} */ (request)
-  const res = /** @type {Res} */ (response)
   if (req[kDeferred] !== undefined) {
     release(req, res)
     return true
   }
   // HTTP/1 says it when Node has answered; HTTP/2 does not, but then nobody listens.
-  if (req.stream === undefined) return !res._sent100
-  const { server } = /** @type {{ server?: import('node:events').EventEmitter }} */ (/** @type {unknown} */ (req.socket))
+  if (req.stream === undefined) return !hasSentContinue(res)
+  const server = serverOf(req.socket)
   return server !== undefined && server.listenerCount('checkContinue') > 0 && !isOurs(server)
 }
 

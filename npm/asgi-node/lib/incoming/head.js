@@ -18,9 +18,6 @@ import { urlOf } from '../message/request.js'
 /** ASGI extensions that a connection supports, as bits. */
 const EXTENSION = Object.freeze({ TRAILERS: 1, EARLY_HINT: 2, PATHSEND: 4, ZEROCOPYSEND: 8, TLS: 16 })
 
-/** What the framing headers of a request say, as bits. */
-export const FRAMING = Object.freeze({ BODY: 1, CONTINUE: 2, TWO_HOSTS: 4, ENCODED: 8 })
-
 const FILES = EXTENSION.PATHSEND | EXTENSION.ZEROCOPYSEND
 /** By version of HTTP. @type {Record<string, number>} */
 const EXTENSIONS = {
@@ -131,43 +128,4 @@ function strippedFrom(url, originalUrl) {
 /** `http://host/path?query` (RFC 9112, 3.2.2) as its path. @param {string} url */
 export function withoutOrigin(url) {
   return url[0] === '/' ? url : url.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '')
-}
-
-/**
- * Whether a body comes, whether the client waits for "100 Continue", and whether Host is there twice. Looks at the length of a name first: this runs
- * over all headers of all requests.
- * @param {string[]} rawHeaders
- */
-export function framingOf(rawHeaders) {
-  let framing = 0
-  let hosts = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]
-    switch (name.length) {
-      case 4:
-        if (name.toLowerCase() === 'host' && ++hosts === 2) framing |= FRAMING.TWO_HOSTS
-        break
-      case 6:
-        if (name.toLowerCase() === 'expect' && /100-continue/i.test(rawHeaders[i + 1])) framing |= FRAMING.CONTINUE
-        break
-      case 14:
-        if (name.toLowerCase() === 'content-length' && Number(rawHeaders[i + 1]) !== 0) framing |= FRAMING.BODY
-        break
-      case 17:
-        if (name.toLowerCase() === 'transfer-encoding') framing |= FRAMING.BODY | FRAMING.ENCODED
-        break
-    }
-  }
-  return framing
-}
-
-/**
- * The length of a body that says it, else -1.
- * @param {string[]} rawHeaders
- */
-export function bodyLength(rawHeaders) {
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i].length === 14 && rawHeaders[i].toLowerCase() === 'content-length') return Number(rawHeaders[i + 1])
-  }
-  return -1
 }

@@ -205,7 +205,7 @@ export class AccessLog {
    * A WebSocket of a server: until its connection is over. One that was accepted ends with it, a moment later, and then its
    * close code is known: whoever accepts it has to say when.
    * @param {IncomingMessage} req
-   * @param {import('node:net').Socket} socket
+   * @param {import('node:stream').Duplex} socket
    * @param {Trust | null} trust
    */
   followUpgrade(req, socket, trust) {

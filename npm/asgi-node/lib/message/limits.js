@@ -1,4 +1,5 @@
 import { PythonError } from '../native/errors.js'
+import { insteadOfDestroySoon } from '../node-internals.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 
@@ -41,18 +42,12 @@ export function bodyTooLarge(limit) {
  * @param {import('node:net').Socket} socket
  */
 export function linger(socket) {
-  // Node calls it when the response that ends the connection has been written.
-  socket.destroySoon = lingering
-}
-
-/** @this {import('node:net').Socket} */
-function lingering() {
-  // A second call means it: whoever drains the body has had enough. What this hides is the prototype's.
-  delete (/** @type {Partial<import('node:net').Socket>} */ (this).destroySoon)
-  if (this.destroyed) return
-  this.end()
-  const timer = setTimeout(() => this.destroy(), LINGER_MS)
-  this.once('close', () => clearTimeout(timer))
-  // Behind what Node has scheduled, which would start to read again. No further request is parsed.
-  setImmediate(() => this.pause())
+  insteadOfDestroySoon(socket, () => {
+    if (socket.destroyed) return
+    socket.end()
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS)
+    socket.once('close', () => clearTimeout(timer))
+    // Behind what Node has scheduled, which would start to read again. No further request is parsed.
+    setImmediate(() => socket.pause())
+  })
 }

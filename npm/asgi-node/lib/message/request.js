@@ -1,5 +1,5 @@
 import { isUint8Array } from 'node:util/types'
-import { IteratedBody, WHOLE_LIMIT, WrittenBody } from '../incoming/body.js'
+import { IteratedBody, WHOLE_LIMIT, WrittenBody } from './bodies.js'
 import { toBytes } from './body-source.js'
 import { PythonError, show } from '../native/errors.js'
 import { Headers, isToken } from './headers.js'
@@ -10,7 +10,7 @@ import { WrittenMessages } from './websocket-messages.js'
 /** @typedef {import('../index.js').RequestBody} RequestBody */
 /** @typedef {import('../index.js').SocketInfo} SocketInfo */
 /** @typedef {import('./body-source.js').BodySource} BodySource */
-/** @typedef {import('../incoming/body.js').Stream} Stream */
+/** @typedef {import('./bodies.js').Stream} Stream */
 
 /** Methods that have no body unless the request says so before it is sent. */
 const BODILESS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'DELETE', 'CONNECT'])

@@ -3,12 +3,13 @@ import { Exchange, FLAG } from '../native/exchanges.js'
 import { logFailure, logTaken, statusOf } from '../log/failures.js'
 import { faultOf, refuse, responseOn } from './handshake.js'
 import { fetchHead } from '../incoming/head.js'
-import { HeldSocket } from './pending-socket.js'
+import { bytesWritten, destroySoon, stopTimeout } from '../incoming/sockets.js'
 import { Keepalive } from './keepalive.js'
-import { inTurn, isBusy } from './pipelining.js'
+import { PendingSocket } from './pending-socket.js'
+import { afterEarlierResponses, isBusy } from './pipelining.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
-/** @typedef {import('node:net').Socket} Socket */
+/** @typedef {import('node:stream').Duplex} Duplex */
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
 /** @typedef {import('./handshake.js').Handshakes} Handshakes */
 /** @typedef {import('../options/websocket.js').WebSocketSettings} WebSocketSettings */
@@ -17,7 +18,7 @@ const kExchange = Symbol('asgi-node exchange')
 
 /** @typedef {import('ws').WebSocket & { [kExchange]?: WebSocketExchange }} WebSocket */
 /** @typedef {import('./served-socket.js').ServedSocket & WebSocket} ServedSocket */
-/** @typedef {Socket & { [kExchange]?: WebSocketExchange }} UpgradedSocket */
+/** @typedef {Duplex & { [kExchange]?: WebSocketExchange }} UpgradedSocket */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 
 const EMPTY = Buffer.alloc(0)
@@ -79,8 +80,8 @@ export class Sockets {
    * The handler has closed: no client may keep the process waiting for longer than this.
    * @param {number} deadline of `performance.now()`
    */
-  hurry(deadline) {
-    for (const ws of this.#open) ws.hurry(deadline)
+  endBy(deadline) {
+    for (const ws of this.#open) ws.endBy(deadline)
   }
 
   /** The process, or the worker, ends: what is written now still goes out. */
@@ -103,8 +104,8 @@ export class WebSocketExchange extends Exchange {
   #choked = false
   /** The close code of what the client has done wrong; 0 for nothing. */
   #fault = 0
-  /** @type {HeldSocket | null} until there is an answer */
-  #held
+  /** @type {PendingSocket | null} until there is an answer */
+  #pending
   /** The client has closed its side, and earlier responses are still on their way to it. */
   #left = false
   /** Bytes that had been written to the socket when its turn came: whoever has written more is not us. */
@@ -114,7 +115,7 @@ export class WebSocketExchange extends Exchange {
    * @param {Exchanges} exchanges
    * @param {Sockets} sockets
    * @param {IncomingMessage} req
-   * @param {Socket} socket
+   * @param {Duplex} socket
    * @param {Buffer} head what the client sent behind its handshake
    */
   constructor(exchanges, sockets, req, socket, head) {
@@ -124,30 +125,30 @@ export class WebSocketExchange extends Exchange {
     this.socket = /** @type {UpgradedSocket} */ (socket)
     this.access = exchanges.accessLog?.followUpgrade(req, socket, exchanges.trust)
     this.socket[kExchange] = this
-    this.#held = new HeldSocket(socket, head, () => this.lost())
-    socket.setTimeout(0)
+    this.#pending = new PendingSocket(socket, head, () => this.lost())
+    stopTimeout(socket)
   }
 
   /**
    * Calls back when it is this handshake that is to be answered next, if it is one.
    * @param {() => void} callback
    */
-  inTurn(callback) {
+  afterEarlierResponses(callback) {
     const { socket } = this
-    this.#written = socket.bytesWritten
+    this.#written = bytesWritten(this.req.socket)
     // When all listeners have seen it: one of them may have begun to read, and what we read would be missing there.
     process.nextTick(() => {
       if (socket.destroyed) return
-      if (socket.readableFlowing === true || !(isBusy(socket) || this.#isOurs())) return this.#leaveToOthers()
-      this.#held?.read()
+      if (socket.readableFlowing === true || !(isBusy(this.req.socket) || this.#isOurs())) return this.#leaveToOthers()
+      this.#pending?.read()
       this.#await(callback)
     })
   }
 
   /** @param {() => void} callback */
   #await(callback) {
-    inTurn(this.socket, () => {
-      this.#written = this.socket.bytesWritten
+    afterEarlierResponses(this.req.socket, () => {
+      this.#written = bytesWritten(this.req.socket)
       if (this.#left) return this.lost()
       const fault = faultOf(this.req)
       if (fault === null) callback()
@@ -182,7 +183,7 @@ export class WebSocketExchange extends Exchange {
 
   /** Whether nobody else has written to the socket. */
   #isOurs() {
-    return this.socket.bytesWritten === this.#written
+    return bytesWritten(this.req.socket) === this.#written
   }
 
   /** Whether the socket, which is let go of, is still ours to answer on. */
@@ -202,21 +203,21 @@ export class WebSocketExchange extends Exchange {
   }
 
   #letGo() {
-    this.#held?.release()
-    this.#held = null
+    this.#pending?.release()
+    this.#pending = null
     if (this.timer !== undefined) clearTimeout(this.timer)
   }
 
   /** The connection is gone before the app has answered. */
   lost() {
     const { socket } = this
-    if (isBusy(socket) && !socket.destroyed) {
+    if (isBusy(this.req.socket) && !socket.destroyed) {
       this.#left = true
       return
     }
     this.#letGo()
     // What has been written goes out.
-    if (socket.writable) socket.destroySoon()
+    if (socket.writable) destroySoon(socket)
     else socket.destroy()
     this.ended(CODE.ABNORMAL, '')
   }

@@ -1,28 +1,19 @@
 import { ServerResponse } from 'node:http'
-import * as protocol from 'ws'
+import { WebSocketServer } from 'ws'
+import { connectionOf } from '../incoming/connection.js'
+import { destroySoon } from '../incoming/sockets.js'
 import { PLAIN } from '../log/failures.js'
-import { ServedSocket } from './served-socket.js'
+import { FRAMING, framingOf } from '../message/framing.js'
+import { PerMessageDeflate, attachResponse, detachResponse, extension, serverOptions, subprotocol } from '../node-internals.js'
 import { isBusy } from './pipelining.js'
+import { ServedSocket } from './served-socket.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
-/** @typedef {import('node:net').Socket} Socket */
+/** @typedef {import('node:stream').Duplex} Duplex */
 /** @typedef {import('../options/websocket.js').WebSocketSettings} WebSocketSettings */
 /** @typedef {import('../log/access-log.js').AccessRecord} AccessRecord */
 
 /** What the app answered to a handshake. @typedef {{ subprotocol: string, headers: string[] }} Answer */
-
-/**
- * @typedef {Record<string, Record<string, (string | boolean)[]>[]>} Extensions
- * @typedef {{
- *   extension: { parse(header: string): Extensions },
- *   subprotocol: { parse(header: string): Set<string> },
- *   PerMessageDeflate: new (options: object) => { accept(offers: Extensions['']): unknown }
- * }} Parts
- */
-
-const { WebSocketServer } = protocol
-// Its types do not know of these yet.
-const { PerMessageDeflate, extension, subprotocol } = /** @type {Parts} */ (/** @type {unknown} */ (protocol))
 
 // What RFC 6455 (4.2.1) demands of a client's handshake; ws does the rest of the protocol.
 
@@ -46,11 +37,16 @@ const SMALLEST_WINDOW = 9
  * @returns {{ status: number, headers: string[] } | null}
  */
 export function faultOf(req) {
-  const { headers } = req
+  const { headers, rawHeaders } = req
+  // What holds for every request whose scope is built holds here, too: a field that is missing may be the one that matters.
+  if (rawHeaders.length > connectionOf(req.socket).maxHeaderFields) return { status: 431, headers: [] }
+  const framing = framingOf(rawHeaders)
+  if (framing & FRAMING.TWO_HOSTS) return { status: 400, headers: [] }
   if (req.method !== 'GET') return { status: 405, headers: ['allow', 'GET'] }
   if (req.httpVersionMajor !== 1 || req.httpVersionMinor !== 1) return { status: 400, headers: [] }
   if (headers['sec-websocket-version'] !== VERSION) return { status: 426, headers: ['sec-websocket-version', VERSION, 'upgrade', 'websocket'] }
-  if (!KEY.test(headers['sec-websocket-key'] ?? '')) return { status: 400, headers: [] }
+  // What follows a handshake are frames. Only Node 26 would take a body from in front of them.
+  if (framing & FRAMING.BODY || !KEY.test(headers['sec-websocket-key'] ?? '')) return { status: 400, headers: [] }
   try {
     const { 'sec-websocket-protocol': protocols, 'sec-websocket-extensions': extensions } = headers
     if (protocols !== undefined) subprotocol.parse(protocols)
@@ -64,7 +60,7 @@ export function faultOf(req) {
 /**
  * A response on a connection that Node has given up parsing; the connection ends with it.
  * @param {IncomingMessage} req
- * @param {Socket} socket where this is the next response (turn.js)
+ * @param {Duplex} socket where this is the next response (pipelining.js)
  * @param {AccessRecord} [record]
  */
 export function responseOn(req, socket, record) {
@@ -72,16 +68,16 @@ export function responseOn(req, socket, record) {
   res.shouldKeepAlive = false
   record?.respond(res)
   // Somebody else is answering on this connection. Nothing that is true can be said on it any more.
-  if (isBusy(socket)) {
+  if (isBusy(req.socket)) {
     socket.destroy()
     return res
   }
-  res.assignSocket(socket)
+  attachResponse(res, socket)
   res.on('finish', () => {
-    res.detachSocket(socket)
+    detachResponse(res, socket)
     // What the client sends meanwhile is read and dropped: unread, it would turn the end into a reset.
     socket.resume()
-    socket.destroySoon()
+    destroySoon(socket)
   })
   return res
 }
@@ -89,7 +85,7 @@ export function responseOn(req, socket, record) {
 /**
  * Answers a handshake without the app.
  * @param {IncomingMessage} req
- * @param {Socket} socket
+ * @param {Duplex} socket
  * @param {number} status
  * @param {string[]} [headers] flat
  * @param {AccessRecord} [record]
@@ -121,7 +117,7 @@ export class Handshakes {
   /**
    * Sends the 101. `done` is called before this returns, or never, when the client has left.
    * @param {IncomingMessage} req
-   * @param {Socket} socket
+   * @param {Duplex} socket
    * @param {Answer} answer
    * @param {(ws: ServedSocket) => void} done
    */
@@ -130,7 +126,7 @@ export class Handshakes {
     const server = this.#serverFor(req)
     // Header values are bytes; `ws` writes a string.
     socket.setDefaultEncoding('latin1')
-    server.handleUpgrade(req, socket, Buffer.alloc(0), (ws) => done(/** @type {ServedSocket} */ (ws)))
+    server.handleUpgrade(req, /** @type {import('node:net').Socket} */ (socket), Buffer.alloc(0), (ws) => done(/** @type {ServedSocket} */ (ws)))
     socket.setDefaultEncoding('utf8')
     this.#answer = null
   }
@@ -151,17 +147,15 @@ export class Handshakes {
   #newServer(windows) {
     const { maxPayload, maxFragments } = this.#settings
     const server = new WebSocketServer(
-      /** @type {import('ws').ServerOptions} */ ({
+      serverOptions({
         WebSocket: ServedSocket,
         noServer: true,
         clientTracking: false,
         autoPong: false,
-        // ServedSocket has a time of its own, which knows slow clients from silent ones.
-        closeTimeout: 0x7fffffff,
         maxPayload,
         maxFragments,
         maxBufferedChunks: 2 * maxFragments,
-        perMessageDeflate: windows && { ...windows, zlibDeflateOptions: { memLevel: MEMORY_LEVEL } },
+        perMessageDeflate: windows !== null && { ...windows, zlibDeflateOptions: { memLevel: MEMORY_LEVEL } },
         handleProtocols: () => this.#answer?.subprotocol || false
       })
     )

@@ -1,4 +1,4 @@
-import { Taking } from './write-progress.js'
+import { WriteProgress } from './write-progress.js'
 
 /** @typedef {import('./served-socket.js').ServedSocket} ServedSocket */
 /** @typedef {import('ws').WebSocket & { [kKeepalive]?: Keepalive }} WebSocket */
@@ -16,7 +16,7 @@ export class Keepalive {
   #timer
   #waiting = false
   /** The ping stands behind what was sent before it. */
-  #taking = new Taking()
+  #progress = new WriteProgress()
   /** Whether the pong may wait behind messages that the app has not received: then it is not the client that is late. */
   patient = false
 
@@ -50,12 +50,12 @@ export class Keepalive {
     const ws = this.#ws
     if (ws.readyState !== ws.OPEN) return
     if (!this.#waiting) {
-      this.#taking.look(ws)
+      this.#progress.note(ws)
       ws.ping()
       this.#waiting = this.#timeout > 0
       return this.#arm(this.#waiting ? this.#timeout : this.#interval)
     }
-    if (this.patient || this.#taking.goesOn(ws)) return this.#arm(this.#timeout)
+    if (this.patient || this.#progress.advanced(ws)) return this.#arm(this.#timeout)
     // As other servers say it, in case the client is there after all; the connection does not wait for its answer.
     ws.finish(TIMED_OUT, 'keepalive ping timeout')
     ws.terminate()

@@ -1,8 +1,8 @@
-/** @typedef {import('node:net').Socket} Socket */
+/** @typedef {import('node:stream').Duplex} Duplex */
 
-const kHeld = Symbol('asgi-node held')
+const kPending = Symbol('asgi-node pending socket')
 
-/** @typedef {Socket & { [kHeld]?: HeldSocket }} Held */
+/** @typedef {Duplex & { [kPending]?: PendingSocket }} Pending */
 
 /** Bytes that are kept of what a client sends before it has an answer. Above it the socket is not read. */
 const MOST_EARLY = 16 * 1024
@@ -13,7 +13,7 @@ const MOST_EARLY = 16 * 1024
  * It is read, because only a socket that is read tells of its end: a client that has sent one byte and left would never be
  * missed. One that has sent more than is kept is missed later: by a reset, or when its handshake is answered.
  */
-export class HeldSocket {
+export class PendingSocket {
   /** @type {Buffer[]} */
   #early = []
   #length = 0
@@ -21,14 +21,14 @@ export class HeldSocket {
   #gone
 
   /**
-   * @param {Socket} socket
+   * @param {Duplex} socket
    * @param {Buffer} head what the client has sent already
    * @param {() => void} gone called when it has closed its side, or the connection is lost; perhaps more than once
    */
   constructor(socket, head, gone) {
-    this.socket = /** @type {Held} */ (socket)
+    this.socket = /** @type {Pending} */ (socket)
     this.#gone = gone
-    this.socket[kHeld] = this
+    this.socket[kPending] = this
     socket.on('end', onGone)
     socket.on('close', onGone)
     socket.on('error', onGone)
@@ -40,7 +40,7 @@ export class HeldSocket {
     this.#reading = true
     this.socket.on('data', onData)
     if (this.#length > MOST_EARLY) this.socket.pause()
-    // Whoever has called us may have paused it until he knew that we should have it.
+    // The caller may have paused it until it knew that we should have it.
     else this.socket.resume()
   }
 
@@ -66,14 +66,14 @@ export class HeldSocket {
     if (this.#reading && this.#length > 0 && socket.readable) socket.unshift(Buffer.concat(this.#early, this.#length))
     this.#early = []
     this.#length = 0
-    socket[kHeld] = undefined
+    socket[kPending] = undefined
   }
 }
 
 /**
  * From now on an error of this socket ends no process. A socket without a listener has one of them for an instant only, and
  * a client chooses that instant.
- * @param {Socket} socket
+ * @param {Duplex} socket
  */
 export function expectErrors(socket) {
   if (!socket.listeners('error').includes(ignore)) socket.on('error', ignore)
@@ -83,12 +83,12 @@ function ignore() {}
 
 // One function per event for all sockets, rather than closures for each: there may be very many.
 
-/** @this {Held} */
+/** @this {Pending} */
 function onGone() {
-  this[kHeld]?.gone()
+  this[kPending]?.gone()
 }
 
-/** @this {Held} @param {Buffer} chunk */
+/** @this {Pending} @param {Buffer} chunk */
 function onData(chunk) {
-  this[kHeld]?.keep(chunk)
+  this[kPending]?.keep(chunk)
 }

@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws'
-import { Taking } from './write-progress.js'
+import { WriteProgress } from './write-progress.js'
 
 /** How long a client may take to answer a close frame, or to end its connection, counted from the last byte that it took. */
 const CLOSE_MS = 5000
@@ -10,8 +10,8 @@ const CLOSE_MS = 5000
  * frame is waited for as long as it reads, not for half a minute in any case.
  */
 export class ServedSocket extends WebSocket {
-  /** @type {Taking | null} once it closes */
-  #taking = null
+  /** @type {WriteProgress | null} once it closes */
+  #progress = null
   /** @type {NodeJS.Timeout | undefined} */
   #timer
   #deadline = Infinity
@@ -39,9 +39,9 @@ export class ServedSocket extends WebSocket {
   /** @param {number} [code] @param {string | Buffer} [reason] */
   #close(code, reason) {
     super.close(code, reason)
-    if (this.#taking !== null || this.readyState !== this.CLOSING) return
-    this.#taking = new Taking()
-    this.#taking.look(this)
+    if (this.#progress !== null || this.readyState !== this.CLOSING) return
+    this.#progress = new WriteProgress()
+    this.#progress.note(this)
     this.once('close', onClose)
     this.#wait()
   }
@@ -50,9 +50,9 @@ export class ServedSocket extends WebSocket {
    * Whatever the client does, it is over by then.
    * @param {number} deadline of `performance.now()`
    */
-  hurry(deadline) {
+  endBy(deadline) {
     this.#deadline = deadline
-    if (this.#taking !== null && this.readyState === this.CLOSING) this.#wait()
+    if (this.#progress !== null && this.readyState === this.CLOSING) this.#wait()
   }
 
   #wait() {
@@ -63,7 +63,7 @@ export class ServedSocket extends WebSocket {
 
   /** It has been silent for too long. */
   expire() {
-    if (this.#taking?.goesOn(this) && performance.now() < this.#deadline) this.#wait()
+    if (this.#progress?.advanced(this) && performance.now() < this.#deadline) this.#wait()
     else this.terminate()
   }
 

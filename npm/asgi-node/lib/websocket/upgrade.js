@@ -1,11 +1,17 @@
 import { logTaken } from '../log/failures.js'
 import { refuse } from './handshake.js'
+import { connectionOf } from '../incoming/connection.js'
 import { withoutOrigin } from '../incoming/head.js'
+import { ReplayedConnection } from '../incoming/replay.js'
+import { bytesWritten, destroySoon } from '../incoming/sockets.js'
+import { FRAMING, framingOf } from '../message/framing.js'
+import { READS_UPGRADE_BODIES, serverOf } from '../node-internals.js'
 import { expectErrors } from './pending-socket.js'
-import { inTurn } from './pipelining.js'
+import { afterEarlierResponses } from './pipelining.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
-/** @typedef {import('node:net').Socket & { server?: import('node:net').Server, encrypted?: boolean }} Socket */
+/** @typedef {import('node:stream').Duplex} Duplex */
+/** @typedef {import('../node-internals.js').Server} Server */
 /** @typedef {import('../options/options.js').Settings} Settings */
 
 // Node gives every upgrade to every 'upgrade' listener of a server, and does nothing more: a socket that none of them takes
@@ -15,13 +21,13 @@ import { inTurn } from './pipelining.js'
 /** What the handlers that see an upgrade know of it. @type {WeakMap<IncomingMessage, Offer>} */
 const offers = new WeakMap()
 
-/** Errors that are the same each time (websocket-options.js) are told once. @type {WeakSet<object>} */
+/** Errors that are the same each time (options/websocket.js) are told once. @type {WeakSet<object>} */
 const told = new WeakSet()
 
 /**
  * Whether an upgrade is a WebSocket for the application of these settings. Where it is nobody's, it will be answered.
  * @param {IncomingMessage} req
- * @param {Socket} socket
+ * @param {Duplex} socket
  * @param {Buffer} head
  * @param {Settings} settings
  */
@@ -33,13 +39,13 @@ export function takes(req, socket, head, settings) {
     offers.set(req, offer)
   }
   offer.seen += 1
-  if (offer.over) return false
-  const status = offer.isWebSocket ? verdict(req, settings) : 404
+  if (offer.isSettled) return false
+  const status = offer.isWebSocket ? refusalOf(req, settings) : 404
   if (status !== 0) {
     offer.decline(status, settings)
     return false
   }
-  offer.finish()
+  offer.settle()
   if (socket.destroyed) return false
   // In front of us, somebody has begun to read it, or has refused it.
   if (socket.writable && socket.readableFlowing !== true) return true
@@ -52,7 +58,7 @@ export function takes(req, socket, head, settings) {
  * @param {IncomingMessage} req
  * @param {Settings} settings
  */
-function verdict(req, { websocket, log }) {
+function refusalOf(req, { websocket, log }) {
   try {
     return websocket.matches(pathOf(req)) ? 0 : 404
   } catch (error) {
@@ -70,17 +76,23 @@ function pathOf({ url = '/' }) {
   return (end < 0 ? target : target.slice(0, end)) || '/'
 }
 
+/**
+ * What has become of an upgrade. OFFERED: our handlers look at it. DECLINED: one of them does not want it, and the others may
+ * still. WAITING: none of them wants it, and another listener may. SETTLED: it has been taken or answered.
+ */
+const STATE = Object.freeze({ OFFERED: 0, DECLINED: 1, WAITING: 2, SETTLED: 3 })
+
 /** An upgrade, until it is known who takes it. */
 class Offer {
-  /** How many of us have seen it. */
+  /** How many of our handlers have seen it. */
   seen = 0
-  /** Somebody has taken or answered it. */
-  over = false
-  /** @type {number} for the client if nobody takes it */
+  /** @type {number} one of STATE */
+  #state = STATE.OFFERED
+  /** For the client if nobody takes it. */
   #status = 0
-  /** Milliseconds that others have. */
+  /** Milliseconds that others have; the longest that one of us allows. */
   #patience = 0
-  /** @type {Settings | null} whose access log tells of it */
+  /** @type {Settings | null} of the first that declined: its access log tells of it */
   #settings = null
   /** @type {NodeJS.Timeout | undefined} */
   #timer
@@ -88,21 +100,27 @@ class Offer {
 
   /**
    * @param {IncomingMessage} req
-   * @param {Socket} socket
+   * @param {Duplex} socket
    * @param {Buffer} head
    */
   constructor(req, socket, head) {
     this.req = req
     this.socket = socket
     this.head = head
-    const protocol = (req.headers.upgrade ?? '').trim().toLowerCase()
-    this.isWebSocket = protocol === 'websocket'
-    this.isH2c = protocol === 'h2c'
+    this.protocol = (req.headers.upgrade ?? '').trim().toLowerCase()
   }
 
-  /** One of us has it. */
-  finish() {
-    this.over = true
+  get isWebSocket() {
+    return this.protocol === 'websocket'
+  }
+
+  get isSettled() {
+    return this.#state === STATE.SETTLED
+  }
+
+  /** One of us has it, or it is being answered. */
+  settle() {
+    this.#state = STATE.SETTLED
     clearTimeout(this.#timer)
   }
 
@@ -115,65 +133,99 @@ class Offer {
     const { acceptTimeout } = settings.websocket
     this.#status = Math.max(this.#status, status)
     this.#patience = Math.max(this.#patience, acceptTimeout || Infinity)
-    if (this.#settings !== null) return
+    if (this.#state !== STATE.OFFERED) return
+    this.#state = STATE.DECLINED
     this.#settings = settings
     // When all listeners have seen it.
-    process.nextTick(() => this.#settle())
+    process.nextTick(() => this.#allHaveSeen())
   }
 
-  #settle() {
-    if (this.over) return
-    const { socket } = this
-    const { server } = socket
-    const alone = server === undefined || this.seen >= server.listenerCount('upgrade')
-    if (!alone) return inTurn(socket, () => this.#leave())
+  #allHaveSeen() {
+    if (this.#state !== STATE.DECLINED) return
+    const server = serverOf(this.req.socket)
+    if (this.#hasOthers(server)) return afterEarlierResponses(this.req.socket, () => this.#leaveToOthers())
     if (!this.isWebSocket && server !== undefined) return this.#continueAsHttp(server)
-    inTurn(socket, () => this.#answer())
+    afterEarlierResponses(this.req.socket, () => this.#answer())
   }
 
-  /** Leaves it to the others. */
-  #leave() {
-    this.#written = this.socket.bytesWritten
+  /** Whether the server has listeners that are not ours. @param {Server | undefined} server */
+  #hasOthers(server) {
+    return server !== undefined && this.seen < server.listenerCount('upgrade')
+  }
+
+  #leaveToOthers() {
+    if (this.#state !== STATE.DECLINED) return
+    this.#state = STATE.WAITING
+    this.#written = bytesWritten(this.req.socket)
     // Java's client asks for it with each first request, and Node cannot do it: whoever wants it has taken it by now.
-    if (this.isH2c) return this.#answer()
+    if (this.protocol === 'h2c') return this.#answer()
     if (this.#patience === Infinity) return
     this.#timer = setTimeout(() => this.#answer(), this.#patience)
     this.socket.once('close', () => clearTimeout(this.#timer))
   }
 
   #answer() {
-    const { socket, req } = this
-    if (this.over || this.#isTaken()) return
-    if (this.isWebSocket || socket.server === undefined) {
-      const { accessLog, trust } = /** @type {Settings} */ (this.#settings)
-      this.over = true
-      refuse(req, socket, this.isWebSocket ? this.#status : 400, [], accessLog?.followUpgrade(req, socket, trust))
-    } else this.#continueAsHttp(socket.server)
+    if (this.#state === STATE.SETTLED || this.#isTaken()) return
+    const server = serverOf(this.req.socket)
+    if (this.isWebSocket || server === undefined) this.#refuse(this.isWebSocket ? this.#status : 400)
+    else this.#continueAsHttp(server)
+  }
+
+  /** @param {number} status */
+  #refuse(status) {
+    const { req, socket } = this
+    const { accessLog, trust } = /** @type {Settings} */ (this.#settings)
+    this.settle()
+    refuse(req, socket, status, [], accessLog?.followUpgrade(req, socket, trust))
   }
 
   /** Whether somebody else reads it, or has written something, or has ended it. */
   #isTaken() {
-    const { socket } = this
+    const { socket, req } = this
     if (socket.destroyed || !socket.writable) return true
-    if (this.seen >= (socket.server?.listenerCount('upgrade') ?? 0)) return false
+    if (!this.#hasOthers(serverOf(req.socket))) return false
     // Node makes it null before it emits the event, whoever has listened to the connection before.
-    return socket.readableFlowing !== null || socket.bytesWritten > this.#written
+    return socket.readableFlowing !== null || bytesWritten(req.socket) > this.#written
   }
 
   /**
    * An upgrade that nobody here can do is ignored, and the request answered as if it had not asked (RFC 9110, 7.8). Node's
    * parser has let go of the connection, so it gets the request again, without the headers that ask.
-   * @param {import('node:net').Server} server
+   * @param {Server} server
    */
   #continueAsHttp(server) {
     const { socket, req, head } = this
-    this.over = true
+    // The request would come with fewer fields, as if none had been lost.
+    if (req.rawHeaders.length > connectionOf(req.socket).maxHeaderFields) {
+      return afterEarlierResponses(req.socket, () => this.#refuse(431))
+    }
+    this.settle()
     // The client has waited so long for somebody that it has closed its side, and then nothing can be put back.
-    if (!socket.readable) return socket.destroySoon()
-    socket.unshift(Buffer.concat([Buffer.from(withoutUpgrade(req), 'latin1'), head]))
+    if (!socket.readable) return destroySoon(socket)
+    const connection = again(req, socket, head)
     // A second parser would answer in front of the first one's responses.
-    inTurn(socket, () => server.emit(socket.encrypted ? 'secureConnection' : 'connection', socket))
+    afterEarlierResponses(req.socket, () => {
+      server.emit('encrypted' in socket && socket.encrypted ? 'secureConnection' : 'connection', connection)
+    })
   }
+}
+
+/**
+ * The connection with the request in front, without what asks for an upgrade.
+ * @param {IncomingMessage} req
+ * @param {Duplex} socket
+ * @param {Buffer} head what came behind the request
+ * @returns {Duplex}
+ */
+function again(req, socket, head) {
+  const text = withoutUpgrade(req)
+  // Node is reading the body, or has read it.
+  if (socket !== req.socket || (READS_UPGRADE_BODIES && framingOf(req.rawHeaders) & FRAMING.BODY)) {
+    if (head.length > 0) socket.unshift(head)
+    return new ReplayedConnection(req, socket, text)
+  }
+  socket.unshift(Buffer.concat([Buffer.from(text, 'latin1'), head]))
+  return socket
 }
 
 /**

@@ -1,0 +1,193 @@
+// Every name of Node and of `ws` that we use although their documentation does not promise it, each with the reason. Nothing
+// else in this package may use such a name. tests/node/node-internals.test.mjs says which of them a new version has dropped.
+
+import * as protocol from 'ws'
+
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('node:http').ServerResponse} ServerResponse */
+/** @typedef {import('node:stream').Duplex} Duplex */
+/** @typedef {import('ws').WebSocket} WebSocket */
+
+/** @typedef {import('node:net').Server & { httpAllowHalfOpen?: boolean, maxHeadersCount?: number | null }} Server */
+/** @typedef {{ _httpMessage?: ServerResponse | null, _paused?: boolean, server?: Server }} ServedConnection */
+/** @typedef {{ bytesWritten?: number, writeQueueSize?: number, _parent?: Handle }} Handle */
+
+/**
+ * The server that accepted a connection of HTTP, or undefined. A request does not name its server otherwise, and its limits
+ * (`maxHeadersCount`) and listeners (`upgrade`, `checkContinue`) decide how we answer. Node sets it for its own use.
+ * @param {object} socket
+ * @returns {Server | undefined}
+ */
+export function serverOf(socket) {
+  return /** @type {ServedConnection} */ (socket).server
+}
+
+/**
+ * The response that a connection is writing. With an upgrade Node's parser lets go of the connection, and nothing public
+ * tells of responses to requests that were pipelined ahead. Node puts the next one there when one is complete.
+ * @param {Duplex} socket
+ * @returns {ServerResponse | null}
+ */
+export function openResponse(socket) {
+  return /** @type {ServedConnection} */ (socket)._httpMessage ?? null
+}
+
+/**
+ * Node stops to read while responses are queued, and would set the socket flowing after them. After an upgrade nobody
+ * would be there to read.
+ * @param {Duplex} socket of an upgrade
+ */
+export function forgetPause(socket) {
+  /** @type {ServedConnection} */ (socket)._paused = false
+}
+
+/**
+ * Writes a response on a connection that Node's parser has left, as Node does for each request: there is no public way to
+ * make a response for a connection.
+ * @param {ServerResponse} res
+ * @param {Duplex} socket
+ */
+export function attachResponse(res, socket) {
+  res.assignSocket(/** @type {import('node:net').Socket} */ (socket))
+}
+
+/**
+ * @param {ServerResponse} res
+ * @param {Duplex} socket
+ */
+export function detachResponse(res, socket) {
+  res.detachSocket(/** @type {import('node:net').Socket} */ (socket))
+}
+
+/**
+ * Whether Node has sent "100 Continue" for this request. Without a `checkContinue` listener it does so before our code
+ * runs, and the application must not ask for a second one.
+ * @param {ServerResponse} res
+ */
+export function hasSentContinue(res) {
+  return Boolean(/** @type {{ _sent100?: boolean }} */ (res)._sent100)
+}
+
+/**
+ * Calls back once, before the first read of a request body. Node asks its parser for the body by this method, which stream
+ * implementers know, and tells nobody that a body is asked for.
+ * @param {IncomingMessage} req
+ * @param {() => void} callback
+ */
+export function beforeFirstRead(req, callback) {
+  req._read = function (size) {
+    allowReads(req)
+    callback()
+    return this._read(size)
+  }
+}
+
+/** Forgets the callback of beforeFirstRead. @param {IncomingMessage} req */
+export function allowReads(req) {
+  // What it hides is the prototype's.
+  delete (/** @type {Partial<IncomingMessage>} */ (req)._read)
+}
+
+/**
+ * Calls back in place of the next `destroySoon` of a socket, by which Node ends a connection after its last response.
+ * @param {import('node:net').Socket} socket
+ * @param {() => void} callback
+ */
+export function insteadOfDestroySoon(socket, callback) {
+  socket.destroySoon = () => {
+    // A second call means it: whoever drains the body has had enough. What this hides is the prototype's.
+    delete (/** @type {Partial<import('node:net').Socket>} */ (socket).destroySoon)
+    callback()
+  }
+}
+
+/**
+ * Whether the server keeps a connection whose client has closed its side, until the response is complete. No option sets it.
+ * @param {Server} server
+ */
+export function allowsHalfOpen(server) {
+  return server.httpAllowHalfOpen !== false
+}
+
+/**
+ * @param {Server} server
+ * @param {boolean} allowed
+ */
+export function setHalfOpen(server, allowed) {
+  server.httpAllowHalfOpen = allowed
+}
+
+/**
+ * Whether Node reads the body of a request that asks for an upgrade (from version 26 on). Before, what follows the head
+ * belongs to whoever takes the upgrade. A chunked body that is empty looks the same in both.
+ */
+export const READS_UPGRADE_BODIES = Number.parseInt(process.versions.node, 10) >= 26
+
+/**
+ * What the kernel has taken of what was written to a WebSocket, in bytes. `bufferedAmount` stands still while one large
+ * message is written. Node's own socket timeout looks at the same two numbers. 0 where the stream is none of Node's sockets.
+ * A TLS handle has taken a whole write as soon as it has encrypted it: the handle below it knows.
+ * @param {WebSocket} ws
+ */
+export function bytesTaken(ws) {
+  const outer = handleOf(ws)
+  const handle = outer?._parent ?? outer
+  return (handle?.bytesWritten ?? 0) - (handle?.writeQueueSize ?? 0)
+}
+
+/** @param {WebSocket} ws */
+function handleOf(ws) {
+  return /** @type {{ _socket?: { _handle?: Handle | null } | null }} */ (/** @type {unknown} */ (ws))._socket?._handle
+}
+
+/**
+ * @typedef {Record<string, Record<string, (string | boolean)[]>[]>} Extensions
+ * @typedef {{
+ *   extension: { parse(header: string): Extensions },
+ *   subprotocol: { parse(header: string): Set<string> },
+ *   PerMessageDeflate: new (options: object) => { accept(offers: Extensions['']): unknown }
+ * }} Parts
+ */
+
+// The parsers of `ws`: what we refuse, or agree on, must be what it would. It exports them, and documents none.
+export const { PerMessageDeflate, extension, subprotocol } = /** @type {Parts} */ (/** @type {unknown} */ (protocol))
+
+/**
+ * Options of a WebSocketServer that its documentation or its types do not have. `closeTimeout`: our sockets have a time of
+ * their own, which knows slow clients from silent ones.
+ * @param {import('ws').ServerOptions} options
+ * @returns {import('ws').ServerOptions}
+ */
+export function serverOptions(options) {
+  return /** @type {import('ws').ServerOptions} */ ({ ...options, closeTimeout: 0x7fffffff })
+}
+
+/**
+ * The names above that this version of Node or `ws` no longer has.
+ * @param {{ req: IncomingMessage, res: ServerResponse, ws: WebSocket, wss: WebSocket }} living a request of HTTP/1 whose response
+ *   is open, and open WebSockets over a socket and over TLS
+ * @returns {string[]}
+ */
+export function vanished({ req, res, ws, wss }) {
+  const { socket } = req
+  const handle = handleOf(ws)
+  const server = serverOf(socket)
+  const names = {
+    'socket.server': server !== undefined,
+    'socket._httpMessage': openResponse(socket) === res,
+    'socket._paused': '_paused' in socket,
+    'res.assignSocket': typeof res.assignSocket === 'function',
+    'res.detachSocket': typeof res.detachSocket === 'function',
+    'res._sent100': '_sent100' in res,
+    'req._read': typeof req._read === 'function',
+    'socket.destroySoon': typeof socket.destroySoon === 'function',
+    'server.httpAllowHalfOpen': server !== undefined && 'httpAllowHalfOpen' in server,
+    'ws._socket._handle.bytesWritten': typeof handle?.bytesWritten === 'number',
+    'ws._socket._handle.writeQueueSize': typeof handle?.writeQueueSize === 'number',
+    'ws._socket._handle._parent of TLS': typeof handleOf(wss)?._parent?.bytesWritten === 'number',
+    'ws: PerMessageDeflate': typeof PerMessageDeflate === 'function',
+    'ws: extension.parse': typeof extension?.parse === 'function',
+    'ws: subprotocol.parse': typeof subprotocol?.parse === 'function'
+  }
+  return Object.entries(names).flatMap(([name, there]) => (there ? [] : [name]))
+}
