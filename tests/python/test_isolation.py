@@ -21,13 +21,13 @@ sys.path.insert(0, {str(PACKAGE)!r})
 from importlib import import_module as early_import_module
 from asgi_node.loading import isolation
 from asgi_node.errors import AppLoadError
-from asgi_node.loading.load import enter, load_app
+from asgi_node.loading.load import enter, import_app
 root = sys.argv[1]
 a, b, c, site = (f"{{root}}/{{name}}" for name in ("a", "b", "c", "site"))
 sys.path.append(site)
 plain_import = builtins.__import__
 def load(docroot, target="main:app", factory=False):
-    return load_app(target, None, None, docroot, factory)
+    return import_app(target, None, None, docroot, factory).value
 def raises(kind, function, *args):
     try:
         function(*args)

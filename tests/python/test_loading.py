@@ -17,14 +17,15 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "python"
 ASGI = "async def app(scope, receive, send): ...\n"
 RUNNER = f"""
-import json, sys
+import asyncio, json, sys
 sys.path.insert(0, {str(PACKAGE)!r})
 from asgi_node.errors import AppLoadError
-from asgi_node.loading.load import load_app
+from asgi_node.loading.load import import_app
 options = json.loads(sys.argv[2])
 named = [options.get(name) for name in ("app", "module", "attribute")]
 try:
-    app = load_app(*named, sys.argv[1], options.get("factory", False), options.get("interface", "auto"))
+    found = import_app(*named, sys.argv[1], options.get("factory", False), options.get("interface", "auto"))
+    app = asyncio.run(found.app())
     print(json.dumps({{"ok": repr(app), "module": getattr(app, "__module__", None), "path0": sys.path[0]}}))
 except AppLoadError as error:
     print(json.dumps({{"code": error.code, "message": error.message, "traceback": error.traceback}}))
@@ -97,6 +98,8 @@ def test_factories(tmp_path: Path) -> None:
             + """
 def make(): return app
 async def make_async(): return app
+async def broken_async(): raise OSError("no db")
+async def make_coroutine(): return make_async()
 def make_none(): return None
 def make_wsgi(): return lambda environ, start_response: []
 def make_two(): return lambda one, another: []
@@ -108,14 +111,15 @@ class Application:
 """
         },
     )
-    for good in ("make", "Application"):
+    for good in ("make", "make_async", "Application"):
         assert "ok" in load(tmp_path, f"main:{good}", factory=True)
         message = fails("APP_NOT_CALLABLE", tmp_path, f"main:{good}")
         assert "takes no arguments" in message
         assert "`factory: true`" in message
-    assert "is a coroutine: the factory must be a plain" in fails(
-        "APP_NOT_CALLABLE", tmp_path, "main:make_async", factory=True
-    )
+    message = fails("APP_IMPORT_FAILED", tmp_path, "main:broken_async", factory=True)
+    assert "the factory 'main:broken_async' failed: OSError: no db" in message
+    assert 'main.py", line 5, in broken_async' in message
+    assert "is a coroutine" in fails("APP_NOT_CALLABLE", tmp_path, "main:make_coroutine", factory=True)
     assert "returned is None" in fails("APP_NOT_CALLABLE", tmp_path, "main:make_none", factory=True)
     assert "ok" in load(tmp_path, "main:make_wsgi", factory=True)
     assert "`interface` to 'wsgi'" in fails("APP_NOT_CALLABLE", tmp_path, "main:make_two", factory=True)
@@ -124,7 +128,7 @@ class Application:
     assert "leave out `factory: true`" in fails("APP_NOT_CALLABLE", tmp_path, "main:app", factory=True)
     message = fails("APP_IMPORT_FAILED", tmp_path, "main:broken", factory=True)
     assert "the factory 'main:broken' failed: ModuleNotFoundError: No module named 'no_such_library'" in message
-    assert 'main.py", line 9, in broken' in message
+    assert 'main.py", line 11, in broken' in message
     assert "sys.exit(3)" in fails("APP_IMPORT_FAILED", tmp_path, "main:leaves", factory=True)
 
 

@@ -12,6 +12,7 @@ production, without Node. ``python -m asgi_node check main:app`` is the same as 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import dataclasses
 import logging
 from pathlib import Path
@@ -20,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 from asgi_node.host import AppHost
 from asgi_node.host.loop_thread import LoopThread
 from asgi_node.loading.interface import Interface, adapt, release
-from asgi_node.loading.load import load_app
 
 from .http import HTTP
 from .lifespan import Life, unknown_scope
@@ -32,7 +32,7 @@ from .stage import Stage, finding, told
 from .websocket import WEBSOCKET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from asgi_node.runtime.lifespan import Mode
 
@@ -126,13 +126,15 @@ class _Check:
         merged = sorted(_merge(self.findings), key=lambda found: found.severity)
         return Report(named, self.paths, tuple(name for name in SITUATIONS if name in self.names), tuple(merged))
 
-    def _load(self) -> Callable[..., Any]:
-        """The application as ASGI 3; on the loop's thread, because it may belong to its loop."""
-        if isinstance(self.app, str):
-            app: Any = load_app(self.app, None, None, self.docroot, self.factory, self.interface)
-        else:
-            app = self.app() if self.factory else self.app
-        return adapt(app, self.interface)
+    def _recorded(self, lifespan: Mode) -> _RecordedHost:
+        return _RecordedHost(
+            self.app,
+            lifespan=lifespan,
+            interface=self.interface,
+            factory=self.factory,
+            docroot=self.docroot,
+            loop=self.loop,
+        )
 
     def _stage(self, host: AppHost, recorder: Recorder, path: str) -> Stage:
         return Stage(host, recorder, path, self.timeout, self.grace)
@@ -143,8 +145,9 @@ class _Check:
         thread.start()
 
         async def run() -> bool:
-            app = self._load()
-            stage = self._stage(AppHost(app), Recorder(app), "lifespan")
+            host = self._recorded("off")
+            app = adapt(await host.load(contextvars.copy_context()), self.interface)
+            stage = self._stage(host, Recorder(app), "lifespan")
             started = True
             try:
                 if self.lifespan != "off":
@@ -194,25 +197,30 @@ class _Check:
 
     @contextlib.contextmanager
     def _host(self, lifespan: Mode) -> Iterator[tuple[AppHost, Recorder]]:
-        recorders: list[Recorder] = []
-
-        def make() -> Recorder:
-            recorders.append(Recorder(self._load()))
-            return recorders[-1]
-
-        host = AppHost(make, factory=True, lifespan=lifespan, loop=self.loop)
+        host = self._recorded(lifespan)
         try:
             host.start()
         except Exception as raised:
             seen = f"it started up once, but not again on another event loop: {told(raised)}"
             raise _NotAgain(finding("LIFESPAN_FAILED", "lifespan", "lifespan", seen)) from raised
         try:
-            yield host, recorders[-1]
+            yield host, host.recorder
         finally:
             # What goes wrong at its end has been seen by _around_life.
             with contextlib.suppress(Exception):
                 host.close(self.grace)
-            release(recorders[-1].app)
+            release(host.recorder.app)
+
+
+class _RecordedHost(AppHost):
+    """Runs an application with a recorder around it."""
+
+    recorder: Recorder
+
+    def adapted(self, app: Any) -> Recorder:
+        """The application as one of ASGI 3, with the recorder around it."""
+        self.recorder = Recorder(adapt(app, self.interface))
+        return self.recorder
 
 
 class _NotAgain(Exception):  # noqa: N818 (it is caught here)

@@ -7,13 +7,15 @@ import contextlib
 import contextvars
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from asgi_node._native import Call, Host, Outlet
 from asgi_node.errors import AppLoadError
-from asgi_node.loading.interface import Interface, adapt, release
-from asgi_node.loading.load import enter, load_app
+from asgi_node.loading.interface import ASGI3App, Interface, adapt, release
+from asgi_node.loading.load import awaited, enter, import_app, is_awaited
+from asgi_node.runtime.imports import PausableLoop, while_hidden
 from asgi_node.runtime.lifespan import Lifespan, Mode, lines_of
 from asgi_node.runtime.runner import CLIENT_LEFT, Runner
 
@@ -301,7 +303,7 @@ class AppHost:
         self.loop = loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
         context.run(_owner.set, self)
-        app = adapt(self._load(context), self.interface)
+        app = self.adapted(await self.load(context))
         life = HostLifespan(app, loop, self.mode, context)
         try:
             await life.startup(self.startup_timeout)
@@ -355,11 +357,29 @@ class AppHost:
         except AppLoadError as failed:
             raise getattr(life, "raised", None) or failed from None
 
-    def _load(self, context: contextvars.Context) -> Any:
-        if not isinstance(self.app, str):
-            return self.app() if self.factory else self.app
-        context.run(enter, self.docroot)
-        return load_app(self.app, None, None, self.docroot, self.factory, self.interface)
+    async def load(self, context: contextvars.Context) -> Any:
+        """The application, imported or made as if no loop ran on this thread, as other servers do that."""
+        loop = asyncio.get_running_loop()
+        if isinstance(self.app, str):
+            context.run(enter, self.docroot)
+            find = partial(import_app, self.app, None, None, self.docroot, self.factory, self.interface)
+            imported = await self._call(find, context)
+            return await loop.create_task(imported.app(), context=context)
+        if not self.factory:
+            return self.app
+        made = await self._call(self.app, context)
+        return await loop.create_task(awaited(made), context=context) if is_awaited(made) else made
+
+    @staticmethod
+    def _call(work: Callable[[], Any], context: contextvars.Context) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, PausableLoop):
+            return loop.while_stopped(work, context)
+        return while_hidden(loop, work, context)
+
+    def adapted(self, app: Any) -> ASGI3App:
+        """The application as one of ASGI 3."""
+        return adapt(app, self.interface)
 
     # ---- requests
 

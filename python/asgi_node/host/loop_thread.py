@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
     from concurrent.futures import Future
 
+    from asgi_node.runtime.imports import PausableLoop
+
 Result = TypeVar("Result")
 
 # As the threads that run Python inside Node have.
@@ -41,7 +43,7 @@ class LoopThread:
         self._thread = threading.Thread(target=self._run, name="asgi-node-loop", daemon=True)
         self._reports: list[str] = []
         self._ending: asyncio.Task[None] | None = None
-        self.loop: asyncio.AbstractEventLoop
+        self.loop: PausableLoop
         self._stopping: asyncio.Event
 
     def start(self) -> None:
@@ -107,9 +109,10 @@ class LoopThread:
         while not life.done():
             # As the loop inside Node: an application that stops the loop, or whose callback exits, does not end it.
             try:
+                loop.work_while_stopped()
                 loop.run_until_complete(life)
             except RuntimeError:
-                if not life.done():
+                if not life.done() and not loop.has_work:
                     logger.error("an application stopped the event loop: it goes on")
             except (SystemExit, KeyboardInterrupt) as raised:
                 logger.error(

@@ -6,11 +6,13 @@ side by side is in `isolation`.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,19 +36,47 @@ App = Callable[..., Any]
 DEFAULT_ATTRIBUTE = "app"
 
 
-def load_app(
+@dataclass(frozen=True)
+class Imported:
+    """What a target names, or what its factory has returned. `app` makes sure that it is an application."""
+
+    value: Any
+    written: str
+    factory: bool
+    interface: Interface
+
+    async def app(self) -> App:
+        """The application; that of an ``async def`` factory is awaited here, on the event loop that will serve it.
+
+        Raises `AppLoadError`, and nothing else but the cancellation of the caller.
+        """
+        value = self.value
+        if self.factory and is_awaited(value):
+            try:
+                value = await value
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                raise _factory_failed(self.written, error) from error
+        return _checked(value, self.written, self.factory, self.interface)
+
+
+def import_app(
     target: str | None,
     module: str | None,
     attribute: str | None,
     docroot: str,
     factory: bool,
     interface: Interface = "auto",
-) -> App:
-    """The application that `target` names, as ``'package.module:attribute.attribute'``, or `module` and `attribute`.
+) -> Imported:
+    """Import what `target` names, as ``'package.module:attribute.attribute'``, or `module` and `attribute`.
 
     Without an attribute it is ``app``. `docroot` is put first on ``sys.path`` (moved there, if it is on it already).
     With `factory` what is named is called without arguments, and the application is what it returns. `interface` says
     how it will be called, and so what it has to take.
+
+    Called where no event loop runs, because that is what applications expect while they are imported: other servers
+    import them before their loop runs.
 
     Raises `AppLoadError`, and nothing else, whatever the application's code does.
     """
@@ -68,7 +98,7 @@ def load_app(
     found = _attribute_of(_import_module(owner, module, written), module, attribute, written)
     if factory:
         found = _call_factory(owner, found, written)
-    return _checked(found, written, factory, interface)
+    return Imported(found, written, factory, interface)
 
 
 def enter(docroot: str) -> None:
@@ -180,15 +210,28 @@ def _call_factory(owner: isolation.Docroot, factory: Any, written: str) -> Any:
     except isolation.ModuleConflict as error:
         raise AppLoadError("MODULE_CONFLICT", str(error), traceback_of(error)) from error
     except BaseException as error:
-        raise _import_failed(f"the factory {written!r} failed: {describe(error)}", error) from error
+        raise _factory_failed(written, error) from error
+
+
+def is_awaited(made: Any) -> bool:
+    """Whether what a factory has returned is still to be awaited: it is an ``async def``."""
+    return inspect.isawaitable(made) and not callable(made)
+
+
+async def awaited(made: Awaitable[Any]) -> Any:
+    """What comes of it."""
+    return await made
+
+
+def _factory_failed(written: str, error: BaseException) -> AppLoadError:
+    return _import_failed(f"the factory {written!r} failed: {describe(error)}", error)
 
 
 def _checked(app: Any, written: str, factory: bool, interface: Interface) -> App:
     subject = f"what the factory {written!r} returned" if factory else repr(written)
     if inspect.iscoroutine(app):
         app.close()  # else Python warns, later and elsewhere, that nobody awaited it
-        advice = "the factory must be a plain function, not `async def`" if factory else "give the function, uncalled"
-        _not_callable(f"{subject} is a coroutine: {advice}")
+        _not_callable(f"{subject} is a coroutine: give the function, uncalled")
     if not callable(app):
         _not_callable(f"{subject} is {_kind(app)}, which cannot be called, so it is no ASGI application")
     if interface == "wsgi":

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asgi_node.loading.interface import Interface, adapt, release
-from asgi_node.loading.load import enter, load_app
+from asgi_node.loading.load import enter, import_app
 
 from . import logs, sinks, stdio
 from .exit import flush
@@ -57,8 +58,9 @@ def open_application(
 
     async def start(context: contextvars.Context) -> Runner:
         generators = context.run(own_generators)
-        # On the loop's thread and inside the running loop: what the application makes at import belongs to this loop.
-        app = adapt(load_app(target, module, attribute, docroot, factory, interface), interface, wsgi_threads)
+        find = partial(import_app, target, module, attribute, docroot, factory, interface)
+        imported = await loop.while_stopped(find, context)
+        app = adapt(await loop.create_task(imported.app(), context=context), interface, wsgi_threads)
         life = Lifespan(app, loop, lifespan, context)
         await life.startup(startup_timeout)
         loop.enter()

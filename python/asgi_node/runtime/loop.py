@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgi_node.errors import AppLoadError
 
 from . import fork
+from .imports import PausableLoop
 from .logs import logger
 from .shared_loop import SharedLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from asgi_node._native import Drain
+
+Loop = TypeVar("Loop", bound=PausableLoop)
 
 
 def choose(wanted: str, deepbind: bool) -> tuple[str, str]:
@@ -51,28 +52,27 @@ def choose(wanted: str, deepbind: bool) -> tuple[str, str]:
     return "uvloop", "uvloop is installed"
 
 
-def new_loop(kind: str) -> asyncio.AbstractEventLoop:
+def new_loop(kind: str) -> PausableLoop:
     """A loop of this kind, or asyncio's where uvloop does not work."""
-    loop: asyncio.AbstractEventLoop = _new_loop(kind, lambda own: own)
-    return loop
+    return _new_loop(kind, PausableLoop)  # type: ignore[type-abstract]  # it is mixed into a concrete one
 
 
-def _shared(own: Any) -> type[SharedLoop]:
-    class Loop(SharedLoop, own):  # type: ignore[misc]  # a class that is chosen at run time
+def _mixed(mixin: type[Loop], own: Any) -> type[Loop]:
+    class Mixed(mixin, own):  # type: ignore[misc, valid-type]  # a class that is chosen at run time
         """The one that was chosen."""
 
-    return Loop
+    return Mixed
 
 
-def _new_loop(kind: str, refine: Callable[[Any], Any]) -> Any:
+def _new_loop(kind: str, mixin: type[Loop]) -> Loop:
     if kind == "uvloop":
         from .subprocesses import uvloop_class
 
         try:
-            return refine(uvloop_class())()
+            return _mixed(mixin, uvloop_class())()
         except Exception as broken:  # of another Python or half installed: no reason to serve nobody
             logger.error("uvloop does not work, asyncio's loop runs instead: %s: %s", type(broken).__name__, broken)
-    return refine(asyncio.SelectorEventLoop)()
+    return _mixed(mixin, asyncio.SelectorEventLoop)()
 
 
 def run(drain: Drain, kind: str) -> None:
@@ -81,18 +81,19 @@ def run(drain: Drain, kind: str) -> None:
     The loop is everybody's: an application that stops it, or whose callback calls ``sys.exit``, does not end it, and
     neither does an exception that is thrown into this thread from outside.
     """
-    loop: SharedLoop = _new_loop(kind, _shared)
+    loop = _new_loop(kind, SharedLoop)  # type: ignore[type-abstract]
     asyncio.set_event_loop(loop)
     drain.bind(loop)
     loop.add_reader(drain.fileno(), drain)
     fork.watch(loop)
     while True:
         try:
+            loop.work_while_stopped()
             loop.begin()
             loop.run_forever()
+            if not loop.has_work:
+                logger.error("an application stopped the event loop that all requests share: it goes on")
         except BaseException as raised:  # SystemExit and KeyboardInterrupt of callbacks and tasks, for two
             if fork.child:
                 fork.leave(raised)
             logger.error("an application tried to end the process from its event loop, which goes on", exc_info=raised)
-        else:
-            logger.error("an application stopped the event loop that all requests share: it goes on")

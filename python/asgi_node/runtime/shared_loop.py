@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from typing import Any
 from weakref import WeakSet
 
+from .imports import PausableLoop
+
 logger = logging.getLogger("asgi_node")
 
 Generators = WeakSet[AsyncGenerator[Any, Any]]
@@ -25,7 +27,7 @@ ROOT = "asgi-node"
 _generators: ContextVar[Generators | None] = ContextVar("asgi_node.generators", default=None)
 
 
-class SharedLoop(asyncio.AbstractEventLoop):
+class SharedLoop(PausableLoop):
     """Mixed into the loop's class, before it."""
 
     _executor: concurrent.futures.Executor | None = None
@@ -33,7 +35,9 @@ class SharedLoop(asyncio.AbstractEventLoop):
     _tenants = 0
 
     def close(self) -> None:
-        """Refuse: it would be the end of all applications."""
+        """Refuse: it would be the end of all applications. One that is imported takes the loop for one of its own."""
+        if self.working:
+            return
         raise RuntimeError("this event loop serves all requests of the process: it cannot be closed")
 
     def call_exception_handler(self, context: Any) -> None:

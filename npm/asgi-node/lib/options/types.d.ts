@@ -15,7 +15,7 @@ export interface PythonHandlerOptions {
   attribute?: string
   /** Folder that is put first on sys.path, and where a virtual environment is looked for. Default `process.cwd()`. */
   docroot?: string
-  /** The attribute is a function that makes the app. Default false. */
+  /** The attribute is a function, plain or `async def`, that makes the app. Default false. */
   factory?: boolean
   /**
    * What the app speaks. `'auto'`: ASGI 3, unless it is certainly a double callable of ASGI 2, or certainly one of WSGI: it
