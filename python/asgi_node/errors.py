@@ -21,6 +21,19 @@ AppErrorCode = Literal[
 ]
 
 
+# The most characters of a failure that leave Python: V8 refuses long strings, and nobody reads them.
+LONGEST_MESSAGE = 16_000
+LONGEST_TRACEBACK = 64_000
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, or its beginning and its end with the number of characters between them that were left out."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]} … ({len(text) - 2 * half} characters left out) … {text[-half:]}"
+
+
 def printable(text: str) -> str:
     """What UTF-8 can carry of a text: those of an application may hold lone surrogates."""
     return text.encode("utf-8", "backslashreplace").decode()
@@ -47,8 +60,8 @@ class AppLoadError(Exception):
     traceback: str | None
 
     def __init__(self, code: AppErrorCode, message: str, traceback: str | None = None) -> None:
-        message = printable(message)
+        message = printable(shortened(message, LONGEST_MESSAGE))
         super().__init__(message)
         self.code = code
         self.message = message
-        self.traceback = None if traceback is None else printable(traceback)
+        self.traceback = None if traceback is None else printable(shortened(traceback, LONGEST_TRACEBACK))

@@ -223,7 +223,7 @@ impl Application {
         if let Err(raised) = started {
             // Without memory for a dict, say.
             let failure = Failure {
-                error: Error::AppError(raised.to_string()),
+                error: Error::AppError(errors::message(&raised)),
                 traceback: errors::traceback(py, &raised),
                 started: false,
             };

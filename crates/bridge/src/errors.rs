@@ -1,5 +1,6 @@
 //! Core errors as Python exceptions, and Python exceptions as core errors.
 
+use asgi_node_core::text::{LONGEST_MESSAGE, LONGEST_TRACEBACK, shortened};
 use asgi_node_core::{Error, Raises};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -51,9 +52,14 @@ pub(crate) fn from_python(py: Python<'_>, raised: &PyErr, otherwise: impl FnOnce
         };
     }
     Traced {
-        error: otherwise(raised.to_string()),
+        error: otherwise(message(raised)),
         traceback: traceback(py, raised),
     }
+}
+
+/// What was raised, in a line.
+pub(crate) fn message(raised: &PyErr) -> String {
+    shortened(&raised.to_string(), LONGEST_MESSAGE).into_owned()
 }
 
 /// The traceback as Python prints it.
@@ -64,5 +70,6 @@ pub(crate) fn traceback(py: Python<'_>, raised: &PyErr) -> String {
             .call_method1("format_exception", (raised.value(py),))?;
         lines.try_iter()?.map(|line| line?.extract::<String>()).collect()
     };
-    format().unwrap_or_else(|_| raised.to_string())
+    let text = format().unwrap_or_else(|_| raised.to_string());
+    shortened(&text, LONGEST_TRACEBACK).into_owned()
 }

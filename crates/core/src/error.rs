@@ -57,6 +57,14 @@ pub enum Error {
     /// The app has not completed its response in time. Becomes a JS `PythonError`, 504 on the wire.
     #[error("The application has not completed its response in time (option requestTimeout)")]
     RequestTimeout,
+    /// Node cannot hold a value of the response. Becomes a JS `PythonError`.
+    #[error("{what} of {bytes} bytes is more than this Node can hold, or there is no memory for it")]
+    ResponseTooLarge {
+        /// Which value.
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+    },
     /// A synchronous call from inside one of our own callbacks would wait for itself. Becomes a JS `PythonError`.
     #[error("handleRequestSync was called from inside a callback of asgi-node: use handleRequest there")]
     SyncReentrant,
@@ -97,6 +105,7 @@ impl Error {
             Self::AppError(_) => "APP_ERROR",
             Self::AppNoResponse(_) => "APP_NO_RESPONSE",
             Self::RequestTimeout => "REQUEST_TIMEOUT",
+            Self::ResponseTooLarge { .. } => "RESPONSE_TOO_LARGE",
             Self::SyncReentrant => "SYNC_REENTRANT",
             Self::PythonStartFailed(_) => "PYTHON_START_FAILED",
             Self::PythonConflict { .. } => "PYTHON_CONFLICT",

@@ -36,6 +36,9 @@ pub struct HeaderBlock {
 /// Headers of one connection only; HTTP/2 has none of them (RFC 9113, section 8.2.2).
 const CONNECTION_SPECIFIC: [&[u8]; 4] = [b"connection", b"keep-alive", b"proxy-connection", b"upgrade"];
 
+/// The most bytes that the fields of one block may have. No client reads as many, and V8 has a limit for strings.
+pub const MOST_FIELD_BYTES: usize = 16 << 20;
+
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 impl HeaderBlock {
@@ -52,6 +55,7 @@ impl HeaderBlock {
     /// Adds a header after checking it. What framing says otherwise (`transfer-encoding`, a repeated equal
     /// `content-length`, connection headers on HTTP/2) is left out.
     pub fn add(&mut self, name: &[u8], value: &[u8], version: Version) -> Result<(), Error> {
+        self.check_size(name, value)?;
         check_name(name)?;
         check_value(name, value)?;
         match name.len() {
@@ -102,6 +106,7 @@ impl HeaderBlock {
             b"set-cookie",
             b"connection",
         ];
+        self.check_size(name, value)?;
         check_name(name)?;
         check_value(name, value)?;
         if FORBIDDEN.iter().any(|f| name.eq_ignore_ascii_case(f)) {
@@ -109,6 +114,19 @@ impl HeaderBlock {
         }
         self.append(name, value);
         Ok(())
+    }
+
+    fn check_size(&self, name: &[u8], value: &[u8]) -> Result<(), Error> {
+        // None of these lengths is above isize::MAX, so two of them cannot overflow.
+        if self.flat.len() + name.len() <= MOST_FIELD_BYTES
+            && value.len() <= MOST_FIELD_BYTES - self.flat.len() - name.len()
+        {
+            return Ok(());
+        }
+        Err(Error::WrongValue(format!(
+            "header {} makes more than {MOST_FIELD_BYTES} bytes of header fields, which nobody reads",
+            shown(name)
+        )))
     }
 
     fn append(&mut self, name: &[u8], value: &[u8]) {
@@ -285,6 +303,16 @@ mod tests {
             assert!(block(&[("name", value)]).is_err(), "{value:?}");
         }
         assert!(block(&[("name", "\t é spaces ")]).is_ok());
+    }
+
+    #[test]
+    fn field_2_fields_are_bounded_together() {
+        let mut block = HeaderBlock::default();
+        let value = vec![b'v'; super::MOST_FIELD_BYTES / 2];
+        assert!(block.add(b"a", &value, Version::Http11).is_ok());
+        assert!(block.add(b"b", &value, Version::Http11).is_err());
+        assert!(block.add_trailer(b"c", &value).is_err());
+        assert!(block.add(b"d", b"small", Version::Http11).is_ok());
     }
 
     #[test]

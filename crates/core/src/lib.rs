@@ -4,7 +4,7 @@
 //! the event loop), [`exchange`] (one request and its response, shared by both sides), [`response`] and [`framing`] (what the
 //! app may send when), [`websocket`] and [`message_queue`] (the same for messages), [`event`] (what
 //! the host is told), [`journal`] (what Python says beside that), [`pulse`]
-//! (whether the event loop turns), [`error`].
+//! (whether the event loop turns), [`text`] (what is too long to be shown), [`error`].
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ pub mod pulse;
 pub mod response;
 mod sync;
 pub mod target;
+pub mod text;
 pub mod websocket;
 
 pub use error::{Error, Raises};

@@ -19,6 +19,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from asgi_node.errors import LONGEST_TRACEBACK, shortened
+
 from . import sinks
 
 if TYPE_CHECKING:
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
 # How deep and how far a value among the extra fields of a record is followed.
 _DEPTH = 8
 _ITEMS = 1000
+
+# The most characters of a record's message, and of all the texts in its fields together; the most values in these.
+_LONGEST = 1 << 18
+_SHORT = 200
+_VALUES = 10_000
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -118,14 +125,15 @@ class Handler(logging.Handler):
             self.handleError(record)
 
     def _json(self, record: logging.LogRecord) -> str:
-        parts: dict[str, Any] = {"n": record.name, "m": (self.formatter or _message).format(record)}
+        message = (self.formatter or _message).format(record)
+        parts: dict[str, Any] = {"n": shortened(record.name, _SHORT), "m": shortened(message, _LONGEST)}
         if record.levelname not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
-            parts["l"] = record.levelname
+            parts["l"] = shortened(record.levelname, _SHORT)
         extra = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         if record.stack_info:
             extra["stack"] = record.stack_info
         if extra:
-            parts["x"] = _looked_into(extra, _DEPTH)
+            parts["x"] = _looked_into(extra, _DEPTH, _Room())
         if exception := _exception(record):
             parts["e"] = exception
         return json.dumps(parts, separators=(",", ":"))
@@ -137,43 +145,67 @@ def _exception(record: logging.LogRecord) -> dict[str, str] | None:
         kind = type(record.exc_info[1]).__name__
         try:
             text = str(record.exc_info[1])
-            return {"m": f"{kind}: {text}" if text else kind, "s": _formatter.formatException(record.exc_info)}
+            lines = shortened(_formatter.formatException(record.exc_info), LONGEST_TRACEBACK)
+            return {"m": shortened(f"{kind}: {text}" if text else kind, _LONGEST), "s": lines}
         except BaseException as second:  # an exception's methods are the application's code, and may raise anything
             message = f"{kind} (showing it raised {type(second).__name__})"
             return {"m": message, "s": message}
     if record.exc_text:
-        return {"m": record.exc_text.rpartition("\n")[2], "s": record.exc_text}
+        lines = shortened(record.exc_text, LONGEST_TRACEBACK)
+        return {"m": lines.rpartition("\n")[2], "s": lines}
     return None
 
 
-def _plain(value: Any, depth: int) -> Any:
+class _Room:
+    """What the fields of one record may still hold."""
+
+    def __init__(self) -> None:
+        self.characters = _LONGEST
+        self.values = _VALUES
+
+    def text(self, text: str) -> str:
+        """The text, or what there is room for."""
+        given = shortened(text, max(self.characters, _SHORT))
+        self.characters -= len(given)
+        return given
+
+
+def _plain(value: Any, depth: int, room: _Room) -> Any:
     """A value that JSON has; what it does not have is shown as `repr` shows it."""
-    if value is None or value is True or value is False or type(value) is str:
+    room.values -= 1
+    if value is None or value is True or value is False:
         return value
-    if type(value) is int:
-        return value if -_LARGEST <= value <= _LARGEST else str(value)
+    if type(value) is str:
+        return room.text(value)
+    if type(value) is int and -_LARGEST <= value <= _LARGEST:
+        return value
     if type(value) is float:
         return value if math.isfinite(value) else repr(value)
     if depth > 0 and isinstance(value, dict | list | tuple | set | frozenset):
         try:
-            return _looked_into(value, depth - 1)
+            return _looked_into(value, depth - 1, room)
         except BaseException:  # its methods are the application's code
             pass
     try:
-        return str(value) if isinstance(value, str | int | float) else repr(value)
+        return room.text(str(value) if isinstance(value, str | int | float) else repr(value))
     except BaseException:
         return f"({type(value).__name__}, whose repr raised)"
 
 
-def _looked_into(value: Any, depth: int) -> dict[str, Any] | list[Any]:
+def _looked_into(value: Any, depth: int, room: _Room) -> dict[str, Any] | list[Any]:
     """The first items of a container, and how many more it has."""
-    if isinstance(value, dict):
-        pairs = list(value.items())
-        fields = {str(key): _plain(item, depth) for key, item in pairs[:_ITEMS]}
-        return fields if len(pairs) <= _ITEMS else {**fields, "…": f"{len(pairs) - _ITEMS} more"}
-    items = list(value)
-    plain = [_plain(item, depth) for item in items[:_ITEMS]]
-    return plain if len(items) <= _ITEMS else [*plain, f"… {len(items) - _ITEMS} more"]
+    is_dict = isinstance(value, dict)
+    items = list(value.items()) if is_dict else list(value)
+    shown: list[Any] = []
+    for item in items[:_ITEMS]:
+        if room.values <= 0:
+            break
+        plain = (room.text(str(item[0])), _plain(item[1], depth, room)) if is_dict else _plain(item, depth, room)
+        shown.append(plain)
+    left = len(items) - len(shown)
+    if is_dict:
+        return dict(shown) if left == 0 else {**dict(shown), "…": f"{left} more"}
+    return shown if left == 0 else [*shown, f"… {left} more"]
 
 
 _formatter = logging.Formatter()

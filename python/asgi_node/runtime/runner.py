@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asgi_node._native import ClientDisconnected, HttpExchange
-from asgi_node.errors import printable
+from asgi_node.errors import LONGEST_MESSAGE, LONGEST_TRACEBACK, printable, shortened
 
 from . import fork
 from .logs import log_failure, logger
@@ -171,15 +171,17 @@ def _end(exchange: Exchange, raised: BaseException) -> str:
             return ""
         # Our own frame tells the reader nothing.
         own = raised.__traceback__
-        lines = _text(traceback.format_exception(type(raised), raised, own.tb_next if own else None))
-        message = _text(traceback.format_exception_only(type(raised), raised))
+        lines = _text(traceback.format_exception(type(raised), raised, own.tb_next if own else None), LONGEST_TRACEBACK)
+        message = _text(traceback.format_exception_only(type(raised), raised), LONGEST_MESSAGE)
     except BaseException as second:  # an exception's methods are the application's code, and may raise anything
         message = lines = f"{type(raised).__name__} (showing it raised {type(second).__name__})"
     return "" if exchange.finish(message, lines) else lines
 
 
-def _text(lines: list[str]) -> str:
-    return printable("".join(lines).strip())
+def _text(lines: list[str], most: int) -> str:
+    # Each by itself first: what an exception shows may be hundreds of megabytes, once or several times.
+    text = "".join(shortened(line, most) for line in lines).strip()
+    return printable(shortened(text, most))
 
 
 def _is_disconnect(raised: BaseException, exchange: Exchange) -> bool:

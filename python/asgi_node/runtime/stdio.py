@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from . import sinks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typing_extensions import Buffer
 
 # The most bytes that a pipe takes as a whole (POSIX, PIPE_BUF): lines in one piece of this size are never torn apart by
@@ -101,12 +103,12 @@ class Descriptor(io.RawIOBase):
         """To a function, which gets complete lines."""
         self._line += view
         *lines, rest = self._line.split(b"\n")
-        while len(rest) > LONGEST_LINE:
-            lines.append(rest[:LONGEST_LINE])
-            rest = rest[LONGEST_LINE:]
-        self._line = rest
+        *begun, self._line = _pieces(rest)
         for line in lines:
-            self._say(line)
+            for piece in _pieces(line):
+                self._say(piece)
+        for piece in begun:
+            self._say(piece)
 
     def _say(self, line: bytes | bytearray) -> None:
         encoding = self.text.encoding if self.text is not None else "utf-8"
@@ -127,6 +129,18 @@ class Descriptor(io.RawIOBase):
             if self._line:
                 rest, self._line = self._line, bytearray()
                 self._say(rest)
+
+
+def _pieces(line: bytearray) -> Iterator[bytearray]:
+    """A line in pieces that JavaScript can hold, not cut inside of a character of UTF-8."""
+    start = 0
+    while len(line) - start > LONGEST_LINE:
+        end = start + LONGEST_LINE
+        while line[end] & 0xC0 == 0x80 and end > start + LONGEST_LINE - 4:
+            end -= 1
+        yield line[start:end]
+        start = end
+    yield line[start:]
 
 
 class Lines(io.BufferedWriter):

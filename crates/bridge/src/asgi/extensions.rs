@@ -140,12 +140,13 @@ fn count(what: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
 pub(crate) fn early_hint(this: &HttpExchange, event: &Bound<'_, PyDict>) -> PyResult<()> {
     let links = required(event, &names(event.py()).links, "http.response.early_hint")?;
     let mut values = Vec::new();
+    let mut block = HeaderBlock::default();
     for link in links
         .try_iter()
         .map_err(|_| wrong_type("'links'", "an iterable of bytes", &links))?
     {
         let link = bytes("a link", &link?)?;
-        HeaderBlock::default()
+        block
             .add(b"link", link.as_bytes(), this.version())
             .map_err(|e| to_python(&e))?;
         values.push(link);
