@@ -28,7 +28,7 @@ for node in tests/nodes/node_modules/node*/bin/node; do \
 done; exit $$failed
 endef
 
-.PHONY: help tools demo build test wheel matrix loom exits workers soak autobahn websocket-scale lint format pack venvs nodes lock clean distclean
+.PHONY: help tools demo build test wheel matrix loom exits workers large soak autobahn websocket-scale lint format pack venvs nodes lock clean distclean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -61,6 +61,9 @@ exits: build nodes ## N processes that end at random moments under load, on each
 
 workers: build nodes ## N worker threads terminated with 20 requests in flight, on each Node (N=1000)
 	@$(call on_each_node,tests/life/terminations.mjs $(or $(N),1000))
+
+large: build nodes ## a body of 4 GiB on each Node; wants 10 GiB of memory
+	@$(call on_each_node,tests/life/large.mjs)
 
 soak: build ## N requests of every kind, sockets and aborts, and what they leave behind (N=1000000)
 	@ASGI_NODE_PYTHON=$${ASGI_NODE_PYTHON:-$(CURDIR)/.venv/bin/python} node --expose-gc tests/life/soak.mjs $(or $(N),1000000)

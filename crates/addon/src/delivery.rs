@@ -1,9 +1,10 @@
 //! Response events in the form in which they cross to JavaScript: five plain values.
 
-use std::os::fd::IntoRawFd;
+use std::fs::File;
+use std::os::fd::AsRawFd;
 
 use asgi_node_core::journal::{Dropped, Entry, Kind};
-use asgi_node_core::{FileRange, ResponseEvent};
+use asgi_node_core::{Error, FileRange, ResponseEvent};
 
 use crate::errors;
 
@@ -17,6 +18,8 @@ pub(crate) struct Parcel {
     /// Latin-1 otherwise.
     pub(crate) text_is_utf8: bool,
     pub(crate) data: Data,
+    /// The file whose descriptor is in the text: JavaScript's to close once it has been called, and ours until then.
+    pub(crate) file: Option<File>,
 }
 
 /// The bytes that an event carries.
@@ -78,6 +81,7 @@ impl Parcel {
             text,
             text_is_utf8: false,
             data: Data::new(data),
+            file: None,
         };
         match event {
             ResponseEvent::Complete { status, headers, body } => Self {
@@ -104,9 +108,11 @@ impl Parcel {
                 last,
                 ..
             }) => {
-                // The descriptor is JavaScript's from here on, to read and to close.
-                let text = format!("{}\0{offset}\0{length}", file.into_raw_fd()).into_bytes();
-                parcel(kind::FILE, last.into(), text, Vec::new())
+                let text = format!("{}\0{offset}\0{length}", file.as_raw_fd()).into_bytes();
+                Self {
+                    file: Some(file),
+                    ..parcel(kind::FILE, last.into(), text, Vec::new())
+                }
             }
             ResponseEvent::Accept(answer) => parcel(kind::ACCEPT, 0, answer, Vec::new()),
             ResponseEvent::Message(message) => parcel(kind::MESSAGE, message.is_text.into(), Vec::new(), message.data),
@@ -131,6 +137,38 @@ impl Parcel {
             text: entry.text.into_bytes(),
             text_is_utf8: true,
             data: Data::None,
+            file: None,
+        }
+    }
+
+    /// In place of an event that Node could not take.
+    pub(crate) fn refused(id: u32, started: bool, refusal: Refusal) -> Self {
+        let error = Error::ResponseTooLarge {
+            what: refusal.what,
+            bytes: refusal.bytes,
+        };
+        Self {
+            id,
+            kind: kind::FAILED,
+            status: started.into(),
+            text: errors::flat(&error, ""),
+            text_is_utf8: true,
+            data: Data::None,
+            file: None,
+        }
+    }
+
+    /// Whether it is an event of a response whose start came before it.
+    pub(crate) fn is_later(&self) -> bool {
+        !matches!(self.kind, kind::COMPLETE | kind::START | kind::ACCEPT)
+    }
+
+    /// What could not be handed over is counted as dropped.
+    pub(crate) fn as_dropped(&self) -> Dropped {
+        let is_line = self.kind == kind::LINE;
+        Dropped {
+            records: (!is_line).into(),
+            lines: is_line.into(),
         }
     }
 
@@ -143,6 +181,14 @@ impl Parcel {
             text: format!("{}\0{}", dropped.records, dropped.lines).into_bytes(),
             text_is_utf8: false,
             data: Data::None,
+            file: None,
         }
     }
+}
+
+/// A value that Node does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) what: &'static str,
+    pub(crate) bytes: usize,
 }

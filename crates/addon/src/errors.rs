@@ -1,7 +1,10 @@
 //! Core errors as JavaScript sees them. The npm package makes `PythonError`s of them.
 
+use std::borrow::Cow;
+
 use asgi_node_bridge::errors::Traced;
 use asgi_node_core::Error;
+use asgi_node_core::text::{LONGEST_MESSAGE, LONGEST_TRACEBACK, shortened};
 use napi_derive::napi;
 
 /// Why something failed: what a `PythonError` is made of.
@@ -20,8 +23,8 @@ impl From<Traced> for NativeFailure {
     fn from(Traced { error, traceback }: Traced) -> Self {
         Self {
             code: error.code().to_owned(),
-            message: error.to_string(),
-            traceback,
+            message: shortened(&error.to_string(), LONGEST_MESSAGE).into_owned(),
+            traceback: shortened(&traceback, LONGEST_TRACEBACK).into_owned(),
         }
     }
 }
@@ -34,8 +37,11 @@ impl From<Error> for NativeFailure {
 
 /// `code\0message\0traceback`, the form in which a failed request's reason is delivered.
 pub(crate) fn flat(error: &Error, traceback: &str) -> Vec<u8> {
-    [error.code(), &error.to_string(), traceback]
-        .map(|text| text.replace('\0', "\u{fffd}"))
-        .join("\0")
-        .into_bytes()
+    let message = error.to_string();
+    let texts = [
+        Cow::Borrowed(error.code()),
+        shortened(&message, LONGEST_MESSAGE),
+        shortened(traceback, LONGEST_TRACEBACK),
+    ];
+    texts.map(|text| text.replace('\0', "\u{fffd}")).join("\0").into_bytes()
 }

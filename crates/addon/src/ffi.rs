@@ -3,12 +3,14 @@
 //! Everything here takes an [`Env`] that napi-rs gave to a callback on the JavaScript thread it belongs to, so it is valid
 //! while the call lasts.
 
+use std::os::fd::IntoRawFd;
 use std::ptr;
 
 use napi::bindgen_prelude::{FnArgs, FunctionRef, Unknown};
 use napi::{Env, JsValue, sys};
 
-use crate::delivery::{Data, Parcel};
+use crate::delivery::{Data, Parcel, Refusal};
+use crate::lent::{Answer, give_back, lend};
 
 /// `deliver(id, kind, status, text, data)` of the npm package.
 pub(crate) type Deliver = FunctionRef<FnArgs<(u32, u32, u32, String, Unknown<'static>)>, Unknown<'static>>;
@@ -23,6 +25,8 @@ pub(crate) enum Delivered {
     Taken,
     /// It is above its mark and will say when it has room.
     Held,
+    /// Node cannot hold a value of it: JavaScript has not heard of it.
+    Refused(Refusal),
     /// JavaScript cannot run any more: the environment is going down.
     Stopped,
 }
@@ -54,24 +58,52 @@ impl<'env> Delivery<'env> {
         let mut scope = ptr::null_mut();
         // SAFETY: `raw` is this thread's environment (see above), and the function and `undefined` belong to the scope of
         // the callback that this value cannot outlive. The inner scope is closed below, and no value made in it is used
-        // after that. `argv` and `result` are live for the call.
+        // after that.
         unsafe {
             if sys::napi_open_handle_scope(raw, &raw mut scope) != sys::Status::napi_ok {
                 return Delivered::Stopped;
             }
-            let mut argv = [self.undefined; 5];
-            sys::napi_create_uint32(raw, parcel.id, &raw mut argv[0]);
-            sys::napi_create_uint32(raw, parcel.kind, &raw mut argv[1]);
-            sys::napi_create_uint32(raw, parcel.status, &raw mut argv[2]);
-            argv[3] = text(raw, &parcel.text, parcel.text_is_utf8);
-            match parcel.data {
-                Data::None => {}
-                Data::Ascii(text_of_it) => argv[4] = text(raw, &text_of_it, false),
-                Data::Bytes(bytes) => argv[4] = buffer(raw, bytes),
+            let file = parcel.file;
+            let made = arguments(
+                raw,
+                self.undefined,
+                Values {
+                    numbers: [parcel.id, parcel.kind, parcel.status],
+                    text: (parcel.text, parcel.text_is_utf8),
+                    data: parcel.data,
+                },
+            );
+            let delivered = match made {
+                Ok(argv) => {
+                    // JavaScript closes it from here on.
+                    let _ = file.map(IntoRawFd::into_raw_fd);
+                    self.call(&argv)
+                }
+                Err(refusal) => Delivered::Refused(refusal),
+            };
+            if sys::napi_close_handle_scope(raw, scope) == sys::Status::napi_ok {
+                delivered
+            } else {
+                Delivered::Stopped
             }
-            let mut result = ptr::null_mut();
-            let status = sys::napi_call_function(raw, self.undefined, self.function, 5, argv.as_ptr(), &raw mut result);
-            let outcome = match status {
+        }
+    }
+
+    /// For values that belong to an open scope.
+    unsafe fn call(&self, argv: &[sys::napi_value; 5]) -> Delivered {
+        let raw = self.env.raw();
+        let mut result = ptr::null_mut();
+        // SAFETY: as for `deliver`; `argv` and `result` are live for the call.
+        unsafe {
+            let status = sys::napi_call_function(
+                raw,
+                self.undefined,
+                self.function,
+                argv.len(),
+                argv.as_ptr(),
+                &raw mut result,
+            );
+            match status {
                 sys::Status::napi_ok => {
                     let mut taken = true;
                     // Anything but a boolean is refused here, and counts as taken.
@@ -94,60 +126,120 @@ impl<'env> Delivery<'env> {
                     }
                 }
                 _ => Delivered::Stopped,
-            };
-            sys::napi_close_handle_scope(raw, scope);
-            outcome
+            }
         }
     }
 }
 
-/// A string: latin-1 as headers are, UTF-8 for a failure's words; undefined for none.
-unsafe fn text(env: sys::napi_env, text: &[u8], is_utf8: bool) -> sys::napi_value {
+/// What an event is made of.
+struct Values {
+    numbers: [u32; 3],
+    text: (Vec<u8>, bool),
+    data: Data,
+}
+
+/// The arguments of `deliver`, or what Node does not take of them: a value that was not made must not be passed on.
+unsafe fn arguments(
+    env: sys::napi_env,
+    undefined: sys::napi_value,
+    values: Values,
+) -> Result<[sys::napi_value; 5], Refusal> {
+    let mut argv = [undefined; 5];
+    let (text_of_it, is_utf8) = values.text;
+    // SAFETY: `env` is valid (the caller's duty).
+    unsafe {
+        for (at, number) in values.numbers.into_iter().enumerate() {
+            let made = sys::napi_create_uint32(env, number, &raw mut argv[at]);
+            check(env, made, "a number", size_of::<u32>())?;
+        }
+        argv[3] = text(env, &text_of_it, is_utf8)?;
+        match values.data {
+            Data::None => {}
+            Data::Ascii(text_of_it) => argv[4] = text(env, &text_of_it, false)?,
+            Data::Bytes(bytes) => argv[4] = buffer(env, bytes)?,
+        }
+    }
+    Ok(argv)
+}
+
+/// A failure as a refusal. The exception that it may have left is taken away: every later call would fail by it.
+unsafe fn check(env: sys::napi_env, status: sys::napi_status, what: &'static str, bytes: usize) -> Result<(), Refusal> {
+    if status == sys::Status::napi_ok {
+        return Ok(());
+    }
+    let mut exception = ptr::null_mut();
+    // SAFETY: `env` is valid (the caller's duty). Without an exception this gives undefined; where it fails, JavaScript cannot
+    // run any more, which the next delivery finds out.
+    unsafe { sys::napi_get_and_clear_last_exception(env, &raw mut exception) };
+    Err(Refusal { what, bytes })
+}
+
+/// A string: latin-1 as headers are, UTF-8 for a failure's words.
+unsafe fn text(env: sys::napi_env, text: &[u8], is_utf8: bool) -> Result<sys::napi_value, Refusal> {
     let mut value = ptr::null_mut();
     let (bytes, length) = (text.as_ptr().cast(), text.len().cast_signed());
     // SAFETY: `env` is valid (the caller's duty); `bytes` has `length` bytes, which Node copies.
     unsafe {
-        if is_utf8 {
-            sys::napi_create_string_utf8(env, bytes, length, &raw mut value);
+        let made = if is_utf8 {
+            sys::napi_create_string_utf8(env, bytes, length, &raw mut value)
         } else {
-            sys::napi_create_string_latin1(env, bytes, length, &raw mut value);
-        }
+            sys::napi_create_string_latin1(env, bytes, length, &raw mut value)
+        };
+        check(env, made, "a text", text.len())?;
     }
-    value
+    Ok(value)
 }
 
-/// A Buffer with these bytes; undefined when there is no memory for it, which the consumer reports.
-unsafe fn buffer(env: sys::napi_env, data: Vec<u8>) -> sys::napi_value {
+/// A Buffer with these bytes.
+unsafe fn buffer(env: sys::napi_env, data: Vec<u8>) -> Result<sys::napi_value, Refusal> {
     let mut value = ptr::null_mut();
-    // SAFETY: `env` is valid (the caller's duty). A copied buffer outlives `data`'s drop. An external one owns the boxed
-    // Vec through `hint`, which `release` frees once; Node keeps the bytes alive until then and Vec does not move them.
+    let length = data.len();
+    // SAFETY: `env` is valid (the caller's duty). A copied buffer outlives `data`'s drop. An external one owns a share of the
+    // bytes, which `release` gives back once, also where Node refuses; until then they stay where they are.
     unsafe {
-        if data.len() < EXTERNAL {
-            sys::napi_create_buffer_copy(env, data.len(), data.as_ptr().cast(), ptr::null_mut(), &raw mut value);
-        } else {
-            let owner = Box::into_raw(Box::new(data));
-            let bytes = (*owner).as_mut_ptr().cast();
-            let length = (*owner).len();
-            let made =
-                sys::napi_create_external_buffer(env, length, bytes, Some(release), owner.cast(), &raw mut value);
-            if made != sys::Status::napi_ok {
+        if length >= EXTERNAL {
+            let mut status = sys::Status::napi_ok;
+            let lent = lend(data, |bytes, length, share| {
+                status = sys::napi_create_external_buffer(env, length, bytes, Some(release), share, &raw mut value);
+                match status {
+                    sys::Status::napi_ok => Answer::Taken,
+                    sys::Status::napi_no_external_buffers_allowed => Answer::Unsupported,
+                    _ => Answer::Refused,
+                }
+            });
+            match lent {
+                Ok(()) => {}
                 // Electron has no external buffers.
-                let data = Box::from_raw(owner);
-                sys::napi_create_buffer_copy(env, data.len(), data.as_ptr().cast(), ptr::null_mut(), &raw mut value);
+                Err(data) if status == sys::Status::napi_no_external_buffers_allowed => {
+                    copy(env, &data, &raw mut value)?;
+                }
+                Err(_) => check(env, status, "a body", length)?,
             }
+        } else {
+            copy(env, &data, &raw mut value)?;
         }
     }
-    value
+    Ok(value)
 }
 
-unsafe extern "C" fn release(_: sys::napi_env, _: *mut std::ffi::c_void, hint: *mut std::ffi::c_void) {
-    // SAFETY: `hint` is the box that `buffer` made for this external buffer; Node calls this once.
-    drop(unsafe { Box::from_raw(hint.cast::<Vec<u8>>()) });
+/// The same for bytes that stay ours.
+unsafe fn copy(env: sys::napi_env, data: &[u8], value: *mut sys::napi_value) -> Result<(), Refusal> {
+    // SAFETY: `env` and `value` are valid (the caller's duty); Node copies the bytes, and wants no address of its copy known.
+    unsafe {
+        let made = sys::napi_create_buffer_copy(env, data.len(), data.as_ptr().cast(), ptr::null_mut(), value);
+        check(env, made, "a body", data.len())
+    }
+}
+
+unsafe extern "C" fn release(_: sys::napi_env, _: *mut std::ffi::c_void, share: *mut std::ffi::c_void) {
+    // SAFETY: `share` is what `lend` has made for this external buffer; Node calls this once.
+    unsafe { give_back(share) };
 }
 
 /// Lets a thread-safe function keep the process alive, or not.
 pub(crate) fn keep_alive(env: &Env, function: sys::napi_threadsafe_function, alive: bool) {
-    // SAFETY: `env` is this thread's environment, the function was made in it and is held by the caller's outlet.
+    // SAFETY: `env` is this thread's environment, the function was made in it and is held by the caller's outlet. Both calls
+    // fail only while the environment goes down, when nothing keeps the process alive any more.
     unsafe {
         if alive {
             sys::napi_ref_threadsafe_function(env.raw(), function);

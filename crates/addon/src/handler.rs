@@ -11,7 +11,7 @@ use asgi_node_bridge::errors::Traced;
 use asgi_node_core::journal::Dropped;
 use asgi_node_core::message_queue::{ABNORMAL, Closed, Message};
 use asgi_node_core::{Error, Exchange, Notify, ResponseEvent};
-use napi::bindgen_prelude::{Buffer, FnArgs, Function, FunctionCallContext, Object, Uint8Array, Unknown};
+use napi::bindgen_prelude::{FnArgs, Function, FunctionCallContext, Object, Uint8Array, Unknown};
 use napi::{Env, JsString, Result};
 use napi_derive::napi;
 use parking_lot::Mutex;
@@ -23,7 +23,7 @@ use crate::ffi::{self, Deliver, Delivered, Delivery};
 use crate::health::Health;
 use crate::open::OpenExchanges;
 use crate::outlet::Outlet;
-use crate::sync_call::{SyncHost, receive};
+use crate::sync_call::{SyncHost, SyncOutcome, receive};
 
 /// Keep in step with `FLAG` in npm/asgi-node/lib/native/exchanges.js.
 mod flag {
@@ -40,20 +40,6 @@ const SAID_AT_ONCE: usize = 256;
 thread_local! {
     /// Whether a handler of this environment is inside `deliver`: a synchronous call from there would wait for itself.
     static DELIVERING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// A whole response, or why there is none.
-#[napi(object)]
-#[allow(missing_debug_implementations, reason = "only JavaScript holds it")]
-pub struct SyncOutcome {
-    /// The status code; 0 on failure.
-    pub status: u32,
-    /// `name\0value\0…`
-    pub headers: String,
-    /// The whole body.
-    pub body: Option<Buffer>,
-    /// Why there is no response.
-    pub failure: Option<NativeFailure>,
 }
 
 /// `deliver` as the constructor gets it.
@@ -122,7 +108,12 @@ impl Inner {
         let mut any = false;
         for parcel in said.into_iter().map(Parcel::said).chain(lost) {
             any = true;
-            if delivery.deliver(parcel) == Delivered::Stopped {
+            let dropped = parcel.as_dropped();
+            let delivered = match delivery.deliver(parcel) {
+                Delivered::Refused(_) => delivery.deliver(Parcel::dropped(dropped)),
+                delivered => delivered,
+            };
+            if delivered == Delivered::Stopped {
                 return false;
             }
         }
@@ -152,12 +143,19 @@ impl Inner {
             // Before the call, because the number is free for a new request as soon as JavaScript knows of the end.
             drop(self.open.borrow_mut().remove(id));
         }
-        match delivery.deliver(Parcel::new(id, event)) {
+        let parcel = Parcel::new(id, event);
+        let started = parcel.is_later();
+        match delivery.deliver(parcel) {
             Delivered::Taken => exchange.taken(bytes),
             Delivered::Held => {
                 if let Some(open) = self.open.borrow_mut().get_mut(id) {
                     open.held += bytes;
                 }
+            }
+            Delivered::Refused(refusal) => {
+                drop(self.open.borrow_mut().remove(id));
+                exchange.disconnect();
+                return delivery.deliver(Parcel::refused(id, started, refusal)) != Delivered::Stopped;
             }
             Delivered::Stopped => return false,
         }
@@ -404,20 +402,7 @@ impl NativeHandler {
             };
             host.wait(&exchange, self.inner.config.time_limit()).map_err(failed)
         });
-        Ok(match answered {
-            Ok(whole) => SyncOutcome {
-                status: whole.status.into(),
-                headers: whole.headers.iter().map(|&byte| char::from(byte)).collect(),
-                body: (!whole.body.is_empty()).then(|| whole.body.into()),
-                failure: None,
-            },
-            Err(traced) => SyncOutcome {
-                status: 0,
-                headers: String::new(),
-                body: None,
-                failure: Some(traced.into()),
-            },
-        })
+        Ok(answered.into())
     }
 
     /// How the app is; null before it is there and after the end. Does not wait for Python.

@@ -7,9 +7,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use asgi_node_bridge::errors::Traced;
 use asgi_node_bridge::interpreter::exit;
 use asgi_node_core::{Error, Exchange, Failure, Notify, ResponseEvent};
+use napi::bindgen_prelude::Buffer;
+use napi_derive::napi;
 use parking_lot::{Condvar, Mutex};
+
+use crate::errors::NativeFailure;
 
 /// How long the process's end may wait for a thread that blocks.
 const TURN: Duration = Duration::from_millis(20);
@@ -21,6 +26,39 @@ pub(crate) fn receive<T>(receiver: &Receiver<T>) -> Option<T> {
             Ok(value) => return Some(value),
             Err(RecvTimeoutError::Timeout) if !exit::is_ending() => {}
             Err(_) => return None,
+        }
+    }
+}
+
+/// A whole response, or why there is none.
+#[napi(object)]
+#[allow(missing_debug_implementations, reason = "only JavaScript holds it")]
+pub struct SyncOutcome {
+    /// The status code; 0 on failure.
+    pub status: u32,
+    /// `name\0value\0…`
+    pub headers: String,
+    /// The whole body.
+    pub body: Option<Buffer>,
+    /// Why there is no response.
+    pub failure: Option<NativeFailure>,
+}
+
+impl From<Result<Whole, Traced>> for SyncOutcome {
+    fn from(answered: Result<Whole, Traced>) -> Self {
+        match answered {
+            Ok(whole) => Self {
+                status: whole.status.into(),
+                headers: whole.headers.iter().map(|&byte| char::from(byte)).collect(),
+                body: (!whole.body.is_empty()).then(|| whole.body.into()),
+                failure: None,
+            },
+            Err(traced) => Self {
+                status: 0,
+                headers: String::new(),
+                body: None,
+                failure: Some(traced.into()),
+            },
         }
     }
 }

@@ -53,6 +53,8 @@ export type PythonErrorCode =
   | 'OVERLOADED'
   /** The request body is larger than `maxBodySize`. */
   | 'BODY_TOO_LARGE'
+  /** A body, a message or a text of the app's is larger than Node can hold, or there was no memory for it. */
+  | 'RESPONSE_TOO_LARGE'
   /** The app had not completed its response after `requestTimeout`. */
   | 'REQUEST_TIMEOUT'
   /** The app's lifespan start-up failed, or took too long: the message is the app's, or `traceback` says where. */

@@ -1,0 +1,49 @@
+//! Bytes that are lent to Node without a copy.
+//!
+//! Knows nothing of Node-API, so that a test can stand in Node's place and refuse in each of the ways that there are: by a
+//! status before it looks at anything, and by an error for which it has called the finaliser, or calls it later.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+/// What the borrower says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It has the bytes, and gives its share back once.
+    Taken,
+    /// It borrows nothing at all, and has looked at nothing.
+    Unsupported,
+    /// It does not take these. Node gives the share back then, too: before it answers or later.
+    Refused,
+}
+
+/// Lends `data`. `ask` gets its address, its length and a share of it, which must come back by [`give_back`]. Where the borrower
+/// does not take it, the bytes come back.
+pub(crate) fn lend(
+    mut data: Vec<u8>,
+    ask: impl FnOnce(*mut c_void, usize, *mut c_void) -> Answer,
+) -> Result<(), Arc<Vec<u8>>> {
+    let (bytes, length) = (data.as_mut_ptr().cast(), data.len());
+    let owner = Arc::new(data);
+    let share = Arc::into_raw(Arc::clone(&owner)).cast_mut().cast::<c_void>();
+    match ask(bytes, length, share) {
+        Answer::Taken => Ok(()),
+        Answer::Unsupported => {
+            // SAFETY: the share is the one that was made above, and this borrower does not give it back.
+            unsafe { give_back(share) };
+            Err(owner)
+        }
+        // Not to be given back here, too. A borrower that does not do it costs memory, not a crash.
+        Answer::Refused => Err(owner),
+    }
+}
+
+/// Takes a share back.
+///
+/// # Safety
+///
+/// `share` is one that [`lend`] has handed out, and comes back once.
+pub(crate) unsafe fn give_back(share: *mut c_void) {
+    // SAFETY: it is the pointer of `Arc::into_raw`, and comes back once (the caller's duty).
+    drop(unsafe { Arc::from_raw(share.cast::<Vec<u8>>()) });
+}
