@@ -1,7 +1,7 @@
 // Extensions (asgi_126 to asgi_132). Files have tests of their own in files.test.mjs, TLS in tests/node/tls.test.mjs.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { call, serveApp, text } from '../node/support.mjs'
+import { call, rawExchange, serve, serveApp, text } from '../node/support.mjs'
 import { answer, ask, b, body, keepAlive, logOf, newId, parse, play, request, start } from './wire.mjs'
 
 const limits = { timeout: 20_000 }
@@ -71,6 +71,19 @@ describe('http.response.trailers', limits, () => {
     assert.equal((await ask(t, site, play(script, id), { version: '1.0' })).body, 'ok')
     assert.deepEqual(await logOf(site, id), ['RuntimeError'])
     assert.equal(text(await call(site.handler, play(script))), 'ok')
+  })
+
+  test('field_31 a head that Node refuses leaves no reason phrase behind: the 500 has its own', async (t) => {
+    const logged = t.mock.method(console, 'error', () => {})
+    // Without chunks no trailers can be announced.
+    const { port } = await serve(t, (req, res) => {
+      res.removeHeader('transfer-encoding')
+      site.handler.listener(req, res)
+    })
+    const script = [{ send: { ...announced([['trailer', 'x-sum']]), status: 404 } }, { send: body('ok') }, { send: trailers([]) }]
+    const received = await rawExchange(t, port, request(play(script), TE))
+    assert.match(received, /^HTTP\/1\.1 500 Internal Server Error\r\n[^]*\r\n\r\nInternal Server Error$/)
+    assert.deepEqual(logged.mock.calls.map(({ arguments: [line] }) => /Trailers are invalid/.test(line)), [true])
   })
 })
 

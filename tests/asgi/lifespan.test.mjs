@@ -5,6 +5,14 @@ import { call, callJson, makeHandler, openSocket, runNode, serveApp, temporaryFo
 
 const limits = { timeout: 20_000 }
 
+/** What lifespans note from now on, read through an application of its own. */
+async function lifespanLog(t) {
+  const watcher = makeHandler(t, 'lifespan_app:returning')
+  const all = async () => text(await call(watcher, '/log'))
+  const { length } = await all()
+  return async () => (await all()).slice(length)
+}
+
 describe('start-up', limits, () => {
   test('asgi_4 asgi_113 asgi_114 one call per handler, before the first request; shutdown after the last', async (t) => {
     const other = makeHandler(t, 'lifespan_app:returning')
@@ -101,6 +109,13 @@ stopping = Starlette(lifespan=lifespan_of(None, "the cache is full"))
     await assert.rejects(handler.ready(), { code: 'LIFESPAN_STARTUP_FAILED', message: /0\.1 s \(option startupTimeout\)/ })
   })
 
+  test('field_31 a start-up that takes too long is cancelled', async (t) => {
+    const seen = await lifespanLog(t)
+    const handler = makeHandler(t, 'lifespan_app:slow_start', { startupTimeout: 100 })
+    await assert.rejects(handler.ready(), { code: 'LIFESPAN_STARTUP_FAILED' })
+    await until(async () => (await seen()).includes('start-up cancelled'))
+  })
+
   test('asgi_119 what comes at the wrong time raises in send, and start-up goes on', async (t) => {
     const handler = makeHandler(t, 'lifespan_app:disorderly', { lifespan: 'on' })
     const log = text(await call(handler, '/log'))
@@ -129,6 +144,23 @@ describe('close', limits, () => {
     await assert.rejects(handler.close(), expected)
     await assert.rejects(handler.close(), expected)
     t.diagnostic('closed twice')
+  })
+
+  test('field_31 a shutdown that takes longer than shutdownTimeout rejects close(), and is cancelled', async (t) => {
+    const seen = await lifespanLog(t)
+    const handler = makeHandler({ after() {} }, 'lifespan_app:slow_shutdown', { shutdownTimeout: 100 })
+    await handler.ready()
+    const expected = { code: 'LIFESPAN_SHUTDOWN_FAILED', message: /0\.1 s \(option shutdownTimeout\)/ }
+    await assert.rejects(handler.close(), expected)
+    await until(async () => (await seen()).includes('shutdown cancelled'))
+  })
+
+  test('field_31 a lifespan that goes on after shutdown.complete is cancelled', async (t) => {
+    const seen = await lifespanLog(t)
+    const handler = makeHandler(t, 'lifespan_app:lingering')
+    await handler.ready()
+    await handler.close()
+    await until(async () => (await seen()).includes('lifespan cancelled'))
   })
 
   test('asgi_133 what is under way is finished; what comes later is refused', async (t) => {

@@ -206,8 +206,13 @@ describe('Express with body parsers', { timeout: 40_000 }, () => {
   const keep = (req, _res, body) => {
     req.rawBody = body
   }
+  const keepAll = async (req, _res, next) => {
+    req.rawBody = Buffer.concat(await req.toArray())
+    next()
+  }
   const here = site((app) => {
     app.use('/parsed', express.json(), python.middleware())
+    app.use('/raw', keepAll, echo.middleware())
     app.use('/kept', express.json({ verify: keep }), express.urlencoded({ verify: keep }), echo.middleware())
     app.use((error, req, res, _next) => res.status(error.status).json({ code: error.code, message: error.message }))
   })
@@ -239,6 +244,15 @@ describe('Express with body parsers', { timeout: 40_000 }, () => {
     )
     assert.equal(chunked.body, '{"b":2}')
     assert.deepEqual(chunked.headers.filter(([name]) => /^(content-length|transfer-encoding)$/.test(name)), [['content-length', '7']])
+  })
+
+  test('field_31 a rawBody that is still compressed keeps its coding', async () => {
+    const compressed = gzipSync('[1, 2, 3]')
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
+    // Chunked, so that the length does not tell whether these are the bytes that came.
+    const init = { method: 'POST', headers, body: new Blob([compressed]).stream(), duplex: 'half' }
+    const seen = Object.fromEntries((await json(here.fetch('/raw/', init))).headers)
+    assert.deepEqual([seen['content-length'], seen['content-encoding']], [String(compressed.length), 'gzip'])
   })
 })
 

@@ -205,6 +205,16 @@ describe('formats', limits, () => {
     assert.match(line, /^\S+ \S+ \S+ \[[^\]]+\] "(?:[^"\\]|\\.)*" \d{3} (?:\d+|-) "(?:[^"\\]|\\.)*" "(?:[^"\\]|\\.)*" \d+\.\d{3}$/)
   })
 
+  test('field_31 combined: no field of the client\'s ends its quotes or the line', () => {
+    const hostile = 'a" 200 1 "b\\\n127.0.0.1 - - \u001b[2J\u00e9'
+    const shown = 'a\\" 200 1 \\"b\\\\\\x0a127.0.0.1 - - \\x1b[2J\\xc3\\xa9'
+    for (const name of ['url', 'referer', 'userAgent']) {
+      const line = forClf({ ...entry, url: '/', userAgent: null, [name]: hostile })
+      const fields = { url: '/', referer: '-', userAgent: '-', [name]: shown }
+      assert.equal(line, `::1 - - [06/Nov/2026:07:08:09 +0000] "GET ${fields.url} HTTP/1.1" 200 - "${fields.referer}" "${fields.userAgent}" 0.007`)
+    }
+  })
+
   test('json: the entry', () => {
     assert.deepEqual(JSON.parse(forJson(entry)), { ...entry, time: '2026-11-06T07:08:09.000Z', durationMs: 7.123 })
   })

@@ -5,7 +5,7 @@ import { createServer, get } from 'node:https'
 import { describe, test } from 'node:test'
 import { getCiphers } from 'node:tls'
 import { CIPHER_SUITES } from '../../npm/asgi-node/lib/incoming/tls-ciphers.js'
-import { distinguishedName } from '../../npm/asgi-node/lib/incoming/tls.js'
+import { distinguishedName, tlsFields } from '../../npm/asgi-node/lib/incoming/tls.js'
 import { callJson, makeHandler, serve } from './support.mjs'
 import { certificates } from './certificates.mjs'
 
@@ -113,6 +113,30 @@ describe('names and numbers', limits, () => {
     assert.equal(distinguishedName('street=Way 1\nDC=org'), 'DC=org,STREET=Way 1')
     assert.equal(distinguishedName(undefined), '')
     assert.equal(distinguishedName(''), '')
+  })
+
+  test('field_31 a chain without an end has 32 certificates, and no field brings a NUL of its own', () => {
+    const certificate = { subject: 'CN=a\0b', toString: () => 'pem' }
+    certificate.issuerCertificate = certificate
+    const socket = {
+      encrypted: true,
+      authorized: false,
+      authorizationError: 'NO\0PE',
+      getX509Certificate: () => undefined,
+      getPeerX509Certificate: () => certificate,
+      getProtocol: () => 'TLSv1.3',
+      getCipher: () => ({ standardName: 'TLS_AES_128_GCM_SHA256' }),
+    }
+    const [nothing, own, chain, name, error, version, suite, ...more] = tlsFields(socket).split('\0')
+    assert.deepEqual([nothing, own, name, error, Number(version), Number(suite), more], ['', '', 'CN=ab', 'NOPE', 0x0304, 0x1301, []])
+    assert.deepEqual(chain.split('\x01'), Array(32).fill('pem'))
+  })
+
+  test('field_31 what Node does not tell is empty, and a socket without encryption has no fields', () => {
+    const unknown = { encrypted: true, authorized: false, authorizationError: 'ANY', getProtocol: () => 'TLSv9', getCipher: () => undefined }
+    assert.equal(tlsFields(unknown), '\0'.repeat(6))
+    assert.equal(tlsFields({ encrypted: false, getCipher() {} }), '')
+    assert.equal(tlsFields({ encrypted: true }), '')
   })
 
   test('every cipher suite of TLS 1.3 that Node knows has its number', () => {
