@@ -1,7 +1,7 @@
 // requestTimeout and cancelOnDisconnect (asgi_71): both off by default.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { call, makeHandler, openSocket, serveApp, text, until } from '../node/support.mjs'
+import { call, makeHandler, openSocket, serve, serveApp, text, until } from '../node/support.mjs'
 
 const limits = { timeout: 20_000 }
 const request = (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`
@@ -35,18 +35,18 @@ describe('cancelOnDisconnect', limits, () => {
   for (const cancelOnDisconnect of [false, true]) {
     test(`asgi_71 the task is ${cancelOnDisconnect ? '' : 'not '}cancelled when the client leaves`, async (t) => {
       const handler = makeHandler(t, 'files_app:app', { cancelOnDisconnect })
-      const { createServer } = await import('node:http')
-      const server = createServer(handler.listener).listen(0, '127.0.0.1')
-      t.after(() => server.close())
-      await until(() => server.listening)
+      const { port } = await serve(t, handler.listener)
       const before = text(await call(handler, '/left'))
-      const client = await openSocket(t, server.address().port)
+      const left = async () => text(await call(handler, '/left')).slice(before.length)
+      const client = await openSocket(t, port)
       client.write(request('/sleep'))
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await until(() => handler.health().inFlight > 0)
       client.socket.destroy()
-      await new Promise((resolve) => setTimeout(resolve, 300))
-      const now = text(await call(handler, '/left')).slice(before.length)
-      assert.equal(now.includes('cancelled'), cancelOnDisconnect)
+      // A second task of the app's hears of it in either case.
+      await until(async () => (await left()).includes('disconnected'))
+      if (cancelOnDisconnect) await until(async () => (await left()).includes('cancelled'))
+      assert.equal((await left()).includes('cancelled'), cancelOnDisconnect)
+      await client.ended
     })
   }
 })

@@ -1,7 +1,6 @@
 // The life of a handler: abort, close, the process's exit, the synchronous call, workers.
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { PythonError, PythonHandler, Request } from 'asgi-node'
 import { apps, call, callJson, makeHandler, runNode, runNodeCleanly, text, until } from './support.mjs'
@@ -96,20 +95,22 @@ describe('close', limits, () => {
     await never.close()
   })
 
-  test('a request in flight settles exactly once when its handler closes', async () => {
-    const handler = new PythonHandler({ app: 'slow_app:app', docroot: apps })
-    await handler.ready()
-    const settled = []
-    const pending = call(handler, '/await?seconds=0.2&number=1').then(
-      (response) => settled.push(text(response)),
-      (error) => settled.push(error.code),
-    )
-    await sleep(20)
-    await handler.close()
-    await pending
-    assert.equal(settled.length, 1)
-    assert.ok(['1', 'HANDLER_CLOSED'].includes(settled[0]), settled[0])
-  })
+  for (const [options, outcome] of [[undefined, '1'], [{ timeout: 0 }, 'HANDLER_CLOSED']]) {
+    test(`close(${options ? '{ timeout: 0 }' : ''}) ends a request in flight exactly once, before it resolves: ${outcome}`, async () => {
+      const entries = []
+      const handler = new PythonHandler({ app: 'slow_app:app', docroot: apps, accessLog: (entry) => void entries.push(entry) })
+      await handler.ready()
+      const settled = []
+      call(handler, `/await?seconds=${options ? 30 : 0.2}&number=1`).then(
+        (response) => settled.push(text(response)),
+        (error) => settled.push(error.code),
+      )
+      await until(() => handler.health().inFlight === 1)
+      await handler.close(options)
+      assert.deepEqual(settled, [outcome])
+      assert.equal(entries.length, 1)
+    })
+  }
 
   test('Symbol.asyncDispose closes; closing before the start is over is fine', async () => {
     const handler = new PythonHandler({ app: 'main:app', docroot: apps })
@@ -210,21 +211,35 @@ describe('handleRequestSync', limits, () => {
     assert.equal(text(slow.handleRequestSync(new Request({ url: '/?number=3' }))), '3')
   })
 
-  test('inside a callback of a request it answers or throws SYNC_REENTRANT, but never hangs', async () => {
+  const inner = (on) => {
+    try {
+      return JSON.parse(text(on.handleRequestSync(new Request({ url: '/inner' })))).path
+    } catch (error) {
+      return error.code
+    }
+  }
+
+  test('inside the source of a request body it answers', async () => {
     const outcomes = []
     async function* body() {
       yield 'a'
-      try {
-        outcomes.push(JSON.parse(text(handler.handleRequestSync(new Request({ url: '/inner' })))).path)
-      } catch (error) {
-        outcomes.push(error.code)
-      }
+      outcomes.push(inner(handler))
       yield 'b'
     }
     const echoed = await callJson(handler, '/outer', { method: 'POST', body: body() })
     assert.equal(echoed.body, 'ab')
-    assert.equal(outcomes.length, 1)
-    assert.ok(['/inner', 'SYNC_REENTRANT'].includes(outcomes[0]), outcomes[0])
+    assert.deepEqual(outcomes, ['/inner'])
+  })
+
+  test('inside what an event of Python calls it throws SYNC_REENTRANT, and the event goes on', async (t) => {
+    const outcomes = []
+    const stdio = (line) => void outcomes.push([line, inner(handler)])
+    const speaking = makeHandler(t, 'speaking_app:app', { stdio })
+    await call(speaking, '/lines')
+    await until(() => outcomes.length > 0)
+    assert.equal(outcomes[0][1], 'SYNC_REENTRANT')
+    assert.deepEqual(new Set(outcomes.map(([, outcome]) => outcome)), new Set(['SYNC_REENTRANT']))
+    assert.equal(inner(handler), '/inner')
   })
 })
 
