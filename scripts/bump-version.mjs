@@ -9,7 +9,6 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 
 const packages = readdirSync('npm').map((name) => `npm/${name}/package.json`)
 const crates = readdirSync('crates').map((name) => `crates/${name}/Cargo.toml`)
-const ours = /"@?asgi-node[^"]*": "(\d[^"]*)"/g
 
 /** @typedef {{ path: string, pattern: RegExp, found: string[] }} Place */
 
@@ -24,21 +23,19 @@ const place = (path, pattern) => ({
 const places = () => [
   place('Cargo.toml', /^\[workspace\.package\]\nversion = "([^"]+)"/gm),
   place('Cargo.lock', /^name = "asgi-node-\w+"\nversion = "([^"]+)"/gm),
+  place('python/asgi_node/__init__.py', /^__version__ = "([^"]+)"/gm),
   place('pyproject.toml', /^\[project\]\nname = "asgi-node"\nversion = "([^"]+)"/gm),
   ...['package.json', ...packages].map((path) => place(path, /^ {2}"version": "([^"]+)"/gm)),
   place('package-lock.json', /"name": "asgi-node-workspace",\s+"version": "([^"]+)"/g),
   place('package-lock.json', /"npm\/[^"]+": \{\s+(?:"name": "[^"]+",\s+)?"version": "([^"]+)"/g),
 ]
 
-/** Where one of our packages asks for another. */
-const dependencies = () => packages.map((path) => place(path, ours))
-
 function check() {
   const [{ found: [version] }] = places()
   const problems = places()
     .filter(({ found }) => found.length === 0)
     .map(({ path, pattern }) => `${path} has no version (${pattern})`)
-  for (const { path, found } of [...places(), ...dependencies()]) {
+  for (const { path, found } of places()) {
     for (const other of found) if (other !== version) problems.push(`${path} says ${other}, Cargo.toml ${version}`)
   }
   for (const path of crates) {
@@ -49,7 +46,7 @@ function check() {
 
 /** @param {string} version */
 function bump(version) {
-  for (const { path, pattern } of [...places().filter(({ path: name }) => !name.includes('lock')), ...dependencies()]) {
+  for (const { path, pattern } of places().filter(({ path: name }) => !name.includes('lock'))) {
     const text = readFileSync(path, 'utf8')
     writeFileSync(path, text.replaceAll(pattern, (match, old) => match.replace(`"${old}"`, `"${version}"`)))
   }

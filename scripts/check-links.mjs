@@ -1,4 +1,5 @@
 // Every relative link in a Markdown file that git follows leads to a file that git follows, and to a heading in it.
+// README.md is shown by npm and PyPI, too, where a relative link leads nowhere: there each is a link to HOME, and checked like one.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -15,11 +16,16 @@ const anchors = (path) =>
     .filter((line) => /^#{1,6} /.test(line))
     .map((line) => line.replace(/^#+ /, '').toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-'))
 
+const HOME = 'https://github.com/asgi-node/asgi-node/blob/main/'
+
 const problems = []
 for (const path of tracked.filter((name) => name.endsWith('.md'))) {
   const text = readFileSync(path, 'utf8').replaceAll(/^```[\s\S]*?^```/gm, '')
-  for (const [, link] of text.matchAll(/\]\(([^()\s]+)\)/g)) {
+  for (const [, inline, reference] of text.matchAll(/\]\(([^()\s]+)\)|^\[[^\]]+\]: (\S+)$/gm)) {
+    const written = inline ?? reference
+    const link = written.startsWith(HOME) && path === 'README.md' ? written.slice(HOME.length) : written
     if (/^[a-z]+:/i.test(link)) continue
+    if (path === 'README.md' && link === written && !link.startsWith('#')) problems.push(`README.md: ${link} must begin with ${HOME}`)
     const [file, anchor] = link.split('#')
     const target = file === '' ? path : normalize(`${dirname(path)}/${file}`).replace(/\/$/, '')
     if (!targets.has(target)) problems.push(`${path}: ${link} leads nowhere`)

@@ -8,7 +8,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { chooseSync } from '../../npm/asgi-node/lib/python/discovery.js'
 import { PythonError } from '../../npm/asgi-node/lib/native/errors.js'
-import { load, nativeFiles, target } from '../../npm/asgi-node/lib/native/load.js'
+import { load, nativeFiles } from '../../npm/asgi-node/lib/native/load.js'
+import { target } from '../../npm/asgi-node/lib/native/platform.js'
 import { base, facts, folder, probe, pythons } from './interpreters.mjs'
 
 test('the native files lie in the platform package, beside the Python package', () => {

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { target } from '../../npm/asgi-node/lib/native/load.js'
+import { target } from '../../npm/asgi-node/lib/native/platform.js'
 import { broken, path, pretender, pythons, refused, saying, script, someVenv } from './interpreters.mjs'
 
 /** A PATH on which a Python is, so that passing over in silence would succeed. */

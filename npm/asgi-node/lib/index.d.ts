@@ -41,6 +41,8 @@ export type PythonErrorCode =
   | 'MODULE_CONFLICT'
   /** The files of this package for this platform are missing. */
   | 'NATIVE_NOT_FOUND'
+  /** Thrown by `import`: there is no build for this platform, or this Node is too old. */
+  | 'UNSUPPORTED_PLATFORM'
   /** The app did not accept a WebSocket: see `status`, `headers` and `body` of its answer. */
   | 'WEBSOCKET_REJECTED'
   /** The app raised: see `traceback`. */

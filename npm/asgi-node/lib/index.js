@@ -1,3 +1,5 @@
+import './native/supported.js'
+
 export { PythonError } from './native/errors.js'
 export { Headers } from './message/headers.js'
 export { Request } from './message/request.js'

@@ -1,11 +1,12 @@
 // The native half: where its files are, and the two stages that load them. libpython must be open for the whole
 // process before the addon that leaves Python's symbols undefined, and only a native module can open it that way.
 
-import { closeSync, existsSync, openSync, readSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PythonError, errorFromNative } from './errors.js'
+import { target } from './platform.js'
 
 const require = createRequire(import.meta.url)
 /** lib, beside which the other packages of npm are. */
@@ -58,44 +59,6 @@ export function nativeFiles() {
   return { addon: join(folder, 'addon.node'), loader: join(folder, 'loader.node'), python }
 }
 
-/**
- * `linux-x64-gnu` and the like, as in the name of the platform's package.
- *
- * @returns {string}
- */
-export function target() {
-  const libc = nodeLibc()
-  const suffix = libc === 'glibc' ? '-gnu' : libc === 'musl' ? '-musl' : ''
-  return `${process.platform}-${process.arch}${suffix}`
-}
-
-/** @type {'glibc' | 'musl' | null | undefined} */
-let libcOfNode
-
-/**
- * The C library that this Node runs on. One process cannot hold two, so Python's has to be the same.
- *
- * @returns {'glibc' | 'musl' | null} null where there is neither, or Node is linked statically
- */
-export function nodeLibc() {
-  if (libcOfNode !== undefined) return libcOfNode
-  libcOfNode = null
-  if (process.platform === 'linux') {
-    // The path of the dynamic linker stands near the beginning of the executable. Asking process.report for the
-    // same takes long, and ldd is not everywhere.
-    const bytes = Buffer.alloc(4096)
-    const file = openSync(process.execPath, 'r')
-    try {
-      const text = bytes.toString('latin1', 0, readSync(file, bytes, 0, bytes.length, 0))
-      if (text.includes('/ld-musl-')) libcOfNode = 'musl'
-      else if (text.includes('/ld-linux')) libcOfNode = 'glibc'
-    } finally {
-      closeSync(file)
-    }
-  }
-  return libcOfNode
-}
-
 /** @returns {string} */
 function platformFolder() {
   const name = target()
@@ -106,7 +69,7 @@ function platformFolder() {
     const beside = join(here, '../..', name)
     if (existsSync(join(beside, 'package.json'))) return beside
   }
-  throw missing(`the package @asgi-node/${name} is not installed, or asgi-node has no build for ${name}`)
+  throw missing(`the package @asgi-node/${name} is not installed`)
 }
 
 /** @param {string} what */

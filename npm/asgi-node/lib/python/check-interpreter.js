@@ -1,7 +1,7 @@
 // Can Node host this Python? If not: why, and what to do about it.
 
 import { readFileSync } from 'node:fs'
-import { nodeLibc } from '../native/load.js'
+import { nodeLibc } from '../native/platform.js'
 
 /** @typedef {import('./probe.js').Facts} Facts */
 
