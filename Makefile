@@ -12,7 +12,7 @@ MAKEFLAGS += --no-builtin-rules
 PORT ?= 3000
 export PYTHON
 
-PLATFORM := npm/linux-x64-gnu
+PLATFORM := npm/$(shell node scripts/targets.mjs --host 2>/dev/null || echo linux-x64-gnu)
 ADDON := $(PLATFORM)/addon.node
 LOADER := $(PLATFORM)/loader.node
 BRIDGE := python/asgi_node/_native.abi3.so

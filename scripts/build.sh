@@ -10,7 +10,8 @@ if [ "$crate" = bridge ]; then
   # For the same target as the addon, so that what both share is compiled once.
   target=$(rustc -vV | sed -n 's/^host: //p')
   cargo build --quiet --release --locked --target "$target" --package asgi-node-bridge
-  exec install -m 755 "target/$target/release/libasgi_node_bridge.so" "$destination"
+  case $target in *-apple-*) suffix=dylib ;; *) suffix=so ;; esac
+  exec install -m 755 "target/$target/release/libasgi_node_bridge.$suffix" "$destination"
 fi
 mkdir -p "$output"
 

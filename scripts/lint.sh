@@ -40,6 +40,7 @@ check 'generated files' generated
 check 'links' node scripts/check-links.mjs
 check 'asgi.md' node scripts/asgi-docs.mjs
 check 'tree' node scripts/check-tree.mjs
+check 'platforms' node scripts/targets.mjs --check
 check 'one version' node scripts/bump-version.mjs --check
 
 if [ ${#failed[@]} -gt 0 ]; then

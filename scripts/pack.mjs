@@ -12,7 +12,6 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-
 import { parseArgs } from 'node:util'
 import { TARGETS } from './targets.mjs'
 

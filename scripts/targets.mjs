@@ -1,12 +1,14 @@
 // The platforms that asgi-node is built for: one table, from which the npm packages of their native files are made.
 //
 //   node scripts/targets.mjs            prints a line for each: target, Rust target
+//   node scripts/targets.mjs --host     prints the one that this machine is
 //   node scripts/targets.mjs --write    writes npm/<target>/package.json and README.md
 //   node scripts/targets.mjs --check    fails where one of them differs
 
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { target } from '../npm/asgi-node/lib/native/platform.js'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
@@ -61,7 +63,7 @@ export const TARGETS = [
 /** The main package's manifest: the others say the same about version, licence and home. */
 const main = () => JSON.parse(readFileSync(join(ROOT, 'npm', 'asgi-node', 'package.json'), 'utf8'))
 
-/** @param {Target} target */
+/** @param {Target} one */
 function manifest({ name, title, runsOn }) {
   const { version, author, homepage, bugs, repository, license, engines, publishConfig } = main()
   const written = {
@@ -81,7 +83,7 @@ function manifest({ name, title, runsOn }) {
   return `${JSON.stringify(written, null, 2)}\n`
 }
 
-/** @param {Target} target */
+/** @param {Target} one */
 const readme = ({ name, title }) => `# @asgi-node/${name}
 
 The native part of [asgi-node](${main().homepage}) for ${title}: the addon, its loader, and the Python package that they
@@ -90,9 +92,9 @@ start. Do not install it by itself: asgi-node names it among its optional depend
 
 /** @returns {[path: string, text: string][]} */
 const files = () =>
-  TARGETS.flatMap((target) => [
-    /** @type {[string, string]} */ ([`npm/${target.name}/package.json`, manifest(target)]),
-    /** @type {[string, string]} */ ([`npm/${target.name}/README.md`, readme(target)]),
+  TARGETS.flatMap((one) => [
+    /** @type {[string, string]} */ ([`npm/${one.name}/package.json`, manifest(one)]),
+    /** @type {[string, string]} */ ([`npm/${one.name}/README.md`, readme(one)]),
   ])
 
 function check() {
@@ -117,6 +119,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       console.error(problems.join('\n'))
       process.exitCode = 1
     }
+  } else if (argument === '--host') {
+    console.log(target())
   } else {
     for (const { name, rust } of TARGETS) console.log(`${name}\t${rust}`)
   }

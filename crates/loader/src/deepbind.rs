@@ -3,13 +3,18 @@
 //! Node exports its OpenSSL, zlib and libuv. Without `RTLD_DEEPBIND` whatever is loaded later binds to those copies: the
 //! extensions, and libpython itself where it is linked with zlib (Debian's is).
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 use crate::ffi;
 
 /// The decision, and the reason that `PythonHandler.python` gives for it.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn choose(_: Option<bool>) -> (bool, String) {
+    (false, "only glibc has it".into())
+}
+
+/// The decision, and the reason that `PythonHandler.python` gives for it.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn choose(wanted: Option<bool>) -> (bool, String) {
-    if !cfg!(all(target_os = "linux", target_env = "gnu")) {
-        return (false, "only glibc has it".into());
-    }
     if let Some(wanted) = wanted {
         return (wanted, "option deepbind".into());
     }

@@ -79,49 +79,61 @@ fn last_error() -> String {
     )
 }
 
-/// A library other than libc that defines `malloc` and comes before it: a preloaded allocator, which is no friend of
-/// `RTLD_DEEPBIND` (what one of the two allocates, the other would free).
-pub fn replaced_allocator() -> Option<String> {
-    let mut before_libc: Vec<CString> = Vec::new();
-    // SAFETY: the callback runs before this returns, on this thread, and gets back the reference that it was given.
-    unsafe { libc::dl_iterate_phdr(Some(name_of), (&raw mut before_libc).cast()) };
-    // Only now: the linker's lock is held over the callback, and dlopen would wait for another of its locks, which a
-    // thread that imports an extension (another handler has started Python already) holds while it waits for the first.
-    let found = before_libc.into_iter().find(|name| defines_malloc(name))?;
-    Some(found.to_string_lossy().into_owned())
-}
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub use allocator::replaced_allocator;
 
-/// Takes the name of one loaded object, in the order in which symbols are looked up; 1 ends the search.
-unsafe extern "C" fn name_of(object: *mut libc::dl_phdr_info, _: usize, names: *mut c_void) -> libc::c_int {
-    // SAFETY: the linker gives a valid object, whose name is a C string.
-    let name = unsafe { CStr::from_ptr((*object).dlpi_name) };
-    let text = name.to_string_lossy();
-    let file = text.rsplit('/').next().unwrap_or_default();
-    if file.starts_with("libc.") || file.starts_with("libc-") {
-        return 1;
-    }
-    if !file.is_empty() && !file.starts_with("linux-vdso") {
-        // SAFETY: this is the vector that `replaced_allocator` gave, and nobody else has it meanwhile.
-        unsafe { (*names.cast::<Vec<CString>>()).push(name.to_owned()) };
-    }
-    0
-}
+/// The allocator of this process: asked only where `RTLD_DEEPBIND` exists.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod allocator {
+    use std::{
+        ffi::{CStr, CString, c_void},
+        mem::MaybeUninit,
+    };
 
-/// Whether this library, which is loaded, defines `malloc` itself.
-fn defines_malloc(name: &CStr) -> bool {
-    // SAFETY: dlopen with RTLD_NOLOAD only counts a reference, which dlclose gives back; dladdr fills `info` when it
-    // returns non-zero, with a name that is valid as long as that reference.
-    unsafe {
-        let handle = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD);
-        if handle.is_null() {
-            return false;
+    /// A library other than libc that defines `malloc` and comes before it: a preloaded allocator, which is no friend of
+    /// `RTLD_DEEPBIND` (what one of the two allocates, the other would free).
+    pub fn replaced_allocator() -> Option<String> {
+        let mut before_libc: Vec<CString> = Vec::new();
+        // SAFETY: the callback runs before this returns, on this thread, and gets back the reference that it was given.
+        unsafe { libc::dl_iterate_phdr(Some(name_of), (&raw mut before_libc).cast()) };
+        // Only now: the linker's lock is held over the callback, and dlopen would wait for another of its locks, which a
+        // thread that imports an extension (another handler has started Python already) holds while it waits for the first.
+        let found = before_libc.into_iter().find(|name| defines_malloc(name))?;
+        Some(found.to_string_lossy().into_owned())
+    }
+
+    /// Takes the name of one loaded object, in the order in which symbols are looked up; 1 ends the search.
+    unsafe extern "C" fn name_of(object: *mut libc::dl_phdr_info, _: usize, names: *mut c_void) -> libc::c_int {
+        // SAFETY: the linker gives a valid object, whose name is a C string.
+        let name = unsafe { CStr::from_ptr((*object).dlpi_name) };
+        let text = name.to_string_lossy();
+        let file = text.rsplit('/').next().unwrap_or_default();
+        if file.starts_with("libc.") || file.starts_with("libc-") {
+            return 1;
         }
-        let malloc = libc::dlsym(handle, c"malloc".as_ptr());
-        let mut info = MaybeUninit::<libc::Dl_info>::uninit();
-        let own = !malloc.is_null()
-            && libc::dladdr(malloc, info.as_mut_ptr()) != 0
-            && CStr::from_ptr(info.assume_init().dli_fname) == name;
-        libc::dlclose(handle);
-        own
+        if !file.is_empty() && !file.starts_with("linux-vdso") {
+            // SAFETY: this is the vector that `replaced_allocator` gave, and nobody else has it meanwhile.
+            unsafe { (*names.cast::<Vec<CString>>()).push(name.to_owned()) };
+        }
+        0
+    }
+
+    /// Whether this library, which is loaded, defines `malloc` itself.
+    fn defines_malloc(name: &CStr) -> bool {
+        // SAFETY: dlopen with RTLD_NOLOAD only counts a reference, which dlclose gives back; dladdr fills `info` when it
+        // returns non-zero, with a name that is valid as long as that reference.
+        unsafe {
+            let handle = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD);
+            if handle.is_null() {
+                return false;
+            }
+            let malloc = libc::dlsym(handle, c"malloc".as_ptr());
+            let mut info = MaybeUninit::<libc::Dl_info>::uninit();
+            let own = !malloc.is_null()
+                && libc::dladdr(malloc, info.as_mut_ptr()) != 0
+                && CStr::from_ptr(info.assume_init().dli_fname) == name;
+            libc::dlclose(handle);
+            own
+        }
     }
 }

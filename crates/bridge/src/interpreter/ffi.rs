@@ -226,7 +226,12 @@ pub(crate) fn unblock_signals() {
 
 /// Gives all signals that are handled their default action; those that are ignored stay so.
 pub(crate) fn reset_signals() {
-    for signal in 1..libc::SIGRTMAX() {
+    // macOS has 31 signals, and no name for the last of them.
+    #[cfg(target_os = "linux")]
+    let last = libc::SIGRTMAX();
+    #[cfg(not(target_os = "linux"))]
+    let last = 32;
+    for signal in 1..last {
         // SAFETY: `action` is plain data that sigaction fills in; a number that is no signal, or one of libc's own, is refused.
         // SIG_DFL runs no code.
         unsafe {

@@ -218,7 +218,7 @@ fn live(options: Options) {
 fn boot(py: Python<'_>, options: &Options) -> PyResult<Facts> {
     let sys = py.import("sys")?;
     let deepbind = options.deepbind;
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     if deepbind {
         // Before any extension is imported, and .pth files import some: extensions then find their own libssl, libz, libuv
         // rather than the copies that Node exports.
