@@ -1,10 +1,12 @@
 // Requests by number, their events, back-pressure both ways and what keeps the process alive, against a native side that
 // the test plays itself. Needs no Python.
 import assert from 'node:assert/strict'
+import { fstatSync, openSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { CollectCall, StreamCall } from '../../npm/asgi-node/lib/call/calls.js'
-import { EVENT, Exchanges, FLAG, isDelivering } from '../../npm/asgi-node/lib/native/exchanges.js'
+import { EVENT } from '../../npm/asgi-node/lib/native/exchange.js'
+import { Exchanges, FLAG, isDelivering } from '../../npm/asgi-node/lib/native/exchanges.js'
 import { Request, takeBody } from '../../npm/asgi-node/lib/message/request.js'
 
 /** Records what is called; `room` is what push answers. */
@@ -108,7 +110,10 @@ describe('collected', () => {
 
   test('events for numbers that are not in use are ignored', () => {
     const { exchanges, send } = setUp()
-    const ofExchanges = Object.values(EVENT).filter((kind) => kind < EVENT.RECORD)
+    const ofExchanges = Object.values(EVENT).filter((kind) => kind < EVENT.RECORD && kind !== EVENT.FILE)
+    const fd = openSync('/dev/null')
+    assert.equal(exchanges.deliver(7, EVENT.FILE, 1, `${fd}\0${0}\0${1}`, undefined), undefined)
+    assert.throws(() => fstatSync(fd), { code: 'EBADF' }, 'a file that nobody wants stays open')
     for (const kind of [...ofExchanges, 99]) assert.equal(exchanges.deliver(7, kind, 200, '', undefined), undefined)
     assert.equal(send(CollectCall).deliver(99), undefined)
   })
@@ -213,7 +218,7 @@ describe('streamed', () => {
   test('closing rejects everything', async () => {
     const { exchanges, native, send } = setUp()
     const all = [send(CollectCall), send(StreamCall)]
-    exchanges.abortAll(new Error('closed'))
+    exchanges.failAll(new Error('closed'))
     for (const { promise } of all) await assert.rejects(promise, /closed/)
     assert.deepEqual([exchanges.size, native.alive], [0, false])
   })

@@ -6,7 +6,8 @@ import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EVENT, Exchanges, FLAG } from '../../npm/asgi-node/lib/native/exchanges.js'
+import { EVENT } from '../../npm/asgi-node/lib/native/exchange.js'
+import { Exchanges, FLAG } from '../../npm/asgi-node/lib/native/exchanges.js'
 import { serve } from '../../npm/asgi-node/lib/http/exchange.js'
 
 const limits = { timeout: 10_000 }
@@ -14,7 +15,7 @@ const limits = { timeout: 10_000 }
 /** A server whose app is `answer(request, deliver)`, called for each request as it is submitted. */
 async function setUp(t, answer = () => {}, listener = undefined) {
   const requests = []
-  const exchanges = new Exchanges()
+  const exchanges = new Exchanges({ onFailure: ({ error }) => console.error(error) })
   const native = {
     room: true,
     refusal: null,

@@ -1,5 +1,5 @@
 import { CollectCall, StreamCall } from './call/calls.js'
-import { PythonError, closedError, errorFromFailure, show } from './native/errors.js'
+import { PythonError, bodyTooLarge, closedError, errorFromFailure, show } from './native/errors.js'
 import { Exchanges, FLAG, isDelivering } from './native/exchanges.js'
 import { FetchCall } from './fetch/call.js'
 import { Handshakes } from './websocket/handshake.js'
@@ -9,8 +9,9 @@ import { answer, serve } from './http/exchange.js'
 import { atExit, notAtExit } from './python/exit-hooks.js'
 import { LoggedExchanges } from './log/logged-exchanges.js'
 import { checkMiddlewareOptions, passOn, serveNext } from './http/middleware.js'
-import { statusOf } from './log/failures.js'
-import { bodyTooLarge } from './message/limits.js'
+import { logFailure } from './log/failures.js'
+import { Journal } from './log/records.js'
+import { completedOutcome, failedOutcome } from './native/outcome.js'
 import { checkOptions, closeTimeout } from './options/options.js'
 import { Request, completeBody, takeBody, takeMessages } from './message/request.js'
 import { responseFrom } from './message/response.js'
@@ -60,8 +61,15 @@ export class PythonHandler {
   /** @param {PythonHandlerOptions} options */
   constructor(options) {
     this.#settings = checkOptions(options)
-    const { accessLog } = this.#settings
-    this.#exchanges = accessLog === null ? new Exchanges(this.#settings) : new LoggedExchanges({ ...this.#settings, accessLog })
+    const { accessLog, log, stdio } = this.#settings
+    const journal = new Journal(log, stdio)
+    const settings = {
+      ...this.#settings,
+      onSaid: journal.deliver.bind(journal),
+      /** @type {import('./native/exchanges.js').OnFailure} */
+      onFailure: (outcome, request, number) => logFailure(log, outcome, request, number)
+    }
+    this.#exchanges = accessLog === null ? new Exchanges(settings) : new LoggedExchanges({ ...settings, accessLog })
     const { websocket, highWaterMark } = this.#settings
     this.#sockets = new Sockets(websocket, new Handshakes(websocket), highWaterMark)
     /** @type {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void} */
@@ -185,11 +193,12 @@ export class PythonHandler {
         ? new StreamCall(this.#exchanges, signal, resolve, reject, this.#settings.highWaterMark)
         : new CollectCall(this.#exchanges, signal, resolve, reject)
       if (this.#state === 'ready') return this.#submit(call, head, body)
+      call.head = head
       // What the caller does to its buffer in the meantime must not matter, as it does not once the request has left.
       const kept = body.bytes === undefined ? body : { ...body, bytes: Buffer.from(body.bytes) }
       this.ready().then(
         () => signal?.aborted || this.#submit(call, head, kept),
-        (error) => call.abort(error)
+        (error) => call.fail(error)
       )
     })
   }
@@ -204,7 +213,7 @@ export class PythonHandler {
     try {
       this.#exchanges.submit(call, head, bytes, collect | (source === null ? 0 : FLAG.BODY_FOLLOWS))
     } catch (error) {
-      return call.abort(error)
+      return call.fail(error)
     }
     source?.start(call)
   }
@@ -221,19 +230,21 @@ export class PythonHandler {
       const { highWaterMark, websocket } = this.#settings
       const call = new WebSocketCall(this.#exchanges, signal, resolve, reject, highWaterMark, websocket.maxPayload)
       const messages = takeMessages(request)
+      const head = requestHead(request, -1)
       const begin = () => {
         try {
-          this.#exchanges.submit(call, requestHead(request, -1), undefined, FLAG.WEBSOCKET)
+          this.#exchanges.submit(call, head, undefined, FLAG.WEBSOCKET)
         } catch (error) {
-          return call.abort(error)
+          return call.fail(error)
         }
         call.expect(websocket.acceptTimeout)
         messages.start(call)
       }
       if (this.#state === 'ready') return begin()
+      call.head = head
       this.ready().then(
         () => signal?.aborted || begin(),
-        (error) => call.abort(error)
+        (error) => call.fail(error)
       )
     })
   }
@@ -256,7 +267,7 @@ export class PythonHandler {
     const { status, headers, body, failure } = native.callSync(head, bytes)
     if (!failure || !REFUSALS.has(failure.code)) this.#exchanges.count()
     const error = failure ? errorFromFailure(failure) : null
-    record?.answered(error === null ? status : statusOf(error), body?.length)
+    record?.settle(error === null ? completedOutcome(status) : failedOutcome(error), body?.length)
     if (error !== null) throw error
     return responseFrom(status, headers, body ?? Buffer.alloc(0), null)
   }
@@ -368,7 +379,7 @@ export class PythonHandler {
     const failure = await native.close(this.#patience)
     // Responses that are complete, and have not been delivered, come before the end.
     native.drain()
-    this.#exchanges.abortAll(closedError())
+    this.#exchanges.failAll(closedError())
     // Each has its close frame. Some clients will not answer it, and their sockets would keep the process.
     this.#sockets.endBy(Math.max(started + this.#patience, performance.now() + FAREWELL_MS))
     this.#exchanges.release()

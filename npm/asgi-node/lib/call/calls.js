@@ -1,9 +1,9 @@
-import { errorFromText } from '../native/errors.js'
-import { Exchange, bytesOf } from '../native/exchanges.js'
+import { Exchange, bytesOf } from '../native/exchange.js'
 import { responseFrom } from '../message/response.js'
 
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
-/** @typedef {import('../native/exchanges.js').WholeBody} WholeBody */
+/** @typedef {import('../native/exchange.js').WholeBody} WholeBody */
+/** @typedef {import('../native/outcome.js').Outcome} Outcome */
 /** @typedef {import('../message/response.js').Response} Response */
 /** @typedef {(response: Response) => void} Resolve */
 /** @typedef {(reason: unknown) => void} Reject */
@@ -13,6 +13,8 @@ export class Call extends Exchange {
   #signal
   resolve
   reject
+  /** What Python gets, while it has not been sent off. */
+  head = ''
 
   /**
    * @param {Exchanges} exchanges
@@ -27,6 +29,11 @@ export class Call extends Exchange {
     this.reject = reject
     // The call itself is the listener (`handleEvent`): no closure, and nothing to remember for its removal.
     signal?.addEventListener('abort', this)
+  }
+
+  /** @override */
+  headForLog() {
+    return this.head
   }
 
   handleEvent() {
@@ -44,7 +51,12 @@ export class Call extends Exchange {
     this.#signal?.removeEventListener('abort', this)
   }
 
-  /** @override @param {unknown} reason */
+  /** @override @param {Outcome} outcome @param {boolean} _inOrder */
+  onFailed({ error }, _inOrder) {
+    this.abort(error)
+  }
+
+  /** The caller is told at once. @param {unknown} reason */
   abort(reason) {
     this.settle()
     this.reject(reason)
@@ -82,11 +94,6 @@ export class CollectCall extends Call {
     const chunks = this.#chunks ?? []
     if (chunk !== undefined) chunks.push(chunk)
     this.onComplete(this.#status, this.#headers, chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))
-  }
-
-  /** @override @param {boolean} _started @param {string} text */
-  onFailed(_started, text) {
-    this.abort(errorFromText(text))
   }
 }
 
@@ -144,21 +151,22 @@ export class StreamCall extends Call {
     for (const reader of this.#readers.splice(0)) reader.resolve(null)
   }
 
-  /** @override @param {boolean} _started @param {string} text */
-  onFailed(_started, text) {
+  /** @override @param {Outcome} outcome @param {boolean} inOrder */
+  onFailed(outcome, inOrder) {
     // The chunks that came before the failure can still be read.
-    this.#fail(errorFromText(text))
+    if (inOrder) this.#end(outcome.error)
+    else this.abort(outcome.error)
   }
 
   /** @override @param {unknown} reason */
   abort(reason) {
     this.#chunks = []
     this.#unread = 0
-    this.#fail(reason)
+    this.#end(reason)
   }
 
   /** @param {unknown} reason */
-  #fail(reason) {
+  #end(reason) {
     this.settle()
     this.#failure = { reason }
     this.reject(reason)

@@ -1,7 +1,7 @@
 import { Call } from './calls.js'
-import { PythonError, errorFromText, show } from '../native/errors.js'
-import { bytesOf } from '../native/exchanges.js'
-import { statusOf } from '../log/failures.js'
+import { PythonError, show } from '../native/errors.js'
+import { bytesOf } from '../native/exchange.js'
+import { statusOf } from '../native/outcome.js'
 import { responseFrom } from '../message/response.js'
 
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
@@ -113,8 +113,7 @@ export class WebSocketCall extends Call {
 
   /** @param {number} code @param {string} reason */
   #leaveWith(code, reason) {
-    this.exchanges.remove(this)
-    this.exchanges.native.closed(this.id, code, reason)
+    this.exchanges.close(this, code, reason)
   }
 
   /** The reader wants no more. */
@@ -159,7 +158,7 @@ export class WebSocketCall extends Call {
     this.#end(code, reason)
   }
 
-  /** @override @param {number} status @param {string} headers @param {import('../native/exchanges.js').WholeBody} body */
+  /** @override @param {number} status @param {string} headers @param {import('../native/exchange.js').WholeBody} body */
   onComplete(status, headers, body) {
     this.#deny(status, headers, bytesOf(body))
   }
@@ -196,9 +195,11 @@ export class WebSocketCall extends Call {
     this.#fail(Object.assign(error, { status, headers: response.headers, body }), CODE.ABNORMAL)
   }
 
-  /** @override @param {boolean} _started @param {string} text */
-  onFailed(_started, text) {
-    this.#fail(errorFromText(text), CODE.INTERNAL_ERROR)
+  /** @override @param {import('../native/outcome.js').Outcome} outcome @param {boolean} inOrder */
+  onFailed({ error }, inOrder) {
+    // The messages that came before the failure can still be read.
+    if (inOrder) this.#fail(error, CODE.INTERNAL_ERROR)
+    else this.abort(error)
   }
 
   /** @override @param {unknown} reason */

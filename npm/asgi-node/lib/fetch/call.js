@@ -1,12 +1,15 @@
 import { StreamCall } from '../call/calls.js'
 import { connectionOf as peerOf } from '../incoming/connection.js'
-import { PythonError, errorFromText, show } from '../native/errors.js'
-import { FLAG, bytesOf } from '../native/exchanges.js'
-import { PLAIN, logFailure, statusOf } from '../log/failures.js'
+import { PythonError, show } from '../native/errors.js'
+import { bytesOf } from '../native/exchange.js'
+import { FLAG } from '../native/exchanges.js'
+import { CLIENT_CLOSED, disconnectedOutcome, failedOutcome, unavailableOutcome } from '../native/outcome.js'
+import { PLAIN } from '../log/failures.js'
 import { bodyOf, dropBody } from './body.js'
 import { connectionOf, viewOf } from './request.js'
 import { follow, forget, socketOf } from './socket.js'
 import { fetchHead } from '../incoming/head.js'
+import { tooManyHeaders } from '../message/limits.js'
 
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
 /** @typedef {import('./request.js').WebRequest} WebRequest */
@@ -15,9 +18,6 @@ import { fetchHead } from '../incoming/head.js'
 
 /** Statuses with which WHATWG lets no Response have a body (Fetch, 2.2.3). */
 const NULL_BODY = new Set([204, 205, 304])
-
-/** What nginx logs when the client has gone before its answer. Nobody receives it. */
-const CLIENT_CLOSED = 499
 
 /**
  * A response that is not the app's.
@@ -81,15 +81,15 @@ export class FetchCall extends StreamCall {
   begin() {
     if (this.#settled) return
     const { signal } = this.#request
-    if (signal?.aborted) return this.abort(signal.reason)
+    if (signal?.aborted) return this.handleEvent()
     // It may have closed before there was a call to be told.
     if (this.#socket?.destroyed) return this.onGone()
     try {
       const body = bodyOf(this.#request, this.#isServed)
       if (!(body instanceof Promise)) return this.#submit(body)
-      body.then((peeked) => this.#submit(peeked)).catch((error) => this.abort(error))
+      body.then((peeked) => this.#submit(peeked)).catch((error) => this.#mistaken(error))
     } catch (error) {
-      this.abort(error)
+      this.#mistaken(error)
     }
   }
 
@@ -99,13 +99,13 @@ export class FetchCall extends StreamCall {
     if (this.#settled) return source?.stop()
     this.#rest = source
     const { incoming } = this.#connection
-    if (incoming !== null && incoming.rawHeaders.length > peerOf(incoming.socket).maxHeaderFields) return this.refuse(431)
+    if (incoming !== null && incoming.rawHeaders.length > peerOf(incoming.socket).maxHeaderFields) return this.fail(tooManyHeaders())
     // What this throws is the caller's mistake; from here on whatever is wrong has come from the client.
     const view = viewOf(this.#request, this.#env, incoming, length)
     try {
       this.exchanges.submit(this, fetchHead(view, this.exchanges.trust), bytes, source === null ? 0 : FLAG.BODY_FOLLOWS)
     } catch (error) {
-      return this.refuse(statusOf(error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message) : error))
+      return this.fail(error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message) : error)
     }
     source?.start(this)
   }
@@ -124,11 +124,23 @@ export class FetchCall extends StreamCall {
     else this.#rest.stop()
   }
 
+  /** The caller's mistake, of which the caller is told. @param {unknown} error */
+  #mistaken(error) {
+    this.exchanges.over(this, failedOutcome(error))
+    this.abort(error)
+  }
+
   /**
-   * Answers without the app.
+   * Answers without the app, which does not run.
    * @param {number} status
    */
   refuse(status) {
+    this.exchanges.over(this, unavailableOutcome(status))
+    this.#refuse(status)
+  }
+
+  /** @param {number} status */
+  #refuse(status) {
     this.settle()
     this.#answer(plainResponse(status))
   }
@@ -139,7 +151,7 @@ export class FetchCall extends StreamCall {
     this.#resolve(response)
   }
 
-  /** @override @param {number} status @param {string} headers @param {import('../native/exchanges.js').WholeBody} body */
+  /** @override @param {number} status @param {string} headers @param {import('../native/exchange.js').WholeBody} body */
   onComplete(status, headers, body) {
     this.settle()
     // Bytes, also where it is a string: that of a Response brings a content-type with it.
@@ -160,13 +172,13 @@ export class FetchCall extends StreamCall {
   #respond(status, headers, body) {
     // No response ends with an interim one, and a Response cannot have it.
     if (status < 200) {
-      this.leave()
-      return this.#fail(new PythonError('APP_NO_RESPONSE', `The application answered with ${status}, which is no final status`))
+      return this.fail(new PythonError('APP_NO_RESPONSE', `The application answered with ${status}, which is no final status`))
     }
     this.#bodyless = this.#request.method === 'HEAD' || NULL_BODY.has(status)
     const flat = headers === '' ? [] : headers.split('\0')
     // Above 599 is invalid on the wire, to be taken for a server's error (RFC 9110, 15), and a Response cannot have it.
-    this.#answer(webResponse(this.#bodyless ? null : body(), status > 599 ? 500 : status, flat))
+    this.status = status > 599 ? 500 : status
+    this.#answer(webResponse(this.#bodyless ? null : body(), this.status, flat))
   }
 
   /**
@@ -193,25 +205,36 @@ export class FetchCall extends StreamCall {
     return this.#bodyless ? undefined : super.onBody(chunk)
   }
 
-  /** @override @param {boolean} started @param {string} text */
-  onFailed(started, text) {
-    // A stream that has begun gives what came before, then breaks off.
-    if (this.#settled) {
-      logFailure(this.exchanges.log, errorFromText(text), this.#request, this.number)
-      super.onFailed(started, text)
-    } else {
-      this.#fail(errorFromText(text))
-    }
+  /** Of a request that was not sent off. @override */
+  headForLog() {
+    const { method, url, headers } = this.#request
+    const { remoteAddress = '', remotePort = '' } = this.#connection.incoming?.socket ?? {}
+    const target = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '') || '/'
+    return [method, target, '1.1', '', remoteAddress, remotePort, '', '', '', '', ...[...headers].flat()].join('\0')
   }
 
-  /** @param {PythonError} error */
-  #fail(error) {
-    logFailure(this.exchanges.log, error, this.#request, this.number)
-    this.refuse(statusOf(error))
+  /** What is not Python's is the caller's, who gets it. @override @param {import('../native/outcome.js').Outcome} outcome */
+  described({ error }) {
+    return error instanceof PythonError ? this.#request : null
+  }
+
+  /** @override @param {import('../native/outcome.js').Outcome} outcome @param {boolean} inOrder */
+  onFailed(outcome, inOrder) {
+    // A stream that has begun gives what came before, then breaks off.
+    if (this.#settled) super.onFailed(outcome, inOrder)
+    else if (outcome.error instanceof PythonError && !isGone(this.#connection)) this.#refuse(outcome.status)
+    else this.abort(outcome.error)
+  }
+
+  /** @override */
+  handleEvent() {
+    if (this.number === 0) this.exchanges.over(this, disconnectedOutcome(0))
+    super.handleEvent()
   }
 
   /** The connection has ended. */
   onGone() {
+    if (this.number === 0) this.exchanges.over(this, disconnectedOutcome(0))
     this.leave()
     this.abort(undefined)
   }
@@ -223,9 +246,6 @@ export class FetchCall extends StreamCall {
       this.settle()
       if (this.#settled) this.cancel()
       else this.#answer(webResponse(null, CLIENT_CLOSED, []))
-    } else if (!this.#settled && statusOf(reason) !== 500) {
-      // The handler was closed, or the time is over, or the body too large.
-      this.refuse(statusOf(reason))
     } else {
       this.#settled = true
       super.abort(reason)

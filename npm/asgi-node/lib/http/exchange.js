@@ -1,15 +1,17 @@
 import { IncomingBody, decoded } from '../incoming/body.js'
 import { connectionOf } from '../incoming/connection.js'
 import { holdsBack } from '../incoming/continue.js'
-import { PythonError, errorFromText } from '../native/errors.js'
-import { Exchange, FLAG } from '../native/exchanges.js'
-import { PLAIN, logFailure, statusOf } from '../log/failures.js'
+import { PythonError, bodyTooLarge } from '../native/errors.js'
+import { Exchange } from '../native/exchange.js'
+import { FLAG } from '../native/exchanges.js'
+import { PLAIN } from '../log/failures.js'
 import { incomingHead } from '../incoming/head.js'
 import { FRAMING, bodyLength, framingOf } from '../message/framing.js'
 import { headersOver } from '../message/headers.js'
 import * as http2 from '../incoming/http2.js'
 import { reset } from '../incoming/sockets.js'
-import { bodyTooLarge, linger, tooManyHeaders } from '../message/limits.js'
+import { FileRange } from '../message/file.js'
+import { linger, tooManyHeaders } from '../message/limits.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
@@ -232,7 +234,7 @@ export class HttpExchange extends Exchange {
     writeHead(this.res, status, headers === '' ? [] : headers.split('\0'))
   }
 
-  /** @override @param {number} status @param {string} headers @param {import('../native/exchanges.js').WholeBody} body */
+  /** @override @param {number} status @param {string} headers @param {import('../native/exchange.js').WholeBody} body */
   onComplete(status, headers, body) {
     if (this.#gone()) return
     this.#writeHead(status, headers)
@@ -272,25 +274,18 @@ export class HttpExchange extends Exchange {
     res.end(http2.endedWithHead(res) ? undefined : chunk)
   }
 
-  /** @override @param {import('../message/file.js').FileRange} range @param {boolean} last */
-  onFile(range, last) {
+  /** @override @param {string} file @param {boolean} last */
+  onFile(file, last) {
+    const range = new FileRange(file)
     if (this.#gone()) return range.close()
     this.#file = range.pipe(this.res, (error) => {
       this.#file = null
-      if (error !== null) {
-        this.leave()
-        return this.abort(error)
-      }
+      if (error !== null) return this.fail(error)
       if (last) this.res.end()
       else this.drained()
     })
     // Whatever comes behind the file waits for it.
     return last
-  }
-
-  /** @override @param {boolean} _started @param {string} text which is the log's, never the client's */
-  onFailed(_started, text) {
-    this.fail(errorFromText(text))
   }
 
   /** @override */
@@ -310,20 +305,18 @@ export class HttpExchange extends Exchange {
     }
   }
 
-  /** @override @param {unknown} reason */
-  abort(reason) {
-    this.fail(reason)
+  /** @override @param {import('../native/outcome.js').Outcome} outcome */
+  described({ error }) {
+    // An app that stops at http.disconnect does what it should.
+    return this.#halfClosed && error instanceof PythonError && error.code === 'APP_NO_RESPONSE' ? null : this.req
   }
 
-  /** @param {unknown} error why there will be no response, or no more of it */
-  fail(error) {
-    // An app that stops at http.disconnect does what it should.
-    const stopped = this.#halfClosed && error instanceof PythonError && error.code === 'APP_NO_RESPONSE'
-    if (!stopped) logFailure(this.exchanges.log, error, this.req, this.number)
+  /** @override @param {import('../native/outcome.js').Outcome} outcome */
+  onFailed({ status, started }) {
     const { res } = this
     if (isOver(res)) return
     try {
-      if (!res.headersSent) answer(res, statusOf(error))
+      if (!res.headersSent) answer(res, started ? 500 : status)
       else cutOff(res, this.req.httpVersionMinor === 0)
     } catch {
       res.destroy()

@@ -1,5 +1,5 @@
 import { PythonError, show } from '../native/errors.js'
-import { statusOf } from '../log/failures.js'
+import { statusOf } from '../native/outcome.js'
 import { FRAMING, bodyLength, framingOf, withoutFraming } from '../message/framing.js'
 import { HttpExchange, run } from './exchange.js'
 import { optionsOf } from '../options/names.js'
@@ -95,7 +95,7 @@ class MiddlewareExchange extends HttpExchange {
     this.#fallthrough = fallthrough
   }
 
-  /** @override @param {number} status @param {string} headers @param {import('../native/exchanges.js').WholeBody} body */
+  /** @override @param {number} status @param {string} headers @param {import('../native/exchange.js').WholeBody} body */
   onComplete(status, headers, body) {
     if (!this.#passes(status)) super.onComplete(status, headers, body)
   }
@@ -113,11 +113,21 @@ class MiddlewareExchange extends HttpExchange {
     return true
   }
 
-  /** @override @param {unknown} error */
-  fail(error) {
+  /** Whether it is too late for the next handler to answer. */
+  get #answered() {
     const { res } = this
-    if (res.headersSent || res.writableEnded || res.destroyed) super.fail(error)
-    else passOn(this.#next, error)
+    return res.headersSent || res.writableEnded || res.destroyed
+  }
+
+  /** @override @param {import('../native/outcome.js').Outcome} outcome */
+  described(outcome) {
+    return this.#answered ? super.described(outcome) : null
+  }
+
+  /** @override @param {import('../native/outcome.js').Outcome} outcome */
+  onFailed(outcome) {
+    if (this.#answered) super.onFailed(outcome)
+    else passOn(this.#next, outcome.error)
   }
 }
 

@@ -4,7 +4,7 @@ import { PythonError } from '../native/errors.js'
 import { stopReading, wasReset } from './http2.js'
 import { destroySoon } from './sockets.js'
 
-/** @typedef {import('../native/exchanges.js').Exchange} Exchange */
+/** @typedef {import('../native/exchange.js').Exchange} Exchange */
 
 /** An upload that the app answered without reading is thrown away up to this size, to keep the connection. */
 const DRAIN_LIMIT = 1024 * 1024
@@ -90,8 +90,7 @@ export class IncomingBody extends BodySource {
   /** @param {Error} error */
   #fail(error) {
     this.stop()
-    this.sink?.leave()
-    this.sink?.abort(error)
+    this.sink?.fail(error)
   }
 }
 

@@ -7,7 +7,7 @@ import { tlsFields } from './tls.js'
 
 /**
  * A request on its way, as far as its connection knows it.
- * @typedef {import('../native/exchanges.js').Exchange & { before: FollowedExchange | null }} FollowedExchange
+ * @typedef {import('../native/exchange.js').Exchange & { before: FollowedExchange | null }} FollowedExchange
  */
 
 const kConnection = Symbol('asgi-node connection')

@@ -1,6 +1,7 @@
 import { PythonError } from '../native/errors.js'
 
 /** @typedef {import('./logger.js').Log} Log */
+/** @typedef {{ method?: string, url?: string, originalUrl?: string, id?: unknown }} FailedRequest */
 
 /** What a client may know about a failure. @type {Readonly<Record<number, string>>} */
 export const PLAIN = Object.freeze({
@@ -15,42 +16,24 @@ export const PLAIN = Object.freeze({
   504: 'Gateway Timeout'
 })
 
-/** Failures that are no fault of the app's or ours: a server that logged them could be made to fill its disk. */
-const QUIET = new Map([
-  ['INVALID_REQUEST', 400],
-  ['BODY_TOO_LARGE', 413],
-  ['HEADERS_TOO_LARGE', 431],
-  ['OVERLOADED', 503],
-  ['HANDLER_CLOSED', 503],
-  ['REQUEST_TIMEOUT', 504]
-])
-
 /**
- * The status for a client whose request failed for this reason.
- * @param {unknown} error
- */
-export function statusOf(error) {
-  return (error instanceof PythonError && QUIET.get(error.code)) || 500
-}
-
-/**
- * Tells the log of a failure that nobody else is told of.
+ * Tells the log of a request that failed, where no code of the user's gets the error.
  * @param {Log} log
- * @param {unknown} error
- * @param {{ method?: string, url?: string, originalUrl?: string, id?: unknown }} request
+ * @param {import('../native/outcome.js').Outcome} outcome
+ * @param {FailedRequest} request
  * @param {number} number of the request; 0 when it was not sent off
  */
-export function logFailure(log, error, request, number) {
-  if (statusOf(error) !== 500) return
-  const { method, url = '', originalUrl = url } = request
+export function logFailure(log, { error }, request, number) {
+  const { method, url = '', originalUrl } = request
   // The id that others know the request by (pino-http, Fastify) is worth more than ours.
   const id = typeof request.id === 'string' || typeof request.id === 'number' ? request.id : number
   const err = error instanceof Error ? error : new Error(`Something that is no Error was thrown: ${String(error)}`)
-  const object = { method, path: pathOf(originalUrl), id, err }
+  const target = withoutQuery(typeof originalUrl === 'string' ? originalUrl : url)
+  const object = { method, path: pathOf(target), id, err }
   // Not the app's, nor on the way there: something threw here, as a patched res.writeHead may.
   if (!(error instanceof PythonError)) return log.write('error', object, 'A request failed in JavaScript')
   const what = error.code === 'APP_ERROR' ? 'Exception in ASGI application' : `${error.code}: ${error.message}`
-  log.write('error', object, `${what}: ${method} ${originalUrl}`)
+  log.write('error', object, `${what}: ${method} ${target}`)
 }
 
 /** Logs that know that the server has listeners which get in each other's way. @type {WeakSet<Log>} */
@@ -68,9 +51,13 @@ export function logTaken(log, url = '/') {
   log.write('error', { path: pathOf(url) }, `${what}; a WebSocketServer of ws beside it needs noServer`)
 }
 
-/** Without the query, which may hold what is nobody's business. @param {string} url */
+/** The query may hold secrets. @param {string} url */
+function withoutQuery(url) {
+  const end = url.search(/[?#]/)
+  return end < 0 ? url : url.slice(0, end)
+}
+
+/** @param {string} url */
 function pathOf(url) {
-  const path = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '')
-  const end = path.search(/[?#]/)
-  return (end < 0 ? path : path.slice(0, end)) || '/'
+  return withoutQuery(url.replace(/^[a-z]+:\/\/[^/?#]*/i, '')) || '/'
 }

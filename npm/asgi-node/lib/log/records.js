@@ -1,4 +1,4 @@
-import { EVENT } from '../native/exchanges.js'
+import { EVENT } from '../native/exchange.js'
 
 /** @typedef {import('./logger.js').Log} Log */
 /** @typedef {import('./types.js').LineFunction} LineFunction */

@@ -114,8 +114,7 @@ export class IteratedBody extends BodySource {
     this.#run().catch((error) => {
       if (this.over) return
       this.stop()
-      this.sink?.leave()
-      this.sink?.abort(error)
+      this.sink?.fail(error)
     })
   }
 

@@ -1,8 +1,7 @@
 import { isUint8Array } from 'node:util/types'
-import { show } from '../native/errors.js'
-import { bodyTooLarge } from './limits.js'
+import { bodyTooLarge, show } from '../native/errors.js'
 
-/** @typedef {import('../native/exchanges.js').Exchange} Exchange */
+/** @typedef {import('../native/exchange.js').Exchange} Exchange */
 
 /**
  * Bytes of one chunk of a body.
@@ -62,8 +61,7 @@ export class BodySource {
     this.pushed += chunk?.length ?? 0
     if (sink !== null && this.pushed > sink.exchanges.maxBodySize) {
       // Stops this source, too.
-      sink.leave()
-      return sink.abort(bodyTooLarge(sink.exchanges.maxBodySize))
+      return sink.fail(bodyTooLarge(sink.exchanges.maxBodySize))
     }
     if (last) this.over = true
     this.blocked = sink?.push(chunk, last) === false

@@ -30,13 +30,6 @@ export function tooManyHeaders() {
 }
 
 /**
- * @param {number} limit bytes
- */
-export function bodyTooLarge(limit) {
-  return new PythonError('BODY_TOO_LARGE', `The request body is larger than ${limit} bytes (option maxBodySize)`)
-}
-
-/**
  * Lets a client read the response that ends its connection. A socket that is closed while unread bytes of the client
  * wait in it is reset, and a reset overtakes the response: so our side is closed first, and the rest a moment later.
  * @param {import('node:net').Socket} socket

@@ -66,6 +66,11 @@ export function errorFromNative(error) {
   })
 }
 
+/** @param {number} limit bytes */
+export function bodyTooLarge(limit) {
+  return new PythonError('BODY_TOO_LARGE', `The request body is larger than ${limit} bytes (option maxBodySize)`)
+}
+
 export function closedError() {
   return new PythonError('HANDLER_CLOSED', 'This PythonHandler is closed')
 }

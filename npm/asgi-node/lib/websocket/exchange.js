@@ -1,6 +1,8 @@
-import { errorFromText, PythonError } from '../native/errors.js'
-import { Exchange, FLAG } from '../native/exchanges.js'
-import { logFailure, logTaken, statusOf } from '../log/failures.js'
+import { PythonError } from '../native/errors.js'
+import { Exchange } from '../native/exchange.js'
+import { FLAG } from '../native/exchanges.js'
+import { logTaken } from '../log/failures.js'
+import { statusOf } from '../native/outcome.js'
 import { faultOf, refuse, responseOn } from './handshake.js'
 import { fetchHead } from '../incoming/head.js'
 import { bytesWritten, destroySoon, stopTimeout } from '../incoming/sockets.js'
@@ -164,7 +166,7 @@ export class WebSocketExchange extends Exchange {
       this.exchanges.submit(this, fetchHead(this.req, this.exchanges.trust), undefined, FLAG.WEBSOCKET)
     } catch (error) {
       // What the head is made of is the client's.
-      this.#fail(error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message, { cause: error }) : error)
+      this.fail(error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message, { cause: error }) : error)
       return
     }
     const { acceptTimeout } = this.sockets.settings
@@ -236,9 +238,7 @@ export class WebSocketExchange extends Exchange {
   ended(code, reason) {
     this.#keepalive?.stop()
     if (this.access) this.access.code ??= code
-    if (!this.open) return
-    this.exchanges.remove(this)
-    this.exchanges.native.closed(this.id, code, reason)
+    this.exchanges.close(this, code, reason)
   }
 
   /**
@@ -364,7 +364,7 @@ export class WebSocketExchange extends Exchange {
     this.access?.end()
   }
 
-  /** @override @param {number} status @param {string} headers @param {import('../native/exchanges.js').WholeBody} body */
+  /** @override @param {number} status @param {string} headers @param {import('../native/exchange.js').WholeBody} body */
   onComplete(status, headers, body) {
     this.#writeHead(status, headers)?.end(body, 'latin1')
   }
@@ -396,21 +396,14 @@ export class WebSocketExchange extends Exchange {
     return this.#res.writeHead(status, headers === '' ? [] : headers.split('\0'))
   }
 
-  /** @override @param {boolean} _started @param {string} text which is the log's, never the client's */
-  onFailed(_started, text) {
-    this.#fail(errorFromText(text))
+  /** @override */
+  described() {
+    return { method: 'WebSocket', url: this.req.url }
   }
 
-  /** @override @param {unknown} reason */
-  abort(reason) {
-    this.#fail(reason)
-  }
-
-  /** @param {unknown} error */
-  #fail(error) {
-    logFailure(this.exchanges.log, error, { method: 'WebSocket', url: this.req.url }, this.number)
-    const status = statusOf(error)
-    if (this.#ws !== null) this.#close(status === 503 ? CODE.RESTART : CODE.INTERNAL_ERROR)
+  /** @override @param {import('../native/outcome.js').Outcome} outcome */
+  onFailed({ error, status }) {
+    if (this.#ws !== null) this.#close(statusOf(error) === 503 ? CODE.RESTART : CODE.INTERNAL_ERROR)
     else if (this.#res !== null) this.socket.destroy()
     else this.refuse(status)
   }

@@ -11,7 +11,7 @@ import { ServedSocket } from './served-socket.js'
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:stream').Duplex} Duplex */
 /** @typedef {import('../options/websocket.js').WebSocketSettings} WebSocketSettings */
-/** @typedef {import('../log/access-log.js').AccessRecord} AccessRecord */
+/** @typedef {import('../log/access-record.js').AccessRecord} AccessRecord */
 
 /** What the app answered to a handshake. @typedef {{ subprotocol: string, headers: string[] }} Answer */
 

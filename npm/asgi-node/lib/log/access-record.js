@@ -1,0 +1,111 @@
+import { CLIENT_CLOSED } from '../native/outcome.js'
+
+/** @typedef {import('node:http').ServerResponse} ServerResponse */
+/** @typedef {import('./access-log.js').AccessLog} AccessLog */
+/** @typedef {import('./types.js').AccessEntry} AccessEntry */
+
+/** The close code of a WebSocket that ended without one (RFC 6455, 7.1.5). */
+const ABNORMAL = 1006
+
+/** One request, until it is over and has been told of. */
+export class AccessRecord {
+  #log
+  #started = performance.now()
+  #time = new Date()
+  #over = false
+  /** Of the response; 101 when a WebSocket was accepted; 0 until there is one. */
+  status = 0
+  /** Of its body. */
+  bytes = 0
+  /** @type {number | undefined} of a WebSocket */
+  code
+  /** Whether the client has got all of it. */
+  complete = false
+
+  /**
+   * @param {AccessLog} log
+   * @param {Pick<AccessEntry, 'type' | 'method' | 'url' | 'protocol' | 'clientAddress' | 'clientPort' | 'referer' | 'userAgent'>} request
+   */
+  constructor(log, request) {
+    this.#log = log
+    this.request = request
+  }
+
+  /**
+   * It is over with a complete answer.
+   * @param {number} status
+   * @param {number} [bytes] of its body
+   */
+  answered(status, bytes = 0) {
+    this.status = status
+    this.bytes = bytes
+    this.complete = true
+    this.end()
+  }
+
+  /**
+   * This has become of it.
+   * @param {import('../native/outcome.js').Outcome} outcome
+   * @param {number} [bytes] of its body, where they were not counted
+   */
+  settle({ kind, status, started }, bytes = this.bytes) {
+    this.status = status
+    this.bytes = bytes
+    // An answer in place of the application's is complete, too.
+    this.complete = kind === 'completed' || (kind !== 'disconnected' && !started)
+    this.end()
+  }
+
+  /**
+   * This response answers it.
+   * @param {ServerResponse} res
+   */
+  respond(res) {
+    if (this.#log.counts) countBytes(res, this)
+    res.once('finish', () => (this.complete = true))
+  }
+
+  /** It is over: told once. */
+  end() {
+    if (this.#over) return
+    this.#over = true
+    const { request, status, code, bytes } = this
+    const accepted = status === 101 && request.type === 'websocket'
+    this.#log.tell({
+      time: this.#time,
+      ...request,
+      status: status || CLIENT_CLOSED,
+      ...(accepted && code !== undefined ? { code } : {}),
+      bytes,
+      durationMs: performance.now() - this.#started,
+      aborted: accepted ? code === ABNORMAL : !this.complete
+    })
+  }
+}
+
+/**
+ * @param {ServerResponse} res
+ * @param {AccessRecord} record
+ */
+function countBytes(res, record) {
+  const { write, end } = res
+  const count = (/** @type {unknown} */ chunk) => {
+    if (chunk instanceof Uint8Array) record.bytes += chunk.length
+    else if (typeof chunk === 'string') record.bytes += Buffer.byteLength(chunk)
+  }
+  // Node's end(chunk) calls write on some paths and not on others: what it does inside is not counted again.
+  let inside = false
+  res.write = /** @type {typeof res.write} */ (function (/** @type {any[]} */ ...args) {
+    if (!inside) count(args[0])
+    return Reflect.apply(write, res, args)
+  })
+  res.end = /** @type {typeof res.end} */ (function (/** @type {any[]} */ ...args) {
+    count(args[0])
+    inside = true
+    try {
+      return Reflect.apply(end, res, args)
+    } finally {
+      inside = false
+    }
+  })
+}
