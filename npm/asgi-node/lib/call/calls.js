@@ -1,18 +1,21 @@
 import { Exchange, bytesOf } from '../native/exchange.js'
 import { responseFrom } from '../message/response.js'
+import { cancelWhenCollected } from './unread.js'
 
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
 /** @typedef {import('../native/exchange.js').WholeBody} WholeBody */
 /** @typedef {import('../native/outcome.js').Outcome} Outcome */
 /** @typedef {import('../message/response.js').Response} Response */
-/** @typedef {(response: Response) => void} Resolve */
+/** @typedef {(response: any) => void} Resolve a Response of ours, or WHATWG's */
 /** @typedef {(reason: unknown) => void} Reject */
 
 /** A request made from JavaScript: its promise, and the AbortSignal that may end it. */
 export class Call extends Exchange {
   #signal
-  resolve
-  reject
+  /** @type {Resolve | null} */
+  #resolve
+  /** @type {Reject | null} */
+  #reject
   /** What Python gets, while it has not been sent off. */
   head = ''
 
@@ -25,8 +28,8 @@ export class Call extends Exchange {
   constructor(exchanges, signal, resolve, reject) {
     super(exchanges)
     this.#signal = signal
-    this.resolve = resolve
-    this.reject = reject
+    this.#resolve = resolve
+    this.#reject = reject
     // The call itself is the listener (`handleEvent`): no closure, and nothing to remember for its removal.
     signal?.addEventListener('abort', this)
   }
@@ -39,6 +42,21 @@ export class Call extends Exchange {
   handleEvent() {
     this.leave()
     this.abort(this.#signal?.reason)
+  }
+
+  /**
+   * Settles the promise, and forgets it: it holds the response, which can only be collected when nothing here does.
+   * @param {Response | globalThis.Response} response
+   */
+  resolve(response) {
+    this.#resolve?.(response)
+    this.#resolve = this.#reject = null
+  }
+
+  /** @param {unknown} reason */
+  reject(reason) {
+    this.#reject?.(reason)
+    this.#resolve = this.#reject = null
   }
 
   /** Whether it was the caller who ended it. */
@@ -129,7 +147,9 @@ export class StreamCall extends Call {
 
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
   onStart(status, headers, chunk) {
-    this.resolve(responseFrom(status, headers, null, this))
+    const response = responseFrom(status, headers, null, this)
+    if (this.open) cancelWhenCollected(response, this)
+    this.resolve(response)
     return chunk === undefined ? undefined : this.onBody(chunk)
   }
 

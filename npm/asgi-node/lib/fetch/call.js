@@ -1,4 +1,5 @@
 import { StreamCall } from '../call/calls.js'
+import { cancelWhenCollected } from '../call/unread.js'
 import { connectionOf as peerOf } from '../incoming/connection.js'
 import { PythonError, show } from '../native/errors.js'
 import { bytesOf } from '../native/exchange.js'
@@ -43,8 +44,6 @@ function webResponse(body, status, flat) {
 
 /** One request that came as a WHATWG Request; its response goes out as a Response. */
 export class FetchCall extends StreamCall {
-  /** @type {(response: WebResponse) => void} */
-  #resolve
   #request
   #env
   #connection
@@ -68,8 +67,8 @@ export class FetchCall extends StreamCall {
     if (typeof request?.url !== 'string' || typeof request.headers?.[Symbol.iterator] !== 'function') {
       throw new TypeError(`fetch needs a WHATWG Request, not ${show(request)}`)
     }
-    super(exchanges, request.signal, () => {}, reject, highWaterMark)
-    this.#resolve = resolve
+    super(exchanges, request.signal, resolve, reject, highWaterMark)
+    this.context = exchanges.context()
     this.#request = request
     this.#env = /** @type {FetchEnv} */ (typeof env === 'object' && env !== null ? env : {})
     this.#connection = connectionOf(request, this.#env)
@@ -148,7 +147,7 @@ export class FetchCall extends StreamCall {
   /** @param {WebResponse} response */
   #answer(response) {
     this.#settled = true
-    this.#resolve(response)
+    this.resolve(response)
   }
 
   /** @override @param {number} status @param {string} headers @param {import('../native/exchange.js').WholeBody} body */
@@ -197,7 +196,9 @@ export class FetchCall extends StreamCall {
       },
       cancel: () => this.cancel()
     }
-    return new ReadableStream(source, { highWaterMark: 0 })
+    const stream = new ReadableStream(source, { highWaterMark: 0 })
+    if (this.open) cancelWhenCollected(stream, this)
+    return stream
   }
 
   /** @override @param {Buffer} chunk */
