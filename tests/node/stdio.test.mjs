@@ -235,3 +235,93 @@ pty.spawn([${JSON.stringify(process.execPath)}, '--input-type=module', '--eval',
     assert.match(output, /true 1/)
   })
 })
+
+describe('an access log that cannot be written', limits, () => {
+  const serving = `import { createServer } from 'node:http'
+    import { PythonHandler } from 'asgi-node'
+    const handler = new PythonHandler({ app: 'main:app', docroot: ${JSON.stringify(apps)}, accessLog: true, blockedThreshold: 0 })
+    const server = createServer(handler.listener).listen(0, '127.0.0.1', () => process.send(server.address().port))
+    process.once('message', async () => {
+      server.close()
+      await handler.close()
+      process.disconnect()
+    })`
+
+  /** A server whose stdout is this; gives what it says on stderr. */
+  async function serveInto(t, stdout, during) {
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', serving], {
+      cwd: repository,
+      stdio: ['ignore', stdout, 'pipe', 'ipc'],
+      env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+    })
+    t.after(() => child.kill('SIGKILL'))
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', (data) => (said += data))
+    const [port] = await once(child, 'message')
+    const request = async () => {
+      const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { connection: 'close' } })
+      assert.equal(response.status, 200)
+      await response.text()
+    }
+    await during(child, request, () => said)
+    child.send('end')
+    const [code, signal] = await once(child, 'exit')
+    assert.deepEqual([code, signal], [0, null], said)
+  }
+
+  test('field_20 a full disk costs lines, and is told of once', async (t) => {
+    const full = openSync('/dev/full', 'w')
+    t.after(() => closeSync(full))
+    await serveInto(t, full, async (_child, request, said) => {
+      for (let i = 0; i < 3; i++) {
+        await request()
+        await sleep(50)
+      }
+      await until(() => said().includes('ENOSPC'))
+      assert.equal(said().split('The access log cannot be written to stdout').length, 2, said())
+    })
+  })
+
+  test('field_20 so does a reader that has gone', async (t) => {
+    await serveInto(t, 'pipe', async (child, request, said) => {
+      await request()
+      await once(child.stdout, 'readable')
+      child.stdout.destroy()
+      for (let i = 0; i < 3; i++) {
+        await request()
+        await sleep(50)
+      }
+      await until(() => said().includes('EPIPE'))
+      assert.equal(said().split('The access log cannot be written to stdout').length, 2, said())
+    })
+  })
+
+  test('field_20 lines that can be written again are, and the log says how many were lost', async (t) => {
+    const { Lines } = await import('../../npm/asgi-node/lib/log/access-lines.js')
+    const listeners = process.stdout.listenerCount('error')
+    const told = []
+    const lines = new Lines({ write: (level, object, message) => void told.push([level, object.droppedLines, message]) })
+    const written = []
+    let failing = true
+    t.mock.method(process.stdout, 'write', (text, done) => {
+      if (failing) return done(new Error('ENOSPC: full'))
+      written.push(text)
+      done()
+    })
+    for (const line of ['one', 'two']) {
+      lines.add(line)
+      lines.flush()
+    }
+    failing = false
+    lines.add('three')
+    lines.flush()
+    t.mock.restoreAll()
+    assert.deepEqual(written, ['three\n'])
+    assert.deepEqual(told, [
+      ['error', undefined, 'The access log cannot be written to stdout: ENOSPC: full'],
+      ['warn', 2, '2 lines of the access log were dropped: ENOSPC: full'],
+    ])
+    await sleep(5)
+    assert.equal(process.stdout.listenerCount('error'), listeners)
+  })
+})

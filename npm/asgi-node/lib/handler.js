@@ -6,7 +6,7 @@ import { Handshakes } from './websocket/handshake.js'
 import { healthOf } from './log/health.js'
 import { requestHead } from './incoming/head.js'
 import { answer, serve } from './http/exchange.js'
-import { atExit, notAtExit } from './python/exit-hooks.js'
+import { addExitHook, removeExitHook } from './python/exit-hooks.js'
 import { LoggedExchanges } from './log/logged-exchanges.js'
 import { checkMiddlewareOptions, passOn, serveNext } from './http/middleware.js'
 import { logFailure } from './log/failures.js'
@@ -65,6 +65,7 @@ export class PythonHandler {
     const journal = new Journal(log, stdio)
     const settings = {
       ...this.#settings,
+      keepContext: log.isCustom,
       onSaid: journal.deliver.bind(journal),
       /** @type {import('./native/exchanges.js').OnFailure} */
       onFailure: (outcome, request, number) => logFailure(log, outcome, request, number)
@@ -117,7 +118,7 @@ export class PythonHandler {
   #handlerOf(addon) {
     if (this.#native === null) {
       this.#native = new addon.NativeHandler(this.#settings.config, this.#exchanges.deliver)
-      atExit(this.#drain)
+      addExitHook(this.#drain)
     }
     this.#exchanges.native = this.#native
     return this.#native
@@ -140,7 +141,7 @@ export class PythonHandler {
       this.#failure = error
       // What the app has said of it. Nobody will say more.
       this.#drain()
-      notAtExit(this.#drain)
+      removeExitHook(this.#drain)
     }
     return this.#failure ?? error
   }
@@ -383,7 +384,7 @@ export class PythonHandler {
     // Each has its close frame. Some clients will not answer it, and their sockets would keep the process.
     this.#sockets.endBy(Math.max(started + this.#patience, performance.now() + FAREWELL_MS))
     this.#exchanges.release()
-    notAtExit(this.#drain)
+    removeExitHook(this.#drain)
     native.release()
     if (failure) throw errorFromFailure(failure)
   }

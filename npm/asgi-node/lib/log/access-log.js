@@ -1,9 +1,9 @@
 import { AccessRecord } from './access-record.js'
 import { forClf, forJson, forUvicorn } from './access-formats.js'
+import { Lines } from './access-lines.js'
 import { connectionOf } from '../incoming/connection.js'
 import { show } from '../native/errors.js'
 import { http2Of } from '../incoming/http2.js'
-import { atExit, notAtExit } from '../python/exit-hooks.js'
 import { forwardedPeer } from '../incoming/proxy.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
@@ -12,13 +12,6 @@ import { forwardedPeer } from '../incoming/proxy.js'
 /** @typedef {import('./types.js').AccessEntry} AccessEntry */
 /** @typedef {import('./types.js').AccessFunction} AccessFunction */
 /** @typedef {import('../incoming/proxy.js').Trust} Trust */
-
-/** Lines of so many milliseconds go out together, in pieces of this many characters at most. */
-const PAUSE = 10
-const PIECE = 64 * 1024
-
-/** Characters that stdout may have on its way: whoever reads it more slowly than lines are made loses some. */
-const MOST_UNWRITTEN = 4 * 1024 * 1024
 
 /** @type {Readonly<Record<string, (entry: AccessEntry) => string>>} */
 const FORMATS = { uvicorn: forUvicorn, combined: forClf, json: forJson }
@@ -41,53 +34,6 @@ export function accessLogOf(option, log) {
   const format = FORMATS[name]
   const out = new Lines(log)
   return new AccessLog((entry) => out.add(format(entry)), name !== 'uvicorn', log)
-}
-
-/** Writes to stdout, the lines of a moment at once. */
-class Lines {
-  #text = ''
-  #dropped = 0
-  #log
-  #flush = () => this.flush()
-
-  /** @param {Log} log */
-  constructor(log) {
-    this.#log = log
-  }
-
-  /** @param {string} line */
-  add(line) {
-    if (this.#text === '') {
-      // A write costs as much as many lines do.
-      setTimeout(this.#flush, PAUSE).unref()
-      atExit(this.#flush)
-    }
-    this.#text += `${line}\n`
-    if (this.#text.length > PIECE) this.#write()
-  }
-
-  flush() {
-    notAtExit(this.#flush)
-    this.#write()
-  }
-
-  #write() {
-    const text = this.#text
-    this.#text = ''
-    if (text === '') return
-    if (process.stdout.writableLength > MOST_UNWRITTEN) {
-      if (this.#dropped === 0) process.stdout.once('drain', () => this.#report())
-      this.#dropped += text.split('\n').length - 1
-      return
-    }
-    process.stdout.write(text)
-  }
-
-  #report() {
-    const dropped = this.#dropped
-    this.#dropped = 0
-    this.#log.write('warn', { logger: 'asgi_node', droppedLines: dropped }, `${dropped} lines of the access log were dropped: stdout is not read in time`)
-  }
 }
 
 /** Tells of each request that is over, once. */

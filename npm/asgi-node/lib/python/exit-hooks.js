@@ -1,19 +1,19 @@
 // What has to be done before the process, or the worker, ends: one listener for all.
 
 /** @type {Set<() => void>} */
-const duties = new Set()
+const hooks = new Set()
 
 const onExit = () => {
-  for (const duty of duties) duty()
+  for (const hook of hooks) hook()
 }
 
-/** @param {() => void} duty which must not throw, and has to be done at once */
-export function atExit(duty) {
-  if (duties.size === 0) process.on('exit', onExit)
-  duties.add(duty)
+/** @param {() => void} hook which must not throw, and has to be done at once */
+export function addExitHook(hook) {
+  if (hooks.size === 0) process.on('exit', onExit)
+  hooks.add(hook)
 }
 
-/** @param {() => void} duty */
-export function notAtExit(duty) {
-  if (duties.delete(duty) && duties.size === 0) process.off('exit', onExit)
+/** @param {() => void} hook */
+export function removeExitHook(hook) {
+  if (hooks.delete(hook) && hooks.size === 0) process.off('exit', onExit)
 }

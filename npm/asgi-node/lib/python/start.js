@@ -48,7 +48,7 @@ export function pythonInfo() {
 export async function startPython(settings) {
   const choice = await choose(wishes(settings))
   const { addon, options } = loaded(choice, settings)
-  sayFarewell(addon)
+  runExitHooksOfPython(addon)
   remember(choice, await addon.startPython(options))
   return addon
 }
@@ -61,7 +61,7 @@ export async function startPython(settings) {
 export function startPythonSync(settings) {
   const choice = chooseSync(wishes(settings))
   const { addon, options } = loaded(choice, settings)
-  sayFarewell(addon)
+  runExitHooksOfPython(addon)
   remember(choice, addon.startPythonSync(options))
   return addon
 }
@@ -73,7 +73,7 @@ let watched = false
  * by then libraries that Python's threads use may be gone already.
  * @param {Addon} addon
  */
-function sayFarewell(addon) {
+function runExitHooksOfPython(addon) {
   if (watched || !isMainThread) return
   watched = true
   process.once('exit', () => addon.farewell())

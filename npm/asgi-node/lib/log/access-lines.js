@@ -1,0 +1,102 @@
+import { addExitHook, removeExitHook } from '../python/exit-hooks.js'
+
+/** @typedef {import('./logger.js').Log} Log */
+
+/** The lines of this many milliseconds go out together, in pieces of at most this many characters. */
+const PAUSE = 10
+const PIECE = 64 * 1024
+
+/** Characters that may wait for stdout. Lines are dropped when it is read more slowly than they are made. */
+const MOST_UNWRITTEN = 4 * 1024 * 1024
+
+/**
+ * Writes the access log to stdout. A disk that is full, or a reader that has gone, costs lines and nothing else: the log
+ * says so, once, and again when lines can be written.
+ */
+export class Lines {
+  #text = ''
+  #dropped = 0
+  /** Why the last write failed. @type {Error | null} */
+  #failure = null
+  #log
+  #flush = () => this.flush()
+
+  /** @param {Log} log */
+  constructor(log) {
+    this.#log = log
+  }
+
+  /** @param {string} line */
+  add(line) {
+    if (this.#text === '') {
+      // A write costs as much as many lines do.
+      setTimeout(this.#flush, PAUSE).unref()
+      addExitHook(this.#flush)
+    }
+    this.#text += `${line}\n`
+    if (this.#text.length > PIECE) this.#write()
+  }
+
+  flush() {
+    removeExitHook(this.#flush)
+    this.#write()
+  }
+
+  #write() {
+    const text = this.#text
+    this.#text = ''
+    if (text === '') return
+    const { stdout } = process
+    if (stdout.writableLength > MOST_UNWRITTEN) {
+      if (this.#dropped === 0) stdout.once('drain', () => this.#report('stdout is not read in time'))
+      this.#dropped += linesIn(text)
+      return
+    }
+    // Without a listener the event would end the process. Only ours is kept from that: others may want to hear of theirs.
+    stdout.on('error', ignore)
+    /** @param {Error | null | undefined} error */
+    const written = (error) => {
+      // The event comes behind this call.
+      setImmediate(() => stdout.off('error', ignore))
+      if (error) this.#failed(error, text)
+      else this.#recovered()
+    }
+    try {
+      stdout.write(text, written)
+    } catch (error) {
+      written(/** @type {Error} */ (error))
+    }
+  }
+
+  /**
+   * @param {Error} error
+   * @param {string} text that was not written
+   */
+  #failed(error, text) {
+    this.#dropped += linesIn(text)
+    if (this.#failure !== null) return
+    this.#failure = error
+    this.#log.write('error', { logger: 'asgi_node', code: /** @type {NodeJS.ErrnoException} */ (error).code }, `The access log cannot be written to stdout: ${error.message}`)
+  }
+
+  #recovered() {
+    const failure = this.#failure
+    if (failure === null) return
+    this.#failure = null
+    this.#report(failure.message)
+  }
+
+  /** @param {string} why */
+  #report(why) {
+    const dropped = this.#dropped
+    this.#dropped = 0
+    this.#log.write('warn', { logger: 'asgi_node', droppedLines: dropped }, `${dropped} lines of the access log were dropped: ${why}`)
+  }
+}
+
+function ignore() {}
+
+/** @param {string} text */
+function linesIn(text) {
+  return text.split('\n').length - 1
+}
