@@ -130,6 +130,18 @@ describe('options', () => {
     }
   })
 
+  test('field_26 half of a surrogate pair, which Python could not take, is named with its option', () => {
+    const wrong = { app: 'm\ud800:app', docroot: '/tmp/\udfff', python: '/\ud800', venv: '\udc00x', rootPath: '/\ud800' }
+    for (const [name, value] of Object.entries(wrong)) {
+      const message = new RegExp(`^Option ${name} must be text, but has half of a surrogate pair`)
+      assert.throws(() => checkOptions({ app: 'main:app', [name]: value }), { name: 'TypeError', message })
+    }
+    for (const [name, value] of Object.entries({ module: 'm\ud800', attribute: 'a\ud800' })) {
+      assert.throws(() => checkOptions({ module: 'main', [name]: value }), { name: 'TypeError', message: /half of a surrogate pair/ })
+    }
+    assert.doesNotThrow(() => checkOptions({ app: 'main:app', docroot: '/tmp/\ud83d\ude00' }))
+  })
+
   test('what is wanted of a number is said', () => {
     const time = 'a whole number of milliseconds from'
     for (const [option, value, message] of [

@@ -35,7 +35,17 @@ import { checkUpgrade, checkWebSocket } from './websocket.js'
 const string = (value, name) => {
   if (typeof value !== 'string') throw wrong(name, 'a string', value)
   if (value === '') throw new TypeError(`Option ${name} must not be empty`)
-  if (value.includes('\0')) throw new TypeError(`Option ${name} must not contain NUL`)
+  checkText(value, name)
+}
+
+/**
+ * What Python could not take.
+ * @param {string} text
+ * @param {string} name
+ */
+function checkText(text, name) {
+  if (text.includes('\0')) throw new TypeError(`Option ${name} must not contain NUL`)
+  if (/\p{Surrogate}/u.test(text)) throw new TypeError(`Option ${name} must be text, but has half of a surrogate pair: ${show(text)}`)
 }
 
 /** @type {Check} */
@@ -238,8 +248,9 @@ function appOf({ app, appTarget, module, attribute }) {
     return joined(value.module, value.attribute ?? 'app')
   }
   const text = String(value)
+  checkText(text, name)
   const [before, after, ...rest] = text.split(':')
-  if (!before || !after || rest.length > 0 || text.includes('\0')) {
+  if (!before || !after || rest.length > 0) {
     throw new TypeError(`Option ${name} must look like "module:attribute", but is ${show(text)}`)
   }
   return text
