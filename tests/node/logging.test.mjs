@@ -53,6 +53,18 @@ describe('records in pino', limits, () => {
     })
   })
 
+  test('field_26 a field called __proto__ is one like any other', async (t) => {
+    const seen = []
+    const note = (object) => void seen.push(object)
+    const handler = makeHandler(t, 'speaking_app:app', { logger: { level: 'debug', debug: note, info: note, warn: note, error: note } })
+    await call(handler, '/prototype')
+    await until(() => seen.length > 0)
+    const [record] = seen
+    assert.equal(Object.getPrototypeOf(record), Object.prototype)
+    assert.equal(record.isAdmin, undefined)
+    assert.deepEqual(Object.getOwnPropertyDescriptor(record, '__proto__').value, { isAdmin: true })
+  })
+
   test('of long and deep fields the beginning comes, with a mark; of one that cannot be read its type', async () => {
     const [{ row, map, deep, lazy }] = await said('/large', 1)
     assert.deepEqual([row.length, row[999], row[1000]], [1001, 999, '… 500 more'])

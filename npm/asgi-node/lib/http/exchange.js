@@ -169,6 +169,7 @@ export class HttpExchange extends Exchange {
    */
   constructor(exchanges, req, res) {
     super(exchanges)
+    this.context = exchanges.context()
     this.req = req
     this.res = /** @type {Res} */ (res)
   }

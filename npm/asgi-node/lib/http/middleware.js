@@ -1,4 +1,5 @@
 import { PythonError, show } from '../native/errors.js'
+import { Context } from '../native/context.js'
 import { statusOf } from '../native/outcome.js'
 import { FRAMING, bodyLength, framingOf, withoutFraming } from '../message/framing.js'
 import { HttpExchange, run } from './exchange.js'
@@ -79,6 +80,8 @@ function withStatus(error) {
 
 /** One request of a middleware: what fails before the response has begun is the next handler's. */
 class MiddlewareExchange extends HttpExchange {
+  // What the next handlers do belongs to the request: they find its AsyncLocalStorage as they would without us.
+  #context = new Context()
   #next
   #fallthrough
 
@@ -109,7 +112,7 @@ class MiddlewareExchange extends HttpExchange {
   #passes(status) {
     if (status !== 404 || !this.#fallthrough || this.res.headersSent) return false
     this.leave()
-    passOn(this.#next)
+    this.#passOn()
     return true
   }
 
@@ -127,7 +130,12 @@ class MiddlewareExchange extends HttpExchange {
   /** @override @param {import('../native/outcome.js').Outcome} outcome */
   onFailed(outcome) {
     if (this.#answered) super.onFailed(outcome)
-    else passOn(this.#next, outcome.error)
+    else this.#passOn(outcome.error)
+  }
+
+  /** @param {unknown} [error] */
+  #passOn(error) {
+    this.#context.runInAsyncScope(passOn, undefined, this.#next, error)
   }
 }
 

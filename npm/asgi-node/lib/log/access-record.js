@@ -1,3 +1,4 @@
+import { Context } from '../native/context.js'
 import { CLIENT_CLOSED } from '../native/outcome.js'
 
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
@@ -9,6 +10,7 @@ const ABNORMAL = 1006
 
 /** One request, until it is over and has been told of. */
 export class AccessRecord {
+  #context = new Context()
   #log
   #started = performance.now()
   #time = new Date()
@@ -71,7 +73,7 @@ export class AccessRecord {
     this.#over = true
     const { request, status, code, bytes } = this
     const accepted = status === 101 && request.type === 'websocket'
-    this.#log.tell({
+    this.#context.runInAsyncScope(tell, undefined, this.#log, {
       time: this.#time,
       ...request,
       status: status || CLIENT_CLOSED,
@@ -81,6 +83,11 @@ export class AccessRecord {
       aborted: accepted ? code === ABNORMAL : !this.complete
     })
   }
+}
+
+/** @param {AccessLog} log @param {AccessEntry} entry */
+function tell(log, entry) {
+  log.tell(entry)
 }
 
 /**

@@ -71,6 +71,16 @@ export const consoleLogger = {
   fatal: print('error')
 }
 
+/**
+ * As `object[key] = value`, except that `__proto__` is a key like any other.
+ * @param {unknown} object
+ * @param {string} key
+ * @param {unknown} value
+ */
+function setOwn(object, key, value) {
+  Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true })
+}
+
 /** Where a handler says what nobody else is told. */
 export class Log {
   #logger
@@ -79,6 +89,8 @@ export class Log {
   /** @param {Logger} [logger] */
   constructor(logger = consoleLogger) {
     this.#logger = logger
+    /** Whether the logger is the user's, who may have it look at the asynchronous context of a request. */
+    this.isCustom = logger !== consoleLogger
   }
 
   /**
@@ -137,8 +149,8 @@ export class Log {
     if (levelName !== undefined) object.levelName = levelName
     if (extra !== undefined) {
       for (const [key, value] of Object.entries(extra)) {
-        if (RESERVED.has(key)) object.extra = Object.assign(object.extra ?? {}, { [key]: value })
-        else object[key] = value
+        if (RESERVED.has(key)) setOwn((object.extra ??= {}), key, value)
+        else setOwn(object, key, value)
       }
     }
     if (exception !== undefined) {

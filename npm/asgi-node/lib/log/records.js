@@ -1,3 +1,4 @@
+import { Context } from '../native/context.js'
 import { EVENT } from '../native/exchange.js'
 
 /** @typedef {import('./logger.js').Log} Log */
@@ -5,6 +6,9 @@ import { EVENT } from '../native/exchange.js'
 
 /** What Python says beside responses: log records, and the lines of its output where a function takes them. */
 export class Journal {
+  // Nothing says which request a record or a line comes from: its callback runs where the handler was made, not in
+  // whatever happens to be under way.
+  #context = new Context()
   #log
   #takeLine
 
@@ -23,6 +27,11 @@ export class Journal {
    * @param {string} text
    */
   deliver(kind, status, text) {
+    this.#context.runInAsyncScope(this.#tell, this, kind, status, text)
+  }
+
+  /** @param {number} kind @param {number} status @param {string} text */
+  #tell(kind, status, text) {
     if (kind === EVENT.RECORD) this.#log.record(status, text)
     else if (kind === EVENT.LINE) this.#line(text, status === 2 ? 'stderr' : 'stdout')
     else if (kind === EVENT.DROPPED) {

@@ -67,6 +67,8 @@ export class Exchange {
   timer
   /** @type {import('../log/access-record.js').AccessRecord | null} */
   record = null
+  /** @type {import('./context.js').Context | null} in which its failure is logged */
+  context = null
 
   /** @param {Exchanges} exchanges */
   constructor(exchanges) {

@@ -1,4 +1,5 @@
 import { PythonError, bodyTooLarge, errorFromFailure } from './errors.js'
+import { Context } from './context.js'
 import { EVENT, closeFile, dispatch } from './exchange.js'
 import { disconnectedOutcome, failedOutcome } from './outcome.js'
 import { Slots } from './slots.js'
@@ -58,6 +59,7 @@ export class Exchanges {
   #native
   /** @type {Native['submit']} */
   #submit = () => null
+  #keepContext
   #onSaid
   #onFailure
   #count = 0
@@ -72,16 +74,18 @@ export class Exchanges {
    * @param {boolean} [settings.cancelOnDisconnect]
    * @param {Log} [settings.log]
    * @param {import('../log/access-log.js').AccessLog | null} [settings.accessLog]
+   * @param {boolean} [settings.keepContext] whether `log` may look at the asynchronous context of a request
    * @param {(kind: number, status: number, text: string) => void} [settings.onSaid] takes the events that belong to no request
    * @param {OnFailure} [settings.onFailure]
    *   is told of failures that no code of the user's gets
    */
   constructor(settings = {}) {
     const { requestTimeout = 0, maxBodySize = Infinity, trust = null, cancelOnDisconnect = false } = settings
-    const { log, accessLog = null, onSaid = () => {}, onFailure = () => {} } = settings
+    const { log, accessLog = null, keepContext = false, onSaid = () => {}, onFailure = () => {} } = settings
     /** For what transports have to say beside failures. */
     this.log = /** @type {Log} */ (log)
     this.accessLog = accessLog
+    this.#keepContext = keepContext
     this.#onSaid = onSaid
     this.#onFailure = onFailure
     this.#timeout = requestTimeout
@@ -106,6 +110,11 @@ export class Exchanges {
 
   get size() {
     return this.#table.size
+  }
+
+  /** The asynchronous context of a request that comes now; null where nobody would look at it. */
+  context() {
+    return this.#keepContext ? new Context() : null
   }
 
   /** @param {number} id */
@@ -211,7 +220,11 @@ export class Exchanges {
     }
     const outcome = failedOutcome(error, exchange.status)
     const request = outcome.kind === 'failed' ? exchange.described(outcome) : null
-    if (request !== null) this.#onFailure(outcome, request, exchange.number)
+    if (request !== null) {
+      const report = () => this.#onFailure(outcome, request, exchange.number)
+      if (exchange.context === null) report()
+      else exchange.context.runInAsyncScope(report)
+    }
     this.over(exchange, outcome)
     exchange.onFailed(outcome, inOrder)
   }

@@ -122,6 +122,7 @@ export class WebSocketExchange extends Exchange {
    */
   constructor(exchanges, sockets, req, socket, head) {
     super(exchanges)
+    this.context = exchanges.context()
     this.sockets = sockets
     this.req = req
     this.socket = /** @type {UpgradedSocket} */ (socket)
