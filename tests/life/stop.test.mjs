@@ -1,6 +1,7 @@
 // Stopping: what is waited for, what is cleared up, and a second stop (checklist 135).
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { PythonHandler } from 'asgi-node'
 import { apps, call, callJson, makeHandler, runNodeCleanly, text, until } from '../node/support.mjs'
 
@@ -44,6 +45,26 @@ for (const loop of ['asyncio', 'uvloop']) {
       assert.ok(performance.now() - started < FAR_BELOW_THE_FIRST)
       assert.deepEqual((await log()).slice(noted), ['cancelled'])
     })
+
+    const PAUSES = { 'in the same turn': () => {}, 'a microtask later': () => Promise.resolve(), 'a turn later': () => turn(), 'a moment later': () => sleep(3) }
+    for (const [when, pause] of Object.entries(PAUSES)) {
+      test(`field_10 a second close that does not wait counts, ${when}`, async (t) => {
+        const said = []
+        const note = (_object, message) => void said.push(message)
+        const logger = { level: 'warn', debug() {}, info() {}, warn: note, error: note }
+        const handler = makeHandler(t, 'life_app:app', { ...options, logger, blockedThreshold: 0 })
+        await handler.ready()
+        const pending = call(handler, '/stubborn')
+        await until(() => handler.health().inFlight === 1)
+        const started = performance.now()
+        const first = handler.close()
+        await pause()
+        const second = handler.close({ timeout: 0 })
+        await Promise.all([first, second, assert.rejects(pending, { code: 'HANDLER_CLOSED' })])
+        assert.ok(performance.now() - started < FAR_BELOW_THE_FIRST, `${Math.round(performance.now() - started)} ms`)
+        assert.deepEqual(said, [])
+      })
+    }
 
     test('asynchronous generators that were left behind are closed with their application', async () => {
       const handler = new PythonHandler({ app: 'life_app:app', docroot: apps, ...options })

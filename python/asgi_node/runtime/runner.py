@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
@@ -76,8 +77,11 @@ class Runner:
         self.warned = False
         # While it finishes: done when nothing is under way any more, or the time is up.
         self.over: asyncio.Future[None] | None = None
-        self.deadline: asyncio.TimerHandle | None = None
-        self.patience = 0.0
+        # The loop's time at which `finish` stops waiting. It only ever comes nearer: a second, shorter close may come before
+        # the first has begun to wait.
+        self.deadline = math.inf
+        self.timer: asyncio.TimerHandle | None = None
+        self.patience = math.inf
 
     @property
     def state(self) -> dict[str, Any]:
@@ -105,10 +109,10 @@ class Runner:
         for exchange in self.running.values():
             # An event stream, or whoever waits for the client to leave, is told that it is time to end.
             exchange.retire()
-        self.patience = limit
+        self.hurry(limit)
         if self.running:
             self.over = self.loop.create_future()
-            self.hurry(limit)
+            self.set_timer()
             end_streams = self.loop.call_later(NOTICE, self.end_streams)
             await self.over
             end_streams.cancel()
@@ -126,14 +130,19 @@ class Runner:
                 task.cancel(CLOSING)
 
     def hurry(self, limit: float) -> None:
-        """Have `finish`, where it waits, wait at most `limit` seconds from now."""
+        """Have `finish` wait at most `limit` seconds from now, whether it has begun or not."""
         self.patience = min(limit, self.patience)
         when = self.loop.time() + limit
-        if self.over is None or (self.deadline is not None and self.deadline.when() <= when):
-            return
-        if self.deadline is not None:
-            self.deadline.cancel()
-        self.deadline = self.loop.call_at(when, self.stop_waiting)
+        if when < self.deadline:
+            self.deadline = when
+            self.set_timer()
+
+    def set_timer(self) -> None:
+        """Stop waiting at the deadline, if `finish` waits."""
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.over is not None:
+            self.timer = self.loop.call_at(self.deadline, self.stop_waiting)
 
     def stop_waiting(self) -> None:
         """Let `finish` go on."""
