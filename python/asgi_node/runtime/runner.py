@@ -77,8 +77,8 @@ class Runner:
         self.warned = False
         # While it finishes: done when nothing is under way any more, or the time is up.
         self.over: asyncio.Future[None] | None = None
-        # The loop's time at which `finish` stops waiting. It only ever comes nearer: a second, shorter close may come before
-        # the first has begun to wait.
+        # The loop's time at which `finish` stops waiting. It only ever comes nearer: a second, shorter close may
+        # come before the first has begun to wait.
         self.deadline = math.inf
         self.timer: asyncio.TimerHandle | None = None
         self.patience = math.inf
