@@ -157,6 +157,8 @@ class Host:
         high_water_mark: int = 65_536,
         max_queue: int = 128,
         max_concurrency: int = 65_536,
+        pathsend: bool = False,
+        zerocopysend: bool = False,
     ) -> None:
         """Serve what this `runtime.runner.Runner` runs. On the loop's thread, after the application's start-up."""
 

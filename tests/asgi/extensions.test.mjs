@@ -5,7 +5,7 @@ import { call, rawExchange, serve, serveApp, text } from '../node/support.mjs'
 import { answer, ask, b, body, keepAlive, logOf, newId, parse, play, request, start } from './wire.mjs'
 
 const limits = { timeout: 20_000 }
-const site = serveApp({ before, after }, 'asgi_script:app')
+const site = serveApp({ before, after }, 'asgi_script:app', { extensions: { pathsend: true, zerocopysend: true } })
 
 const trailers = (pairs, more = false) => ({
   type: 'http.response.trailers',

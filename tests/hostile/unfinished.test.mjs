@@ -49,7 +49,7 @@ async function serve(t, listener = (handler) => handler.listener) {
   writeFileSync(join(docroot, 'large.bin'), Buffer.alloc(20_000_000))
   const told = []
   const note = (object, message) => void told.push(object.err?.code ?? message)
-  const handler = makeHandler(t, 'unfinished_app:app', { docroot, logger: { debug: note, info: note, warn: note, error: note }, blockedThreshold: 0 })
+  const handler = makeHandler(t, 'unfinished_app:app', { docroot, extensions: { pathsend: true }, logger: { debug: note, info: note, warn: note, error: note }, blockedThreshold: 0 })
   const server = http.createServer(listener(handler)).listen(0, '127.0.0.1')
   t.after(() => server.close())
   await Promise.all([handler.ready(), once(server, 'listening')])

@@ -65,9 +65,7 @@ describe('the scope', limits, () => {
     assert.deepEqual([scope.raw_path.bytes, scope.query_string.bytes], ['/a%20b//../c', 'x=%20'])
     assert.deepEqual(scope.headers, [['host', site.url.slice(7)], ['cookie', 'a=1'], ['cookie', 'b=2'], ['x-latin', 'caf\xe9']])
     assert.equal((scope.client.tuple ?? scope.client)[0], '127.0.0.1')
-    assert.deepEqual(Object.keys(scope.extensions).toSorted(), [
-      'http.response.early_hint', 'http.response.pathsend', 'http.response.trailers', 'http.response.zerocopysend',
-    ])
+    assert.deepEqual(Object.keys(scope.extensions).toSorted(), ['http.response.early_hint', 'http.response.trailers'])
   })
 
   test(':authority replaces host, host alone stays', async () => {

@@ -27,6 +27,7 @@ describe('options', () => {
       maxQueue: 32,
       requestTimeout: 0,
       cancelOnDisconnect: false,
+      extensions: { pathsend: false, zerocopysend: false },
       logLevel: 30,
       takesLines: false,
       blockedThreshold: 1000,

@@ -167,7 +167,7 @@ async def stuck(scope: Any, receive: Any, send: Any) -> None:
 @pytest.fixture
 def client() -> Iterator[TestClient]:
     seen.clear()
-    with TestClient(app) as client:
+    with TestClient(app, extensions={"pathsend": True}) as client:
         yield client
 
 

@@ -20,13 +20,14 @@ from hypothesis import strategies as st
 ROOT = Path(__file__).parents[2]
 PROBE = b"GET /probe HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 ALIVE = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\nConnection: close\r\n\r\nalive"
+OPTIONS = json.dumps({"extensions": {"pathsend": True, "zerocopysend": True}})
 numbers = itertools.count()
 
 
 @contextmanager
 def serving() -> Iterator[int]:
     """The port of a Node with the replaying app in it."""
-    command = ["node", str(ROOT / "tests/hostile/server.mjs"), "replay_app:app", "{}", "{}"]
+    command = ["node", str(ROOT / "tests/hostile/server.mjs"), "replay_app:app", OPTIONS, "{}"]
     environment = {**os.environ, "ASGI_NODE_PYTHON": sys.executable}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
         assert server.stdout is not None

@@ -32,6 +32,8 @@ pub struct Application {
     limit: usize,
     shutdown_timeout: u64,
     max_queue: usize,
+    /// Extensions that this app is not offered.
+    withheld: u32,
     closed: AtomicBool,
     body_was_dropped: AtomicBool,
     submitted: AtomicU64,
@@ -137,6 +139,7 @@ impl Application {
             limit: config.max_concurrency,
             shutdown_timeout: config.shutdown_timeout,
             max_queue: config.max_queue,
+            withheld: config.extensions.withheld(),
             closed: AtomicBool::new(false),
             body_was_dropped: AtomicBool::new(false),
             submitted: AtomicU64::new(0),
@@ -174,7 +177,8 @@ impl Application {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::HandlerClosed);
         }
-        let head = RequestHead::parse(request.head)?;
+        let mut head = RequestHead::parse(request.head)?;
+        head.withhold(self.withheld);
         // In one order with what the watcher does before it goes to sleep.
         if self.in_flight.fetch_add(1, Ordering::SeqCst) >= self.limit {
             self.in_flight.fetch_sub(1, Ordering::AcqRel);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use asgi_node_core::Journal;
+use asgi_node_core::{Journal, head};
 
 /// What a handler's options say about its app.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
@@ -60,6 +60,9 @@ pub struct Config {
     /// Whether the paths of requests hold it already; if not, it is put before them.
     #[serde(default)]
     pub root_path_stripped: bool,
+    /// The extensions that the app is offered where a connection supports them.
+    #[serde(default)]
+    pub extensions: Extensions,
     /// The level from which log records are wanted, in Python's numbers.
     #[serde(default)]
     pub log_level: u8,
@@ -72,6 +75,30 @@ pub struct Config {
     /// Where log records and lines go; none: the host does not want to know.
     #[serde(skip)]
     pub journal: Option<Arc<Journal>>,
+}
+
+/// Extensions of ASGI that are off unless they are asked for, because middleware that does not know their events fails.
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Extensions {
+    /// `http.response.pathsend`.
+    pub pathsend: bool,
+    /// `http.response.zerocopysend`.
+    pub zerocopysend: bool,
+}
+
+impl Extensions {
+    /// Those that are not offered, as bits of a head.
+    pub(crate) fn withheld(self) -> u32 {
+        let mut bits = 0;
+        if !self.pathsend {
+            bits |= head::PATHSEND;
+        }
+        if !self.zerocopysend {
+            bits |= head::ZEROCOPYSEND;
+        }
+        bits
+    }
 }
 
 impl Config {

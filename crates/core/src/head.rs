@@ -173,6 +173,11 @@ impl RequestHead {
         self.extensions
     }
 
+    /// Takes away what the connection supports but the handler does not offer.
+    pub fn withhold(&mut self, extensions: u32) {
+        self.extensions &= !extensions;
+    }
+
     /// Whether the client takes trailers (`TE: trailers`, RFC 9110, 10.1.4). Looked at only where they can be sent.
     pub fn takes_trailers(&self) -> bool {
         self.supports(TRAILERS)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -197,7 +197,8 @@ class AppHost:
 
     `app` is the application, or ``'module:attribute'``, looked for in `docroot` (the current directory). `loop` is
     ``'auto'`` (uvloop where it is installed and works), ``'asyncio'``, ``'uvloop'``. `lifespan` is ``'auto'``, ``'on'``
-    or ``'off'``. Times are in seconds; 0 is no limit. The other options are Node's (README, "Options").
+    or ``'off'``. `extensions` turns ``"pathsend"`` and ``"zerocopysend"`` on. Times are in seconds; 0 is no limit. The
+    other options are Node's (README, "Options").
     """
 
     def __init__(
@@ -213,9 +214,13 @@ class AppHost:
         root_path_stripped: bool = False,
         high_water_mark: int = 65_536,
         max_queue: int = 128,
+        extensions: Mapping[str, bool] | None = None,
         startup_timeout: float = 60.0,
         shutdown_timeout: float = 60.0,
     ) -> None:
+        for name in extensions or {}:
+            if name not in ("pathsend", "zerocopysend"):
+                raise ValueError(f"there is no extension {name!r} to turn on: there are 'pathsend' and 'zerocopysend'")
         self.app = app
         self.loop_kind = loop
         self.mode: Mode = lifespan
@@ -227,6 +232,7 @@ class AppHost:
             "root_path_stripped": root_path_stripped,
             "high_water_mark": high_water_mark,
             "max_queue": max_queue,
+            **(extensions or {}),
         }
         self.startup_timeout = startup_timeout
         self.shutdown_timeout = shutdown_timeout

@@ -1,5 +1,6 @@
 //! The events of ASGI's extensions, each only where the scope advertises it (checklist 124 to 127).
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::Path;
 
@@ -36,16 +37,12 @@ pub(crate) fn trailers(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyD
 /// `http.response.pathsend`: a file is the whole body; the host sends it without Python.
 pub(crate) fn pathsend(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyDict>) -> PyResult<u64> {
     let path = required(event, &names(event.py()).path, "http.response.pathsend")?;
-    let text = path
+    // As open() takes a name: with the bytes that are no UTF-8 as lone surrogates, and relative to the working directory.
+    let name: OsString = path
         .cast::<PyString>()
         .map_err(|_| wrong_type("'path'", "a str", &path))?
-        .to_str()?;
-    if !Path::new(text).is_absolute() {
-        return Err(to_python(&Error::WrongValue(format!(
-            "'path' must be absolute, not {text:?}"
-        ))));
-    }
-    let file = open(Path::new(text))?;
+        .extract()?;
+    let file = open(Path::new(&name))?;
     let length = regular(&file)?;
     let mut progress = exchange.get().connected()?;
     let plan = progress.state.whole_file(length).map_err(|e| to_python(&e))?;

@@ -21,7 +21,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::application::{Application, Submission};
-use crate::config::Config;
+use crate::config::{Config, Extensions};
 use crate::event_loop::{Drain, EventLoop};
 
 pub use call::Call;
@@ -65,8 +65,14 @@ impl Host {
 
     /// Serves what this `Runner` runs. Once, on the event loop's thread, after the app's start-up.
     #[pyo3(signature = (
-        runner, *, root_path="", root_path_stripped=false, high_water_mark=65_536, max_queue=128, max_concurrency=65_536
+        runner, *, root_path="", root_path_stripped=false, high_water_mark=65_536, max_queue=128, max_concurrency=65_536,
+        pathsend=false, zerocopysend=false
     ))]
+    #[allow(
+        clippy::too_many_arguments,
+        clippy::fn_params_excessive_bools,
+        reason = "they are options, and keywords in Python"
+    )]
     fn serve(
         &self,
         runner: &Bound<'_, PyAny>,
@@ -75,6 +81,8 @@ impl Host {
         high_water_mark: usize,
         max_queue: usize,
         max_concurrency: usize,
+        pathsend: bool,
+        zerocopysend: bool,
     ) -> PyResult<()> {
         let config = Config {
             root_path: root_path.to_owned(),
@@ -82,6 +90,7 @@ impl Host {
             high_water_mark,
             max_queue,
             max_concurrency,
+            extensions: Extensions { pathsend, zerocopysend },
             ..Config::default()
         };
         let app = Application::new(&config, Arc::clone(&self.event_loop), runner)?;

@@ -126,6 +126,18 @@ const stdio = (value, name) => {
   if (value !== 'inherit' && typeof value !== 'function') throw wrong(name, "'inherit' or a function (line, stream)", value)
 }
 
+/** @type {Check} */
+const extensions = (value, name) => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(name, 'an object such as { pathsend: true }', value)
+  for (const [key, on] of Object.entries(value)) {
+    if (!EXTENSIONS.includes(key)) throw unknownOption(`${name}.${key}`, EXTENSIONS.map((known) => `${name}.${known}`))
+    if (on !== undefined) boolean(on, `${name}.${key}`)
+  }
+}
+
+/** Extensions of ASGI that are off unless they are asked for. */
+const EXTENSIONS = ['pathsend', 'zerocopysend']
+
 /** @type {Record<string, Check>} */
 const CHECKS = {
   app: target,
@@ -151,6 +163,7 @@ const CHECKS = {
   maxBodySize: size,
   requestTimeout: milliseconds,
   cancelOnDisconnect: boolean,
+  extensions,
   websocket: checkWebSocket,
   upgrade: checkUpgrade,
   logger: checkLogger,
@@ -199,6 +212,7 @@ export function checkOptions(options) {
     maxQueue: websocket.maxQueue,
     requestTimeout,
     cancelOnDisconnect,
+    extensions: { pathsend: options.extensions?.pathsend ?? false, zerocopysend: options.extensions?.zerocopysend ?? false },
     logLevel: logLevelOf(options.logger ?? consoleLogger),
     takesLines: typeof options.stdio === 'function',
     blockedThreshold: options.blockedThreshold ?? 1000

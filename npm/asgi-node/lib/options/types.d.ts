@@ -83,6 +83,12 @@ export interface PythonHandlerOptions {
    * for `http.disconnect` in `receive()`, and its next `send()` raises. Default false.
    */
   cancelOnDisconnect?: boolean
+  /**
+   * Extensions of ASGI that the app is offered where the connection supports them: `pathsend` (Node sends a file that the
+   * app names) and `zerocopysend` (a part of one that the app has opened). Faster for large files, and off by default,
+   * because middleware that looks at response bodies does not know these events: see docs/http.md.
+   */
+  extensions?: { pathsend?: boolean; zerocopysend?: boolean }
   websocket?: WebSocketOptions
   upgrade?: UpgradeOptions
   /**
