@@ -32,6 +32,7 @@ check 'ruff check' .venv/bin/ruff check .
 check 'ruff format' .venv/bin/ruff format --check .
 check 'mypy' .venv/bin/mypy python
 check 'stubtest' env PYTHONPATH=python .venv/bin/python -m mypy.stubtest asgi_node._native
+check 'imports, Python' env PYTHONPATH=python .venv/bin/lint-imports --no-cache --no-logo
 check 'folders of lib' "$bin/depcruise" --config .dependency-cruiser.mjs npm/asgi-node/lib
 check 'oxlint' "$bin/oxlint" --deny-warnings
 for project in npm/*/tsconfig.json tests/*/tsconfig.json scripts/tsconfig.json; do

@@ -341,7 +341,11 @@ impl Application {
     pub fn hurry(self: &Arc<Self>, timeout: u64) {
         let this = Arc::clone(self);
         self.event_loop.call(move |py, _| {
-            if let Err(raised) = this.runner.bind(py).call_method1("hurry", (seconds(timeout),)) {
+            if let Err(raised) = this
+                .runner
+                .bind(py)
+                .call_method1("shorten_timeout", (seconds(timeout),))
+            {
                 raised.write_unraisable(py, None);
             }
         });

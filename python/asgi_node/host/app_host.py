@@ -24,7 +24,8 @@ from .recorder import DEBUG, Witness, where
 
 if TYPE_CHECKING:
     from asgi_node._native import HostEvent
-    from asgi_node.runtime.runner import Exchange, Scope
+    from asgi_node.loading.interface import Scope
+    from asgi_node.runtime.runner import Exchange
 
 TRAILERS, EARLY_HINT, PATHSEND, ZEROCOPYSEND = 1, 2, 4, 8
 ALL_EXTENSIONS = TRAILERS | EARLY_HINT | PATHSEND | ZEROCOPYSEND

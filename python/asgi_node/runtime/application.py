@@ -79,7 +79,7 @@ def close_application(loop: SharedLoop, runner: Runner, timeout: float, shutdown
         finally:
             release(runner.app)
             await close_generators(runner.generators)
-            await loop.leave(runner.patience)
+            await loop.leave(runner.timeout)
             runner.context.run(_take_leave)
 
     _tell(loop, run(), done)

@@ -13,7 +13,7 @@ from .logs import logger
 if TYPE_CHECKING:
     import contextvars
 
-    from .runner import Application
+    from asgi_node.loading.interface import ASGI3App
 
 Mode = Literal["auto", "on", "off"]
 
@@ -31,7 +31,7 @@ class Lifespan:
     """
 
     def __init__(
-        self, app: Application, loop: asyncio.AbstractEventLoop, mode: Mode, context: contextvars.Context
+        self, app: ASGI3App, loop: asyncio.AbstractEventLoop, mode: Mode, context: contextvars.Context
     ) -> None:
         self.state: dict[str, Any] = {}
         self._app = app

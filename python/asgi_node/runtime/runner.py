@@ -6,7 +6,7 @@ import asyncio
 import math
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import contextvars
 
     from asgi_node._native import WebSocketExchange
+    from asgi_node.loading.interface import ASGI3App, Scope
 
     from .lifespan import Lifespan
     from .shared_loop import Generators
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     Exchange = HttpExchange | WebSocketExchange
 
 _Run = Coroutine[Any, Any, None]
-Scope = MutableMapping[str, Any]
-Application = Callable[[Scope, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[Any]]
 
 # With it a task is cancelled that nobody waits for any more.
 CLIENT_LEFT = "the client has disconnected"
@@ -59,7 +58,7 @@ class Runner:
 
     def __init__(
         self,
-        app: Application,
+        app: ASGI3App,
         loop: asyncio.AbstractEventLoop,
         context: contextvars.Context,
         lifespan: Lifespan,
@@ -75,13 +74,13 @@ class Runner:
         # A task that nobody holds can be collected while it waits.
         self.running: dict[asyncio.Task[None], Exchange] = {}
         self.warned = False
-        # While it finishes: done when nothing is under way any more, or the time is up.
-        self.over: asyncio.Future[None] | None = None
-        # The loop's time at which `finish` stops waiting. It only ever comes nearer: a second, shorter close may
-        # come before the first has begun to wait.
-        self.deadline = math.inf
-        self.timer: asyncio.TimerHandle | None = None
-        self.patience = math.inf
+        self.timeout = math.inf
+        """Seconds that requests under way may take at shutdown: the shortest that was asked for."""
+        # The loop's time at which `finish` stops waiting. It only moves earlier.
+        self._deadline = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        # While `finish` waits: done when nothing is under way any more, or at the deadline.
+        self._over: asyncio.Future[None] | None = None
 
     @property
     def state(self) -> dict[str, Any]:
@@ -102,19 +101,19 @@ class Runner:
         """Let go of a request's task."""
         del self.running[task]
         if not self.running:
-            self.stop_waiting()
+            self._stop_waiting()
 
     async def finish(self, limit: float) -> None:
-        """Wait for what is under way, at most `limit` seconds; then cancel the rest."""
+        """Wait for what is under way, at most `limit` seconds or until an earlier deadline; then cancel the rest."""
         for exchange in self.running.values():
             # An event stream, or whoever waits for the client to leave, is told that it is time to end.
             exchange.retire()
-        self.hurry(limit)
+        self.shorten_timeout(limit)
         if self.running:
-            self.over = self.loop.create_future()
-            self.set_timer()
+            self._over = self.loop.create_future()
+            self._set_timer()
             end_streams = self.loop.call_later(NOTICE, self.end_streams)
-            await self.over
+            await self._over
             end_streams.cancel()
         for task in list(self.running):
             task.cancel(CLOSING)
@@ -129,25 +128,25 @@ class Runner:
             if isinstance(exchange, HttpExchange) and exchange.is_deaf_stream:
                 task.cancel(CLOSING)
 
-    def hurry(self, limit: float) -> None:
-        """Have `finish` wait at most `limit` seconds from now, whether it has begun or not."""
-        self.patience = min(limit, self.patience)
-        when = self.loop.time() + limit
-        if when < self.deadline:
-            self.deadline = when
-            self.set_timer()
+    def shorten_timeout(self, timeout: float) -> None:
+        """Let requests under way take at most `timeout` more seconds. A later deadline than the present one is ignored.
 
-    def set_timer(self) -> None:
-        """Stop waiting at the deadline, if `finish` waits."""
-        if self.timer is not None:
-            self.timer.cancel()
-        if self.over is not None:
-            self.timer = self.loop.call_at(self.deadline, self.stop_waiting)
+        It may come before `finish`, and while `finish` waits.
+        """
+        self.timeout = min(timeout, self.timeout)
+        self._deadline = min(self.loop.time() + timeout, self._deadline)
+        self._set_timer()
 
-    def stop_waiting(self) -> None:
-        """Let `finish` go on."""
-        if self.over is not None and not self.over.done():
-            self.over.set_result(None)
+    def _set_timer(self) -> None:
+        if self._over is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_at(self._deadline, self._stop_waiting)
+
+    def _stop_waiting(self) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
 
     async def run(self, scope: Scope, exchange: Exchange) -> None:
         """The life of a request; it ends the exchange whatever happens."""

@@ -63,35 +63,35 @@ class SharedLoop(PausableLoop):
         """One more application runs here."""
         self._tenants += 1
 
-    async def leave(self, patience: float) -> None:
-        """One fewer; the last one waits `patience` seconds for what is left in threads."""
+    async def leave(self, limit: float) -> None:
+        """One application fewer; the last one waits `limit` seconds for what is left in threads."""
         self._tenants -= 1
         if self._tenants == 0:
-            await self._renew_executor(patience)
+            await self._renew_executor(limit)
 
-    async def _renew_executor(self, patience: float | None) -> None:
+    async def _renew_executor(self, limit: float | None) -> None:
         executor = self._executor
         self.set_default_executor(_threads())
         if executor is None:
             return
-        if patience == 0:
+        if limit == 0:
             executor.shutdown(wait=False)
             return
         over: asyncio.Future[None] = self.create_future()
 
-        def told() -> None:
+        def ended() -> None:
             if not over.done():
                 over.set_result(None)
 
         def shut_down() -> None:
             executor.shutdown(wait=True)
-            self.call_soon_threadsafe(told)
+            self.call_soon_threadsafe(ended)
 
         threading.Thread(target=shut_down, name="asgi-node-executor", daemon=True).start()
         try:
-            await asyncio.wait_for(over, patience)
+            await asyncio.wait_for(over, limit)
         except TimeoutError:
-            logger.warning("threads of the loop's executor are still busy after %g s: they are left behind", patience)
+            logger.warning("threads of the loop's executor are still busy after %g s: they are left behind", limit)
 
     def begin(self) -> None:
         """Prepare for `run_forever`, which sets its own hooks for asynchronous generators: ours come behind them."""
