@@ -28,7 +28,7 @@ for node in tests/nodes/node_modules/node*/bin/node; do \
 done; exit $$failed
 endef
 
-.PHONY: help tools demo build test wheel matrix loom exits workers large soak autobahn websocket-scale lint format pack venvs nodes lock clean distclean
+.PHONY: help tools demo build test test-fast wheel matrix loom exits workers large soak autobahn websocket-scale lint format pack venvs nodes lock clean distclean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -41,7 +41,10 @@ build: .venv/.stamp node_modules/.stamp $(ADDON) $(LOADER) $(BRIDGE) ## the nati
 test: build venvs nodes ## every test, with each Node and each Python version
 	@node scripts/test.mjs $(if $(ONLY),--only '$(ONLY)')
 
-matrix: build venvs nodes ## every test in Node with every Node under every Python version (more than an hour; ONLY= as for test)
+test-fast: build ## the units of the core, of JavaScript and of Python, with one Node and one Python: two minutes
+	@node scripts/test.mjs --fast $(if $(ONLY),--only '$(ONLY)')
+
+matrix: build venvs nodes ## every test in Node with every Node under every Python version, the counts of soaks included (hours; ONLY= as for test)
 	@node scripts/test.mjs --all --only '$(or $(ONLY),node)'
 
 autobahn: build ## the WebSocket protocol's own test suite; all of it with FULL=1. Wants a Python 2.7, and says so

@@ -43,3 +43,22 @@ export function count(runner, output, exitCode) {
   if (counts.failed === 0 && (exitCode !== 0 || counts.passed === 0)) counts.failed = 1
   return counts
 }
+
+/**
+ * The slowest tests that a runner has told of, with their seconds; suites, which hold tests, are left out.
+ * @param {string} runner
+ * @param {string} output of node:test in its spec reporter, or of pytest with --durations
+ * @param {number} most
+ */
+export function slowestOf(runner, output, most) {
+  const text = output.replaceAll(/\u001B\[[\d;]*m/g, '')
+  if (runner === 'pytest') return text.match(/^ *[\d.]+s (?:call|setup|teardown) .*$/gm)?.slice(0, most) ?? []
+  const suites = new Set([...text.matchAll(/^ *▶ (.*)$/gm)].map(([, name]) => name))
+  // What has failed is told twice.
+  const tests = new Map([...text.matchAll(/^ *[✔✖] (.*) \(([\d.]+)ms\)$/gm)].map(([, name, ms]) => [name, Number(ms)]))
+  return [...tests]
+    .filter(([name]) => !suites.has(name))
+    .toSorted((a, b) => b[1] - a[1])
+    .slice(0, most)
+    .map(([name, ms]) => `${(ms / 1000).toFixed(2)}s ${name}`)
+}

@@ -1,42 +1,31 @@
 // `make test`: every suite with the current Node and .venv; then the suites that start Python in Node with the other Nodes
-// (tests/nodes) and Pythons (.venvs): each Node and each Python at least once, with --all (`make matrix`) every combination.
-// Ends with a table and one line of totals.
+// (tests/nodes) and Pythons (.venvs): each Node and each Python at least once, with what their versions may change
+// (suites.mjs). `make test-fast` (--fast): the units, with the current Node and .venv. `make matrix` (--all): every test in
+// every combination, and what is repeated is repeated more often. Ends with a table and one line of totals.
 //
-//   node scripts/test.mjs [--only TEXT] [--all] [--list]    only the steps whose name contains TEXT
+//   node scripts/test.mjs [--only TEXT] [--all | --fast] [--list] [--slowest]
+//
+// --only: the steps whose name contains TEXT. --slowest: the slowest tests of each step, too.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { basename, delimiter, dirname, join } from 'node:path'
+import { availableParallelism } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { findChromium } from './chromium.mjs'
-import { count } from './counts.mjs'
+import { count, slowestOf } from './counts.mjs'
+import { IMPOSSIBLE, SLOW_PYTEST, filesOf } from './suites.mjs'
 import { plan, pythonOf } from './venvs.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const LOGS = join(ROOT, 'build', 'test')
 /** A suite that takes longer hangs. */
 const STEP_LIMIT_MS = 10 * 60_000
-/** Their tests measure time: never beside another file. */
-const TIMED = new Set(['event-loop.test.mjs', 'gil.test.mjs', 'handler.test.mjs'])
-/** Long, and about one side only: once, with the first combination; `make matrix` runs them with each. */
-const ONCE = new Set([
-  'browser.test.mjs',
-  'disconnects.test.mjs',
-  'doctor-apps.test.mjs',
-  'doctor.test.mjs',
-  'gil.test.mjs',
-  'handlers.test.mjs',
-  'many-children.test.mjs',
-  'python-docs.test.mjs',
-  'random-exits.test.mjs',
-  'websocket-ends.test.mjs',
-  'websocket-floods.test.mjs',
-  'workers.test.mjs',
-])
-/** What this machine cannot run, with the reason, which is said at the end. @type {Map<string, string>} */
-const IMPOSSIBLE = new Map(findChromium() ? [] : [['browser.test.mjs', 'no Chromium was found (apt-get install chromium, or CHROMIUM=)']])
+/** More files than cores, because half of their time is waiting. Timed tests run alone, at the end. */
+const AT_ONCE = availableParallelism() + 1
+/** So many of a step's slowest tests are told. */
+const SLOWEST = 20
 
 /**
  * @typedef {object} Step
@@ -70,42 +59,25 @@ function nodes() {
     }))
 }
 
-/** Every tests/<suite>/*.test.mjs. */
-const testFiles = () =>
-  readdirSync(join(ROOT, 'tests'), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .flatMap(({ name: suite }) => readdirSync(join(ROOT, 'tests', suite)).map((name) => join('tests', suite, name)))
-    .filter((path) => path.endsWith('.test.mjs') && !IMPOSSIBLE.has(basename(path)))
-    .toSorted()
-
 /**
  * @param {string} name
  * @param {string} node
  * @param {string} venv
- * @param {{ atOnce: number, whole: boolean }} how  how many files run at once; whether all do
+ * @param {'whole' | 'cell' | 'fast'} extent
+ * @param {boolean} soak  whether what is repeated is repeated as often as it takes to find what a few would not
  * @returns {Step}
  */
-function nodeStep(name, node, venv, { atOnce, whole }) {
-  const files = testFiles().filter((path) => whole || !ONCE.has(basename(path)))
-  const timed = files.filter((path) => TIMED.has(basename(path)))
+function nodeStep(name, node, venv, extent, soak) {
+  const { together, alone } = filesOf(extent)
   /** @param {number} limit @param {string[]} paths */
-  const command = (limit, paths) => [
-    node,
-    '--test',
-    '--test-reporter=spec',
-    `--test-concurrency=${limit}`,
-    '--test-timeout=120000',
-    ...paths,
-  ]
+  const command = (limit, paths) => [node, '--test', '--test-reporter=spec', `--test-concurrency=${limit}`, '--test-timeout=120000', ...paths]
   return {
     name,
     runner: 'node',
-    commands:
-      atOnce === 1
-        ? [command(1, files)]
-        : [command(atOnce, files.filter((path) => !timed.includes(path))), command(1, timed)],
+    commands: [command(AT_ONCE, together), ...(alone.length > 0 ? [command(1, alone)] : [])],
     env: {
       ASGI_NODE_PYTHON: pythonOf(venv),
+      ...(soak && { ASGI_NODE_SOAK: '1' }),
       NODE_OPTIONS: '--unhandled-rejections=strict',
       // What tests start as `node` is this Node, too.
       PATH: [dirname(node), process.env.PATH].join(delimiter),
@@ -113,13 +85,51 @@ function nodeStep(name, node, venv, { atOnce, whole }) {
   }
 }
 
-/** @param {boolean} all every file in every combination, or only as many as it takes to have each Node and each Python once @returns {Promise<Step[]>} */
-async function allSteps(all) {
+/** @param {string} name @param {string} venv @param {string[]} [options] @returns {Step} */
+function pytestStep(name, venv, options = []) {
+  // Half of the time is waiting. A file stays whole, for what its tests share.
+  const command = [pythonOf(venv), '-m', 'pytest', '-p', 'no:cacheprovider', '-n', String(AT_ONCE), '--dist', 'loadfile', ...options]
+  return { name, runner: 'pytest', commands: [command] }
+}
+
+/** @param {{ all: boolean, fast: boolean, slowest: boolean }} options @returns {Promise<Step[]>} */
+async function allSteps({ all, fast, slowest }) {
   const environments = (await plan()).filter(({ venv }) => existsSync(join(venv, '.stamp')))
   const [primary] = environments
   const current = { version: process.versions.node, executable: process.execPath }
   const label = (/** @type {string} */ node, /** @type {import('./pythons.mjs').Python} */ python) =>
     `node ${node}, python ${python.tag}`
+  const durations = slowest ? [`--durations=${SLOWEST}`] : []
+  /** @type {Step} */
+  const core = { name: 'core, Rust', runner: 'cargo', commands: [['cargo', 'test', '--package', 'asgi-node-core']] }
+  if (fast) {
+    const ignored = SLOW_PYTEST.map((path) => `--ignore=${path}`)
+    return [
+      core,
+      pytestStep(`pytest, python ${primary.python.tag}, units`, primary.venv, [...ignored, ...durations]),
+      nodeStep(`${label(current.version, primary.python)}, units`, current.executable, primary.venv, 'fast', false),
+    ]
+  }
+  return [
+    core,
+    { name: 'core in every order of its threads, loom', runner: 'cargo', commands: [['make', '--silent', 'loom']] },
+    ...environments.map(({ python, venv }) => pytestStep(`pytest, python ${python.tag}`, venv, durations)),
+    { name: `wheel, python ${primary.python.tag}`, runner: 'pytest', commands: [['scripts/wheel.sh']] },
+    nodeStep(label(current.version, primary.python), current.executable, primary.venv, 'whole', all),
+    ...cells(current, environments, all).map(({ node, python, venv }) =>
+      nodeStep(`matrix: ${label(node.version, python)}`, node.executable, venv, all ? 'whole' : 'cell', all)
+    ),
+  ]
+}
+
+/**
+ * The combinations beside that of the current Node and the primary Python.
+ * @param {{ version: string, executable: string }} current
+ * @param {Awaited<ReturnType<typeof plan>>} environments
+ * @param {boolean} all every one, or only as many as it takes to have each Node and each Python once
+ */
+function cells(current, environments, all) {
+  const [primary] = environments
   // The current Node stands for its line only when tests/nodes does not hold one.
   const line = (/** @type {string} */ version) => version.split('.')[0]
   const pinned = nodes()
@@ -134,21 +144,7 @@ async function allSteps(all) {
         node: versions[i % versions.length],
         ...rest[i % rest.length],
       }))
-  const others = pairs.filter(({ node, venv }) => node.version !== current.version || venv !== primary.venv)
-  return [
-    { name: 'core, Rust', runner: 'cargo', commands: [['cargo', 'test', '--package', 'asgi-node-core']] },
-    { name: 'core in every order of its threads, loom', runner: 'cargo', commands: [['make', '--silent', 'loom']] },
-    ...environments.map(({ python, venv }) => ({
-      name: `pytest, python ${python.tag}`,
-      runner: /** @type {const} */ ('pytest'),
-      // Half of the time is waiting. A file stays whole, for what its tests share.
-      commands: [[pythonOf(venv), '-m', 'pytest', '-p', 'no:cacheprovider', '-n', '2', '--dist', 'loadfile']],
-    })),
-    { name: `wheel, python ${primary.python.tag}`, runner: 'pytest', commands: [['scripts/wheel.sh']] },
-    // One file at a time where the figures that some tests measure are judged first; the matrix has to be quick.
-    nodeStep(label(current.version, primary.python), current.executable, primary.venv, { atOnce: 1, whole: true }),
-    ...others.map(({ node, python, venv }) => nodeStep(`matrix: ${label(node.version, python)}`, node.executable, venv, { atOnce: 2, whole: all })),
-  ]
+  return pairs.filter(({ node, venv }) => node.version !== current.version || venv !== primary.venv)
 }
 
 /**
@@ -189,8 +185,8 @@ async function execute([program, ...args], env, write) {
   }
 }
 
-/** @param {Step} step @returns {Promise<Outcome>} */
-async function run(step) {
+/** @param {Step} step @param {boolean} slowest @returns {Promise<Outcome>} */
+async function run(step, slowest) {
   const started = Date.now()
   const path = join(LOGS, `${step.name.replaceAll(/[^a-z0-9.]+/gi, '-')}.log`)
   const log = createWriteStream(path)
@@ -206,6 +202,7 @@ async function run(step) {
       failures.push(`----- ${step.name} failed; all of it: ${path.slice(ROOT.length)}\n${failuresIn(output)}\n-----`)
       console.log(`\n${failures.at(-1)}`)
     }
+    if (slowest) for (const line of slowestOf(step.runner, output, SLOWEST)) console.log(`     ${line}`)
     counts.passed += own.passed
     counts.failed += own.failed
     counts.skipped += own.skipped
@@ -222,9 +219,15 @@ function row({ step, counts, seconds, ok }) {
 
 async function main() {
   const { values } = parseArgs({
-    options: { only: { type: 'string', default: '' }, all: { type: 'boolean', default: false }, list: { type: 'boolean' } },
+    options: {
+      only: { type: 'string', default: '' },
+      all: { type: 'boolean', default: false },
+      fast: { type: 'boolean', default: false },
+      list: { type: 'boolean' },
+      slowest: { type: 'boolean', default: false },
+    },
   })
-  const steps = (await allSteps(values.all)).filter(({ name }) => name.includes(values.only))
+  const steps = (await allSteps(values)).filter(({ name }) => name.includes(values.only))
   if (values.list) {
     for (const { name } of steps) console.log(name)
     return
@@ -236,7 +239,7 @@ async function main() {
   /** @type {Outcome[]} */
   const outcomes = []
   for (const step of steps) {
-    const outcome = await run(step)
+    const outcome = await run(step, values.slowest)
     outcomes.push(outcome)
     console.log(row(outcome))
   }
@@ -246,7 +249,7 @@ async function main() {
     outcomes.reduce((sum, { counts }) => sum + counts[key], 0)
   console.log(`\n${' '.repeat(51)} passed failed skipped     time`)
   for (const outcome of outcomes) console.log(row(outcome))
-  for (const [name, reason] of IMPOSSIBLE) console.log(`\n${name} was not run: ${reason}`)
+  for (const [name, reason] of IMPOSSIBLE) console.log(`\ntests/${name}.test.mjs was not run: ${reason}`)
   console.log(`\n${total('passed')} passed, ${total('failed')} failed`)
   if (outcomes.some(({ ok }) => !ok)) process.exitCode = 1
 }

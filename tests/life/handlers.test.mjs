@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PythonHandler } from 'asgi-node'
-import { allHoldings, apps, assertReturnsTo, makeHandler, residentMiB } from '../node/support.mjs'
+import { allHoldings, apps, assertReturnsTo, makeHandler, repeats, residentMiB } from '../node/support.mjs'
 
-const TIMES = 200
+const TIMES = repeats(50, 200)
 
 test(`a FastAPI handler, made and closed ${TIMES} times, leaves no thread, descriptor or task, and less than a megabyte each`, { timeout: 110_000 }, async (t) => {
   const watcher = makeHandler(t, 'facts_app:app')

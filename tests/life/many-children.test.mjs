@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { describe, test } from 'node:test'
-import { callJson, makeHandler } from '../node/support.mjs'
+import { callJson, makeHandler, repeats } from '../node/support.mjs'
 
-const MANY = 200
+const MANY = repeats(40, 200)
 const AT_ONCE = 20
 
 /** The exit codes of children of Node's, in order. */

@@ -19,6 +19,14 @@ export const repository = fileURLToPath(new URL('../../', import.meta.url))
 export const apps = join(repository, 'fixtures', 'apps')
 
 /**
+ * How often something is repeated. `make test` asks whether it works; `make matrix`, which sets ASGI_NODE_SOAK, whether
+ * anything is left behind after very many.
+ * @param {number} few
+ * @param {number} many
+ */
+export const repeats = (few, many) => (process.env.ASGI_NODE_SOAK ? many : few)
+
+/**
  * A handler on a fixture app, closed when the test or the file is over.
  *
  * @param {{ after(close: () => unknown): void }} scope a test's context, or `{ after }` of node:test for a whole file

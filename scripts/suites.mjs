@@ -1,0 +1,94 @@
+// Which test files (tests/NAME.test.mjs) run where, and why. A file that is named nowhere runs everywhere.
+
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { findChromium } from './chromium.mjs'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** Their tests measure time: never beside another file. */
+const TIMED = new Set(['node/event-loop', 'node/gil', 'node/handler'])
+
+/**
+ * With the current Node and the primary Python only; `make matrix` runs them with each. A cell of the matrix asks what another
+ * version of Node or Python may change: node:http, node:https, node:http2, fetch, upgrades and the parser, the addon and its
+ * threads, workers, pipes, exits, both event loops, forks, imports and logging. These ask something else.
+ */
+const ONCE = {
+  'the repository: documents, packages and the doctor, in processes of their own': [
+    'e2e/browser',
+    'node/doctor-apps',
+    'node/doctor',
+    'e2e/integrations',
+    'node/logging-docs',
+    'e2e/python-docs',
+    'node/readme',
+  ],
+  'frameworks: their own tests ask for each version, FastAPI, Express and WSGI stand for them here, and pytest has them all': [
+    'e2e/django',
+    'e2e/frameworks',
+    'e2e/hono',
+    'e2e/starlette',
+    'e2e/websocket-frameworks',
+    'e2e/websocket-libraries',
+  ],
+  'the machine: which Pythons it has, and what a process may do': ['node/discovery', 'life/environment'],
+  'time: what they measure is the bridge, and it is measured alone': ['node/event-loop', 'node/gil'],
+  'numbers: the same again, until something would be left behind': [
+    'hostile/disconnects',
+    'life/handlers',
+    'life/many-children',
+    'life/random-exits',
+    'hostile/sizes',
+    'hostile/websocket-ends',
+    'hostile/websocket-floods',
+    'life/workers',
+  ],
+}
+const once = new Set(Object.values(ONCE).flat())
+
+/** Beside those that run once: what `make test-fast` leaves out of tests/asgi and tests/node, because it starts many processes, or waits. */
+const SLOW = new Set([
+  'node/children',
+  'node/health',
+  'node/logging',
+  'node/python-side',
+  'node/start-errors',
+  'node/stdio',
+  'asgi/websocket-limits',
+])
+
+/** Files of pytest that start a pytest, a Node or an example for each of their tests: not in `make test-fast`. */
+export const SLOW_PYTEST = ['tests/python/test_documents.py', 'tests/python/test_pytest_plugin.py']
+
+/** What this machine cannot run, with the reason, which is said at the end. @type {Map<string, string>} */
+export const IMPOSSIBLE = new Map(findChromium() ? [] : [['e2e/browser', 'no Chromium was found (apt-get install chromium, or CHROMIUM=)']])
+
+/** Every tests/<suite>/*.test.mjs. */
+const names = readdirSync(join(ROOT, 'tests'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .flatMap(({ name: suite }) => readdirSync(join(ROOT, 'tests', suite)).map((name) => `${suite}/${name}`))
+  .filter((name) => name.endsWith('.test.mjs'))
+  .map((name) => name.slice(0, -'.test.mjs'.length))
+  .toSorted()
+
+for (const name of [...TIMED, ...once, ...SLOW]) {
+  if (!names.includes(name)) throw new Error(`scripts/suites.mjs names tests/${name}.test.mjs, which is not there`)
+}
+
+/**
+ * The files of a step: those that may run beside each other, and those that may not.
+ * @param {'whole' | 'cell' | 'fast'} extent  all; those of a cell of the matrix; the units alone
+ * @returns {{ together: string[], alone: string[] }}
+ */
+export function filesOf(extent) {
+  const chosen = names.filter((name) => {
+    if (IMPOSSIBLE.has(name)) return false
+    if (extent === 'whole') return true
+    if (extent === 'fast' && (SLOW.has(name) || !/^(?:asgi|node)[/]/.test(name))) return false
+    return !once.has(name)
+  })
+  const paths = (/** @type {boolean} */ timed) => chosen.filter((name) => TIMED.has(name) === timed).map((name) => join('tests', `${name}.test.mjs`))
+  return { together: paths(false), alone: paths(true) }
+}
