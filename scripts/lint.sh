@@ -43,6 +43,7 @@ check 'links' node scripts/check-links.mjs
 check 'asgi.md' node scripts/asgi-docs.mjs
 check 'tree' node scripts/check-tree.mjs
 check 'platforms' node scripts/targets.mjs --check
+check 'layers of the crates' node scripts/check-crates.mjs
 check 'one version' node scripts/bump-version.mjs --check
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -1,26 +1,23 @@
 """The bridge, in Rust. Host-neutral: Node and the test client drive it alike.
 
-What Node drives is `Drain` and the exchanges; `Host`, `Call`, `Outlet` and `HostEvent` are for hosts in Python, which
+What Node drives is `Drain` and the channels; `Host`, `Call`, `Notifier` and `HostEvent` are for hosts in Python, which
 use them through `asgi_node.host`.
 """
 
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from types import TracebackType
-from typing import Any, Literal, Self, final, type_check_only
+from typing import Any, Literal, Self, final
 
 __all__ = [
+    "Awaitable",
     "Call",
+    "Channel",
     "ClientDisconnected",
     "Drain",
     "Host",
     "HostEvent",
-    "HttpExchange",
-    "Journal",
-    "Outlet",
-    "Receive",
-    "Sending",
-    "Sent",
-    "WebSocketExchange",
+    "LogQueue",
+    "Notifier",
     "__version__",
     "forked_child",
     "forked_parent",
@@ -50,7 +47,7 @@ class Drain:
     def __call__(self, *args: Any, **kwargs: Any) -> None: ...
 
 @final
-class Journal:
+class LogQueue:
     """Takes log records and lines of output to one handler's host."""
 
     @property
@@ -65,8 +62,8 @@ class Journal:
     def line(self, descriptor: int, text: str) -> bool: ...
 
 @final
-class HttpExchange:
-    """One HTTP request and its response."""
+class Channel:
+    """One HTTP request and its response, or one WebSocket."""
 
     @property
     def id(self) -> int:
@@ -74,47 +71,44 @@ class HttpExchange:
 
     @property
     def number(self) -> int:
-        """The how manieth request of its app it is, which the host's log has too."""
+        """The sequence number of this request within its application; the host's log has it too."""
 
     @property
-    def is_left(self) -> bool:
-        """Whether the client has left before its response was complete, or the application was told so."""
+    def client_left(self) -> bool:
+        """Whether the client has left before its response was complete, or the application was told so.
+
+        A WebSocket counts as left when it is closed, too.
+        """
 
     @property
-    def is_deaf_stream(self) -> bool:
-        """Whether it is a stream of events whose application has not received the disconnect that `retire` gives."""
+    def is_unnotified_event_stream(self) -> bool:
+        """Whether it is a stream of server-sent events whose application has not received the disconnect that
+        `begin_shutdown` gives. Never true of a WebSocket."""
 
-    def receive(self) -> Coroutine[Any, Any, dict[str, Any]]: ...
-    def send(self, event: dict[str, Any]) -> Coroutine[Any, Any, None]: ...
-    def on_disconnect(self, callback: Callable[[], object]) -> None: ...
-    def retire(self) -> None: ...
-    def finish(self, message: str | None = None, traceback: str | None = None) -> bool: ...
+    def receive(self) -> Awaitable:
+        """The ASGI ``receive``. RuntimeError in a forked process."""
+
+    def send(self, event: dict[str, Any]) -> Awaitable:
+        """The ASGI ``send``. It takes the event when it is called, and raises when it is awaited: TypeError,
+        ValueError or RuntimeError for a wrong event, `ClientDisconnected` when the client has left."""
+
+    def on_disconnect(self, callback: Callable[[], object]) -> None:
+        """Call it on the event loop's thread when the client leaves before the application's task has ended."""
+
+    def begin_shutdown(self) -> None:
+        """The handler is closing: ``receive()`` gives a disconnect where it would wait for one. ``send()`` goes on.
+
+        A WebSocket is closed with code 1012, behind what was sent."""
+
+    def finish(self, message: str | None = None, traceback: str | None = None) -> bool:
+        """The application's task has ended: by an exception when `message` is given.
+
+        Returns whether the host reports it. If not, the response was complete or the client had left, and reporting is
+        up to the caller."""
 
 @final
-class WebSocketExchange:
-    """One WebSocket."""
-
-    @property
-    def id(self) -> int:
-        """The host's number for it."""
-
-    @property
-    def number(self) -> int:
-        """The how manieth request of its app it is, which the host's log has too."""
-
-    @property
-    def is_left(self) -> bool:
-        """Whether it is closed, or its client has left."""
-
-    def receive(self) -> Coroutine[Any, Any, dict[str, Any]]: ...
-    def send(self, event: dict[str, Any]) -> Coroutine[Any, Any, None]: ...
-    def on_disconnect(self, callback: Callable[[], object]) -> None: ...
-    def retire(self) -> None: ...
-    def finish(self, message: str | None = None, traceback: str | None = None) -> bool: ...
-
-@type_check_only
-class _Awaitable:
-    """What all our awaitables are to those who ask: coroutines."""
+class Awaitable(Coroutine[Any, Any, Any]):
+    """What ``receive()`` and ``send()`` return. A coroutine to all who ask."""
 
     def __await__(self) -> Generator[Any, Any, Any]: ...
     def __iter__(self) -> Iterator[Any]: ...
@@ -122,18 +116,6 @@ class _Awaitable:
     def send(self, value: Any) -> Any: ...
     def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None) -> Any: ...
     def close(self) -> None: ...
-
-@final
-class Receive(_Awaitable):
-    """One call of ``receive()``."""
-
-@final
-class Sending(_Awaitable):
-    """One call of ``send()`` that waits for the host to take its bytes."""
-
-@final
-class Sent(_Awaitable):
-    """The result of every ``send()`` that had nothing to wait for."""
 
 @final
 class Host:
@@ -191,7 +173,7 @@ class Call:
     """One request, from the side of whoever sent it. All its methods can be called on any thread, and none blocks but
     the two that wait; these let other threads run Python meanwhile."""
 
-    def __new__(cls, outlet: Outlet | None = None) -> Self: ...
+    def __new__(cls, notifier: Notifier | None = None) -> Self: ...
     @property
     def id(self) -> int:
         """Its number: that of the exchange that the application's ``receive`` and ``send`` belong to."""
@@ -279,8 +261,8 @@ class HostEvent:
         """Whether no event follows."""
 
 @final
-class Outlet:
-    """Where calls tell an asyncio loop of news: ``loop.add_reader(outlet.fileno(), …)``, and `take` there."""
+class Notifier:
+    """Where calls tell an asyncio loop of news: ``loop.add_reader(notifier.fileno(), …)``, and `take` there."""
 
     def __new__(cls) -> Self: ...
     def fileno(self) -> int:

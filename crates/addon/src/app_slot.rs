@@ -7,7 +7,6 @@ use std::sync::{Arc, Weak};
 use asgi_node_bridge::application::Application;
 use asgi_node_bridge::config::Config;
 use asgi_node_bridge::errors::Traced;
-use asgi_node_bridge::interpreter;
 use asgi_node_core::Error;
 use parking_lot::Mutex;
 
@@ -38,7 +37,7 @@ pub(crate) fn load(slot: &Arc<Mutex<App>>, config: &Config, told: Told) {
             *app = App::Loading(vec![told]);
             drop(app);
             let slot = Arc::clone(slot);
-            return interpreter::load(config.clone(), move |loaded| settle(&slot, loaded));
+            return Application::load(config.clone(), move |loaded| settle(&slot, loaded));
         }
         App::Loading(waiting) => return waiting.push(told),
         App::Loaded(_) => None,

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
-use asgi_node_core::journal::{Dropped, Entry, Kind};
+use asgi_node_core::log_queue::{Dropped, Entry, Kind};
 use asgi_node_core::{Error, FileRange, ResponseEvent};
 
 use crate::errors;

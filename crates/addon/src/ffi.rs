@@ -238,8 +238,8 @@ unsafe extern "C" fn release(_: sys::napi_env, _: *mut std::ffi::c_void, share: 
 
 /// Lets a thread-safe function keep the process alive, or not.
 pub(crate) fn keep_alive(env: &Env, function: sys::napi_threadsafe_function, alive: bool) {
-    // SAFETY: `env` is this thread's environment, the function was made in it and is held by the caller's outlet. Both calls
-    // fail only while the environment goes down, when nothing keeps the process alive any more.
+    // SAFETY: `env` is this thread's environment, the function was made in it and is held by the caller's event sink. Both
+    // calls fail only while the environment goes down, when nothing keeps the process alive any more.
     unsafe {
         if alive {
             sys::napi_ref_threadsafe_function(env.raw(), function);

@@ -8,7 +8,7 @@ use std::sync::mpsc::sync_channel;
 use asgi_node_bridge::application::{Application, Submission};
 use asgi_node_bridge::config::Config;
 use asgi_node_bridge::errors::Traced;
-use asgi_node_core::journal::Dropped;
+use asgi_node_core::log_queue::Dropped;
 use asgi_node_core::message_queue::{ABNORMAL, Closed, Message};
 use asgi_node_core::{Error, Exchange, Notify, ResponseEvent};
 use napi::bindgen_prelude::{FnArgs, Function, FunctionCallContext, Object, Uint8Array, Unknown};
@@ -19,10 +19,10 @@ use parking_lot::Mutex;
 use crate::app_slot::{self, App};
 use crate::delivery::Parcel;
 use crate::errors::NativeFailure;
+use crate::event_sink::EventSink;
 use crate::ffi::{self, Deliver, Delivered, Delivery};
 use crate::health::Health;
 use crate::open::OpenExchanges;
-use crate::outlet::Outlet;
 use crate::sync_call::{SyncHost, SyncOutcome, receive};
 
 /// Keep in step with `FLAG` in npm/asgi-node/lib/native/exchanges.js.
@@ -68,7 +68,7 @@ struct Inner {
     config: Config,
     /// The app, or what becomes of it; changed by a thread of Python's.
     app: Arc<Mutex<App>>,
-    outlet: RefCell<Option<Arc<Outlet>>>,
+    sink: RefCell<Option<Arc<EventSink>>>,
     deliver: OnceCell<Deliver>,
     /// Room for what a drain takes, kept from one to the next.
     batch: Cell<Vec<Arc<Exchange>>>,
@@ -78,7 +78,7 @@ struct Inner {
 impl Inner {
     /// Hands all events to JavaScript.
     fn drain(&self, env: &Env) {
-        let Some(outlet) = self.outlet.borrow().clone() else {
+        let Some(sink) = self.sink.borrow().clone() else {
             return;
         };
         let Some(callback) = self.deliver.get() else { return };
@@ -86,7 +86,7 @@ impl Inner {
             return;
         };
         let mut batch = self.batch.take();
-        outlet.take(&mut batch);
+        sink.take(&mut batch);
         DELIVERING.set(true);
         'batch: for exchange in batch.drain(..) {
             for event in exchange.take_events() {
@@ -95,15 +95,15 @@ impl Inner {
                 }
             }
         }
-        Self::drain_journal(&delivery, &outlet);
+        Self::drain_log_queue(&delivery, &sink);
         DELIVERING.set(false);
         self.batch.set(batch);
     }
 
     /// Hands over what was said in Python; tells whether there was anything.
-    fn drain_journal(delivery: &Delivery<'_>, outlet: &Outlet) -> bool {
+    fn drain_log_queue(delivery: &Delivery<'_>, sink: &EventSink) -> bool {
         let mut said = Vec::new();
-        let dropped = outlet.journal().take(SAID_AT_ONCE, &mut said);
+        let dropped = sink.log_queue().take(SAID_AT_ONCE, &mut said);
         let lost = (dropped != Dropped::default()).then(|| Parcel::dropped(dropped));
         let mut any = false;
         for parcel in said.into_iter().map(Parcel::said).chain(lost) {
@@ -123,13 +123,13 @@ impl Inner {
     /// The same until nothing is left.
     fn drain_all(&self, env: &Env) {
         self.drain(env);
-        let (Some(outlet), Some(callback)) = (self.outlet.borrow().clone(), self.deliver.get()) else {
+        let (Some(sink), Some(callback)) = (self.sink.borrow().clone(), self.deliver.get()) else {
             return;
         };
         let Some(delivery) = Delivery::new(env, callback) else {
             return;
         };
-        while Self::drain_journal(&delivery, &outlet) {}
+        while Self::drain_log_queue(&delivery, &sink) {}
     }
 
     /// Hands over one event; false when JavaScript cannot run any more.
@@ -170,13 +170,13 @@ impl Inner {
             App::Loaded(app) => app.close(0, |_| {}),
             App::Closing(app) => {
                 if let Some(app) = app.upgrade() {
-                    app.hurry(0);
+                    app.shorten_timeout(0);
                 }
             }
             _ => {}
         }
-        if let Some(outlet) = self.outlet.borrow_mut().take() {
-            outlet.close();
+        if let Some(sink) = self.sink.borrow_mut().take() {
+            sink.close();
         }
         let open = self.open.borrow_mut().take_all();
         for exchange in open {
@@ -185,10 +185,10 @@ impl Inner {
     }
 
     fn submit(&self, submission: Submission, quiet: bool) -> std::result::Result<(), Error> {
-        let outlet = self.outlet.borrow().clone().ok_or(Error::HandlerClosed)?;
+        let sink = self.sink.borrow().clone().ok_or(Error::HandlerClosed)?;
         let id = submission.id;
         let app = self.app()?;
-        let exchange = app.submit_quietly(submission, outlet as Arc<dyn Notify>)?;
+        let exchange = app.submit_quietly(submission, sink as Arc<dyn Notify>)?;
         if !quiet {
             app.wake();
         }
@@ -234,15 +234,15 @@ impl NativeHandler {
                 }
                 Ok(())
             })?;
-        let outlet = Arc::new(Outlet::new(&drain)?);
+        let sink = Arc::new(EventSink::new(&drain)?);
         let config = Config {
-            journal: Some(Arc::clone(outlet.journal())),
+            log_queue: Some(Arc::clone(sink.log_queue())),
             ..config
         };
         let inner = Rc::new(Inner {
             config,
             app: Arc::default(),
-            outlet: RefCell::new(Some(outlet)),
+            sink: RefCell::new(Some(sink)),
             deliver: OnceCell::new(),
             batch: Cell::default(),
             open: RefCell::default(),
@@ -427,8 +427,8 @@ impl NativeHandler {
     /// Whether what is under way keeps the process alive.
     #[napi(catch_unwind)]
     pub fn keep_alive(&self, env: Env, alive: bool) {
-        if let Some(outlet) = &*self.inner.outlet.borrow() {
-            ffi::keep_alive(&env, outlet.bell(), alive);
+        if let Some(sink) = &*self.inner.sink.borrow() {
+            ffi::keep_alive(&env, sink.bell(), alive);
         }
     }
 
@@ -457,12 +457,12 @@ impl NativeHandler {
 
     /// Has a `close` that is under way wait `timeout` milliseconds from now, if it would wait longer.
     #[napi(catch_unwind)]
-    pub fn hurry(&self, timeout: u32) {
+    pub fn shorten_timeout(&self, timeout: u32) {
         let App::Closing(app) = &*self.inner.app.lock() else {
             return;
         };
         if let Some(app) = app.upgrade() {
-            app.hurry(timeout.into());
+            app.shorten_timeout(timeout.into());
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Health {
     pub errors: f64,
     /// Milliseconds that the event loop is behind.
     pub lag: f64,
-    /// Milliseconds for which it has not come to a beat that is under way; 0 when none is.
+    /// Milliseconds for which it has not answered a heartbeat that is under way; 0 when none is.
     pub blocked: f64,
     /// The event loop that it runs on: `asyncio` or `uvloop`.
     pub r#loop: String,

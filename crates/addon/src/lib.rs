@@ -1,8 +1,8 @@
 //! The Node half of asgi-node. Everything here runs on a JavaScript thread, and none of it ever attaches to Python.
 //!
 //! Files in the order of the data path: [`python`] (starting the interpreter), [`handler`] (a request goes in), [`app_slot`]
-//! (the app that it is for), [`open`] (the requests under way), [`outlet`] (Python wakes Node), [`delivery`] (events go out), [`lent`] (their bytes, without
-//! a copy),
+//! (the app that it is for), [`open`] (the requests under way), [`event_sink`] (Python wakes Node), [`delivery`] (events go
+//! out), [`lent`] (their bytes, without a copy),
 //! [`sync_call`] (the caller that blocks), [`errors`]. `ffi` holds all unsafe code: the calls of Node-API that are made for
 //! every event.
 //!
@@ -12,12 +12,12 @@
 mod app_slot;
 mod delivery;
 mod errors;
+mod event_sink;
 mod ffi;
 mod handler;
 mod health;
 #[path = "lent/ffi.rs"]
 mod lent;
 mod open;
-mod outlet;
 mod python;
 mod sync_call;

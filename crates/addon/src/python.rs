@@ -72,7 +72,7 @@ fn outcome(started: Started) -> StartOutcome {
 #[napi(catch_unwind, ts_return_type = "Promise<StartOutcome>")]
 pub fn start_python(env: &Env, options: StartOptions) -> Result<Object<'_>> {
     let (deferred, promise) = env.create_deferred()?;
-    interpreter::start(options.into(), move |started| {
+    asgi_node_bridge::start_python(options.into(), move |started| {
         deferred.resolve(move |_| Ok(outcome(started)));
     });
     Ok(promise)
@@ -82,7 +82,7 @@ pub fn start_python(env: &Env, options: StartOptions) -> Result<Object<'_>> {
 #[napi(catch_unwind)]
 pub fn start_python_sync(options: StartOptions) -> StartOutcome {
     let (sender, receiver) = sync_channel(1);
-    interpreter::start(options.into(), move |started| drop(sender.send(started)));
+    asgi_node_bridge::start_python(options.into(), move |started| drop(sender.send(started)));
     let lost = || Err(Error::PythonStartFailed("the thread of Python ended".into()));
     outcome(receive(&receiver).unwrap_or_else(lost))
 }

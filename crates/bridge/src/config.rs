@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use asgi_node_core::{Journal, head};
+use asgi_node_core::{LogQueue, head};
 
 /// What a handler's options say about its app.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
@@ -74,7 +74,7 @@ pub struct Config {
     pub blocked_threshold: u64,
     /// Where log records and lines go; none: the host does not want to know.
     #[serde(skip)]
-    pub journal: Option<Arc<Journal>>,
+    pub log_queue: Option<Arc<LogQueue>>,
 }
 
 /// Extensions of ASGI that are off unless they are asked for, because middleware that does not know their events fails.

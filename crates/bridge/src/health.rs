@@ -1,5 +1,6 @@
 //! How an app is, in numbers that need no Python to be read.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// See `Health` in npm/asgi-node/lib/index.d.ts.
@@ -15,8 +16,81 @@ pub struct Health {
     pub errors: u64,
     /// How far the event loop is behind.
     pub lag: Duration,
-    /// How long it has not come to a beat that is under way.
+    /// How long it has not answered a heartbeat that is under way.
     pub blocked: Duration,
     /// Which event loop it runs on.
     pub r#loop: &'static str,
+}
+
+/// What an application counts while it serves.
+#[derive(Debug, Default)]
+pub struct Counters {
+    in_flight: AtomicUsize,
+    submitted: AtomicU64,
+    started: AtomicU64,
+    failed: AtomicU64,
+    body_was_dropped: AtomicBool,
+}
+
+impl Counters {
+    /// One request more in flight; false, and nothing counted, when that is more than `limit`.
+    pub(crate) fn begin(&self, limit: usize) -> bool {
+        // In one order with what the watchdog does before it goes to sleep.
+        if self.in_flight.fetch_add(1, Ordering::SeqCst) >= limit {
+            self.in_flight.fetch_sub(1, Ordering::AcqRel);
+            return false;
+        }
+        true
+    }
+
+    /// One request fewer in flight.
+    pub(crate) fn done(&self) {
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Requests whose app has not returned.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// A request was queued for the event loop.
+    pub(crate) fn note_submitted(&self) {
+        self.submitted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The event loop has come to a request.
+    pub(crate) fn note_started(&self) {
+        self.started.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The sequence number of the request that was started last. For the event loop's thread.
+    pub(crate) fn started(&self) -> u64 {
+        self.started.load(Ordering::Relaxed)
+    }
+
+    /// The app has raised, or has not completed its response.
+    pub(crate) fn note_failure(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether this app has never before sent a body where none may be.
+    pub(crate) fn is_first_dropped_body(&self) -> bool {
+        !self.body_was_dropped.swap(true, Ordering::Relaxed)
+    }
+
+    /// The numbers, with what is known of the event loop.
+    pub(crate) fn health(&self, lag: Duration, blocked: Duration, kind: &'static str) -> Health {
+        // First what is subtracted: a request may start between the two.
+        let started = self.started();
+        let submitted = self.submitted.load(Ordering::Relaxed);
+        Health {
+            in_flight: self.in_flight(),
+            queued: submitted.saturating_sub(started),
+            requests: submitted,
+            errors: self.failed.load(Ordering::Relaxed),
+            lag,
+            blocked,
+            r#loop: kind,
+        }
+    }
 }

@@ -1,9 +1,10 @@
 //! The Python half of asgi-node. Knows neither Node nor sockets: the addon and the Python test client drive it alike.
 //!
-//! From the top down: [`application`] (what a host submits requests to), with [`config`] and [`health`]; `asgi` (scope,
-//! `receive` and `send`); [`event_loop`] (how a request reaches Python's thread, and whether that thread is blocked);
-//! [`interpreter`] (starts Python when there is none, ends and forks with the process); [`journal`] and [`errors`]. `test_host`
-//! is the host that tests in Python drive it by. Unsafe code stands in files named `ffi.rs` only.
+//! From the top down, and nothing imports what stands above it (`make lint` checks that): `test_host` (the host that tests in
+//! Python drive it by), [`application`] (what a host submits requests to), `asgi` (scope, `receive` and `send`),
+//! [`event_loop`] (how a request reaches Python's thread, and whether that is blocked), [`interpreter`] (starts Python when
+//! there is none, ends and forks with the process), [`log_queue`], [`config`], [`health`], [`errors`]. Unsafe code stands in
+//! files named `ffi.rs` only.
 //!
 //! # Threads
 //!
@@ -17,23 +18,29 @@ pub mod errors;
 pub mod event_loop;
 pub mod health;
 pub mod interpreter;
-pub mod journal;
+pub mod log_queue;
 mod test_host;
 
+use std::sync::Arc;
+
+use asgi_node_core::Error;
 use pyo3::prelude::*;
+
+/// Starts the interpreter unless it runs, then calls `done`, on any thread, once.
+pub fn start_python(
+    options: interpreter::Options,
+    done: impl FnOnce(Result<Arc<interpreter::Facts>, Error>) + Send + 'static,
+) {
+    let module = |py: Python<'_>| pyo3::wrap_pymodule!(native)(py);
+    interpreter::start(options, module, done);
+}
 
 /// `asgi_node._native`: what the Python package needs of Rust. Typed in `python/asgi_node/_native.pyi`.
 #[pymodule]
 #[pyo3(name = "_native")]
 pub mod native {
     #[pymodule_export]
-    use crate::asgi::http::HttpExchange;
-    #[pymodule_export]
-    use crate::asgi::receive::Receive;
-    #[pymodule_export]
-    use crate::asgi::sending::{Sending, Sent};
-    #[pymodule_export]
-    use crate::asgi::websocket::WebSocketExchange;
+    use crate::asgi::{Awaitable, PyChannel};
     #[pymodule_export]
     use crate::errors::ClientDisconnected;
     #[pymodule_export]
@@ -41,9 +48,9 @@ pub mod native {
     #[pymodule_export]
     use crate::interpreter::fork::{forked_child, forked_parent, forking};
     #[pymodule_export]
-    use crate::journal::Desk;
+    use crate::log_queue::PyLogQueue;
     #[pymodule_export]
-    use crate::test_host::{Call, Host, HostEvent, Outlet};
+    use crate::test_host::{Call, Host, HostEvent, Notifier};
 
     use pyo3::prelude::*;
 

@@ -82,9 +82,9 @@ struct State {
     outbound: Outbound,
     disconnected: bool,
     /// The host is closing: whoever would wait for the client to leave is told that it has.
-    retiring: bool,
+    shutting_down: bool,
     /// The app has received a disconnect.
-    told: bool,
+    disconnect_delivered: bool,
     /// The event loop wants to know of news.
     loop_waits: bool,
     /// What a WebSocket has in place of a request body.
@@ -245,20 +245,20 @@ impl Exchange {
     }
 
     /// The handler is closing: `receive` gives a disconnect where it would wait for one (checklist 134). `send` goes on.
-    pub fn retire(self: &Arc<Self>) {
+    pub fn begin_shutdown(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        state.retiring = true;
+        state.shutting_down = true;
         self.tell_event_loop(&mut state);
     }
 
     /// Whether the handler is closing.
-    pub fn is_retiring(&self) -> bool {
-        self.state.lock().retiring
+    pub fn is_shutting_down(&self) -> bool {
+        self.state.lock().shutting_down
     }
 
     /// Whether the app has received a disconnect.
-    pub fn is_told(&self) -> bool {
-        self.state.lock().told
+    pub fn is_disconnect_delivered(&self) -> bool {
+        self.state.lock().disconnect_delivered
     }
 
     /// Whether the client has gone; if not, the event loop will be told of the next news.
@@ -272,7 +272,7 @@ impl Exchange {
     pub fn receive(self: &Arc<Self>) -> Received {
         let mut state = self.state.lock();
         if state.disconnected {
-            state.told = true;
+            state.disconnect_delivered = true;
             return Received::Disconnected;
         }
         if std::mem::take(&mut state.inbound.expects_continue) && !state.inbound.complete && state.inbound.size == 0 {
@@ -280,8 +280,8 @@ impl Exchange {
         }
         let inbound = &mut state.inbound;
         if inbound.delivered || (inbound.chunks.is_empty() && !inbound.complete) {
-            if inbound.half_closed || (inbound.delivered && state.retiring) {
-                state.told = true;
+            if inbound.half_closed || (inbound.delivered && state.shutting_down) {
+                state.disconnect_delivered = true;
                 return Received::Disconnected;
             }
             state.loop_waits = true;

@@ -4,7 +4,7 @@
 //! wakes the consumer only when the queue was asleep, and the consumer takes everything that is there, so a burst of a
 //! thousand messages costs one wake-up.
 //!
-//! Bounded in two ways. [`Inbox::offer`] refuses above the capacity: it is for messages that come from outside.
+//! Bounded in two ways. [`Inbox::offer_quietly`] refuses above the capacity: it is for messages that come from outside.
 //! [`Inbox::post`] never refuses: it is for messages whose number something else bounds (an exchange is queued at most once,
 //! and the exchanges in flight are limited), because losing one of those would lose an outcome.
 
@@ -54,12 +54,8 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Adds a message unless the inbox is full or closed; gives it back then.
-    pub fn offer(&self, item: T) -> Result<(), T> {
-        self.add(item, self.capacity)
-    }
-
-    /// As [`Self::offer`], but leaves a sleeping consumer asleep: [`Self::wake`] must follow soon.
+    /// Adds a message unless the inbox is full or closed; gives it back then. Leaves a sleeping consumer asleep:
+    /// [`Self::wake`] must follow soon.
     pub fn offer_quietly(&self, item: T) -> Result<(), T> {
         let mut queue = self.queue.lock();
         if queue.closed || queue.items.len() >= self.capacity {
@@ -79,14 +75,11 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Adds a message whose number is bounded elsewhere; gives it back only when the inbox is closed.
+    /// Adds a message whose number is bounded elsewhere, and wakes the consumer if it sleeps; gives the message back only when
+    /// the inbox is closed.
     pub fn post(&self, item: T) -> Result<(), T> {
-        self.add(item, usize::MAX)
-    }
-
-    fn add(&self, item: T, capacity: usize) -> Result<(), T> {
         let mut queue = self.queue.lock();
-        if queue.closed || queue.items.len() >= capacity {
+        if queue.closed {
             return Err(item);
         }
         queue.items.push(item);
@@ -151,17 +144,24 @@ mod tests {
         (Inbox::new(capacity, Box::new(Count(Arc::clone(&wakes)))), wakes)
     }
 
+    /// As a host submits a request.
+    fn submit(inbox: &Inbox<u32>, number: u32) -> Result<(), u32> {
+        inbox.offer_quietly(number)?;
+        inbox.wake();
+        Ok(())
+    }
+
     #[test]
     fn a_burst_wakes_once_and_the_next_message_wakes_again() {
         let (inbox, wakes) = inbox(10);
         for n in 0..5 {
-            inbox.offer(n).expect("room");
+            submit(&inbox, n).expect("room");
         }
         assert_eq!(wakes.load(Ordering::SeqCst), 1);
         let mut batch = Vec::new();
         inbox.take(&mut batch);
         assert_eq!(batch, [0, 1, 2, 3, 4]);
-        inbox.offer(5).expect("room");
+        submit(&inbox, 5).expect("room");
         assert_eq!(wakes.load(Ordering::SeqCst), 2);
     }
 
@@ -184,7 +184,7 @@ mod tests {
     fn an_offer_above_the_capacity_is_given_back_and_a_post_is_not() {
         let (inbox, _) = inbox(2);
         assert_eq!(
-            (inbox.offer(1), inbox.offer(2), inbox.offer(3)),
+            (inbox.offer_quietly(1), inbox.offer_quietly(2), inbox.offer_quietly(3)),
             (Ok(()), Ok(()), Err(3))
         );
         assert_eq!(inbox.post(4), Ok(()));
@@ -194,9 +194,9 @@ mod tests {
     #[test]
     fn closing_hands_back_what_waited_and_refuses_the_rest() {
         let (inbox, _) = inbox(2);
-        inbox.offer(1).expect("room");
+        submit(&inbox, 1).expect("room");
         assert_eq!(inbox.close(), [1]);
-        assert_eq!((inbox.offer(2), inbox.post(3)), (Err(2), Err(3)));
+        assert_eq!((inbox.offer_quietly(2), inbox.post(3)), (Err(2), Err(3)));
     }
 
     #[test]
@@ -206,7 +206,7 @@ mod tests {
         let producers: Vec<_> = (0..4)
             .map(|p| {
                 let inbox = Arc::clone(&inbox);
-                std::thread::spawn(move || (0..10_000).for_each(|n| inbox.offer(p * 10_000 + n).expect("room")))
+                std::thread::spawn(move || (0..10_000).for_each(|n| submit(&inbox, p * 10_000 + n).expect("room")))
             })
             .collect();
         let (mut seen, mut batch) = (Vec::new(), Vec::new());

@@ -3,8 +3,8 @@
 //! Files in the order of the data path: [`head`] and [`target`] (what the client asked), [`inbox`] (how a request reaches
 //! the event loop), [`exchange`] (one request and its response, shared by both sides), [`response`] and [`framing`] (what the
 //! app may send when), [`websocket`] and [`message_queue`] (the same for messages), [`event`] (what
-//! the host is told), [`journal`] (what Python says beside that), [`pulse`]
-//! (whether the event loop turns), [`text`] (what is too long to be shown), [`error`].
+//! the host is told), [`log_queue`] (what Python says beside that), [`heartbeat`]
+//! and [`watchdog`] (whether the event loop is blocked), [`text`] (what is too long to be shown), [`error`].
 
 #![forbid(unsafe_code)]
 
@@ -13,14 +13,15 @@ pub mod event;
 pub mod exchange;
 pub mod framing;
 pub mod head;
+pub mod heartbeat;
 pub mod inbox;
-pub mod journal;
+pub mod log_queue;
 pub mod message_queue;
-pub mod pulse;
 pub mod response;
 mod sync;
 pub mod target;
 pub mod text;
+pub mod watchdog;
 pub mod websocket;
 
 pub use error::{Error, Raises};
@@ -28,7 +29,7 @@ pub use event::{Failure, FileRange, ResponseEvent};
 pub use exchange::{Emitted, Exchange, Notify, Received, Windows};
 pub use framing::{HeaderBlock, Version};
 pub use head::RequestHead;
+pub use heartbeat::Heartbeat;
 pub use inbox::{Inbox, Waker};
-pub use journal::Journal;
-pub use pulse::Pulse;
+pub use log_queue::LogQueue;
 pub use response::{BodyPlan, ResponseState};

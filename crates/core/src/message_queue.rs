@@ -7,6 +7,7 @@ pub const MESSAGE_OVERHEAD: usize = 32;
 
 /// The connection was lost: no close frame came (RFC 6455, 7.1.5).
 pub const ABNORMAL: u16 = 1006;
+
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
@@ -109,11 +110,6 @@ impl MessageQueue {
         let resumes = self.paused && self.messages.len() <= self.most / 2 && self.weight <= self.heaviest / 2;
         self.paused &= !resumes;
         (ReceivedMessage::Message(message), resumes)
-    }
-
-    /// Whether a look would find something.
-    pub fn has_news(&self) -> bool {
-        !self.messages.is_empty() || self.closed.is_some()
     }
 }
 

@@ -1,5 +1,5 @@
 //! The locks of everything here. With `--cfg loom` they are ones that loom can interrupt: `make loom` runs the threads of an
-//! inbox, a journal and an exchange in every order that they can take turns in.
+//! inbox, a log queue and an exchange in every order that they can take turns in.
 
 #[cfg(not(loom))]
 pub(crate) use parking_lot::{Condvar, Mutex};

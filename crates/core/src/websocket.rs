@@ -23,7 +23,7 @@ enum Phase {
     /// The app has closed it, or refused it.
     Closed(Closed),
     /// It was closed for the app: it has returned, or the handler closes.
-    Retired(Closed),
+    Ended(Closed),
 }
 
 /// What `websocket.close` comes to.
@@ -64,7 +64,7 @@ impl SocketState {
     /// Why `receive` gives a disconnect although the client is there: this side has ended it.
     pub fn closed(&self) -> Option<&Closed> {
         match &self.0 {
-            Phase::Closed(closed) | Phase::Retired(closed) => Some(closed),
+            Phase::Closed(closed) | Phase::Ended(closed) => Some(closed),
             _ => None,
         }
     }
@@ -91,7 +91,7 @@ impl SocketState {
             Phase::Denying(_) => Err(denied(event)),
             Phase::Open => Err(Error::WrongOrder(format!("{event} was sent after websocket.accept"))),
             Phase::Closed(_) => Err(after_close(event)),
-            Phase::Retired(_) => Err(Error::ClientDisconnected),
+            Phase::Ended(_) => Err(Error::ClientDisconnected),
         }
     }
 
@@ -104,7 +104,7 @@ impl SocketState {
             )),
             Phase::Denying(_) => Err(denied("websocket.send")),
             Phase::Closed(_) => Err(after_close("websocket.send")),
-            Phase::Retired(_) => Err(Error::ClientDisconnected),
+            Phase::Ended(_) => Err(Error::ClientDisconnected),
         }
     }
 
@@ -115,7 +115,7 @@ impl SocketState {
             Phase::Open => Ok(Closing::Frame),
             Phase::Denying(_) => Err(denied("websocket.close")),
             Phase::Closed(_) => Err(after_close("websocket.close")),
-            Phase::Retired(_) => Err(Error::ClientDisconnected),
+            Phase::Ended(_) => Err(Error::ClientDisconnected),
         }
     }
 
@@ -142,8 +142,8 @@ impl SocketState {
     }
 
     /// Ends it for the app, whose later `send` finds nobody (not an error of its own, as after its own close).
-    pub fn retire(&mut self, closed: Closed) {
-        self.0 = Phase::Retired(closed);
+    pub fn end(&mut self, closed: Closed) {
+        self.0 = Phase::Ended(closed);
     }
 
     /// Accepts `websocket.http.response.start`. The headers' framing is that of an ordinary response to a GET.
@@ -166,7 +166,7 @@ impl SocketState {
         let Phase::Denying(response) = &mut self.0 else {
             return Err(match self.0 {
                 Phase::Closed(_) => after_close(event),
-                Phase::Retired(_) => Error::ClientDisconnected,
+                Phase::Ended(_) => Error::ClientDisconnected,
                 _ => Error::WrongOrder(format!("{event} was sent before websocket.http.response.start")),
             });
         };
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn asgi_108_what_is_closed_for_the_app_is_no_error_of_its_own() {
         let mut state = open();
-        state.retire(Closed::with(super::RESTART));
+        state.end(Closed::with(super::RESTART));
         assert_eq!(state.closed(), Some(&Closed::with(1012)));
         assert_eq!(state.message(), Err(crate::Error::ClientDisconnected));
         assert_eq!(state.close(1000, ""), Err(crate::Error::ClientDisconnected));

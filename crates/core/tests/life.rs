@@ -33,6 +33,7 @@ impl Notify for Bell {
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Offer,
+    Wake,
     Post,
     Take,
     Close,
@@ -43,7 +44,7 @@ proptest! {
     fn an_inbox_is_a_queue_with_a_capacity_that_wakes_once(
         capacity in 0..6usize,
         steps in prop::collection::vec(
-            prop_oneof![4 => Just(Step::Offer), 2 => Just(Step::Post), 2 => Just(Step::Take), 1 => Just(Step::Close)], 0..40
+            prop_oneof![4 => Just(Step::Offer), 2 => Just(Step::Wake), 2 => Just(Step::Post), 2 => Just(Step::Take), 1 => Just(Step::Close)], 0..40
         ),
     ) {
         let bell = Bell::default();
@@ -51,13 +52,23 @@ proptest! {
         let (mut model, mut awake, mut closed) = (VecDeque::new(), false, false);
         for (number, step) in steps.into_iter().enumerate() {
             match step {
-                Step::Offer | Step::Post => {
-                    let bounded = matches!(step, Step::Offer);
-                    let refused = closed || (bounded && model.len() >= capacity);
-                    let outcome = if bounded { inbox.offer(number) } else { inbox.post(number) };
-                    prop_assert_eq!(outcome, if refused { Err(number) } else { Ok(()) });
-                    prop_assert_eq!(bell.rung(), usize::from(!refused && !awake));
+                Step::Offer => {
+                    let refused = closed || model.len() >= capacity;
+                    prop_assert_eq!(inbox.offer_quietly(number), if refused { Err(number) } else { Ok(()) });
+                    prop_assert_eq!(bell.rung(), 0);
                     if !refused {
+                        model.push_back(number);
+                    }
+                }
+                Step::Wake => {
+                    inbox.wake();
+                    prop_assert_eq!(bell.rung(), usize::from(!model.is_empty() && !awake));
+                    awake |= !model.is_empty();
+                }
+                Step::Post => {
+                    prop_assert_eq!(inbox.post(number), if closed { Err(number) } else { Ok(()) });
+                    prop_assert_eq!(bell.rung(), usize::from(!closed && !awake));
+                    if !closed {
                         model.push_back(number);
                         awake = true;
                     }
@@ -85,7 +96,7 @@ enum Turn {
     Receive,
     Emit(u8),
     TakeEvents,
-    Retire,
+    BeginShutdown,
     HalfClose,
     Disconnect,
 }
@@ -97,7 +108,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         5 => Just(Turn::Receive),
         4 => (0..8u8).prop_map(Turn::Emit),
         4 => Just(Turn::TakeEvents),
-        1 => Just(Turn::Retire),
+        1 => Just(Turn::BeginShutdown),
         1 => Just(Turn::HalfClose),
         1 => Just(Turn::Disconnect),
     ]
@@ -170,8 +181,8 @@ proptest! {
                         exchange.taken(event.body_len());
                     }
                 }
-                Turn::Retire => {
-                    exchange.retire();
+                Turn::BeginShutdown => {
+                    exchange.begin_shutdown();
                     model.told_to_leave = true;
                 }
                 Turn::HalfClose => {

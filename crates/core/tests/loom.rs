@@ -1,4 +1,4 @@
-//! Every order in which two or three threads can take turns at an inbox, a journal and an exchange: `make loom`.
+//! Every order in which two or three threads can take turns at an inbox, a log queue and an exchange: `make loom`.
 //!
 //! A wake-up that is lost shows as a deadlock, which loom reports; so does a lock that is taken twice.
 #![cfg(loom)]
@@ -7,9 +7,9 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use asgi_node_core::journal::{Dropped, Entry, Kind, Pushed};
+use asgi_node_core::log_queue::{Dropped, Entry, Kind, Pushed};
 use asgi_node_core::message_queue::{Closed, Message, ReceivedMessage};
-use asgi_node_core::{Emitted, Exchange, Inbox, Journal, Notify, Received, ResponseEvent, Waker, Windows};
+use asgi_node_core::{Emitted, Exchange, Inbox, LogQueue, Notify, Received, ResponseEvent, Waker, Windows};
 use loom::thread;
 
 /// A side that sleeps until it is woken: an event loop in its poll, or Node in its own. Waking it beforehand is not lost, as
@@ -58,6 +58,43 @@ fn inbox(capacity: usize) -> Arc<Inbox<u32>> {
     Arc::new(Inbox::new(capacity, Box::new(Waking(Side::mine()))))
 }
 
+/// As a host submits a request.
+fn submit(inbox: &Inbox<u32>, number: u32) -> Result<(), u32> {
+    inbox.offer_quietly(number)?;
+    inbox.wake();
+    Ok(())
+}
+
+/// One producer wakes once for two messages, while another has one of its own.
+#[test]
+fn a_wake_up_for_several_quiet_offers_is_not_lost() {
+    loom::model(|| {
+        let inbox = inbox(4);
+        let batching = {
+            let inbox = Arc::clone(&inbox);
+            thread::spawn(move || {
+                inbox.offer_quietly(0).expect("room");
+                inbox.offer_quietly(1).expect("room");
+                inbox.wake();
+            })
+        };
+        let alone = {
+            let inbox = Arc::clone(&inbox);
+            thread::spawn(move || submit(&inbox, 2).expect("room"))
+        };
+        let (mut seen, mut batch) = (Vec::new(), Vec::new());
+        while seen.len() < 3 {
+            thread::park();
+            inbox.take(&mut batch);
+            seen.append(&mut batch);
+        }
+        batching.join().unwrap();
+        alone.join().unwrap();
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1, 2]);
+    });
+}
+
 #[test]
 fn no_wake_up_of_an_inbox_is_lost() {
     loom::model(|| {
@@ -65,7 +102,7 @@ fn no_wake_up_of_an_inbox_is_lost() {
         let producers: Vec<_> = (0..2)
             .map(|number| {
                 let inbox = Arc::clone(&inbox);
-                thread::spawn(move || inbox.offer(number).expect("room"))
+                thread::spawn(move || submit(&inbox, number).expect("room"))
             })
             .collect();
         let (mut seen, mut batch) = (Vec::new(), Vec::new());
@@ -92,7 +129,7 @@ fn an_inbox_that_closes_hands_each_message_to_exactly_one() {
                 // One is bounded, one is not.
                 thread::spawn(move || {
                     if number == 0 {
-                        inbox.offer(number)
+                        submit(&inbox, number)
                     } else {
                         inbox.post(number)
                     }
@@ -109,7 +146,7 @@ fn an_inbox_that_closes_hands_each_message_to_exactly_one() {
         );
         seen.sort_unstable();
         assert_eq!(seen, [0, 1]);
-        assert!(inbox.offer(2).is_err() && inbox.post(3).is_err());
+        assert!(inbox.offer_quietly(2).is_err() && inbox.post(3).is_err());
     });
 }
 
@@ -117,8 +154,8 @@ fn an_inbox_that_closes_hands_each_message_to_exactly_one() {
 const LONG: Duration = Duration::from_secs(3600);
 
 /// With room for one entry; read by the thread that calls this.
-fn journal() -> Arc<Journal> {
-    Arc::new(Journal::new(1, 1000, Box::new(Waking(Side::mine()))))
+fn log_queue() -> Arc<LogQueue> {
+    Arc::new(LogQueue::new(1, 1000, Box::new(Waking(Side::mine()))))
 }
 
 fn line(text: &str) -> Entry {
@@ -129,15 +166,15 @@ fn line(text: &str) -> Entry {
 }
 
 #[test]
-fn a_writer_that_finds_a_journal_full_goes_on_when_there_is_room() {
+fn a_writer_that_finds_a_log_queue_full_goes_on_when_there_is_room() {
     loom::model(|| {
-        let journal = journal();
-        let writing = Arc::clone(&journal);
+        let log_queue = log_queue();
+        let writing = Arc::clone(&log_queue);
         let writer = thread::spawn(move || ["a", "b"].map(|text| writing.push(line(text), LONG)));
         let mut seen = Vec::new();
         while seen.len() < 2 {
             thread::park();
-            assert_eq!(journal.take(10, &mut seen), Dropped::default());
+            assert_eq!(log_queue.take(10, &mut seen), Dropped::default());
         }
         assert_eq!(writer.join().unwrap(), [Pushed::Kept, Pushed::Kept]);
         assert_eq!(seen, [line("a"), line("b")]);
@@ -145,14 +182,14 @@ fn a_writer_that_finds_a_journal_full_goes_on_when_there_is_room() {
 }
 
 #[test]
-fn a_journal_that_closes_keeps_no_writer_and_loses_no_line() {
+fn a_log_queue_that_closes_keeps_no_writer_and_loses_no_line() {
     loom::model(|| {
-        let journal = journal();
-        let writing = Arc::clone(&journal);
+        let log_queue = log_queue();
+        let writing = Arc::clone(&log_queue);
         let writer = thread::spawn(move || ["a", "b"].map(|text| writing.push(line(text), LONG)));
         let mut seen = Vec::new();
-        journal.take(10, &mut seen);
-        seen.extend(journal.close());
+        log_queue.take(10, &mut seen);
+        seen.extend(log_queue.close());
         let outcomes = writer.join().unwrap();
         for (entry, outcome) in [line("a"), line("b")].into_iter().zip(outcomes) {
             assert_eq!(seen.contains(&entry), outcome == Pushed::Kept);
@@ -257,9 +294,9 @@ fn a_handler_that_retires_disconnects_who_has_the_whole_body_and_nobody_before()
     loom::model(|| {
         let mine = Side::mine();
         let exchange = exchange(false, &mine, &mine);
-        let (sending, retiring) = (Arc::clone(&exchange), Arc::clone(&exchange));
+        let (sending, shutting_down) = (Arc::clone(&exchange), Arc::clone(&exchange));
         let client = thread::spawn(move || sending.push_body(vec![1], true));
-        let closing = thread::spawn(move || retiring.retire());
+        let closing = thread::spawn(move || shutting_down.begin_shutdown());
         let bytes = receive_until(&exchange, |received| *received == Received::Disconnected);
         assert_eq!(bytes, [1]);
         assert!(client.join().unwrap());

@@ -360,7 +360,7 @@ export class PythonHandler {
       this.#closing = this.#close()
     } else {
       this.#patience = Math.min(timeout, this.#patience)
-      this.#native?.hurry(timeout)
+      this.#native?.shortenTimeout(timeout)
     }
     return this.#closing
   }

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from asgi_node._native import Call, Host, Outlet
+from asgi_node._native import Call, Host, Notifier
 from asgi_node.errors import AppLoadError
 from asgi_node.loading.interface import ASGI3App, Interface, adapt, release
 from asgi_node.loading.load import awaited, enter, import_app, is_awaited
@@ -23,9 +23,8 @@ from .loop_thread import LoopThread, end_tasks
 from .recorder import DEBUG, Witness, where
 
 if TYPE_CHECKING:
-    from asgi_node._native import HostEvent
+    from asgi_node._native import Channel, HostEvent
     from asgi_node.loading.interface import Scope
-    from asgi_node.runtime.runner import Exchange
 
 TRAILERS, EARLY_HINT, PATHSEND, ZEROCOPYSEND = 1, 2, 4, 8
 ALL_EXTENSIONS = TRAILERS | EARLY_HINT | PATHSEND | ZEROCOPYSEND
@@ -85,9 +84,9 @@ def _address(address: Address | None) -> tuple[bytes, bytes]:
 class AppCall:
     """One request to an application, seen by whoever sent it."""
 
-    def __init__(self, name: str, host: AppHost, outlet: Outlet | None) -> None:
+    def __init__(self, name: str, host: AppHost, notifier: Notifier | None) -> None:
         self.name = name
-        self.native = Call(outlet)
+        self.native = Call(notifier)
         self.host = host
         self.task: asyncio.Task[Any] | None = None
         self.witness: Witness | None = None
@@ -148,14 +147,14 @@ class HostRunner(Runner):
     calls: dict[int, AppCall]
     late: Callable[[str], object]
 
-    async def run(self, scope: Scope, exchange: Exchange) -> None:
-        call = self.calls.pop(exchange.id)
+    async def run(self, scope: Scope, channel: Channel) -> None:
+        call = self.calls.pop(channel.id)
         call.task = asyncio.current_task()
-        call.witness = witness = Witness(exchange, self.late)
+        call.witness = witness = Witness(channel, self.late)
         if scope["type"] == "http":
             scope["extensions"][DEBUG] = {}
         try:
-            await super().run(scope, witness)  # type: ignore[arg-type]  # it has the methods of both exchanges
+            await super().run(scope, witness)  # type: ignore[arg-type]  # it has the methods of a channel
         finally:
             call.native.end()
 
@@ -338,8 +337,8 @@ class AppHost:
         await started
         running = list(runner.running)
         if running:
-            for exchange in runner.running.values():
-                exchange.retire()
+            for channel in runner.running.values():
+                channel.begin_shutdown()
             _, stuck = await asyncio.wait(running, timeout=grace)
             for task in stuck:
                 self.reports.append(f"a request was still under way when its client was closed: {where(task)}")
@@ -398,10 +397,10 @@ class AppHost:
         body_follows: bool = False,
         expects_continue: bool = False,
         is_websocket: bool = False,
-        outlet: Outlet | None = None,
+        notifier: Notifier | None = None,
     ) -> AppCall:
         """Send a request into the application."""
-        call = AppCall(b" ".join(head.split(b"\0", 2)[:2]).decode("utf-8", "replace"), self, outlet)
+        call = AppCall(b" ".join(head.split(b"\0", 2)[:2]).decode("utf-8", "replace"), self, notifier)
         self._calls[call.native.id] = call
         try:
             self._native.submit(

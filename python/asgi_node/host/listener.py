@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from asgi_node._native import Outlet
+from asgi_node._native import Notifier
 
 from .app_host import GRACE
 
@@ -20,13 +20,13 @@ class Listener:
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self._outlet = Outlet()
+        self._notifier = Notifier()
         self._news: dict[int, asyncio.Event] = {}
-        self.loop.add_reader(self._outlet.fileno(), self._deliver)
+        self.loop.add_reader(self._notifier.fileno(), self._deliver)
 
     def submit(self, host: AppHost, head: bytes, body: bytes = b"", **options: bool) -> AppCall:
         """`AppHost.submit`, for this loop. What is submitted is let go by `forget`."""
-        call = host.submit(head, body, outlet=self._outlet, **options)
+        call = host.submit(head, body, notifier=self._notifier, **options)
         self._news[call.native.id] = asyncio.Event()
         return call
 
@@ -57,10 +57,10 @@ class Listener:
     def close(self) -> None:
         """Hear no more."""
         if not self.loop.is_closed():
-            self.loop.remove_reader(self._outlet.fileno())
+            self.loop.remove_reader(self._notifier.fileno())
 
     def _deliver(self) -> None:
-        for number in self._outlet.take():
+        for number in self._notifier.take():
             news = self._news.get(number)
             if news is not None:
                 news.set()

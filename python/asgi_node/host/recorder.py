@@ -17,19 +17,17 @@ if TYPE_CHECKING:
     import asyncio
     from types import TracebackType
 
-    from asgi_node._native import HttpExchange, WebSocketExchange
-
-    Exchange = HttpExchange | WebSocketExchange
+    from asgi_node._native import Channel
 
 DEBUG = "http.response.debug"
 """Starlette's extension: an application tells its test client which template it rendered."""
 
 
 class Witness:
-    """Stands between one call of the application and its exchange."""
+    """Stands between one call of the application and its channel."""
 
-    def __init__(self, exchange: Exchange, late: Callable[[str], object]) -> None:
-        self.exchange = exchange
+    def __init__(self, channel: Channel, late: Callable[[str], object]) -> None:
+        self.channel = channel
         self.raised: BaseException | None = None
         self.refused: list[str] = []
         """Events that the bridge refused, and why."""
@@ -44,7 +42,7 @@ class Witness:
 
     def receive(self) -> Watched:
         """The application's ``receive``."""
-        return Watched(self, "receive()", self.exchange.receive())
+        return Watched(self, "receive()", self.channel.receive())
 
     def send(self, event: Any) -> Watched:
         """The application's ``send``."""
@@ -54,32 +52,37 @@ class Witness:
             return Watched(self, "send()", _nothing())
         if kind == "websocket.close" and self.denied is None:
             self.denied = (event.get("code", 1000), event.get("reason") or "")
-        return Watched(self, f"send({kind!r})", self.exchange.send(event))
+        return Watched(self, f"send({kind!r})", self.channel.send(event))
 
     def finish(self, message: str | None = None, traceback: str | None = None) -> bool:
         """The application has returned, or raised what is being handled."""
         self.raised = sys.exc_info()[1]
         self.ended = True
         self.forgotten += [f"{call.name} was called and never awaited" for call in self._calls]
-        return self.exchange.finish(message, traceback)
+        return self.channel.finish(message, traceback)
 
     def on_disconnect(self, callback: Callable[[], object]) -> None:
         """Call `callback` when the client leaves."""
-        self.exchange.on_disconnect(callback)
+        self.channel.on_disconnect(callback)
 
     @property
     def number(self) -> int:
-        """The how manieth request of its application it is."""
-        return self.exchange.number
+        """The sequence number of this request within its application."""
+        return self.channel.number
 
     @property
-    def is_left(self) -> bool:
+    def client_left(self) -> bool:
         """Whether the client has left before its response was complete, or the application was told so."""
-        return self.exchange.is_left
+        return self.channel.client_left
 
-    def retire(self) -> None:
+    @property
+    def is_unnotified_event_stream(self) -> bool:
+        """Whether it is a stream of events whose application has not received the disconnect of a shutdown."""
+        return self.channel.is_unnotified_event_stream
+
+    def begin_shutdown(self) -> None:
         """Tell the application that it is time to end."""
-        self.exchange.retire()
+        self.channel.begin_shutdown()
 
     def refuse(self, name: str, reason: BaseException) -> None:
         """The bridge has refused an event."""

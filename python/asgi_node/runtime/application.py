@@ -18,7 +18,7 @@ from .runner import Runner
 from .shared_loop import SharedLoop, close_generators, own_generators
 
 if TYPE_CHECKING:
-    from asgi_node._native import Journal
+    from asgi_node._native import LogQueue
 
 # Called once, on the loop's thread: with what was asked for, or with what was raised instead.
 Done = Callable[[Any, BaseException | None], None]
@@ -41,12 +41,12 @@ def open_application(
     cancel_on_disconnect: bool,
     done: Done,
     *,
-    journal: Journal | None,
+    log_queue: LogQueue | None,
 ) -> None:
     """Import the application, wait for its start-up, give `done` its `Runner`. Times are in seconds, 0 for no limit."""
 
     async def run() -> Runner:
-        sinks.enter(journal)
+        sinks.enter(log_queue)
         logs.open_up()
         context = contextvars.copy_context()
         context.run(enter, docroot)

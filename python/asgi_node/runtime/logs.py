@@ -26,7 +26,7 @@ from . import sinks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asgi_node._native import Journal
+    from asgi_node._native import LogQueue
 
 # How deep and how far a value among the extra fields of a record is followed.
 _DEPTH = 8
@@ -112,12 +112,12 @@ class Handler(logging.Handler):
         try:
             text: str | None = None
 
-            def give(journal: Journal) -> bool:
+            def give(log_queue: LogQueue) -> bool:
                 nonlocal text
-                if record.levelno < journal.level:
+                if record.levelno < log_queue.level:
                     return True
                 text = text or self._json(record)
-                return journal.record(min(max(record.levelno, 0), 255), text)
+                return log_queue.record(min(max(record.levelno, 0), 255), text)
 
             if not sinks.hand_over(give) and record.levelno >= _last_resort.level:
                 _last_resort.handle(record)

@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from asgi_node._native import ClientDisconnected, HttpExchange
+from asgi_node._native import ClientDisconnected
 from asgi_node.errors import LONGEST_MESSAGE, LONGEST_TRACEBACK, printable, shortened
 
 from . import fork
@@ -19,13 +19,12 @@ from .logs import log_failure, logger
 if TYPE_CHECKING:
     import contextvars
 
-    from asgi_node._native import WebSocketExchange
+    from asgi_node._native import Channel
     from asgi_node.loading.interface import ASGI3App, Scope
 
     from .lifespan import Lifespan
     from .shared_loop import Generators
 
-    Exchange = HttpExchange | WebSocketExchange
 
 _Run = Coroutine[Any, Any, None]
 
@@ -72,7 +71,7 @@ class Runner:
         self.generators = generators
         self.cancel_on_disconnect = cancel_on_disconnect
         # A task that nobody holds can be collected while it waits.
-        self.running: dict[asyncio.Task[None], Exchange] = {}
+        self.running: dict[asyncio.Task[None], Channel] = {}
         self.warned = False
         self.timeout = math.inf
         """Seconds that requests under way may take at shutdown: the shortest that was asked for."""
@@ -87,15 +86,15 @@ class Runner:
         """What start-up left in the lifespan's state; every request gets a shallow copy."""
         return self.lifespan.state
 
-    def start(self, scope: Scope, exchange: Exchange) -> None:
+    def start(self, scope: Scope, channel: Channel) -> None:
         """Make the task of a request. Called by the bridge, on the loop's thread."""
-        task = _task(self.run(scope, exchange), self.loop, self.context.copy())
+        task = _task(self.run(scope, channel), self.loop, self.context.copy())
         if task.done():
             return
-        self.running[task] = exchange
+        self.running[task] = channel
         task.add_done_callback(self.ended)
         if self.cancel_on_disconnect:
-            exchange.on_disconnect(partial(task.cancel, CLIENT_LEFT))
+            channel.on_disconnect(partial(task.cancel, CLIENT_LEFT))
 
     def ended(self, task: asyncio.Task[None]) -> None:
         """Let go of a request's task."""
@@ -105,9 +104,9 @@ class Runner:
 
     async def finish(self, limit: float) -> None:
         """Wait for what is under way, at most `limit` seconds or until an earlier deadline; then cancel the rest."""
-        for exchange in self.running.values():
+        for channel in self.running.values():
             # An event stream, or whoever waits for the client to leave, is told that it is time to end.
-            exchange.retire()
+            channel.begin_shutdown()
         self.shorten_timeout(limit)
         if self.running:
             self._over = self.loop.create_future()
@@ -124,8 +123,8 @@ class Runner:
 
     def end_streams(self) -> None:
         """Cancel streams of events that did not ask whether they should end: they would go on for ever."""
-        for task, exchange in self.running.items():
-            if isinstance(exchange, HttpExchange) and exchange.is_deaf_stream:
+        for task, channel in self.running.items():
+            if channel.is_unnotified_event_stream:
                 task.cancel(CLOSING)
 
     def shorten_timeout(self, timeout: float) -> None:
@@ -148,21 +147,21 @@ class Runner:
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
 
-    async def run(self, scope: Scope, exchange: Exchange) -> None:
-        """The life of a request; it ends the exchange whatever happens."""
+    async def run(self, scope: Scope, channel: Channel) -> None:
+        """The life of a request; it ends the channel whatever happens."""
         # Remembered for the log: the scope is the application's to change.
         method, path = scope.get("method", "WebSocket"), scope["path"]
         try:
-            result = await self.app(scope, exchange.receive, exchange.send)
+            result = await self.app(scope, channel.receive, channel.send)
         except BaseException as raised:  # SystemExit and KeyboardInterrupt would end the loop for all
             if fork.child:
                 fork.leave(raised)
-            lines = _end(exchange, raised)
+            lines = _end(channel, raised)
             if lines:
                 # The client has its whole response, or has gone: nobody but the log can be told.
-                log_failure(method, path, exchange.number, lines)
+                log_failure(method, path, channel.number, lines)
         else:
-            exchange.finish()
+            channel.finish()
             if result is not None and not self.warned:
                 self.warned = True
                 # Its type only: how a value of the application's shows itself is the application's code.
@@ -171,11 +170,11 @@ class Runner:
                 logger.warning(text, kind, method, path)
 
 
-def _end(exchange: Exchange, raised: BaseException) -> str:
+def _end(channel: Channel, raised: BaseException) -> str:
     """Ends the request with what the application raised; gives what is left to be logged."""
     try:
-        if _is_disconnect(raised, exchange):
-            exchange.finish()
+        if _is_disconnect(raised, channel):
+            channel.finish()
             return ""
         # Our own frame tells the reader nothing.
         own = raised.__traceback__
@@ -183,7 +182,7 @@ def _end(exchange: Exchange, raised: BaseException) -> str:
         message = _text(traceback.format_exception_only(type(raised), raised), LONGEST_MESSAGE)
     except BaseException as second:  # an exception's methods are the application's code, and may raise anything
         message = lines = f"{type(raised).__name__} (showing it raised {type(second).__name__})"
-    return "" if exchange.finish(message, lines) else lines
+    return "" if channel.finish(message, lines) else lines
 
 
 def _text(lines: list[str], most: int) -> str:
@@ -192,7 +191,7 @@ def _text(lines: list[str], most: int) -> str:
     return printable(shortened(text, most))
 
 
-def _is_disconnect(raised: BaseException, exchange: Exchange) -> bool:
+def _is_disconnect(raised: BaseException, channel: Channel) -> bool:
     """Whether it says only that the client has gone.
 
     We raise that by ``send`` (ASGI HTTP 2.4) and to cancel the task. Frameworks have exceptions of their own for it,
@@ -201,6 +200,6 @@ def _is_disconnect(raised: BaseException, exchange: Exchange) -> bool:
     if isinstance(raised, asyncio.CancelledError):
         return raised.args in ((CLIENT_LEFT,), (CLOSING,))
     if isinstance(raised, BaseExceptionGroup):
-        return all(_is_disconnect(each, exchange) for each in raised.exceptions)
+        return all(_is_disconnect(each, channel) for each in raised.exceptions)
     name = type(raised).__name__
-    return isinstance(raised, ClientDisconnected) or (exchange.is_left and name.endswith("Disconnect"))
+    return isinstance(raised, ClientDisconnected) or (channel.client_left and name.endswith("Disconnect"))

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asgi_node._native import Journal
+    from asgi_node._native import LogQueue
 
-_current: ContextVar[Journal | None] = ContextVar("asgi_node journal", default=None)
+_current: ContextVar[LogQueue | None] = ContextVar("asgi_node log_queue", default=None)
 
 # Of handlers that are open, the oldest first.
-_open: list[Journal] = []
+_open: list[LogQueue] = []
 
 
-def enter(journal: Journal | None) -> None:
+def enter(log_queue: LogQueue | None) -> None:
     """In this context, and in those that are copied from it, everything belongs to this handler."""
-    if journal is not None:
-        _open.append(journal)
-        _current.set(journal)
+    if log_queue is not None:
+        _open.append(log_queue)
+        _current.set(log_queue)
 
 
 def leave() -> None:
@@ -38,10 +38,10 @@ def is_last() -> bool:
 
 def levels() -> list[int]:
     """From which level on each handler wants records."""
-    return [journal.level for journal in _open]
+    return [log_queue.level for log_queue in _open]
 
 
-def current() -> Journal | None:
+def current() -> LogQueue | None:
     """The handler of this context, or the oldest, for threads that have none; `None` when nobody listens."""
     own = _current.get()
     if own is not None and own in _open:
@@ -49,14 +49,14 @@ def current() -> Journal | None:
     return _open[0] if _open else None
 
 
-def hand_over(give: Callable[[Journal], bool]) -> bool:
+def hand_over(give: Callable[[LogQueue], bool]) -> bool:
     """Give something to whoever is to hear of it; false when nobody listens."""
-    while (journal := current()) is not None:
-        if give(journal):
+    while (log_queue := current()) is not None:
+        if give(log_queue):
             return True
         # It has been closed.
-        if journal in _open:
-            _open.remove(journal)
+        if log_queue in _open:
+            _open.remove(log_queue)
     return False
 
 

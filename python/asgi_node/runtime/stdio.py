@@ -58,8 +58,8 @@ class Descriptor(io.RawIOBase):
 
     def isatty(self) -> bool:
         """Whether a person may be looking."""
-        journal = sinks.current()
-        return not (journal is not None and journal.takes_lines) and os.isatty(self._descriptor)
+        log_queue = sinks.current()
+        return not (log_queue is not None and log_queue.takes_lines) and os.isatty(self._descriptor)
 
     def writable(self) -> bool:
         """Yes."""
@@ -69,8 +69,8 @@ class Descriptor(io.RawIOBase):
         """Write all of it."""
         view = memoryview(data).cast("B")
         with self._lock:
-            journal = sinks.current()
-            if journal is not None and journal.takes_lines:
+            log_queue = sinks.current()
+            if log_queue is not None and log_queue.takes_lines:
                 self._take(view)
             else:
                 self._write_out()
@@ -113,8 +113,8 @@ class Descriptor(io.RawIOBase):
     def _say(self, line: bytes | bytearray) -> None:
         encoding = self.text.encoding if self.text is not None else "utf-8"
         text = line.decode(encoding, "replace")
-        journal = sinks.current()
-        if journal is None or not journal.takes_lines or not journal.line(self._descriptor, text):
+        log_queue = sinks.current()
+        if log_queue is None or not log_queue.takes_lines or not log_queue.line(self._descriptor, text):
             self._put(memoryview(bytes(line) + b"\n"))
 
     def _write_out(self) -> None:

@@ -5,11 +5,11 @@ use pyo3::buffer::PyUntypedBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyMemoryView, PyString, PyTuple};
 
-use crate::asgi::names::names;
+use super::names::names;
 use crate::errors::to_python;
 
-/// Any iterable of two-item iterables of bytes (checklist 51, 64).
-pub(crate) fn for_each_header(
+/// Any iterable of two-item iterables of bytes (docs/asgi.md, 51, 64).
+pub(super) fn for_each_header(
     headers: &Bound<'_, PyAny>,
     mut take: impl FnMut(&[u8], &[u8]) -> Result<(), Error>,
 ) -> PyResult<()> {
@@ -43,7 +43,7 @@ fn both<'py>(pair: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Bound<'py
 
 /// Bytes, or a snapshot of what gives bytes through the buffer protocol (`bytearray`, `memoryview`). Exactly `bytes`,
 /// because we drop it where no code of a subclass (`__del__`) may run.
-pub(crate) fn bytes<'py>(what: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+pub(super) fn bytes<'py>(what: &str, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
     if let Ok(exact) = value.cast_exact::<PyBytes>() {
         return Ok(exact.clone());
     }
@@ -55,11 +55,11 @@ pub(crate) fn bytes<'py>(what: &str, value: &Bound<'py, PyAny>) -> PyResult<Boun
     Ok(copy.cast_into::<PyBytes>()?)
 }
 
-pub(crate) fn flag(event: &Bound<'_, PyDict>, key: &Py<PyString>) -> PyResult<bool> {
+pub(super) fn flag(event: &Bound<'_, PyDict>, key: &Py<PyString>) -> PyResult<bool> {
     event.get_item(key)?.map_or(Ok(false), |value| value.is_truthy())
 }
 
-pub(crate) fn wrong_type(what: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
+pub(super) fn wrong_type(what: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
     let got = value
         .get_type()
         .name()
@@ -68,7 +68,7 @@ pub(crate) fn wrong_type(what: &str, wanted: &str, value: &Bound<'_, PyAny>) -> 
 }
 
 /// An event and its type.
-pub(crate) fn typed<'a, 'py>(event: &'a Bound<'py, PyAny>) -> PyResult<(&'a Bound<'py, PyDict>, Bound<'py, PyString>)> {
+pub(super) fn typed<'a, 'py>(event: &'a Bound<'py, PyAny>) -> PyResult<(&'a Bound<'py, PyDict>, Bound<'py, PyString>)> {
     let dict = event
         .cast::<PyDict>()
         .map_err(|_| wrong_type("an event", "a dict", event))?;
@@ -80,13 +80,13 @@ pub(crate) fn typed<'a, 'py>(event: &'a Bound<'py, PyAny>) -> PyResult<(&'a Boun
 }
 
 /// The error for an event that the connection does not take.
-pub(crate) fn unknown(kind: &str) -> PyErr {
-    let text = format!("{kind:?} is no event that this connection takes");
+pub(super) fn unknown(kind: &str) -> PyErr {
+    let text = format!("unknown or unsupported ASGI event type {kind:?}");
     to_python(&Error::WrongOrder(text))
 }
 
 /// The status of a response.
-pub(crate) fn status(of: &str, event: &Bound<'_, PyDict>) -> PyResult<u16> {
+pub(super) fn status(of: &str, event: &Bound<'_, PyDict>) -> PyResult<u16> {
     let status = required(event, &names(event.py()).status, of)?;
     let number = status
         .cast::<PyInt>()
@@ -100,7 +100,7 @@ pub(crate) fn status(of: &str, event: &Bound<'_, PyDict>) -> PyResult<u16> {
 }
 
 /// A value that the event must have.
-pub(crate) fn required<'py>(event: &Bound<'py, PyDict>, key: &Py<PyString>, of: &str) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn required<'py>(event: &Bound<'py, PyDict>, key: &Py<PyString>, of: &str) -> PyResult<Bound<'py, PyAny>> {
     let missing = || to_python(&Error::WrongValue(format!("{of} has no '{}'", key.bind(event.py()))));
     event.get_item(key)?.ok_or_else(missing)
 }

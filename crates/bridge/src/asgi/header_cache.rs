@@ -1,7 +1,7 @@
 //! Header fields as Python has them, kept for the next request that brings the same.
 //!
 //! Most fields of most requests are those of the request before: `accept-encoding: gzip, br`, `host`, what a proxy adds. A
-//! tuple of bytes cannot be changed, so requests can share it (checklist 37), and finding it costs a fraction of making it
+//! tuple of bytes cannot be changed, so requests can share it (docs/asgi.md, 37), and finding it costs a fraction of making it
 //! and both its members, and of freeing them.
 
 use parking_lot::Mutex;
@@ -16,7 +16,7 @@ const LONGEST: usize = 96;
 
 /// The fields by their hash.
 #[derive(Debug)]
-pub(crate) struct HeaderCache(Mutex<[Option<Field>; PLACES]>);
+pub(super) struct HeaderCache(Mutex<[Option<Field>; PLACES]>);
 
 #[derive(Debug)]
 struct Field {
@@ -27,12 +27,12 @@ struct Field {
 }
 
 impl HeaderCache {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Mutex::new([const { None }; PLACES]))
     }
 
-    /// `(name, value)`, the name lower-cased (checklist 30).
-    pub(crate) fn pair<'py>(&self, py: Python<'py>, name: &[u8], value: &[u8]) -> PyResult<Bound<'py, PyTuple>> {
+    /// `(name, value)`, the name lower-cased (docs/asgi.md, 30).
+    pub(super) fn pair<'py>(&self, py: Python<'py>, name: &[u8], value: &[u8]) -> PyResult<Bound<'py, PyTuple>> {
         if name.len() + value.len() > LONGEST {
             return make(py, name, value);
         }

@@ -1,22 +1,26 @@
-//! ASGI, one file for each of its nouns: what an app sees of a request, and what it may answer.
+//! ASGI: what an app sees of a request or WebSocket, and what it may answer.
 //!
-//! In the order of the data path: `scope` (with `scope_tls` and `header_cache`), `http` (a request as Python sees it),
-//! `receive`, `http_send`, `extensions` and `fields` (the app's events), `outgoing` (the body on its way), `websocket` and
-//! `websocket_send` (the same for a WebSocket), `party` (either of the two), `sending` and `suspension` (what is awaited).
+//! From the top down: `object` (the Python object of a channel), `http_send` with `http_extensions`, and `websocket_send` (the
+//! app's events, read by `fields`), `awaitable` (what `receive` and `send` return), `http` and `websocket` (the two protocols),
+//! `channel` (what they share) with `outgoing` (what is on its way to the host). `scope`, with `scope_tls` and `header_cache`,
+//! stands alone. [`names`] are strings that all of them need.
 
-mod extensions;
+mod awaitable;
+mod channel;
 mod ffi;
 mod fields;
 mod header_cache;
-pub(crate) mod http;
+mod http;
+mod http_extensions;
 mod http_send;
 pub(crate) mod names;
+mod object;
 mod outgoing;
-pub(crate) mod party;
-pub(crate) mod receive;
-pub(crate) mod scope;
+mod scope;
 mod scope_tls;
-pub(crate) mod sending;
-mod suspension;
-pub(crate) mod websocket;
+mod websocket;
 mod websocket_send;
+
+pub use awaitable::Awaitable;
+pub use object::PyChannel;
+pub(crate) use scope::ScopeBuilder;

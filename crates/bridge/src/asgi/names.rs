@@ -1,4 +1,4 @@
-//! Strings that every request needs, made once.
+//! Strings that every request needs, made once, and the making of others.
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -82,4 +82,9 @@ names! {
 pub(crate) fn names(py: Python<'_>) -> &Names {
     static NAMES: PyOnceLock<Names> = PyOnceLock::new();
     NAMES.get_or_init(py, || Names::new(py))
+}
+
+/// Bytes as text; what is no UTF-8 becomes U+FFFD (docs/asgi.md, 20).
+pub(super) fn text<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
+    PyString::new(py, &String::from_utf8_lossy(bytes))
 }

@@ -1,4 +1,4 @@
-//! The ASGI scope of a request (HTTP specification 2.5, "HTTP Connection Scope"; checklist 15 to 38).
+//! The ASGI scope of a request (HTTP specification 2.5, "HTTP Connection Scope"; docs/asgi.md, 15 to 38).
 
 use asgi_node_core::framing::Version;
 use asgi_node_core::{RequestHead, head, target};
@@ -7,9 +7,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::asgi::header_cache::HeaderCache;
-use crate::asgi::names::names;
-use crate::asgi::scope_tls;
+use super::header_cache::HeaderCache;
+use super::names::{names, text};
+use super::scope_tls;
 
 /// Builds scopes for one app.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct ScopeBuilder {
     /// All keys in their order, with what most requests have: copying it is cheaper than filling a dict.
     template: Py<PyDict>,
     asgi: Py<PyDict>,
-    /// What start-up left; a request gets a shallow copy (checklist 35).
+    /// What start-up left; a request gets a shallow copy (docs/asgi.md, 35).
     state: Py<PyDict>,
     fields: HeaderCache,
     /// The address of the latest request's server, which is that of most.
@@ -67,7 +67,7 @@ impl ScopeBuilder {
         })
     }
 
-    /// A fresh scope; nothing in it that the app can change is shared with another request (checklist 37).
+    /// A fresh scope; nothing in it that the app can change is shared with another request (docs/asgi.md, 37).
     pub(crate) fn build<'py>(&self, py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, PyDict>> {
         let n = names(py);
         let scope = self.template.bind(py).copy()?;
@@ -94,7 +94,7 @@ impl ScopeBuilder {
         Ok(scope)
     }
 
-    /// The scope of a WebSocket (WebSocket specification 2.5, "WebSocket Connection Scope"; checklist 79, 80): that of the
+    /// The scope of a WebSocket (WebSocket specification 2.5, "WebSocket Connection Scope"; docs/asgi.md, 79, 80): that of the
     /// request that asks for it, without a method and with the sub-protocols.
     pub(crate) fn build_websocket<'py>(
         &self,
@@ -127,7 +127,7 @@ impl ScopeBuilder {
             scope.set_item(&n.path, text(py, &decoded))?;
             scope.set_item(&n.raw_path, PyBytes::new(py, target.raw_path))?;
         } else {
-            // As uvicorn does and Starlette expects: the path is the whole path, with the root in front (checklist 28).
+            // As uvicorn does and Starlette expects: the path is the whole path, with the root in front (docs/asgi.md, 28).
             let path = format!("{}{}", self.prefix, String::from_utf8_lossy(&decoded));
             scope.set_item(&n.path, path)?;
             let raw = [&self.raw_prefix, target.raw_path].concat();
@@ -139,7 +139,7 @@ impl ScopeBuilder {
         Ok(())
     }
 
-    /// A list of `(name, value)`: names lower-cased, order and duplicates kept (checklist 29, 30).
+    /// A list of `(name, value)`: names lower-cased, order and duplicates kept (docs/asgi.md, 29, 30).
     fn headers<'py>(&self, py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, PyList>> {
         let list = PyList::empty(py);
         for (name, value) in head.headers() {
@@ -170,11 +170,6 @@ impl ScopeBuilder {
     }
 }
 
-/// Bytes as text; what is no UTF-8 becomes U+FFFD (checklist 20).
-pub(crate) fn text<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
-    PyString::new(py, &String::from_utf8_lossy(bytes))
-}
-
 /// The usual methods are made once.
 fn method<'py>(py: Python<'py>, method: &[u8]) -> Bound<'py, PyString> {
     macro_rules! interned {
@@ -188,7 +183,7 @@ fn method<'py>(py: Python<'py>, method: &[u8]) -> Bound<'py, PyString> {
     interned!("GET" "POST" "PUT" "DELETE" "HEAD" "OPTIONS" "PATCH")
 }
 
-/// Only what works on this connection (checklist 36).
+/// Only what works on this connection (docs/asgi.md, 36).
 fn extensions<'py>(py: Python<'py>, head: &RequestHead) -> PyResult<Bound<'py, PyDict>> {
     static NAMES: PyOnceLock<[(u32, Py<PyString>); 4]> = PyOnceLock::new();
     let n = names(py);

@@ -1,14 +1,13 @@
-//! The `tls` extension: what an app may know of its connection's encryption (ASGI TLS extension; checklist 130).
+//! The `tls` extension: what an app may know of its connection's encryption (ASGI TLS extension; docs/asgi.md, 130).
 
 use asgi_node_core::head::Tls;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use crate::asgi::names::names;
-use crate::asgi::scope::text;
+use super::names::{names, text};
 
 /// `scope["extensions"]["tls"]`, new for each request because an app can change it.
-pub(crate) fn build<'py>(py: Python<'py>, tls: &Tls<'_>) -> PyResult<Bound<'py, PyDict>> {
+pub(super) fn build<'py>(py: Python<'py>, tls: &Tls<'_>) -> PyResult<Bound<'py, PyDict>> {
     let n = names(py);
     let dict = PyDict::new(py);
     dict.set_item(&n.server_cert, optional(py, tls.server_cert))?;

@@ -1,4 +1,7 @@
-//! `send()` of a WebSocket: the app's events, validated before anything changes (checklist 83 to 92, 99, 101, 104).
+//! `send()` of a WebSocket: the app's events, validated before anything changes (ASGI WebSocket 2.5, "Accept" to "Denial
+//! Response").
+
+use std::sync::Arc;
 
 use asgi_node_core::message_queue::Closed;
 use asgi_node_core::websocket::{self, Closing, NORMAL};
@@ -6,44 +9,38 @@ use asgi_node_core::{Error, HeaderBlock, ResponseEvent, Version};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytesMethods, PyDict, PyInt, PyString, PyStringMethods};
 
-use crate::asgi::fields::{bytes, flag, for_each_header, status, typed, unknown, wrong_type};
-use crate::asgi::names::names;
-use crate::asgi::party::Party;
-use crate::asgi::sending::{sent, settle};
-use crate::asgi::websocket::{Piece, Progress, WebSocketExchange};
+use super::awaitable::Awaitable;
+use super::channel::{Channel, Progress, Waitable};
+use super::fields::{bytes, flag, for_each_header, status, typed, unknown, wrong_type};
+use super::names::names;
+use super::websocket::{Piece, WebSocket};
 use crate::errors::to_python;
 
 /// Accepts one event.
-pub(crate) fn send<'py>(
-    exchange: &Bound<'py, WebSocketExchange>,
+pub(super) fn send<'py>(
+    channel: &Arc<Channel<WebSocket>>,
     event: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let py = exchange.py();
-    let this = exchange.get();
+) -> PyResult<Bound<'py, Awaitable>> {
+    let py = event.py();
     let (event, kind) = typed(event)?;
     let ticket = match kind.to_str()? {
-        "websocket.send" => message(this, event)?,
-        "websocket.accept" => accept(this, event)?,
-        "websocket.close" => close(this, event)?,
+        "websocket.send" => message(channel, event)?,
+        "websocket.accept" => accept(channel, event)?,
+        "websocket.close" => close(channel, event)?,
         "websocket.http.response.start" => {
-            deny(this, event)?;
-            return sent(py);
+            deny(channel, event)?;
+            return Awaitable::done(py);
         }
-        "websocket.http.response.body" => denial_body(this, event)?,
+        "websocket.http.response.body" => denial_body(channel, event)?,
         other => return Err(unknown(other)),
     };
-    WebSocketExchange::pump(exchange);
-    let ended = this.progress.lock().state.closed().is_some();
-    if ended {
-        // A receive() that another task waits in sees that it is over.
-        this.wake_waiters(py);
-    }
-    settle(py, Party::WebSocket(exchange.clone().unbind()), ticket)
+    channel.advance(py);
+    Awaitable::until_flushed(py, Arc::clone(channel) as Arc<dyn Waitable>, ticket)
 }
 
-fn message(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> {
+fn message(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<u64> {
     let n = names(event.py());
-    this.progress.lock().state.message().map_err(|e| to_python(&e))?;
+    channel.progress().state.socket.message().map_err(|e| to_python(&e))?;
     let given = |key| Ok::<_, PyErr>(event.get_item(key)?.filter(|value| !value.is_none()));
     let piece = match (given(&n.text)?, given(&n.bytes)?) {
         (Some(text), None) => Piece::Text(exact_text("'text'", &text)?.unbind()),
@@ -54,10 +51,10 @@ fn message(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64>
             return Err(to_python(&Error::WrongValue(text)));
         }
     };
-    let mut progress = this.present()?;
+    let mut progress = channel.connected()?;
     // Looked at again: taking the values may have run code of theirs.
-    progress.state.message().map_err(|e| to_python(&e))?;
-    Ok(progress.add(piece))
+    progress.state.socket.message().map_err(|e| to_python(&e))?;
+    Ok(progress.outgoing.accept(piece))
 }
 
 /// Text that has a UTF-8 form (lone surrogates have none), as exactly a `str`: we drop it where no code of a subclass may
@@ -78,10 +75,10 @@ fn optional_text<'py>(event: &Bound<'py, PyDict>, key: &Py<PyString>) -> PyResul
     value.map(|value| exact_text(&what, &value)).transpose()
 }
 
-fn accept(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> {
+fn accept(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<u64> {
     let n = names(event.py());
-    let may = |progress: &Progress| progress.state.may_answer("websocket.accept");
-    may(&this.progress.lock()).map_err(|e| to_python(&e))?;
+    let may = |progress: &Progress<WebSocket>| progress.state.socket.may_answer("websocket.accept");
+    may(&channel.progress()).map_err(|e| to_python(&e))?;
     let chosen = optional_text(event, &n.subprotocol)?;
     let chosen = chosen.as_ref().map(PyStringMethods::to_str).transpose()?;
     let mut headers = HeaderBlock::default();
@@ -90,10 +87,11 @@ fn accept(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> 
             websocket::add_accept_header(&mut headers, name, value)
         })?;
     }
-    let mut progress = this.present()?;
+    let mut progress = channel.connected()?;
     progress
         .state
-        .accept(chosen, this.offered())
+        .socket
+        .accept(chosen, channel.protocol().offered())
         .map_err(|e| to_python(&e))?;
     // One character of an offer was one byte in its header.
     let mut flat: Vec<u8> = chosen.unwrap_or_default().chars().map(|c| c as u8).collect();
@@ -102,17 +100,17 @@ fn accept(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> 
         flat.push(0);
         flat.extend_from_slice(&headers);
     }
-    Ok(progress.add(Piece::Event(ResponseEvent::Accept(flat))))
+    Ok(progress.outgoing.accept(Piece::Event(ResponseEvent::Accept(flat))))
 }
 
-fn close(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> {
+fn close(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<u64> {
     let n = names(event.py());
-    let may = this.progress.lock().state.may_close().map_err(|e| to_python(&e))?;
+    let may = channel.progress().state.socket.may_close().map_err(|e| to_python(&e))?;
     if may == Closing::Refuse {
         // What else the event says has nowhere to go, and may be of any type.
-        let mut progress = this.present()?;
-        progress.state.close(0, "").map_err(|e| to_python(&e))?;
-        return Ok(progress.add(Piece::Event(websocket::refusal())));
+        let mut progress = channel.connected()?;
+        progress.state.socket.close(0, "").map_err(|e| to_python(&e))?;
+        return Ok(progress.outgoing.accept(Piece::Event(websocket::refusal())));
     }
     let code = match event.get_item(&n.code)?.filter(|code| !code.is_none()) {
         None => i64::from(NORMAL),
@@ -127,19 +125,19 @@ fn close(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> {
     };
     let reason = optional_text(event, &n.reason)?;
     let reason = reason.as_ref().map_or(Ok(""), PyStringMethods::to_str)?;
-    let mut progress = this.present()?;
-    progress.state.close(code, reason).map_err(|e| to_python(&e))?;
-    let closed = progress.state.closed().cloned().unwrap_or_else(Closed::abnormal);
-    Ok(progress.add(Piece::Event(ResponseEvent::Close(closed))))
+    let mut progress = channel.connected()?;
+    progress.state.socket.close(code, reason).map_err(|e| to_python(&e))?;
+    let closed = progress.state.socket.closed().cloned().unwrap_or_else(Closed::abnormal);
+    Ok(progress.outgoing.accept(Piece::Event(ResponseEvent::Close(closed))))
 }
 
 /// The extension "WebSocket Denial Response". The start waits for the body, as that of a response does; it is not sent by
 /// itself, because nobody reads a denial as a stream.
-fn deny(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<()> {
+fn deny(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<()> {
     let kind = "websocket.http.response.start";
     let n = names(event.py());
-    let may = |progress: &Progress| progress.state.may_answer(kind);
-    may(&this.progress.lock()).map_err(|e| to_python(&e))?;
+    let may = |progress: &Progress<WebSocket>| progress.state.socket.may_answer(kind);
+    may(&channel.progress()).map_err(|e| to_python(&e))?;
     let status = status(kind, event)?;
     let mut headers = HeaderBlock::default();
     if let Some(given) = event.get_item(&n.headers)? {
@@ -147,28 +145,36 @@ fn deny(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<()> {
         for_each_header(&given, |name, value| headers.add(name, value, Version::Http2))?;
     }
     headers.fit(status, Version::Http11);
-    let mut progress = this.present()?;
-    progress.state.deny(status, &headers).map_err(|e| to_python(&e))?;
-    progress.denial = Some((status, headers.into_flat()));
+    let mut progress = channel.connected()?;
+    progress
+        .state
+        .socket
+        .deny(status, &headers)
+        .map_err(|e| to_python(&e))?;
+    progress.state.denial = Some((status, headers.into_flat()));
     Ok(())
 }
 
-fn denial_body(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<u64> {
+fn denial_body(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<u64> {
     let n = names(event.py());
     let data = match event.get_item(&n.body)? {
         Some(data) => bytes("'body'", &data)?,
         None => n.no_bytes.bind(event.py()).clone(),
     };
     let more = flag(event, &n.more_body)?;
-    let mut progress = this.present()?;
+    let mut progress = channel.connected()?;
     let length = data.as_bytes().len() as u64;
-    let plan = progress.state.denial_body(length, more).map_err(|e| to_python(&e))?;
+    let plan = progress
+        .state
+        .socket
+        .denial_body(length, more)
+        .map_err(|e| to_python(&e))?;
     let body = if plan.sends {
         data.as_bytes().to_vec()
     } else {
         Vec::new()
     };
-    let event = match (progress.denial.take(), plan.completes) {
+    let event = match (progress.state.denial.take(), plan.completes) {
         (Some((status, headers)), true) => ResponseEvent::Complete { status, headers, body },
         (Some((status, headers)), false) => ResponseEvent::Start { status, headers, body },
         (None, true) => ResponseEvent::End {
@@ -177,5 +183,5 @@ fn denial_body(this: &WebSocketExchange, event: &Bound<'_, PyDict>) -> PyResult<
         },
         (None, false) => ResponseEvent::Body(body),
     };
-    Ok(progress.add(Piece::Event(event)))
+    Ok(progress.outgoing.accept(Piece::Event(event)))
 }

@@ -1,11 +1,12 @@
-//! Finds event loops that do not turn, and says where they are.
+//! Finds event loops that are blocked, and says where they are.
 //!
-//! One thread for the process, which never attaches to Python. While a request is under way it sends a beat to the event
-//! loop now and then ([`asgi_node_core::Pulse`]), and when the loop does not come to it in time, it asks Python's main
-//! thread for the stack of the loop's thread, and hands a warning to the journal of a handler. If native code holds the GIL,
-//! that answer does not come, and the warning says so.
+//! One thread for the process, which never attaches to Python. While a request is under way it sends a heartbeat to the event
+//! loop now and then ([`asgi_node_core::Heartbeat`]). When the loop does not answer in time, it asks Python's main thread for
+//! the stack of the loop's thread, and puts a warning into the log queue of a handler. If native code holds the GIL, that
+//! stack does not come, and the warning says so.
 //!
-//! With nothing under way it sleeps until [`nudge`]: an idle process is not woken.
+//! Each look at a loop takes a sample, decides what to do ([`asgi_node_core::watchdog`]), and does it. With nothing under way
+//! the thread sleeps until [`wake`]: an idle process is not woken.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,21 +15,18 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use asgi_node_core::Journal;
-use asgi_node_core::journal::{Entry, Kind};
+use asgi_node_core::LogQueue;
+use asgi_node_core::log_queue::{Entry, Kind};
+use asgi_node_core::watchdog::{Sample, Step, decide};
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 
-use crate::application::Application;
-use crate::event_loop::EventLoop;
+use super::handle::EventLoop;
+use crate::health::Counters;
 use crate::interpreter;
 
 /// How long the stack may take. With a busy GIL it takes some milliseconds.
-const STACK_PATIENCE: Duration = Duration::from_millis(500);
-
-/// Between two looks at a loop, at most and at least.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+const STACK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Python's numbers of levels.
 const WARNING: u8 = 30;
@@ -37,32 +35,39 @@ const INFO: u8 = 20;
 struct State {
     watched: Vec<Watched>,
     running: bool,
-    nudged: bool,
+    woken: bool,
 }
 
+/// One application.
 #[derive(Clone)]
 struct Watched {
-    app: Weak<Application>,
-    journal: Arc<Journal>,
+    counters: Weak<Counters>,
+    event_loop: Arc<EventLoop>,
+    log_queue: Arc<LogQueue>,
     threshold: Duration,
 }
 
 static STATE: Mutex<State> = Mutex::new(State {
     watched: Vec::new(),
     running: false,
-    nudged: false,
+    woken: false,
 });
 static WAKE: Condvar = Condvar::new();
-/// Whether the thread sleeps until it is nudged.
+/// Whether the thread sleeps until it is woken.
 static ASLEEP: AtomicBool = AtomicBool::new(false);
 
-/// Watches the event loop of this app from now on.
-pub(crate) fn watch(app: &Arc<Application>, journal: Arc<Journal>, threshold: Duration) {
+/// Watches this event loop from now on, for as long as the application that counts here lives.
+pub(crate) fn watch(
+    event_loop: &Arc<EventLoop>,
+    counters: &Arc<Counters>,
+    log_queue: Arc<LogQueue>,
+    threshold: Duration,
+) {
     let mut state = STATE.lock();
-    let app = Arc::downgrade(app);
     state.watched.push(Watched {
-        app,
-        journal,
+        counters: Arc::downgrade(counters),
+        event_loop: Arc::clone(event_loop),
+        log_queue,
         threshold,
     });
     if !state.running {
@@ -72,9 +77,9 @@ pub(crate) fn watch(app: &Arc<Application>, journal: Arc<Journal>, threshold: Du
 }
 
 /// There is something to watch. Called for each request: one load, and nothing else unless all was quiet for a while.
-pub(crate) fn nudge() {
+pub(crate) fn wake() {
     if ASLEEP.load(Ordering::SeqCst) && ASLEEP.swap(false, Ordering::SeqCst) {
-        STATE.lock().nudged = true;
+        STATE.lock().woken = true;
         WAKE.notify_one();
     }
 }
@@ -88,31 +93,35 @@ fn run() {
             WAKE.wait_for(&mut state, pause);
         } else {
             ASLEEP.store(true, Ordering::SeqCst);
-            // A request that came before this store has not nudged.
-            let quiet = !state.watched.iter().any(Watched::is_busy);
-            while quiet && !state.nudged {
+            // A request that came before this store has not woken the thread.
+            let quiet = !state.watched.iter().any(Watched::has_work);
+            while quiet && !state.woken {
                 WAKE.wait(&mut state);
             }
             ASLEEP.store(false, Ordering::SeqCst);
         }
-        state.nudged = false;
+        state.woken = false;
     }
 }
 
 impl Watched {
+    /// Whether requests are under way.
     fn is_busy(&self) -> bool {
-        let busy =
-            |app: Arc<Application>| app.in_flight() > 0 || app.event_loop().pulse().pending(Instant::now()).is_some();
-        self.app.upgrade().is_some_and(busy)
+        self.counters.upgrade().is_some_and(|counters| counters.in_flight() > 0)
+    }
+
+    fn has_work(&self) -> bool {
+        let pending = || self.event_loop.heartbeat().pending(Instant::now()).is_some();
+        self.counters.strong_count() > 0 && (self.is_busy() || pending())
     }
 }
 
 /// What is known of an event loop from earlier looks.
 #[derive(Default)]
 struct Seen {
-    /// Who has been told that it does not turn.
-    told: Option<Arc<Journal>>,
-    /// For how long its thread had waited for a core when the latest beat left.
+    /// Who was warned that it is blocked.
+    warned: Option<Arc<LogQueue>>,
+    /// For how long its thread had waited for a core when the latest heartbeat left.
     starved: Duration,
 }
 
@@ -120,66 +129,72 @@ struct Seen {
 fn look(seen: &mut HashMap<usize, Seen>) -> Option<Duration> {
     let watched = {
         let mut state = STATE.lock();
-        state.watched.retain(|watched| watched.app.strong_count() > 0);
+        state.watched.retain(|watched| watched.counters.strong_count() > 0);
         state.watched.clone()
     };
-    let mut loops: HashMap<usize, (Arc<EventLoop>, Watched, bool)> = HashMap::new();
+    let mut loops: HashMap<usize, (Watched, bool)> = HashMap::new();
     for watched in watched {
-        let Some(app) = watched.app.upgrade() else { continue };
-        let event_loop = Arc::clone(app.event_loop());
-        let key = Arc::as_ptr(&event_loop).addr();
-        let busy = app.in_flight() > 0;
-        // The handler that was there first is told; whoever is the least patient decides when.
-        let (_, first, any) = loops.entry(key).or_insert_with(|| (event_loop, watched.clone(), false));
-        first.threshold = first.threshold.min(watched.threshold);
+        let key = Arc::as_ptr(&watched.event_loop).addr();
+        let (busy, threshold) = (watched.is_busy(), watched.threshold);
+        // The handler that was there first is told; the shortest threshold decides when.
+        let (first, any) = loops.entry(key).or_insert((watched, false));
+        first.threshold = first.threshold.min(threshold);
         *any |= busy;
     }
     seen.retain(|key, _| loops.contains_key(key));
     loops
         .into_iter()
-        .filter_map(|(key, (event_loop, watched, busy))| {
-            look_at(&event_loop, &watched, busy, seen.entry(key).or_default())
-        })
+        .filter_map(|(key, (watched, busy))| look_at(&watched, busy, seen.entry(key).or_default()))
         .min()
 }
 
-fn look_at(event_loop: &Arc<EventLoop>, watched: &Watched, busy: bool, seen: &mut Seen) -> Option<Duration> {
-    let regular = (watched.threshold / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-    let Some(pending) = event_loop.pulse().pending(Instant::now()) else {
-        if let Some(journal) = seen.told.take() {
-            let lag = event_loop.pulse().lag(Instant::now());
-            let text = format!(
-                "the event loop of Python goes on: it had been blocked for {:.1} s",
-                lag.as_secs_f64()
-            );
-            say(&journal, INFO, &text, lag, "");
-        }
-        if busy {
-            seen.starved = starved(event_loop);
-            event_loop.beat();
-        }
-        return busy.then_some(regular);
-    };
-    if seen.told.is_some() {
-        return Some(regular);
-    }
-    // On a machine that has too much to do, the loop is slow, and nobody's code is to blame.
-    let own = pending.saturating_sub(starved(event_loop).saturating_sub(seen.starved));
-    if let Some(left) = watched.threshold.checked_sub(own)
-        && !left.is_zero()
+fn look_at(watched: &Watched, busy: bool, seen: &mut Seen) -> Option<Duration> {
+    let event_loop = &*watched.event_loop;
+    let pending = event_loop.heartbeat().pending(Instant::now());
+    if pending.is_none()
+        && let Some(log_queue) = seen.warned.take()
     {
-        return Some(left.clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+        report_recovery(&log_queue, event_loop.heartbeat().lag(Instant::now()));
     }
-    let (why, stack) = whereabouts(event_loop);
-    let Some(pending) = event_loop.pulse().pending(Instant::now()) else {
-        // It was about to go on.
-        return Some(regular);
+    let sample = Sample {
+        pending,
+        busy,
+        warned: seen.warned.is_some(),
+        starved: pending.map_or(Duration::ZERO, |_| starved(event_loop).saturating_sub(seen.starved)),
+    };
+    match decide(&sample, watched.threshold) {
+        Step::Sleep => None,
+        Step::Look(pause) => Some(pause),
+        Step::Probe(pause) => {
+            seen.starved = starved(event_loop);
+            event_loop.send_heartbeat();
+            Some(pause)
+        }
+        Step::Warn(pause) => {
+            if warn(watched) {
+                seen.warned = Some(Arc::clone(&watched.log_queue));
+            }
+            Some(pause)
+        }
+    }
+}
+
+/// Says that the loop is blocked, and where; false when it went on meanwhile.
+fn warn(watched: &Watched) -> bool {
+    let (why, stack) = locate(&watched.event_loop);
+    let Some(pending) = watched.event_loop.heartbeat().pending(Instant::now()) else {
+        return false;
     };
     let seconds = pending.as_secs_f64();
     let text = format!("the event loop of Python has been blocked for {seconds:.1} s, and no request goes on: {why}");
-    say(&watched.journal, WARNING, &text, pending, &stack);
-    seen.told = Some(Arc::clone(&watched.journal));
-    Some(regular)
+    report(&watched.log_queue, WARNING, &text, pending, &stack);
+    true
+}
+
+fn report_recovery(log_queue: &LogQueue, lag: Duration) {
+    let seconds = lag.as_secs_f64();
+    let text = format!("the event loop of Python goes on: it had been blocked for {seconds:.1} s");
+    report(log_queue, INFO, &text, lag, "");
 }
 
 /// For how long the loop's thread could have run, and others had all cores.
@@ -196,22 +211,20 @@ fn starved(event_loop: &EventLoop) -> Duration {
 }
 
 /// Where the loop's thread is: in words, and as a Python stack.
-fn whereabouts(event_loop: &EventLoop) -> (String, String) {
+fn locate(event_loop: &EventLoop) -> (String, String) {
     let Some((ident, native)) = event_loop.thread() else {
         return ("its thread is not known".into(), String::new());
     };
     let (sender, receiver) = sync_channel(1);
-    interpreter::on_main(move |py| {
-        drop(sender.send(stack_of(py, ident)));
-    });
-    match receiver.recv_timeout(STACK_PATIENCE) {
+    drop(interpreter::try_run(move |py| drop(sender.send(stack_of(py, ident)))));
+    match receiver.recv_timeout(STACK_TIMEOUT) {
         Ok(Some(stack)) => ("its thread is here".into(), stack),
         Ok(None) => ("its thread has no Python stack".into(), String::new()),
         Err(_) => {
             let state = thread_state(native);
             let text = format!(
-                "where cannot be said, because native code has held the GIL for {} ms and more; the loop's thread {state}",
-                STACK_PATIENCE.as_millis()
+                "stack unavailable: native code has held the GIL for {} ms; the loop's thread {state}",
+                STACK_TIMEOUT.as_millis()
             );
             (text, String::new())
         }
@@ -239,14 +252,14 @@ fn thread_state(native: u32) -> &'static str {
 }
 
 /// The same JSON as that of `asgi_node.runtime.logs`.
-fn say(journal: &Journal, level: u8, text: &str, blocked: Duration, stack: &str) {
+fn report(log_queue: &LogQueue, level: u8, text: &str, blocked: Duration, stack: &str) {
     let milliseconds = u64::try_from(blocked.as_millis()).unwrap_or(u64::MAX);
     let mut extra = serde_json::json!({ "blockedMs": milliseconds });
     if !stack.is_empty() {
         extra["stack"] = stack.into();
     }
     let record = serde_json::json!({ "n": "asgi_node.watch", "m": text, "x": extra });
-    journal.push(
+    log_queue.push(
         Entry {
             kind: Kind::Record(level),
             text: record.to_string(),

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 
-use super::{ffi, fork, start};
+use super::{ffi, fork, main_thread};
 
 /// The longest that the process's end waits for Python.
 const LIMIT: Duration = Duration::from_millis(90);
@@ -37,7 +37,7 @@ pub fn farewell() {
     let Some(deadline) = Instant::now().checked_add(LIMIT) else {
         return;
     };
-    start::run(move |py| part.play(py));
+    main_thread::run(move |py| part.play(py));
     meeting.wait(deadline);
 }
 

@@ -1,10 +1,13 @@
-//! The interpreter's life in this process: `start`, [`exit`] (its part in the process's end), `fork` (which keeps children
-//! away from the bridge). `ffi` holds the unsafe code.
+//! The interpreter's life in this process: `start`, `main_thread` (the thread that it was started on), [`exit`] (its part in
+//! the process's end), `fork` (which keeps children away from the bridge). `ffi` holds the unsafe code.
 
 pub mod exit;
 mod ffi;
 pub(crate) mod fork;
+mod main_thread;
 mod start;
 
-pub(crate) use start::on_main;
-pub use start::{Facts, Options, facts, load, start};
+pub use main_thread::{Facts, facts};
+pub(crate) use main_thread::{deepbind, try_run};
+pub use start::Options;
+pub(crate) use start::{STACK, start};

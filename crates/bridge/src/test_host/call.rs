@@ -11,8 +11,8 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::test_host::event::HostEvent;
-use crate::test_host::outlet::{Mail, Outlet};
+use super::event::HostEvent;
+use super::notifier::{Mailbox, Notifier};
 
 /// How often a caller that waits looks whether Ctrl-C was pressed.
 const SIGNALS: Duration = Duration::from_millis(100);
@@ -33,15 +33,15 @@ pub(crate) struct Caller {
     id: u32,
     news: Mutex<News>,
     bell: Condvar,
-    outlet: Option<Arc<Mail>>,
+    notifier: Option<Arc<Mailbox>>,
 }
 
 impl Caller {
     fn tell(&self, change: impl FnOnce(&mut News)) {
         change(&mut self.news.lock());
         self.bell.notify_all();
-        if let Some(outlet) = &self.outlet {
-            outlet.post(self.id);
+        if let Some(notifier) = &self.notifier {
+            notifier.post(self.id);
         }
     }
 
@@ -120,16 +120,16 @@ impl Call {
 
 #[pymethods]
 impl Call {
-    /// A request to be. An `outlet` is told of its number whenever there is news.
+    /// A request to be. A `notifier` is told of its number whenever there is news.
     #[new]
-    #[pyo3(signature = (outlet=None))]
-    fn new(outlet: Option<&Bound<'_, Outlet>>) -> Self {
+    #[pyo3(signature = (notifier=None))]
+    fn new(notifier: Option<&Bound<'_, Notifier>>) -> Self {
         Self {
             caller: Arc::new(Caller {
                 id: NUMBERS.fetch_add(1, Ordering::Relaxed),
                 news: Mutex::default(),
                 bell: Condvar::new(),
-                outlet: outlet.map(|outlet| outlet.get().mail()),
+                notifier: notifier.map(|notifier| notifier.get().mailbox()),
             }),
             claimed: AtomicBool::new(false),
             exchange: OnceLock::new(),

@@ -1,7 +1,7 @@
 //! The host in Python: what the addon is for Node, for tests and tools that run inside a Python of their own.
 //!
 //! A [`Host`] is one app on one event loop. A [`Call`] is one request: it is submitted once, and its caller then waits
-//! for events, on any thread and without the GIL, or is told by an [`Outlet`], which an asyncio loop of the caller's watches.
+//! for events, on any thread and without the GIL, or is told by a [`Notifier`], which an asyncio loop of the caller's watches.
 //! Everything else (heads, scopes, validation, windows, disconnects) is what Node's host uses: `Application` and `Exchange`.
 //!
 //! # Threads
@@ -11,7 +11,7 @@
 
 mod call;
 mod event;
-mod outlet;
+mod notifier;
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::event_loop::{Drain, EventLoop};
 
 pub use call::Call;
 pub use event::HostEvent;
-pub use outlet::Outlet;
+pub use notifier::Notifier;
 
 /// One app on one event loop, and where requests go in.
 #[pyclass(frozen, module = "asgi_node._native")]
@@ -49,7 +49,7 @@ fn refused(error: &Error) -> PyErr {
 impl Host {
     #[new]
     fn new(py: Python<'_>) -> PyResult<Self> {
-        let (event_loop, drain) = EventLoop::new()?;
+        let (event_loop, drain) = Drain::pair()?;
         Ok(Self {
             event_loop,
             drain: Py::new(py, drain)?,

@@ -131,17 +131,20 @@ fn asgi_49_a_half_closed_client_is_a_disconnect_to_receive_but_not_to_send() {
 }
 
 #[test]
-fn asgi_134_a_retired_exchange_disconnects_after_its_body_and_still_sends() {
+fn asgi_134_an_exchange_that_shuts_down_disconnects_after_its_body_and_still_sends() {
     let (e, event_loop, _) = exchange(b"abc", true);
-    e.retire();
+    e.begin_shutdown();
     assert_eq!(body(e.receive()), (b"abc".to_vec(), false));
-    assert_eq!((e.is_retiring(), e.is_told()), (true, false));
-    assert_eq!((e.receive(), e.is_told()), (Received::Disconnected, true));
+    assert_eq!((e.is_shutting_down(), e.is_disconnect_delivered()), (true, false));
+    assert_eq!(
+        (e.receive(), e.is_disconnect_delivered()),
+        (Received::Disconnected, true)
+    );
     assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Open);
     let (waiting, event_loop_of_waiting, _) = exchange(b"", true);
     body(waiting.receive());
     assert_eq!(waiting.receive(), Received::Nothing);
-    waiting.retire();
+    waiting.begin_shutdown();
     assert_eq!((event_loop.get(), event_loop_of_waiting.get()), (0, 1));
 }
 

@@ -48,7 +48,7 @@ export declare class NativeHandler {
    */
   close(timeout: number): Promise<NativeFailure | null>
   /** Has a `close` that is under way wait `timeout` milliseconds from now, if it would wait longer. */
-  hurry(timeout: number): void
+  shortenTimeout(timeout: number): void
   /** Delivers what waits, without waiting to be called: before `release`, so that nothing is lost. */
   drain(): void
   /** Lets go of everything; what is still under way sees a disconnect. */
@@ -70,7 +70,7 @@ export interface Health {
   errors: number
   /** Milliseconds that the event loop is behind. */
   lag: number
-  /** Milliseconds for which it has not come to a beat that is under way; 0 when none is. */
+  /** Milliseconds for which it has not answered a heartbeat that is under way; 0 when none is. */
   blocked: number
   /** The event loop that it runs on: `asyncio` or `uvloop`. */
   loop: string

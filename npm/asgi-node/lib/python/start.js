@@ -19,7 +19,7 @@ import { load, nativeFiles } from '../native/load.js'
  *   startSync(): NativeFailure | null,
  *   callSync(head: string, body?: Uint8Array): SyncOutcome,
  *   close(timeout: number): Promise<NativeFailure | null>,
- *   hurry(timeout: number): void,
+ *   shortenTimeout(timeout: number): void,
  *   drain(): void,
  *   health(): import('../log/health.js').NativeHealth | null,
  *   release(): void

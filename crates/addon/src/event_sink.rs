@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use asgi_node_bridge::journal;
-use asgi_node_core::journal::Kind;
-use asgi_node_core::{Exchange, Inbox, Journal, Notify, Waker};
+use asgi_node_bridge::log_queue;
+use asgi_node_core::log_queue::Kind;
+use asgi_node_core::{Exchange, Inbox, LogQueue, Notify, Waker};
 use napi::Status;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -23,14 +23,14 @@ impl Waker for Ring {
 }
 
 /// Exchanges with news for JavaScript, in the order in which they got them.
-pub(crate) struct Outlet {
+pub(crate) struct EventSink {
     inbox: Inbox<Arc<Exchange>>,
-    journal: Arc<Journal>,
+    log_queue: Arc<LogQueue>,
     bell: Arc<Bell>,
 }
 
-impl Outlet {
-    /// An outlet that calls `drain`.
+impl EventSink {
+    /// A sink that calls `drain`.
     pub(crate) fn new(drain: &Function<'_, (), ()>) -> napi::Result<Self> {
         let bell = drain
             .build_threadsafe_function::<()>()
@@ -39,7 +39,7 @@ impl Outlet {
         let bell = Arc::new(bell.build_callback(|_| Ok(()))?);
         Ok(Self {
             inbox: Inbox::new(usize::MAX, Box::new(Ring(Arc::clone(&bell)))),
-            journal: journal::journal(Box::new(Ring(Arc::clone(&bell)))),
+            log_queue: log_queue::new(Box::new(Ring(Arc::clone(&bell)))),
             bell,
         })
     }
@@ -50,8 +50,8 @@ impl Outlet {
     }
 
     /// Log records and lines on their way to JavaScript.
-    pub(crate) fn journal(&self) -> &Arc<Journal> {
-        &self.journal
+    pub(crate) fn log_queue(&self) -> &Arc<LogQueue> {
+        &self.log_queue
     }
 
     pub(crate) fn bell(&self) -> napi::sys::napi_threadsafe_function {
@@ -61,7 +61,7 @@ impl Outlet {
     /// Nobody listens any more.
     pub(crate) fn close(&self) {
         drop(self.inbox.close());
-        for entry in self.journal.close() {
+        for entry in self.log_queue.close() {
             // An environment that was ended from outside: JavaScript takes nothing any more.
             let _ = match entry.kind {
                 Kind::Stdout => writeln!(std::io::stdout(), "{}", entry.text),
@@ -71,7 +71,7 @@ impl Outlet {
     }
 }
 
-impl Notify for Outlet {
+impl Notify for EventSink {
     fn notify(&self, exchange: Arc<Exchange>) {
         drop(self.inbox.post(exchange));
     }

@@ -1,50 +1,50 @@
-//! How log records and lines of output leave Python: the core's journal as a Python object.
+//! How log records and lines of output leave Python: the core's log queue as a Python object.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use asgi_node_core::Journal;
-use asgi_node_core::journal::{Entry, Kind, Pushed};
+use asgi_node_core::LogQueue;
+use asgi_node_core::log_queue::{Entry, Kind, Pushed};
 use pyo3::prelude::*;
 
 use crate::config::Config;
 
 /// How long a log record waits for room before it is given up.
-const RECORD_PATIENCE: Duration = Duration::from_millis(50);
+const RECORD_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// The same for a line: output is lost less lightly.
-const LINE_PATIENCE: Duration = Duration::from_secs(1);
+const LINE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Takes log records and lines to one handler's host.
-#[pyclass(frozen, name = "Journal", module = "asgi_node._native")]
+#[pyclass(frozen, name = "LogQueue", module = "asgi_node._native")]
 #[derive(Debug)]
-pub struct Desk {
-    journal: Arc<Journal>,
+pub struct PyLogQueue {
+    queue: Arc<LogQueue>,
     level: u8,
     takes_lines: bool,
 }
 
-impl Desk {
+impl PyLogQueue {
     /// The one of this handler, if its host wants any.
     pub(crate) fn of(config: &Config) -> Option<Self> {
-        config.journal.as_ref().map(|journal| Self {
-            journal: Arc::clone(journal),
+        config.log_queue.as_ref().map(|queue| Self {
+            queue: Arc::clone(queue),
             level: config.log_level,
             takes_lines: config.takes_lines,
         })
     }
 
-    fn push(&self, py: Python<'_>, kind: Kind, text: String, patience: Duration) -> bool {
-        let pushed = match self.journal.try_push(Entry { kind, text }) {
+    fn push(&self, py: Python<'_>, kind: Kind, text: String, timeout: Duration) -> bool {
+        let pushed = match self.queue.try_push(Entry { kind, text }) {
             Ok(pushed) => pushed,
-            Err(entry) => py.detach(|| self.journal.push(entry, patience)),
+            Err(entry) => py.detach(|| self.queue.push(entry, timeout)),
         };
         pushed != Pushed::Closed
     }
 }
 
 #[pymethods]
-impl Desk {
+impl PyLogQueue {
     /// The level from which records are wanted.
     #[getter]
     fn level(&self) -> u8 {
@@ -59,17 +59,17 @@ impl Desk {
 
     /// Hands over a log record as JSON. False when nobody listens any more.
     fn record(&self, py: Python<'_>, level: u8, text: String) -> bool {
-        self.push(py, Kind::Record(level), text, RECORD_PATIENCE)
+        self.push(py, Kind::Record(level), text, RECORD_TIMEOUT)
     }
 
     /// Hands over a line of `sys.stdout` (1) or `sys.stderr` (2). False when nobody listens any more.
     fn line(&self, py: Python<'_>, descriptor: i32, text: String) -> bool {
         let kind = if descriptor == 2 { Kind::Stderr } else { Kind::Stdout };
-        self.push(py, kind, text, LINE_PATIENCE)
+        self.push(py, kind, text, LINE_TIMEOUT)
     }
 }
 
-/// A journal as large as any host should need: what does not fit was said faster than it is read.
-pub fn journal(waker: Box<dyn asgi_node_core::Waker>) -> Arc<Journal> {
-    Arc::new(Journal::new(10_000, 16 << 20, waker))
+/// A queue as large as any host should need: what does not fit was said faster than it is read.
+pub fn new(waker: Box<dyn asgi_node_core::Waker>) -> Arc<LogQueue> {
+    Arc::new(LogQueue::new(10_000, 16 << 20, waker))
 }

@@ -1,4 +1,4 @@
-//! The events of ASGI's extensions, each only where the scope advertises it (checklist 124 to 127).
+//! The events of ASGI's extensions, each only where the scope advertises it (docs/asgi.md, 124 to 127).
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -8,25 +8,24 @@ use asgi_node_core::{BodyPlan, Emitted, Error, FileRange, HeaderBlock, ResponseE
 use pyo3::prelude::*;
 use pyo3::types::{PyBytesMethods, PyDict, PyInt, PyString};
 
-use crate::asgi::ffi;
-use crate::asgi::fields::{bytes, flag, for_each_header, required, wrong_type};
-use crate::asgi::http::{HttpExchange, Progress};
-use crate::asgi::names::names;
-use crate::asgi::outgoing::Piece;
+use super::channel::{Channel, Progress};
+use super::ffi;
+use super::fields::{bytes, flag, for_each_header, required, wrong_type};
+use super::http::{Http, Piece};
+use super::names::names;
 use crate::errors::to_python;
 
 /// Header fields after the body; they reach clients that said `TE: trailers`.
-pub(crate) fn trailers(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyDict>) -> PyResult<u64> {
-    let n = names(exchange.py());
-    let this = exchange.get();
+pub(super) fn trailers(channel: &Channel<Http>, event: &Bound<'_, PyDict>) -> PyResult<u64> {
+    let n = names(event.py());
     let mut block = HeaderBlock::default();
     if let Some(headers) = event.get_item(&n.headers)? {
         for_each_header(&headers, |name, value| block.add_trailer(name, value))?;
     }
     let more = flag(event, &n.more_trailers)?;
-    let mut progress = this.connected()?;
-    let complete = progress.state.trailers(more).map_err(|e| to_python(&e))?;
-    let fields = if this.takes_trailers() {
+    let mut progress = channel.connected()?;
+    let complete = progress.state.response.trailers(more).map_err(|e| to_python(&e))?;
+    let fields = if channel.protocol().takes_trailers() {
         block.into_flat()
     } else {
         Vec::new()
@@ -35,7 +34,7 @@ pub(crate) fn trailers(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyD
 }
 
 /// `http.response.pathsend`: a file is the whole body; the host sends it without Python.
-pub(crate) fn pathsend(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyDict>) -> PyResult<u64> {
+pub(super) fn pathsend(channel: &Channel<Http>, event: &Bound<'_, PyDict>) -> PyResult<u64> {
     let path = required(event, &names(event.py()).path, "http.response.pathsend")?;
     // As open() takes a name: with the bytes that are no UTF-8 as lone surrogates, and relative to the working directory.
     let name: OsString = path
@@ -44,13 +43,13 @@ pub(crate) fn pathsend(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyD
         .extract()?;
     let file = open(Path::new(&name))?;
     let length = regular(&file)?;
-    let mut progress = exchange.get().connected()?;
-    let plan = progress.state.whole_file(length).map_err(|e| to_python(&e))?;
-    Ok(accept(exchange, &mut progress, plan, file, 0, length))
+    let mut progress = channel.connected()?;
+    let plan = progress.state.response.whole_file(length).map_err(|e| to_python(&e))?;
+    Ok(accept(channel, &mut progress, plan, file, 0, length))
 }
 
 /// `http.response.zerocopysend`: a range of a file that the app has opened, and goes on owning.
-pub(crate) fn zerocopysend(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_, PyDict>) -> PyResult<u64> {
+pub(super) fn zerocopysend(channel: &Channel<Http>, event: &Bound<'_, PyDict>) -> PyResult<u64> {
     let n = names(event.py());
     let given = required(event, &n.file, "http.response.zerocopysend")?;
     let number = if given.is_instance_of::<PyInt>() {
@@ -78,34 +77,29 @@ pub(crate) fn zerocopysend(exchange: &Bound<'_, HttpExchange>, event: &Bound<'_,
         return Err(to_python(&Error::WrongValue(text)));
     }
     let more = flag(event, &n.more_body)?;
-    let mut progress = exchange.get().connected()?;
-    let plan = progress.state.body(length, more).map_err(|e| to_python(&e))?;
-    Ok(accept(exchange, &mut progress, plan, file, offset, length))
+    let mut progress = channel.connected()?;
+    let plan = progress.state.response.body(length, more).map_err(|e| to_python(&e))?;
+    Ok(accept(channel, &mut progress, plan, file, offset, length))
 }
 
 fn accept(
-    exchange: &Bound<'_, HttpExchange>,
-    progress: &mut Progress,
+    channel: &Channel<Http>,
+    progress: &mut Progress<Http>,
     plan: BodyPlan,
     file: File,
     offset: u64,
     length: u64,
 ) -> u64 {
-    let py = exchange.py();
     progress.outgoing.accept(if plan.sends && length > 0 {
-        let weight = exchange.get().core().window();
-        Piece::File(Some(FileRange {
+        Piece::File(FileRange {
             file,
             offset,
             length,
             last: plan.completes,
-            weight,
-        }))
+            weight: channel.exchange().window(),
+        })
     } else {
-        Piece::Body {
-            data: names(py).no_bytes.clone_ref(py),
-            last: plan.completes,
-        }
+        Piece::Empty { last: plan.completes }
     })
 }
 
@@ -133,8 +127,8 @@ fn count(what: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
         .map_err(|_| to_python(&Error::WrongValue(format!("{what} is {number}, which is no size"))))
 }
 
-/// `103 Early Hints`: before the start, or after it while its headers have not gone out (checklist 127).
-pub(crate) fn early_hint(this: &HttpExchange, event: &Bound<'_, PyDict>) -> PyResult<()> {
+/// `103 Early Hints`: before the start, or after it while its headers have not gone out (docs/asgi.md, 127).
+pub(super) fn early_hint(channel: &Channel<Http>, event: &Bound<'_, PyDict>) -> PyResult<()> {
     let links = required(event, &names(event.py()).links, "http.response.early_hint")?;
     let mut values = Vec::new();
     let mut block = HeaderBlock::default();
@@ -144,17 +138,17 @@ pub(crate) fn early_hint(this: &HttpExchange, event: &Bound<'_, PyDict>) -> PyRe
     {
         let link = bytes("a link", &link?)?;
         block
-            .add(b"link", link.as_bytes(), this.version())
+            .add(b"link", link.as_bytes(), channel.protocol().version())
             .map_err(|e| to_python(&e))?;
         values.push(link);
     }
-    let progress = this.progress.lock();
-    if progress.outgoing.is_started() || progress.state.is_complete() {
+    let progress = channel.progress();
+    if progress.started || progress.state.response.is_complete() {
         return Err(to_python(&Error::WrongOrder(
             "http.response.early_hint was sent after the headers".into(),
         )));
     }
-    match this.core().emit(ResponseEvent::EarlyHint(
+    match channel.exchange().emit(ResponseEvent::EarlyHint(
         values.iter().map(PyBytesMethods::as_bytes).collect::<Vec<_>>().join(&0),
     )) {
         Emitted::Gone => Err(to_python(&Error::ClientDisconnected)),

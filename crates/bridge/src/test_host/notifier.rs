@@ -10,36 +10,36 @@ use crate::event_loop::wakeup::{self, Alarm};
 
 /// The numbers of calls with news.
 #[derive(Debug)]
-pub(crate) struct Mail(Inbox<u32>);
+pub(crate) struct Mailbox(Inbox<u32>);
 
-impl Mail {
+impl Mailbox {
     /// Bounded by the calls in flight: each tells at most twice, of events and of its end, before it is looked at.
     pub(crate) fn post(&self, id: u32) {
         let _ = self.0.post(id);
     }
 }
 
-/// Where calls tell of news. Give it to `loop.add_reader(outlet.fileno(), …)` and `take()` there.
+/// Where calls tell of news. Give it to `loop.add_reader(notifier.fileno(), …)` and `take()` there.
 #[pyclass(frozen, module = "asgi_node._native")]
 #[derive(Debug)]
-pub struct Outlet {
-    mail: Arc<Mail>,
+pub struct Notifier {
+    mailbox: Arc<Mailbox>,
     alarm: Alarm,
 }
 
-impl Outlet {
-    pub(crate) fn mail(&self) -> Arc<Mail> {
-        Arc::clone(&self.mail)
+impl Notifier {
+    pub(crate) fn mailbox(&self) -> Arc<Mailbox> {
+        Arc::clone(&self.mailbox)
     }
 }
 
 #[pymethods]
-impl Outlet {
+impl Notifier {
     #[new]
     fn new() -> PyResult<Self> {
         let (bell, alarm) = wakeup::pair()?;
-        let mail = Arc::new(Mail(Inbox::new(usize::MAX, Box::new(bell))));
-        Ok(Self { mail, alarm })
+        let mailbox = Arc::new(Mailbox(Inbox::new(usize::MAX, Box::new(bell))));
+        Ok(Self { mailbox, alarm })
     }
 
     /// The descriptor that becomes readable when there is news.
@@ -51,7 +51,7 @@ impl Outlet {
     fn take(&self) -> Vec<u32> {
         self.alarm.silence();
         let mut batch = Vec::new();
-        self.mail.0.take(&mut batch);
+        self.mailbox.0.take(&mut batch);
         batch
     }
 }

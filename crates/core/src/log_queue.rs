@@ -61,7 +61,7 @@ struct State {
 }
 
 /// The queue; share it in an `Arc`.
-pub struct Journal {
+pub struct LogQueue {
     state: Mutex<State>,
     room: Condvar,
     waker: Box<dyn Waker>,
@@ -69,10 +69,10 @@ pub struct Journal {
     most_bytes: usize,
 }
 
-impl std::fmt::Debug for Journal {
+impl std::fmt::Debug for LogQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = self.state.lock();
-        f.debug_struct("Journal")
+        f.debug_struct("LogQueue")
             .field("len", &state.entries.len())
             .field("bytes", &state.bytes)
             .field("closed", &state.closed)
@@ -80,8 +80,8 @@ impl std::fmt::Debug for Journal {
     }
 }
 
-impl Journal {
-    /// An empty journal with room for so many entries and bytes; one entry always fits.
+impl LogQueue {
+    /// An empty log queue with room for so many entries and bytes; one entry always fits.
     pub fn new(most_entries: usize, most_bytes: usize, waker: Box<dyn Waker>) -> Self {
         Self {
             state: Mutex::new(State::default()),
@@ -170,7 +170,7 @@ impl Journal {
 
 #[cfg(test)]
 mod tests {
-    use super::{Dropped, Entry, Journal, Kind, Pushed};
+    use super::{Dropped, Entry, Kind, LogQueue, Pushed};
     use crate::Waker;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -183,10 +183,10 @@ mod tests {
         }
     }
 
-    fn journal(most_entries: usize, most_bytes: usize) -> (Arc<Journal>, Arc<AtomicUsize>) {
+    fn log_queue(most_entries: usize, most_bytes: usize) -> (Arc<LogQueue>, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
         let bell = Box::new(Count(Arc::clone(&count)));
-        (Arc::new(Journal::new(most_entries, most_bytes, bell)), count)
+        (Arc::new(LogQueue::new(most_entries, most_bytes, bell)), count)
     }
 
     fn line(text: &str) -> Entry {
@@ -196,71 +196,71 @@ mod tests {
         }
     }
 
-    fn texts(journal: &Journal, most: usize) -> Vec<String> {
+    fn texts(log_queue: &LogQueue, most: usize) -> Vec<String> {
         let mut batch = Vec::new();
-        journal.take(most, &mut batch);
+        log_queue.take(most, &mut batch);
         batch.into_iter().map(|entry| entry.text).collect()
     }
 
     #[test]
     fn a_burst_costs_one_wake_up_and_comes_in_order() {
-        let (journal, wakes) = journal(10, 1000);
+        let (log_queue, wakes) = log_queue(10, 1000);
         for text in ["a", "b", "c"] {
-            assert_eq!(journal.push(line(text), Duration::ZERO), Pushed::Kept);
+            assert_eq!(log_queue.push(line(text), Duration::ZERO), Pushed::Kept);
         }
         assert_eq!(wakes.load(Ordering::SeqCst), 1);
-        assert_eq!(texts(&journal, 10), ["a", "b", "c"]);
-        journal.push(line("d"), Duration::ZERO);
+        assert_eq!(texts(&log_queue, 10), ["a", "b", "c"]);
+        log_queue.push(line("d"), Duration::ZERO);
         assert_eq!(wakes.load(Ordering::SeqCst), 2);
     }
 
     #[test]
     fn what_is_left_by_a_small_batch_wakes_again() {
-        let (journal, wakes) = journal(10, 1000);
+        let (log_queue, wakes) = log_queue(10, 1000);
         for text in ["a", "b", "c"] {
-            journal.push(line(text), Duration::ZERO);
+            log_queue.push(line(text), Duration::ZERO);
         }
-        assert_eq!(texts(&journal, 2), ["a", "b"]);
+        assert_eq!(texts(&log_queue, 2), ["a", "b"]);
         assert_eq!(wakes.load(Ordering::SeqCst), 2);
-        assert_eq!(texts(&journal, 2), ["c"]);
+        assert_eq!(texts(&log_queue, 2), ["c"]);
         assert_eq!(wakes.load(Ordering::SeqCst), 2);
     }
 
     #[test]
     fn what_does_not_fit_is_counted_once_and_by_kind() {
-        let (journal, _) = journal(2, 1000);
+        let (log_queue, _) = log_queue(2, 1000);
         let record = |text: &str| Entry {
             kind: Kind::Record(30),
             text: text.into(),
         };
-        journal.push(line("a"), Duration::ZERO);
-        journal.push(line("b"), Duration::ZERO);
-        assert_eq!(journal.push(line("c"), Duration::ZERO), Pushed::Dropped);
-        assert_eq!(journal.push(record("d"), Duration::ZERO), Pushed::Dropped);
+        log_queue.push(line("a"), Duration::ZERO);
+        log_queue.push(line("b"), Duration::ZERO);
+        assert_eq!(log_queue.push(line("c"), Duration::ZERO), Pushed::Dropped);
+        assert_eq!(log_queue.push(record("d"), Duration::ZERO), Pushed::Dropped);
         let mut batch = Vec::new();
-        assert_eq!(journal.take(10, &mut batch), Dropped { records: 1, lines: 1 });
-        assert_eq!(journal.take(10, &mut batch), Dropped::default());
+        assert_eq!(log_queue.take(10, &mut batch), Dropped { records: 1, lines: 1 });
+        assert_eq!(log_queue.take(10, &mut batch), Dropped::default());
         assert_eq!(batch, [line("a"), line("b")]);
     }
 
     #[test]
     fn bytes_are_bounded_but_one_entry_always_fits() {
-        let (journal, _) = journal(10, 4);
-        assert_eq!(journal.push(line("larger than all"), Duration::ZERO), Pushed::Kept);
-        assert_eq!(journal.push(line("x"), Duration::ZERO), Pushed::Dropped);
-        assert_eq!(texts(&journal, 10).len(), 1);
-        assert_eq!(journal.push(line("abc"), Duration::ZERO), Pushed::Kept);
-        assert_eq!(journal.push(line("de"), Duration::ZERO), Pushed::Dropped);
+        let (log_queue, _) = log_queue(10, 4);
+        assert_eq!(log_queue.push(line("larger than all"), Duration::ZERO), Pushed::Kept);
+        assert_eq!(log_queue.push(line("x"), Duration::ZERO), Pushed::Dropped);
+        assert_eq!(texts(&log_queue, 10).len(), 1);
+        assert_eq!(log_queue.push(line("abc"), Duration::ZERO), Pushed::Kept);
+        assert_eq!(log_queue.push(line("de"), Duration::ZERO), Pushed::Dropped);
     }
 
     #[test]
     fn a_host_that_is_stuck_costs_one_wait_in_all() {
-        let (journal, _) = journal(1, 1000);
+        let (log_queue, _) = log_queue(1, 1000);
         let patience = Duration::from_millis(30);
-        journal.push(line("a"), patience);
+        log_queue.push(line("a"), patience);
         let begun = Instant::now();
         for _ in 0..1000 {
-            assert_eq!(journal.push(line("b"), patience), Pushed::Dropped);
+            assert_eq!(log_queue.push(line("b"), patience), Pushed::Dropped);
         }
         assert!(begun.elapsed() >= patience);
         assert!(begun.elapsed() < patience * 500);
@@ -268,23 +268,23 @@ mod tests {
 
     #[test]
     fn a_writer_that_waits_goes_on_when_there_is_room() {
-        let (journal, _) = journal(1, 1000);
-        journal.push(line("a"), Duration::ZERO);
-        let other = Arc::clone(&journal);
+        let (log_queue, _) = log_queue(1, 1000);
+        log_queue.push(line("a"), Duration::ZERO);
+        let other = Arc::clone(&log_queue);
         let writer = std::thread::spawn(move || other.push(line("b"), Duration::from_secs(60)));
-        assert_eq!(texts(&journal, 1), ["a"]);
+        assert_eq!(texts(&log_queue, 1), ["a"]);
         assert_eq!(writer.join().unwrap(), Pushed::Kept);
-        assert_eq!(texts(&journal, 1), ["b"]);
+        assert_eq!(texts(&log_queue, 1), ["b"]);
     }
 
     #[test]
     fn closing_lets_a_waiting_writer_go_and_gives_back_the_rest() {
-        let (journal, _) = journal(1, 1000);
-        journal.push(line("a"), Duration::ZERO);
-        let other = Arc::clone(&journal);
+        let (log_queue, _) = log_queue(1, 1000);
+        log_queue.push(line("a"), Duration::ZERO);
+        let other = Arc::clone(&log_queue);
         let writer = std::thread::spawn(move || other.push(line("b"), Duration::from_secs(60)));
-        assert_eq!(journal.close(), [line("a")]);
+        assert_eq!(log_queue.close(), [line("a")]);
         assert_eq!(writer.join().unwrap(), Pushed::Closed);
-        assert_eq!(journal.push(line("c"), Duration::ZERO), Pushed::Closed);
+        assert_eq!(log_queue.push(line("c"), Duration::ZERO), Pushed::Closed);
     }
 }

@@ -1,0 +1,168 @@
+//! How an app comes up and goes down: both are coroutines on its event loop, which call one Rust closure at their end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use asgi_node_core::Error;
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
+
+use super::Application;
+use crate::config::Config;
+use crate::errors::{self, Traced};
+use crate::event_loop::{EventLoop, LoopSide, threads};
+use crate::interpreter;
+use crate::log_queue::PyLogQueue;
+
+impl Application {
+    /// Imports an app on its event loop, which is started for it if need be, and waits for its start-up; then calls `done`,
+    /// once.
+    pub fn load(config: Config, done: impl FnOnce(Result<Arc<Self>, Traced>) + Send + 'static) {
+        let done = Once::new(done);
+        let waiting = Arc::new(Waiting(done.clone()));
+        let job = move |py: Python<'_>| match threads::event_loop(py, &config.r#loop) {
+            Err(traced) => waiting.0.call(Err(traced)),
+            Ok(event_loop) => {
+                let own = Arc::clone(&event_loop);
+                event_loop.call(move |py, side| Self::open(py, &config, own, side, &waiting));
+            }
+        };
+        if let Err(refused) = interpreter::try_run(job) {
+            done.call(Err(refused.into()));
+        }
+    }
+
+    fn open(py: Python<'_>, config: &Config, event_loop: Arc<EventLoop>, side: &LoopSide, waiting: &Arc<Waiting>) {
+        let (opened, own) = (Arc::clone(waiting), config.clone());
+        let import_failed = |message| Error::AppLoad {
+            code: "APP_IMPORT_FAILED".into(),
+            message,
+        };
+        let finish = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<()> {
+            let py = args.py();
+            let (runner, raised) = args.extract::<(Bound<'_, PyAny>, Option<Bound<'_, PyAny>>)>()?;
+            opened.0.call(match raised {
+                Some(raised) => Err(errors::from_python(py, &PyErr::from_value(raised), import_failed)),
+                None => Self::new(&own, Arc::clone(&event_loop), &runner)
+                    .map_err(|raised| errors::from_python(py, &raised, Error::PythonStartFailed)),
+            });
+            Ok(())
+        };
+        let open = || {
+            let (target, module, attribute) = (&config.app, &config.module, &config.attribute);
+            // Python's calls take twelve arguments of a tuple, no more.
+            let keywords = PyDict::new(py);
+            keywords.set_item("log_queue", PyLogQueue::of(config))?;
+            py.import("asgi_node.runtime.application")?.call_method(
+                "open_application",
+                (
+                    side.event_loop(py)?,
+                    target,
+                    module,
+                    attribute,
+                    &config.docroot,
+                    config.factory,
+                    &config.interface,
+                    config.wsgi_threads,
+                    &config.lifespan,
+                    seconds(config.startup_timeout),
+                    config.cancel_on_disconnect,
+                    PyCFunction::new_closure(py, None, None, finish)?,
+                ),
+                Some(&keywords),
+            )
+        };
+        if let Err(raised) = open() {
+            waiting.0.call(Err(errors::from_python(py, &raised, import_failed)));
+        }
+    }
+
+    /// Refuses requests, ends what is under way (after `timeout` milliseconds by cancelling it) and the app's lifespan;
+    /// then calls `done`, once.
+    pub fn close(self: &Arc<Self>, timeout: u64, done: impl FnOnce(Result<(), Traced>) + Send + 'static) {
+        self.refuse();
+        let this = Arc::clone(self);
+        // Behind all requests that were accepted: they have started when this runs.
+        self.event_loop
+            .call(move |py, side| this.close_on_loop(py, side, timeout, &Once::new(done)));
+    }
+
+    /// Has a close that is under way wait `timeout` milliseconds from now, if it would wait longer.
+    pub fn shorten_timeout(self: &Arc<Self>, timeout: u64) {
+        let this = Arc::clone(self);
+        self.event_loop.call(move |py, _| {
+            let runner = this.runner.bind(py);
+            if let Err(raised) = runner.call_method1("shorten_timeout", (seconds(timeout),)) {
+                raised.write_unraisable(py, None);
+            }
+        });
+    }
+
+    fn close_on_loop(self: Arc<Self>, py: Python<'_>, side: &LoopSide, timeout: u64, done: &Once<Result<(), Traced>>) {
+        let failed = |message| Error::AppLoad {
+            code: "LIFESPAN_SHUTDOWN_FAILED".into(),
+            message,
+        };
+        let (closed, this) = (done.clone(), Arc::clone(&self));
+        let finish = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<()> {
+            // Kept until its close is over, so that the time which that may take can be shortened.
+            let _ = &this;
+            let (_, raised) = args.extract::<(Bound<'_, PyAny>, Option<Bound<'_, PyAny>>)>()?;
+            closed.call(raised.map_or(Ok(()), |r| {
+                Err(errors::from_python(args.py(), &PyErr::from_value(r), failed))
+            }));
+            Ok(())
+        };
+        let close = || {
+            let callback = PyCFunction::new_closure(py, None, None, finish)?;
+            let times = (seconds(timeout), seconds(self.shutdown_timeout));
+            let arguments = (side.event_loop(py)?, &self.runner, times.0, times.1, callback);
+            py.import("asgi_node.runtime.application")?
+                .call_method1("close_application", arguments)
+        };
+        if let Err(raised) = close() {
+            done.call(Err(errors::from_python(py, &raised, failed)));
+        }
+    }
+}
+
+/// A callback that is called at most once, from whichever of its copies comes first.
+struct Once<T>(Arc<Mutex<Option<Callback<T>>>>);
+
+type Callback<T> = Box<dyn FnOnce(T) + Send>;
+
+impl<T> Clone for Once<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Once<T> {
+    fn new(callback: impl FnOnce(T) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(Box::new(callback)))))
+    }
+
+    fn call(&self, value: T) {
+        let callback = self.0.lock().take();
+        if let Some(callback) = callback {
+            callback(value);
+        }
+    }
+}
+
+/// Whoever waits for an app. Dropped with the call that was to load it when the event loop ends before that: then they hear
+/// of it, and nobody waits for ever.
+struct Waiting(Once<Result<Arc<Application>, Traced>>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let ended = "the event loop could not be started; the exception that ended it is in the log";
+        self.0.call(Err(Error::PythonStartFailed(ended.into()).into()));
+    }
+}
+
+/// Milliseconds as Python has them.
+fn seconds(milliseconds: u64) -> f64 {
+    Duration::from_millis(milliseconds).as_secs_f64()
+}

@@ -1,0 +1,104 @@
+//! The loop's end of an event loop: takes the messages, on its thread.
+
+use std::collections::VecDeque;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use super::handle::{EventLoop, Message};
+use super::loop_side::LoopSide;
+use super::wakeup::{self, Alarm};
+use crate::interpreter::fork;
+
+/// The most messages that one call of [`Drain`] handles before other callbacks of the loop get their turn.
+const BATCH: usize = 256;
+
+/// Takes what the hosts have sent. Give it to `loop.add_reader(drain.fileno(), drain)`.
+#[pyclass(frozen, module = "asgi_node._native")]
+#[derive(Debug)]
+pub struct Drain {
+    event_loop: Arc<EventLoop>,
+    alarm: Alarm,
+    side: Arc<LoopSide>,
+    /// What one call left for the next, and a vector to take batches with.
+    backlog: Mutex<(VecDeque<Message>, Vec<Message>)>,
+}
+
+#[pymethods]
+impl Drain {
+    /// The descriptor that becomes readable when something was sent.
+    fn fileno(&self) -> RawFd {
+        self.alarm.fd()
+    }
+
+    /// Tells it which loop it serves. Called once, on the loop's thread, before the loop runs.
+    fn bind(&self, event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = event_loop.py();
+        let own = py.import("asyncio")?.getattr("SelectorEventLoop")?;
+        let threading = py.import("threading")?;
+        let native_id = threading.call_method0("get_native_id")?.extract()?;
+        let ident = threading.call_method0("get_ident")?.extract()?;
+        if !self.side.bind(event_loop)? {
+            return Err(PyRuntimeError::new_err("this Drain already serves a loop"));
+        }
+        self.event_loop
+            .identify(event_loop.is_instance(&own)?, ident, native_id);
+        Ok(())
+    }
+
+    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        self.alarm.silence();
+        self.side.begin_drain();
+        if self.handle_batch(py) {
+            // Through the selector again, so that the loop's other callbacks come in between.
+            self.event_loop.inbox().ring();
+        }
+        self.side.end_drain(py)
+    }
+}
+
+impl Drain {
+    /// A loop to be, and the callable that its thread gives to `add_reader`.
+    pub fn pair() -> std::io::Result<(Arc<EventLoop>, Self)> {
+        let (bell, alarm) = wakeup::pair()?;
+        let event_loop = EventLoop::new(bell);
+        let drain = Self {
+            event_loop: Arc::clone(&event_loop),
+            alarm,
+            side: Arc::new(LoopSide::new()),
+            backlog: Mutex::default(),
+        };
+        Ok((event_loop, drain))
+    }
+
+    /// Handles at most [`BATCH`] messages; tells whether some are left.
+    fn handle_batch(&self, py: Python<'_>) -> bool {
+        for _ in 0..BATCH {
+            if fork::is_child() {
+                return false;
+            }
+            let Some(message) = self.next() else { return false };
+            match message {
+                Message::Request(service, exchange, head) => service.start(py, &self.side, exchange, &head),
+                Message::News(exchange) => self.side.tell(py, &exchange),
+                Message::Call(call) => call(py, &self.side),
+                Message::Heartbeat => self.event_loop.heartbeat().arrive(Instant::now()),
+            }
+        }
+        let (backlog, _) = &*self.backlog.lock();
+        !backlog.is_empty()
+    }
+
+    fn next(&self) -> Option<Message> {
+        let (backlog, batch) = &mut *self.backlog.lock();
+        if backlog.is_empty() {
+            self.event_loop.inbox().take(batch);
+            backlog.extend(batch.drain(..));
+        }
+        backlog.pop_front()
+    }
+}

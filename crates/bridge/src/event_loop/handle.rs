@@ -1,0 +1,135 @@
+//! The hosts' end of an event loop: where messages go in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
+
+use asgi_node_core::{Exchange, Heartbeat, Inbox, Notify, RequestHead};
+use pyo3::prelude::*;
+
+use super::loop_side::LoopSide;
+use super::wakeup::Bell;
+
+/// Requests that may wait for the loop, over all handlers; each handler has its own, smaller limit.
+const CAPACITY: usize = 1 << 20;
+
+/// Serves requests: an application.
+pub trait Service: Send + Sync {
+    /// Starts the app's task for a request, on the event loop's thread. What goes wrong is the request's outcome.
+    fn start(self: Arc<Self>, py: Python<'_>, side: &Arc<LoopSide>, exchange: Arc<Exchange>, head: &RequestHead);
+}
+
+/// A job for the event loop's thread.
+type Call = Box<dyn FnOnce(Python<'_>, &Arc<LoopSide>) + Send>;
+
+/// Something to do on the event loop's thread.
+pub enum Message {
+    /// Start the app for a request.
+    Request(Arc<dyn Service>, Arc<Exchange>, RequestHead),
+    /// An exchange that the loop waits for has news.
+    News(Arc<Exchange>),
+    /// Anything else; rare.
+    Call(Call),
+    /// Nothing: that it is handled shows that the loop turns.
+    Heartbeat,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Request(..) => "Request",
+            Self::News(_) => "News",
+            Self::Call(_) => "Call",
+            Self::Heartbeat => "Heartbeat",
+        })
+    }
+}
+
+/// One event loop, for the threads that give it work.
+#[derive(Debug)]
+pub struct EventLoop {
+    inbox: Inbox<Message>,
+    heartbeat: Heartbeat,
+    /// Its thread, as Python and as the kernel number it; 0 before there is one.
+    ident: AtomicU64,
+    native_id: AtomicU32,
+    /// What runs, which is not what was asked for where uvloop does not work.
+    is_asyncio: AtomicBool,
+}
+
+impl EventLoop {
+    pub(super) fn new(bell: Bell) -> Arc<Self> {
+        Arc::new(Self {
+            inbox: Inbox::new(CAPACITY, Box::new(bell)),
+            heartbeat: Heartbeat::default(),
+            ident: AtomicU64::new(0),
+            native_id: AtomicU32::new(0),
+            is_asyncio: AtomicBool::new(false),
+        })
+    }
+
+    /// Where its messages wait.
+    pub(super) fn inbox(&self) -> &Inbox<Message> {
+        &self.inbox
+    }
+
+    /// Notes which loop runs, and on which thread.
+    pub(super) fn identify(&self, is_asyncio: bool, ident: u64, native_id: u32) {
+        self.is_asyncio.store(is_asyncio, Ordering::Release);
+        self.native_id.store(native_id, Ordering::Release);
+        self.ident.store(ident, Ordering::Release);
+    }
+
+    /// Queues a request, for which [`Self::wake`] must follow soon; false when the queue is full.
+    pub(crate) fn offer_quietly(&self, message: Message) -> bool {
+        self.inbox.offer_quietly(message).is_ok()
+    }
+
+    /// Wakes the loop if it sleeps over requests.
+    pub(crate) fn wake(&self) {
+        self.inbox.wake();
+    }
+
+    /// Refuses everything from now on: the loop has ended.
+    pub(crate) fn close(&self) {
+        drop(self.inbox.close());
+    }
+
+    /// Runs something on the loop's thread. Dropped if the loop has ended.
+    pub fn call(&self, call: impl FnOnce(Python<'_>, &Arc<LoopSide>) + Send + 'static) {
+        drop(self.inbox.post(Message::Call(Box::new(call))));
+    }
+
+    /// When the loop last answered a heartbeat, and whether one is under way.
+    pub fn heartbeat(&self) -> &Heartbeat {
+        &self.heartbeat
+    }
+
+    /// Sends a heartbeat, unless one is under way.
+    pub fn send_heartbeat(&self) {
+        if self.heartbeat.send(Instant::now()) {
+            drop(self.inbox.post(Message::Heartbeat));
+        }
+    }
+
+    /// Which loop it is: `asyncio` or `uvloop`. Known once it is bound.
+    pub(crate) fn kind(&self) -> &'static str {
+        if self.is_asyncio.load(Ordering::Acquire) {
+            "asyncio"
+        } else {
+            "uvloop"
+        }
+    }
+
+    /// The loop's thread: Python's identifier, and the kernel's.
+    pub(crate) fn thread(&self) -> Option<(u64, u32)> {
+        let ident = self.ident.load(Ordering::Acquire);
+        (ident != 0).then(|| (ident, self.native_id.load(Ordering::Acquire)))
+    }
+}
+
+impl Notify for EventLoop {
+    fn notify(&self, exchange: Arc<Exchange>) {
+        drop(self.inbox.post(Message::News(exchange)));
+    }
+}

@@ -1,0 +1,60 @@
+//! The event loops of this process, one thread for each kind: all apps that ask for one kind share it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+use std::thread;
+
+use asgi_node_core::Error;
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+
+use super::drain::Drain;
+use super::handle::EventLoop;
+use crate::errors::{self, Traced};
+use crate::interpreter;
+
+/// By kind: `asyncio` or `uvloop`.
+static RUNNING: LazyLock<Mutex<HashMap<String, Arc<EventLoop>>>> = LazyLock::new(Mutex::default);
+
+/// The event loop for who wants `auto`, `asyncio` or `uvloop`; started if need be. On Python's main thread only, so that no
+/// two are started.
+pub(crate) fn event_loop(py: Python<'_>, wanted: &str) -> Result<Arc<EventLoop>, Traced> {
+    let choose = || -> PyResult<(String, String)> {
+        py.import("asgi_node.runtime.loop")?
+            .call_method1("choose", (wanted, interpreter::deepbind()))?
+            .extract()
+    };
+    let (kind, _) = choose().map_err(|raised| errors::from_python(py, &raised, Error::PythonStartFailed))?;
+    if let Some(running) = RUNNING.lock().get(&kind) {
+        return Ok(Arc::clone(running));
+    }
+    let started = start(&kind)?;
+    RUNNING.lock().insert(kind, Arc::clone(&started));
+    Ok(started)
+}
+
+fn start(kind: &str) -> Result<Arc<EventLoop>, Traced> {
+    let failed = |e: std::io::Error| Error::PythonStartFailed(format!("no event loop: {e}"));
+    let (event_loop, drain) = Drain::pair().map_err(failed)?;
+    let kind = kind.to_owned();
+    let own = Arc::clone(&event_loop);
+    let life = move || {
+        Python::attach(|py| {
+            let run = || {
+                py.import("asgi_node.runtime.loop")?
+                    .call_method1("run", (Bound::new(py, drain)?, kind))
+            };
+            if let Err(raised) = run() {
+                raised.write_unraisable(py, None);
+            }
+            // What waits for it, and whatever comes, is told.
+            own.close();
+        });
+    };
+    thread::Builder::new()
+        .name("asgi-node-loop".into())
+        .stack_size(interpreter::STACK)
+        .spawn(life)
+        .map_err(failed)?;
+    Ok(event_loop)
+}

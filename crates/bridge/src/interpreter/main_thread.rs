@@ -1,0 +1,92 @@
+//! Python's main thread, for other threads: whether there is one, what runs on it, and how to give it something to do.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use asgi_node_core::Error;
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+
+/// Jobs that may wait for Python's main thread.
+pub(super) const JOBS: usize = 1024;
+
+/// What was started, for `PythonHandler.python`.
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Facts {
+    pub(super) executable: PathBuf,
+    pub(super) libpython: PathBuf,
+    pub(super) version: String,
+    pub(super) prefix: PathBuf,
+    pub(super) base_prefix: PathBuf,
+    pub(super) venv: Option<PathBuf>,
+    pub(super) deepbind: bool,
+    pub(super) deepbind_reason: String,
+    pub(super) r#loop: String,
+    pub(super) loop_reason: String,
+}
+
+pub(super) type Started = Result<Arc<Facts>, Error>;
+pub(super) type Job = Box<dyn FnOnce(Python<'_>) + Send>;
+
+/// What is known of it.
+pub(super) enum State {
+    Idle,
+    Starting(PathBuf, Vec<Box<dyn FnOnce(Started) + Send>>),
+    Running(Arc<Facts>, SyncSender<Job>),
+    Failed(Error),
+}
+
+pub(super) static STATE: Mutex<State> = Mutex::new(State::Idle);
+
+/// What runs, if anything does.
+pub fn facts() -> Option<Arc<Facts>> {
+    match &*STATE.lock() {
+        State::Running(facts, _) => Some(Arc::clone(facts)),
+        _ => None,
+    }
+}
+
+/// Gives Python's main thread something to do. Dropped where there is none, or where it has too much to do already.
+pub(crate) fn run(work: impl FnOnce(Python<'_>) + Send + 'static) {
+    match &mut *STATE.lock() {
+        State::Running(_, jobs) => drop(jobs.try_send(Box::new(work))),
+        State::Starting(_, waiting) => waiting.push(Box::new(move |started| {
+            if started.is_ok() {
+                run(work);
+            }
+        })),
+        State::Idle | State::Failed(_) => {}
+    }
+}
+
+/// Gives Python's main thread something to do, now; refuses where there is none, or where it has too much to do already.
+pub(crate) fn try_run(work: impl FnOnce(Python<'_>) + Send + 'static) -> Result<(), Error> {
+    let jobs = match &*STATE.lock() {
+        State::Running(_, jobs) => jobs.clone(),
+        State::Failed(error) => return Err(error.clone()),
+        _ => return Err(Error::PythonStartFailed("Python was not started".into())),
+    };
+    jobs.try_send(Box::new(work))
+        .map_err(|_| Error::Overloaded { limit: JOBS })
+}
+
+/// Whether the interpreter that runs loads extensions with `RTLD_DEEPBIND`.
+pub(crate) fn deepbind() -> bool {
+    facts().is_some_and(|facts| facts.deepbind)
+}
+
+/// The start is over: tells whoever waits.
+pub(super) fn settle(started: Result<(Arc<Facts>, SyncSender<Job>), Error>) {
+    let (next, outcome) = match started {
+        Ok((facts, jobs)) => (State::Running(Arc::clone(&facts), jobs), Ok(facts)),
+        Err(error) => (State::Failed(error.clone()), Err(error)),
+    };
+    let before = std::mem::replace(&mut *STATE.lock(), next);
+    if let State::Starting(_, waiting) = before {
+        for done in waiting {
+            done(outcome.clone());
+        }
+    }
+}
