@@ -36,7 +36,7 @@ help: ## list these commands
 demo: build ## build all that is needed, then serve examples/fastapi on 127.0.0.1:$(PORT)
 	@VIRTUAL_ENV=$(CURDIR)/.venv PORT=$(PORT) exec node examples/fastapi/server.mjs
 
-build: .venv/.stamp node_modules/.stamp $(ADDON) $(LOADER) $(BRIDGE) ## the native files, next to the packages
+build: .venv/.stamp node_modules/.stamp build/protocol.stamp $(ADDON) $(LOADER) $(BRIDGE) ## the native files, next to the packages
 
 test: build venvs nodes ## every test, with each Node and each Python version
 	@node scripts/test.mjs $(if $(ONLY),--only '$(ONLY)')
@@ -114,6 +114,11 @@ tests/nodes/node_modules/.stamp: tests/nodes/package-lock.json | tools
 	@echo 'Node versions for the matrix …'
 	@cd tests/nodes && npm ci --no-fund --no-audit --loglevel=error
 	@touch $@
+
+# What Rust, JavaScript and Python agree about is written down once, in Rust; the files of the others are committed.
+build/protocol.stamp: crates/core/src/protocol.rs crates/core/src/bin/protocol.rs | tools
+	@cargo run --quiet --locked --package asgi-node-core --bin protocol
+	@mkdir -p $(@D) && touch $@
 
 # The build writes binding.d.ts beside the addon. It is copied to its place only when it differs, and that is
 # committed; `make lint` compares.

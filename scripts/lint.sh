@@ -39,6 +39,7 @@ for project in npm/*/tsconfig.json tests/*/tsconfig.json scripts/tsconfig.json; 
   [ -f "$project" ] && check "tsc $project" "$bin/tsc" --noEmit --project "$project"
 done
 check 'generated files' generated
+check 'protocol' cargo run --quiet --locked --package asgi-node-core --bin protocol -- --check
 check 'links' node scripts/check-links.mjs
 check 'asgi.md' node scripts/asgi-docs.mjs
 check 'tree' node scripts/check-tree.mjs

@@ -136,13 +136,16 @@ class Host:
         *,
         root_path: str = "",
         root_path_stripped: bool = False,
-        high_water_mark: int = 65_536,
-        max_queue: int = 128,
-        max_concurrency: int = 65_536,
+        high_water_mark: int = ...,
+        max_queue: int = ...,
+        max_concurrency: int = ...,
         pathsend: bool = False,
         zerocopysend: bool = False,
     ) -> None:
-        """Serve what this `runtime.runner.Runner` runs. On the loop's thread, after the application's start-up."""
+        """Serve what this `runtime.runner.Runner` runs. On the loop's thread, after the application's start-up.
+
+        Defaults are Node's: those of `asgi_node._protocol`.
+        """
 
     def submit(
         self,

@@ -5,8 +5,8 @@ import { fstatSync, openSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { CollectCall, StreamCall } from '../../npm/asgi-node/lib/call/calls.js'
-import { EVENT } from '../../npm/asgi-node/lib/native/exchange.js'
-import { Exchanges, FLAG, isDelivering } from '../../npm/asgi-node/lib/native/exchanges.js'
+import { EVENT, FLAG } from '../../npm/asgi-node/lib/native/protocol.js'
+import { Exchanges, isDelivering } from '../../npm/asgi-node/lib/native/exchanges.js'
 import { Request, takeBody } from '../../npm/asgi-node/lib/message/request.js'
 
 /** Records what is called; `room` is what push answers. */

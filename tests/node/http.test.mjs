@@ -6,8 +6,8 @@ import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EVENT } from '../../npm/asgi-node/lib/native/exchange.js'
-import { Exchanges, FLAG } from '../../npm/asgi-node/lib/native/exchanges.js'
+import { EVENT, FLAG } from '../../npm/asgi-node/lib/native/protocol.js'
+import { Exchanges } from '../../npm/asgi-node/lib/native/exchanges.js'
 import { serve } from '../../npm/asgi-node/lib/http/exchange.js'
 
 const limits = { timeout: 10_000 }

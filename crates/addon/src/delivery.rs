@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 
 use asgi_node_core::log_queue::{Dropped, Entry, Kind};
+use asgi_node_core::protocol::event as kind;
 use asgi_node_core::{Error, FileRange, ResponseEvent};
 
 use crate::errors;
@@ -51,25 +52,6 @@ impl Data {
             Self::new(bytes)
         }
     }
-}
-
-/// Keep in step with `EVENT` in npm/asgi-node/lib/native/exchanges.js.
-mod kind {
-    pub(super) const COMPLETE: u32 = 0;
-    pub(super) const START: u32 = 1;
-    pub(super) const BODY: u32 = 2;
-    pub(super) const END: u32 = 3;
-    pub(super) const FAILED: u32 = 4;
-    pub(super) const RESUME: u32 = 5;
-    pub(super) const CONTINUE: u32 = 6;
-    pub(super) const EARLY_HINT: u32 = 7;
-    pub(super) const FILE: u32 = 8;
-    pub(super) const ACCEPT: u32 = 9;
-    pub(super) const MESSAGE: u32 = 10;
-    pub(super) const CLOSE: u32 = 11;
-    pub(super) const RECORD: u32 = 12;
-    pub(super) const LINE: u32 = 13;
-    pub(super) const DROPPED: u32 = 14;
 }
 
 impl Parcel {

@@ -10,6 +10,7 @@ use asgi_node_bridge::config::Config;
 use asgi_node_bridge::errors::Traced;
 use asgi_node_core::log_queue::Dropped;
 use asgi_node_core::message_queue::{ABNORMAL, Closed, Message};
+use asgi_node_core::protocol::flag;
 use asgi_node_core::{Error, Exchange, Notify, ResponseEvent};
 use napi::bindgen_prelude::{FnArgs, Function, FunctionCallContext, Object, Uint8Array, Unknown};
 use napi::{Env, JsString, Result};
@@ -24,15 +25,6 @@ use crate::ffi::{self, Deliver, Delivered, Delivery};
 use crate::health::Health;
 use crate::open::OpenExchanges;
 use crate::sync_call::{SyncHost, SyncOutcome, receive};
-
-/// Keep in step with `FLAG` in npm/asgi-node/lib/native/exchanges.js.
-mod flag {
-    pub(super) const BODY_FOLLOWS: u32 = 1;
-    pub(super) const COLLECT: u32 = 2;
-    pub(super) const EXPECTS_CONTINUE: u32 = 4;
-    pub(super) const WEBSOCKET: u32 = 8;
-    pub(super) const QUIET: u32 = 16;
-}
 
 /// Log records and lines that are handed over before JavaScript's other work comes in between.
 const SAID_AT_ONCE: usize = 256;
@@ -58,7 +50,7 @@ fn submission(context: &FunctionCallContext<'_>) -> Result<Submission> {
         body: body.map_or_else(Vec::new, |body| body.to_vec()),
         body_follows: flags & flag::BODY_FOLLOWS != 0,
         collects: flags & flag::COLLECT != 0,
-        expects_continue: flags & flag::EXPECTS_CONTINUE != 0,
+        expects_continue: flags & flag::EXPECT_CONTINUE != 0,
         is_websocket: flags & flag::WEBSOCKET != 0,
     })
 }

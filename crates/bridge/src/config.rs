@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use asgi_node_core::protocol::default;
 use asgi_node_core::{LogQueue, head};
 
 /// What a handler's options say about its app.
@@ -28,7 +29,7 @@ pub struct Config {
     #[serde(default = "auto")]
     pub interface: String,
     /// Requests that a WSGI app works on at once.
-    #[serde(default = "ten")]
+    #[serde(default = "wsgi_threads")]
     pub wsgi_threads: u32,
     /// `auto`, `asyncio` or `uvloop`.
     #[serde(default = "auto")]
@@ -112,6 +113,6 @@ fn auto() -> String {
     "auto".into()
 }
 
-fn ten() -> u32 {
-    10
+fn wsgi_threads() -> u32 {
+    default::WSGI_THREADS
 }

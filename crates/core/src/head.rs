@@ -6,16 +6,7 @@
 use crate::framing::Version;
 use crate::{Error, target::Target};
 
-/// The host can send trailers on this connection.
-pub const TRAILERS: u32 = 1;
-/// The host can send `103 Early Hints` on this connection.
-pub const EARLY_HINT: u32 = 2;
-/// The host can send a file by its path.
-pub const PATHSEND: u32 = 4;
-/// The host can send a file by its descriptor.
-pub const ZEROCOPYSEND: u32 = 8;
-/// The connection is encrypted and the fields of the `tls` extension follow.
-pub const TLS: u32 = 16;
+pub use crate::protocol::extension::{EARLY_HINT, PATHSEND, TLS, TRAILERS, ZEROCOPYSEND};
 
 const FIELDS: usize = 10;
 const TLS_FIELDS: usize = 6;

@@ -4,7 +4,8 @@
 //! the event loop), [`exchange`] (one request and its response, shared by both sides), [`response`] and [`framing`] (what the
 //! app may send when), [`websocket`] and [`message_queue`] (the same for messages), [`event`] (what
 //! the host is told), [`log_queue`] (what Python says beside that), [`heartbeat`]
-//! and [`watchdog`] (whether the event loop is blocked), [`text`] (what is too long to be shown), [`error`].
+//! and [`watchdog`] (whether the event loop is blocked), [`text`] (what is too long to be shown), [`error`]. [`protocol`] holds
+//! the numbers that hosts must know, too.
 
 #![forbid(unsafe_code)]
 
@@ -17,6 +18,7 @@ pub mod heartbeat;
 pub mod inbox;
 pub mod log_queue;
 pub mod message_queue;
+pub mod protocol;
 pub mod response;
 mod sync;
 pub mod target;

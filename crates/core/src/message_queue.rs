@@ -2,11 +2,8 @@
 
 use std::collections::VecDeque;
 
-/// What a message counts against a window beside its bytes: empty ones are not free.
-pub const MESSAGE_OVERHEAD: usize = 32;
-
-/// The connection was lost: no close frame came (RFC 6455, 7.1.5).
-pub const ABNORMAL: u16 = 1006;
+pub use crate::protocol::close_code::ABNORMAL;
+pub use crate::protocol::limit::MESSAGE_OVERHEAD;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]

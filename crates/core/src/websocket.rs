@@ -5,12 +5,10 @@ use crate::message_queue::Closed;
 use crate::response::{BodyPlan, ResponseState};
 use crate::{Error, ResponseEvent};
 
+/// The close codes that this side chooses itself.
+pub use crate::protocol::close_code::{NORMAL, RESTART};
 /// A close frame's reason is part of a control frame, which holds 125 bytes, two of them the code (RFC 6455, 5.5).
-pub const MAX_REASON: usize = 123;
-/// The app returned.
-pub const NORMAL: u16 = 1000;
-/// The handler closes ("service restart", in the registry of RFC 6455).
-pub const RESTART: u16 = 1012;
+use crate::protocol::limit::CLOSE_REASON as MAX_REASON;
 
 #[derive(Debug, Clone)]
 enum Phase {

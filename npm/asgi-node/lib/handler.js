@@ -1,6 +1,7 @@
 import { CollectCall, StreamCall } from './call/calls.js'
 import { PythonError, bodyTooLarge, closedError, errorFromFailure, show } from './native/errors.js'
-import { Exchanges, FLAG, isDelivering } from './native/exchanges.js'
+import { Exchanges, isDelivering } from './native/exchanges.js'
+import { FLAG } from './native/protocol.js'
 import { FetchCall } from './fetch/call.js'
 import { Handshakes } from './websocket/handshake.js'
 import { healthOf } from './log/health.js'

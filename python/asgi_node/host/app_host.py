@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from asgi_node import _protocol
 from asgi_node._native import Call, Host, Notifier
 from asgi_node.errors import AppLoadError
 from asgi_node.loading.interface import ASGI3App, Interface, adapt, release
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
     from asgi_node._native import Channel, HostEvent
     from asgi_node.loading.interface import Scope
 
-TRAILERS, EARLY_HINT, PATHSEND, ZEROCOPYSEND = 1, 2, 4, 8
-ALL_EXTENSIONS = TRAILERS | EARLY_HINT | PATHSEND | ZEROCOPYSEND
+ALL_EXTENSIONS = (
+    _protocol.EXTENSION_TRAILERS
+    | _protocol.EXTENSION_EARLY_HINT
+    | _protocol.EXTENSION_PATHSEND
+    | _protocol.EXTENSION_ZEROCOPYSEND
+)
 
 # Seconds that an application has to end by itself when its client has left, or its host closes.
 GRACE = 1.0
@@ -55,8 +60,8 @@ def head(
     """The flat head of a request, as `Host.submit` takes it.
 
     `target` is what stands in the request line (``/path?query``, escaped), `headers` are as on the wire, in order.
-    `extensions` says which of TRAILERS, EARLY_HINT, PATHSEND and ZEROCOPYSEND the connection offers. Raises ValueError
-    for what no HTTP client can send: line ends or NUL in a header, or in the method or target.
+    `extensions` says which of the ``EXTENSION_…`` bits of `asgi_node._protocol` the connection offers. Raises
+    ValueError for what no HTTP client can send: line ends or NUL in a header, or in the method or target.
     """
     fields = [
         method.encode(),
@@ -212,8 +217,8 @@ class AppHost:
         docroot: str | None = None,
         root_path: str = "",
         root_path_stripped: bool = False,
-        high_water_mark: int = 65_536,
-        max_queue: int = 128,
+        high_water_mark: int = _protocol.DEFAULT_HIGH_WATER_MARK,
+        max_queue: int = _protocol.DEFAULT_MAX_QUEUE,
         extensions: Mapping[str, bool] | None = None,
         startup_timeout: float = 60.0,
         shutdown_timeout: float = 60.0,

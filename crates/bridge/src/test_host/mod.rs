@@ -15,6 +15,7 @@ mod notifier;
 
 use std::sync::Arc;
 
+use asgi_node_core::protocol::default;
 use asgi_node_core::{Error, Notify};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -65,8 +66,8 @@ impl Host {
 
     /// Serves what this `Runner` runs. Once, on the event loop's thread, after the app's start-up.
     #[pyo3(signature = (
-        runner, *, root_path="", root_path_stripped=false, high_water_mark=65_536, max_queue=128, max_concurrency=65_536,
-        pathsend=false, zerocopysend=false
+        runner, *, root_path="", root_path_stripped=false, high_water_mark=default::HIGH_WATER_MARK,
+        max_queue=default::MAX_QUEUE, max_concurrency=default::MAX_CONCURRENCY, pathsend=false, zerocopysend=false
     ))]
     #[allow(
         clippy::too_many_arguments,

@@ -1,6 +1,7 @@
 import { Call } from './calls.js'
 import { PythonError, show } from '../native/errors.js'
 import { bytesOf } from '../native/exchange.js'
+import { CLOSE_CODE as CODE, LIMIT } from '../native/protocol.js'
 import { statusOf } from '../native/outcome.js'
 import { responseFrom } from '../message/response.js'
 
@@ -11,11 +12,6 @@ import { responseFrom } from '../message/response.js'
 // client's messages, what the response gives are the app's.
 
 const EMPTY = Buffer.alloc(0)
-const MAX_REASON = 123
-/** What a message counts beside its bytes: empty ones are not free. */
-const OVERHEAD = 32
-
-const CODE = Object.freeze({ NORMAL: 1000, NONE: 1005, ABNORMAL: 1006, INTERNAL_ERROR: 1011, RESTART: 1012 })
 
 /** How long the app has, after `end()`, to answer what it was sent before that. */
 const END_GRACE_MS = 5000
@@ -81,8 +77,8 @@ export class WebSocketCall extends Call {
     if (!Number.isInteger(code) || !isSendable(Number(code))) {
       throw new TypeError(`code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999, not ${show(code)}`)
     }
-    if (typeof reason !== 'string' || Buffer.byteLength(reason) > MAX_REASON) {
-      throw new TypeError(`reason must be a string of at most ${MAX_REASON} bytes, not ${show(reason)}`)
+    if (typeof reason !== 'string' || Buffer.byteLength(reason) > LIMIT.CLOSE_REASON) {
+      throw new TypeError(`reason must be a string of at most ${LIMIT.CLOSE_REASON} bytes, not ${show(reason)}`)
     }
     if (!this.open) return
     this.#leaveWith(Number(code), reason)
@@ -118,8 +114,8 @@ export class WebSocketCall extends Call {
 
   /** The reader wants no more. */
   cancel() {
-    if (this.open) this.#leaveWith(CODE.NONE, '')
-    if (this.code === null) this.#end(CODE.NONE, '')
+    if (this.open) this.#leaveWith(CODE.NO_STATUS, '')
+    if (this.code === null) this.#end(CODE.NO_STATUS, '')
     this.#messages = []
   }
 
@@ -149,7 +145,7 @@ export class WebSocketCall extends Call {
     const reader = this.#readers.shift()
     if (reader !== undefined) return reader.resolve(message)
     this.#messages.push(message)
-    this.#unread += message.data.length + OVERHEAD
+    this.#unread += message.data.length + LIMIT.MESSAGE_OVERHEAD
     if (this.#unread > this.#highWaterMark) return false
   }
 
@@ -223,7 +219,7 @@ export class WebSocketCall extends Call {
   nextMessage() {
     const message = this.#messages.shift()
     if (message !== undefined) {
-      this.#unread -= message.data.length + OVERHEAD
+      this.#unread -= message.data.length + LIMIT.MESSAGE_OVERHEAD
       if (this.stalled && this.#unread <= this.#highWaterMark / 2) this.drained()
       return Promise.resolve(message)
     }

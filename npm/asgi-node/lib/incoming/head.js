@@ -1,6 +1,7 @@
 import { connectionOf } from './connection.js'
 import { Headers, flatOf, isToken } from '../message/headers.js'
 import { plainHeaders } from './http2.js'
+import { EXTENSION } from '../native/protocol.js'
 import { forwardedPeer } from './proxy.js'
 import { urlOf } from '../message/request.js'
 
@@ -15,8 +16,6 @@ import { urlOf } from '../message/request.js'
 // with encryption the fields of tls.js, then name and value of each header. An empty host or port is None in the scope.
 // The root path is that part of the target under which a router has mounted us; the handler's own is not in here.
 
-/** ASGI extensions that a connection supports, as bits. */
-const EXTENSION = Object.freeze({ TRAILERS: 1, EARLY_HINT: 2, PATHSEND: 4, ZEROCOPYSEND: 8, TLS: 16 })
 
 const FILES = EXTENSION.PATHSEND | EXTENSION.ZEROCOPYSEND
 /** By version of HTTP. @type {Record<string, number>} */

@@ -1,12 +1,10 @@
 import { Context } from '../native/context.js'
 import { CLIENT_CLOSED } from '../native/outcome.js'
+import { CLOSE_CODE } from '../native/protocol.js'
 
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 /** @typedef {import('./access-log.js').AccessLog} AccessLog */
 /** @typedef {import('./types.js').AccessEntry} AccessEntry */
-
-/** The close code of a WebSocket that ended without one (RFC 6455, 7.1.5). */
-const ABNORMAL = 1006
 
 /** One request, until it is over and has been told of. */
 export class AccessRecord {
@@ -80,7 +78,7 @@ export class AccessRecord {
       ...(accepted && code !== undefined ? { code } : {}),
       bytes,
       durationMs: performance.now() - this.#started,
-      aborted: accepted ? code === ABNORMAL : !this.complete
+      aborted: accepted ? code === CLOSE_CODE.ABNORMAL : !this.complete
     })
   }
 }

@@ -1,8 +1,8 @@
 import { pythonInfo } from '../python/start.js'
 
 /**
- * What the native side knows: see `Health` in crates/addon.
- * @typedef {{ inFlight: number, queued: number, requests: number, errors: number, lag: number, blocked: number, loop: string }} NativeHealth
+ * What the native side knows.
+ * @typedef {import('../native/binding.js').Health} NativeHealth
  *
  * The same, of a handler that may not have come to a loop yet.
  * @typedef {Omit<NativeHealth, 'loop'> & { loop: string | null }} KnownHealth

@@ -1,5 +1,5 @@
-import { EVENT } from '../native/exchange.js'
-import { Exchanges, FLAG } from '../native/exchanges.js'
+import { Exchanges } from '../native/exchanges.js'
+import { EVENT, FLAG } from '../native/protocol.js'
 import { completedOutcome } from '../native/outcome.js'
 
 /** @typedef {import('./access-log.js').AccessLog} AccessLog */

@@ -1,5 +1,5 @@
 import { Context } from '../native/context.js'
-import { EVENT } from '../native/exchange.js'
+import { EVENT } from '../native/protocol.js'
 
 /** @typedef {import('./logger.js').Log} Log */
 /** @typedef {import('./types.js').LineFunction} LineFunction */

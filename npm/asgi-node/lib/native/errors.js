@@ -1,6 +1,6 @@
 /** @typedef {import('../index.js').PythonErrorCode} PythonErrorCode */
 
-/** @typedef {{ code: string, message: string, traceback?: string }} NativeFailure what the native side gives as a reason */
+/** @typedef {Omit<import('./binding.js').NativeFailure, 'traceback'> & { traceback?: string }} NativeFailure what the native side gives as a reason */
 
 export class PythonError extends Error {
   /**

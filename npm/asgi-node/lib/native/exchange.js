@@ -1,30 +1,11 @@
 import { closeSync } from 'node:fs'
 import { errorFromText } from './errors.js'
+import { EVENT } from './protocol.js'
 
 /** @typedef {import('./exchanges.js').Exchanges} Exchanges */
 /** @typedef {import('./outcome.js').Outcome} Outcome */
 /** @typedef {import('../message/body-source.js').BodySource} BodySource */
 /** @typedef {Buffer | string | undefined} WholeBody a small one that is ASCII comes as a string; undefined when it is empty */
-
-/** The kinds of what the native side delivers. The numbers are part of the interface with crates/addon. */
-export const EVENT = Object.freeze({
-  COMPLETE: 0,
-  START: 1,
-  BODY: 2,
-  END: 3,
-  FAILED: 4,
-  RESUME: 5,
-  CONTINUE: 6,
-  EARLY_HINT: 7,
-  FILE: 8,
-  ACCEPT: 9,
-  MESSAGE: 10,
-  CLOSE: 11,
-  /** These three belong to no exchange: see log/records.js. */
-  RECORD: 12,
-  LINE: 13,
-  DROPPED: 14
-})
 
 const EMPTY = Buffer.alloc(0)
 

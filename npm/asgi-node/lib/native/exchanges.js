@@ -1,11 +1,9 @@
 import { PythonError, bodyTooLarge, errorFromFailure } from './errors.js'
 import { Context } from './context.js'
-import { EVENT, closeFile, dispatch } from './exchange.js'
+import { closeFile, dispatch } from './exchange.js'
 import { disconnectedOutcome, failedOutcome } from './outcome.js'
+import { EVENT, FLAG } from './protocol.js'
 import { Slots } from './slots.js'
-
-/** Bits of the last argument of `submit`. */
-export const FLAG = Object.freeze({ BODY_FOLLOWS: 1, COLLECT: 2, EXPECT_CONTINUE: 4, WEBSOCKET: 8, QUIET: 16 })
 
 /** Wake Python after at most this many batched requests. */
 const BURST = 8
@@ -20,17 +18,7 @@ const BURST = 8
 
 /**
  * The part of NativeHandler that requests use.
- * @typedef {object} Native
- * @property {(id: number, head: string, body: Uint8Array | undefined, flags: number) => NativeFailure | null} submit
- * @property {() => void} wake
- * @property {(id: number, chunk: Uint8Array | undefined, last: boolean) => boolean} push
- * @property {(id: number, data: Uint8Array, isText: boolean) => boolean} message
- * @property {(id: number, code: number, reason: string) => void} closed
- * @property {(id: number, code: number) => void} faulted
- * @property {(id: number) => void} drained
- * @property {(id: number) => void} halfClose
- * @property {(id: number) => void} disconnect
- * @property {(alive: boolean) => void} keepAlive
+ * @typedef {Pick<import('./binding.js').NativeHandler, 'submit' | 'wake' | 'push' | 'message' | 'closed' | 'faulted' | 'drained' | 'halfClose' | 'disconnect' | 'keepAlive'>} Native
  */
 
 // Native code calls `deliver`, and `deliver` may reach code of the user (a patched writeHead, say). While it does, this

@@ -3,6 +3,7 @@ import { accessLogOf, checkAccessLog } from '../log/access-log.js'
 import { show } from '../native/errors.js'
 import { Log, checkLogger, consoleLogger, logLevelOf } from '../log/logger.js'
 import { optionsOf, unknownOption } from './names.js'
+import { DEFAULT } from '../native/protocol.js'
 import { trustOf } from '../incoming/proxy.js'
 import { checkUpgrade, checkWebSocket } from './websocket.js'
 
@@ -84,15 +85,12 @@ const millisecondsFrom = (least) => (value, name) => {
 
 export const milliseconds = millisecondsFrom(0)
 
-/** How long `close()` waits for what is under way, unless it is told. */
-const CLOSE_TIMEOUT = 30_000
-
 /**
  * Milliseconds that a `close()` with these options waits.
  * @param {unknown} [options]
  */
 export function closeTimeout(options = {}) {
-  const { timeout = CLOSE_TIMEOUT } = optionsOf(options, ['timeout'], 'close()')
+  const { timeout = DEFAULT.CLOSE_TIMEOUT } = optionsOf(options, ['timeout'], 'close()')
   milliseconds(timeout, 'timeout')
   return Number(timeout)
 }
@@ -187,7 +185,7 @@ export function checkOptions(options) {
     if (!Object.hasOwn(CHECKS, name)) throw unknownOption(name, Object.keys(CHECKS))
     if (value !== undefined) CHECKS[name](value, name)
   }
-  const { python, venv, deepbind = 'auto', highWaterMark = 65536, maxConcurrency = 65536, requestTimeout = 0 } = options
+  const { python, venv, deepbind = 'auto', highWaterMark = DEFAULT.HIGH_WATER_MARK, maxConcurrency = DEFAULT.MAX_CONCURRENCY, requestTimeout = DEFAULT.REQUEST_TIMEOUT } = options
   const { cancelOnDisconnect = false, maxBodySize = Infinity, trustProxy = false } = options
   if (python !== undefined && venv !== undefined) {
     throw new TypeError('Options python and venv exclude each other: give one of them')
@@ -198,12 +196,12 @@ export function checkOptions(options) {
     app: appOf(options),
     factory: options.factory ?? false,
     interface: options.interface ?? 'auto',
-    wsgiThreads: options.wsgiThreads ?? 10,
+    wsgiThreads: options.wsgiThreads ?? DEFAULT.WSGI_THREADS,
     docroot,
     loop: options.loop ?? 'auto',
     lifespan: options.lifespan ?? 'auto',
-    startupTimeout: options.startupTimeout ?? 60_000,
-    shutdownTimeout: options.shutdownTimeout ?? 60_000,
+    startupTimeout: options.startupTimeout ?? DEFAULT.STARTUP_TIMEOUT,
+    shutdownTimeout: options.shutdownTimeout ?? DEFAULT.SHUTDOWN_TIMEOUT,
     // A path either ends in no slash or is none: `rootPath + path` must not get two in a row.
     rootPath: (options.rootPath ?? '').replace(/\/+$/, ''),
     rootPathStripped: options.rootPathStripped ?? false,
@@ -215,7 +213,7 @@ export function checkOptions(options) {
     extensions: { pathsend: options.extensions?.pathsend ?? false, zerocopysend: options.extensions?.zerocopysend ?? false },
     logLevel: logLevelOf(options.logger ?? consoleLogger),
     takesLines: typeof options.stdio === 'function',
-    blockedThreshold: options.blockedThreshold ?? 1000
+    blockedThreshold: options.blockedThreshold ?? DEFAULT.BLOCKED_THRESHOLD
   }
   const trust = trustOf(trustProxy)
   const settings = { python, venv, docroot, deepbind, highWaterMark, requestTimeout, cancelOnDisconnect, maxBodySize, trust, websocket, signal: options.signal }

@@ -1,4 +1,5 @@
 import { show } from '../native/errors.js'
+import { DEFAULT } from '../native/protocol.js'
 
 /** @typedef {import('../index.js').WebSocketOptions} WebSocketOptions */
 /** @typedef {import('../index.js').UpgradeOptions} UpgradeOptions */
@@ -24,7 +25,7 @@ const LARGEST = 0x7fffffff
 /** @type {Readonly<Record<keyof WebSocketOptions, [fallback: number | boolean, least: number, unit: string]>>} */
 const OPTIONS = {
   maxPayload: [16 * 1024 * 1024, 1, 'a number of bytes from 1'],
-  maxQueue: [32, 1, 'a number of messages from 1'],
+  maxQueue: [DEFAULT.MAX_QUEUE, 1, 'a number of messages from 1'],
   maxFragments: [MAX_FRAGMENTS, 1, 'a number of fragments from 1'],
   pingInterval: [20_000, 0, 'a number of milliseconds from 0'],
   pingTimeout: [20_000, 0, 'a number of milliseconds from 0'],

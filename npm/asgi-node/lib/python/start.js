@@ -9,27 +9,13 @@ import { load, nativeFiles } from '../native/load.js'
 /** @typedef {import('../native/exchanges.js').Deliver} Deliver */
 
 /**
- * What the addon exports, as far as this package uses it. Nothing in it throws or rejects for a reason that a user
- * should see: such a reason is a value.
- * @typedef {{ executable: string, libpython: string, packageDir: string, deepbind: boolean, deepbindReason: string, argv: string[] }} StartOptions
- * @typedef {{ facts?: string | null, failure?: NativeFailure | null }} StartOutcome
- * @typedef {{ status: number, headers: string, body?: Buffer | null, failure?: NativeFailure | null }} SyncOutcome
- * @typedef {Native & {
- *   start(): Promise<NativeFailure | null>,
- *   startSync(): NativeFailure | null,
- *   callSync(head: string, body?: Uint8Array): SyncOutcome,
- *   close(timeout: number): Promise<NativeFailure | null>,
- *   shortenTimeout(timeout: number): void,
- *   drain(): void,
- *   health(): import('../log/health.js').NativeHealth | null,
- *   release(): void
- * }} NativeHandler
- * @typedef {{
- *   startPython(options: StartOptions): Promise<StartOutcome>,
- *   startPythonSync(options: StartOptions): StartOutcome,
- *   farewell(): void,
- *   NativeHandler: new (config: string, deliver: Deliver) => NativeHandler
- * }} Addon
+ * What the addon exports: its types are written by its build. Nothing in it throws or rejects for a reason that a user should
+ * see: such a reason is a value.
+ * @typedef {typeof import('../native/binding.js')} Addon
+ * @typedef {import('../native/binding.js').NativeHandler} NativeHandler
+ * @typedef {import('../native/binding.js').StartOptions} StartOptions
+ * @typedef {import('../native/binding.js').StartOutcome} StartOutcome
+ * @typedef {import('../native/binding.js').SyncOutcome} SyncOutcome
  */
 
 /** @type {import('../index.js').PythonInfo | null} */

@@ -1,6 +1,6 @@
 import { PythonError } from '../native/errors.js'
 import { Exchange } from '../native/exchange.js'
-import { FLAG } from '../native/exchanges.js'
+import { CLOSE_CODE as CODE, FLAG } from '../native/protocol.js'
 import { logTaken } from '../log/failures.js'
 import { statusOf } from '../native/outcome.js'
 import { faultOf, refuse, responseOn } from './handshake.js'
@@ -26,7 +26,6 @@ const kExchange = Symbol('asgi-node exchange')
 const EMPTY = Buffer.alloc(0)
 
 /** Close codes (RFC 6455, 7.4.1, and its registry). */
-const CODE = Object.freeze({ GOING_AWAY: 1001, ABNORMAL: 1006, INTERNAL_ERROR: 1011, RESTART: 1012 })
 
 /** How long the app has, after the client has broken the protocol, to answer what came before that. */
 const FAULT_GRACE_MS = 2000
@@ -42,7 +41,7 @@ const FAULTS = Object.freeze({
 /** @param {Error & { code?: string }} error of `ws` */
 function codeOf({ code = '' }) {
   if (code.startsWith('Z_')) return 1007
-  return FAULTS[code] ?? (code.startsWith('WS_ERR_') ? 1002 : CODE.ABNORMAL)
+  return FAULTS[code] ?? (code.startsWith('WS_ERR_') ? CODE.PROTOCOL_ERROR : CODE.ABNORMAL)
 }
 
 /** What all WebSockets of a handler have in common. */
