@@ -242,9 +242,9 @@ impl NativeHandler {
         let _ = inner.deliver.set(deliver.create_ref()?);
         let _ = drained.set(Rc::downgrade(&inner));
         env.add_env_cleanup_hook(Rc::downgrade(&inner), |inner: Weak<Inner>| {
-            if let Some(inner) = inner.upgrade() {
-                inner.tear_down();
-            }
+            // napi-rs calls this from C and does not catch what unwinds: that would abort the process.
+            let tear_down = || inner.upgrade().map(|inner| inner.tear_down());
+            drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(tear_down)));
         })?;
         Ok(Self { inner })
     }

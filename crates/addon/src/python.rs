@@ -89,8 +89,8 @@ pub fn start_python_sync(options: StartOptions) -> StartOutcome {
 
 /// The process ends: Python runs what `atexit` has, and flushes, for a bounded time. It answers nobody afterwards.
 #[napi(catch_unwind)]
-pub fn farewell() {
-    exit::farewell();
+pub fn run_exit_hooks() {
+    exit::run_exit_hooks();
 }
 
 /// The facts of the running interpreter as JSON; null before it runs.

@@ -85,23 +85,46 @@ pub(crate) struct Whole {
     pub(crate) body: Vec<u8>,
 }
 
+impl Whole {
+    /// Adds what an event brings; tells whether the response is complete with it.
+    fn add(&mut self, event: ResponseEvent) -> Result<bool, Failure> {
+        let last = event.is_last();
+        match event {
+            ResponseEvent::Complete { status, headers, body } | ResponseEvent::Start { status, headers, body } => {
+                *self = Self { status, headers, body };
+            }
+            ResponseEvent::Body(mut body) | ResponseEvent::End { mut body, .. } => self.body.append(&mut body),
+            ResponseEvent::Failed(failure) => return Err(failure),
+            // The host offered none of these: there is no body to come, no interim response, no file, no WebSocket.
+            ResponseEvent::Resume
+            | ResponseEvent::Continue
+            | ResponseEvent::EarlyHint(_)
+            | ResponseEvent::File(_)
+            | ResponseEvent::Accept(_)
+            | ResponseEvent::Message(_)
+            | ResponseEvent::Close(_) => {}
+        }
+        Ok(last)
+    }
+}
+
+/// Why nobody waits any longer; `None` while the wait goes on.
+fn given_up(is_ending: bool, deadline: Option<Instant>, now: Instant) -> Option<Error> {
+    if is_ending {
+        return Some(Error::HandlerClosed);
+    }
+    deadline
+        .is_some_and(|deadline| now >= deadline)
+        .then_some(Error::RequestTimeout)
+}
+
 impl SyncHost {
     /// Blocks until the exchange has its outcome, or until the limit (the app gets `http.disconnect` then).
     pub(crate) fn wait(&self, exchange: &Arc<Exchange>, limit: Option<Duration>) -> Result<Whole, Failure> {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let mut whole = Whole::default();
         loop {
-            let mut news = self.news.lock();
-            while !std::mem::take(&mut *news) {
-                self.bell.wait_for(&mut news, TURN);
-                let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-                let error = match (exit::is_ending(), late) {
-                    _ if *news => continue,
-                    (true, _) => Error::HandlerClosed,
-                    (_, true) => Error::RequestTimeout,
-                    _ => continue,
-                };
-                drop(news);
+            if let Err(error) = self.sleep(deadline) {
                 exchange.disconnect();
                 return Err(Failure {
                     error,
@@ -109,29 +132,23 @@ impl SyncHost {
                     started: false,
                 });
             }
-            drop(news);
             for event in exchange.take_events() {
-                let last = event.is_last();
-                match event {
-                    ResponseEvent::Complete { status, headers, body }
-                    | ResponseEvent::Start { status, headers, body } => {
-                        whole = Whole { status, headers, body };
-                    }
-                    ResponseEvent::Body(mut body) | ResponseEvent::End { mut body, .. } => whole.body.append(&mut body),
-                    ResponseEvent::Failed(failure) => return Err(failure),
-                    // The host offered none of these: there is no body to come, no interim response, no file, no WebSocket.
-                    ResponseEvent::Resume
-                    | ResponseEvent::Continue
-                    | ResponseEvent::EarlyHint(_)
-                    | ResponseEvent::File(_)
-                    | ResponseEvent::Accept(_)
-                    | ResponseEvent::Message(_)
-                    | ResponseEvent::Close(_) => {}
-                }
-                if last {
+                if whole.add(event)? {
                     return Ok(whole);
                 }
             }
         }
+    }
+
+    /// Blocks until there is news, or until the wait is given up.
+    fn sleep(&self, deadline: Option<Instant>) -> Result<(), Error> {
+        let mut news = self.news.lock();
+        while !std::mem::take(&mut *news) {
+            self.bell.wait_for(&mut news, TURN);
+            if !*news && let Some(error) = given_up(exit::is_ending(), deadline, Instant::now()) {
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 }

@@ -210,7 +210,7 @@ impl Exchange {
     }
 
     /// The client has closed its side of the connection and may have left, or may wait for the response: nobody can tell
-    /// before something is written. The app gets `http.disconnect` when it asks again; what it sends goes out (checklist 43
+    /// before something is written. The app gets `http.disconnect` when it asks again; what it sends goes out (docs/asgi.md, 43
     /// and 49).
     pub fn half_close(self: &Arc<Self>) {
         let mut state = self.state.lock();
@@ -244,7 +244,7 @@ impl Exchange {
         self.state.lock().disconnected
     }
 
-    /// The handler is closing: `receive` gives a disconnect where it would wait for one (checklist 134). `send` goes on.
+    /// The handler is closing: `receive` gives a disconnect where it would wait for one (docs/asgi.md, 134). `send` goes on.
     pub fn begin_shutdown(self: &Arc<Self>) {
         let mut state = self.state.lock();
         state.shutting_down = true;

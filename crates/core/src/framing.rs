@@ -1,4 +1,4 @@
-//! Response headers and message framing: we own both, because Node writes whatever it is given (checklist 56 to 65).
+//! Response headers and message framing: we own both, because Node writes whatever it is given (docs/asgi.md, 56 to 65).
 
 use crate::Error;
 

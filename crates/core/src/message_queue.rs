@@ -50,7 +50,7 @@ impl Closed {
 pub enum ReceivedMessage {
     /// The next message.
     Message(Message),
-    /// There will be no more; every later look finds the same (checklist 100).
+    /// There will be no more; every later look finds the same (docs/asgi.md, 100).
     Closed(Closed),
     /// Nothing yet; the event loop will be told.
     Nothing,
@@ -96,7 +96,7 @@ impl MessageQueue {
         self.closed.get_or_insert(closed);
     }
 
-    /// The next message, what came before the end first (checklist 112). The flag says that the host may go on.
+    /// The next message, what came before the end first (docs/asgi.md, 112). The flag says that the host may go on.
     pub fn pop(&mut self) -> (ReceivedMessage, bool) {
         let Some(message) = self.messages.pop_front() else {
             let end = self.closed.clone();

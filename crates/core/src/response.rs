@@ -1,7 +1,7 @@
-//! What an app may send when, and how much: the state machine behind `send` (checklist 51 to 68).
+//! What an app may send when, and how much: the state machine behind `send` (docs/asgi.md, 51 to 68).
 //!
 //! Every method checks first and changes state afterwards, so an app that catches the error can still send a correct
-//! response (checklist 65, 66).
+//! response (docs/asgi.md, 65, 66).
 
 use crate::Error;
 use crate::framing::HeaderBlock;

@@ -1,4 +1,4 @@
-//! The request target: raw bytes in, the pieces of an ASGI scope out. Nothing is normalised (checklist 19 to 26).
+//! The request target: raw bytes in, the pieces of an ASGI scope out. Nothing is normalised (docs/asgi.md, 19 to 26).
 
 use std::borrow::Cow;
 

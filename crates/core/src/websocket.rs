@@ -1,4 +1,4 @@
-//! What the app may send when on a WebSocket: the state machine behind `send` (checklist 81 to 104).
+//! What the app may send when on a WebSocket: the state machine behind `send` (docs/asgi.md, 81 to 104).
 
 use crate::framing::{HeaderBlock, Version};
 use crate::message_queue::Closed;
@@ -199,7 +199,7 @@ pub fn no_close_code(code: impl std::fmt::Display) -> Error {
     ))
 }
 
-/// The sub-protocols that the client offers, from all its header lines, in their order (checklist 79).
+/// The sub-protocols that the client offers, from all its header lines, in their order (docs/asgi.md, 79).
 pub fn subprotocols<'a>(headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Vec<String> {
     headers
         .filter(|(name, _)| name.eq_ignore_ascii_case(b"sec-websocket-protocol"))

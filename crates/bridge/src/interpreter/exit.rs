@@ -27,8 +27,8 @@ pub fn is_ending() -> bool {
     ENDING.load(Ordering::Acquire)
 }
 
-/// Lets Python say goodbye, once. Called by the thread that ends the process.
-pub fn farewell() {
+/// Has Python run what `atexit` has, once. Called by the thread that ends the process.
+pub fn run_exit_hooks() {
     if fork::is_child() || ENDING.swap(true, Ordering::AcqRel) {
         return;
     }
@@ -41,14 +41,14 @@ pub fn farewell() {
     meeting.wait(deadline);
 }
 
-/// Calls [`farewell`] from `exit()` also where no JavaScript has done so: handlers in workers only, say. What was registered
+/// Calls [`run_exit_hooks`] from `exit()` also where no JavaScript has done so: handlers in workers only, say. What was registered
 /// last is called first, so this is repeated when libraries have been loaded.
 pub(crate) fn watch() {
     ffi::at_exit(hook);
 }
 
 extern "C" fn hook() {
-    drop(std::panic::catch_unwind(farewell));
+    drop(std::panic::catch_unwind(run_exit_hooks));
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

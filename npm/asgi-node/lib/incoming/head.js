@@ -16,7 +16,6 @@ import { urlOf } from '../message/request.js'
 // with encryption the fields of tls.js, then name and value of each header. An empty host or port is None in the scope.
 // The root path is that part of the target under which a router has mounted us; the handler's own is not in here.
 
-
 const FILES = EXTENSION.PATHSEND | EXTENSION.ZEROCOPYSEND
 /** By version of HTTP. @type {Record<string, number>} */
 const EXTENSIONS = {

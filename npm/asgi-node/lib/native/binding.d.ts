@@ -55,9 +55,6 @@ export declare class NativeHandler {
   release(): void
 }
 
-/** The process ends: Python runs what `atexit` has, and flushes, for a bounded time. It answers nobody afterwards. */
-export declare function farewell(): void
-
 /** What the native side knows of `handler.health()`. */
 export interface Health {
   /** Requests whose app has not returned. */
@@ -88,6 +85,9 @@ export interface NativeFailure {
 
 /** The facts of the running interpreter as JSON; null before it runs. */
 export declare function pythonFacts(): string | null
+
+/** The process ends: Python runs what `atexit` has, and flushes, for a bounded time. It answers nobody afterwards. */
+export declare function runExitHooks(): void
 
 /** How to start Python. */
 export interface StartOptions {

@@ -62,7 +62,7 @@ let watched = false
 function runExitHooksOfPython(addon) {
   if (watched || !isMainThread) return
   watched = true
-  process.once('exit', () => addon.farewell())
+  process.once('exit', () => addon.runExitHooks())
 }
 
 /** @param {Settings} settings */
