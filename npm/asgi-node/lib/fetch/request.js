@@ -1,6 +1,6 @@
 import { show } from '../native/errors.js'
 import { withoutFraming } from '../message/framing.js'
-import { parseUrl } from '../message/url.js'
+import { parseUrl, withoutTrailingSlashes } from '../message/url.js'
 
 /** @typedef {globalThis.Request} WebRequest */
 /** @typedef {import('../index.js').FetchEnv} FetchEnv */
@@ -26,7 +26,7 @@ import { parseUrl } from '../message/url.js'
  * @param {FetchEnv & { server?: FetchEnv }} env
  * @returns {Connection}
  */
-export function connectionOf(request, env) {
+export function serverConnectionOf(request, env) {
   const node = /** @type {ServerRequest} */ (request).runtime?.node
   const bindings = env.server?.incoming ? env.server : env
   const incoming = /** @type {Partial<IncomingMessage> | undefined} */ (bindings.incoming ?? node?.req)
@@ -51,14 +51,14 @@ export function connectionOf(request, env) {
 export function viewOf(request, env, incoming, length) {
   const url = parseUrl(request.url.replace(/#.*$/s, ''))
   if (url.websocket) throw new TypeError('A WebSocket request cannot be handled as plain HTTP')
-  const { root, target, bare } = placeOf(url.target, incoming?.url, mountPath(env.rootPath))
+  const { root, target, bare } = mountedTarget(url.target, incoming?.url, mountPath(env.rootPath))
   return Object.create(incoming, {
     method: { value: methodOf(request.method, incoming?.method) },
     url: { value: target },
     originalUrl: { value: root + (bare ? target.slice(1) : target) },
     baseUrl: { value: root },
     rawHeaders: { value: headersOf(request, url, incoming, length) },
-    socket: { value: socketOf(request, env, url, incoming) },
+    socket: { value: peerOf(request, env, url, incoming) },
     ...(incoming === null && { httpVersion: { value: '1.1' }, httpVersionMajor: { value: 1 } })
   })
 }
@@ -78,7 +78,7 @@ function mountPath(rootPath) {
   if (typeof rootPath !== 'string' || (rootPath !== '' && rootPath[0] !== '/')) {
     throw new TypeError(`rootPath must be a path that starts with "/", not ${show(rootPath)}`)
   }
-  return rootPath.replace(/\/+$/, '')
+  return withoutTrailingSlashes(rootPath)
 }
 
 /** @param {string} target */
@@ -96,7 +96,7 @@ function split(target) {
  * @param {string | undefined} rawUrl as the client sent it
  * @param {string | null} mount as the caller says it, whether the Request still has it or not
  */
-function placeOf(target, rawUrl, mount) {
+function mountedTarget(target, rawUrl, mount) {
   const now = split(target)
   const sent = rawUrl === undefined ? null : sentOf(rawUrl)
   const query = sent !== null && sent.normal.query === now.query ? sent.raw.query : now.query
@@ -147,7 +147,7 @@ function suffixOf({ raw, normal }, path) {
     return { root: parts.slice(0, at).join('/'), path: `/${parts.slice(at).join('/')}`, bare: false }
   }
   // "/py" of a mount at "/py" arrives as "/".
-  return path === '/' ? { root: parts.join('/').replace(/\/+$/, ''), path, bare: true } : null
+  return path === '/' ? { root: withoutTrailingSlashes(parts.join('/')), path, bare: true } : null
 }
 
 /** @param {string} part */
@@ -203,7 +203,7 @@ function sameHeaders(now, rawHeaders) {
  * @param {ParsedUrl} url
  * @param {IncomingMessage | null} incoming
  */
-function socketOf(request, env, url, incoming) {
+function peerOf(request, env, url, incoming) {
   const socket = /** @type {import('../incoming/connection.js').PeerSocket | undefined} */ (incoming?.socket)
   const { ip } = /** @type {ServerRequest} */ (request)
   let client = explicitClient(env)

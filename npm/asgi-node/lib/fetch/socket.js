@@ -13,7 +13,7 @@ const kCalls = Symbol('asgi-node fetch calls')
  * @param {Connection} connection
  * @returns {FollowedSocket | null}
  */
-export function socketOf({ incoming }) {
+export function followedSocket({ incoming }) {
   return incoming?.httpVersionMajor === 1 && /** @type {object} */ (incoming.socket) instanceof Duplex ? incoming.socket : null
 }
 

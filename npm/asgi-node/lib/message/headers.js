@@ -6,7 +6,6 @@ import { show } from '../native/errors.js'
 // per byte. What is outside would either split the message (CR, LF, NUL) or be lost on the way (above 0xff).
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
-const OUTER_SPACE = /^[\t ]+|[\t ]+$/g
 
 /** @param {unknown} text @returns {text is string} */
 export function isToken(text) {
@@ -36,7 +35,19 @@ function checkedValue(name, value) {
   if (typeof value === 'number') return String(value)
   if (typeof value !== 'string') throw new TypeError(`The value of header "${name}" must be a string, not ${show(value)}`)
   if (!VALUE.test(value)) throw new TypeError(`Invalid character in the value of header "${name}": ${show(value)}`)
-  return isSpace(value.charCodeAt(0)) || isSpace(value.charCodeAt(value.length - 1)) ? value.replace(OUTER_SPACE, '') : value
+  return withoutOuterSpace(value)
+}
+
+/**
+ * Without the spaces and tabs around it. Not by a regular expression: one for the end tries again at every space inside.
+ * @param {string} value
+ */
+function withoutOuterSpace(value) {
+  let start = 0
+  let end = value.length
+  while (start < end && isSpace(value.charCodeAt(start))) start++
+  while (end > start && isSpace(value.charCodeAt(end - 1))) end--
+  return end - start === value.length ? value : value.slice(start, end)
 }
 
 /** @param {number} code */

@@ -27,6 +27,16 @@ export function parseUrl(url) {
   return { ...origin, target: safe(rest[0] === '/' ? rest : `/${rest}`) }
 }
 
+/**
+ * A path without the slashes at its end. Not by a regular expression: it would try again at every slash inside.
+ * @param {string} path
+ */
+export function withoutTrailingSlashes(path) {
+  let end = path.length
+  while (end > 0 && path[end - 1] === '/') end--
+  return path.slice(0, end)
+}
+
 /** @type {{ key: string, origin: Omit<ParsedUrl, 'target'> } | undefined} */
 let latest
 

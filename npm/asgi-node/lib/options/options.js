@@ -5,6 +5,7 @@ import { Log, checkLogger, consoleLogger, logLevelOf } from '../log/logger.js'
 import { optionsOf, unknownOption } from './names.js'
 import { DEFAULT } from '../native/protocol.js'
 import { trustOf } from '../incoming/proxy.js'
+import { withoutTrailingSlashes } from '../message/url.js'
 import { checkUpgrade, checkWebSocket } from './websocket.js'
 
 /** @typedef {import('../index.js').PythonHandlerOptions} PythonHandlerOptions */
@@ -203,7 +204,7 @@ export function checkOptions(options) {
     startupTimeout: options.startupTimeout ?? DEFAULT.STARTUP_TIMEOUT,
     shutdownTimeout: options.shutdownTimeout ?? DEFAULT.SHUTDOWN_TIMEOUT,
     // A path either ends in no slash or is none: `rootPath + path` must not get two in a row.
-    rootPath: (options.rootPath ?? '').replace(/\/+$/, ''),
+    rootPath: withoutTrailingSlashes(options.rootPath ?? ''),
     rootPathStripped: options.rootPathStripped ?? false,
     highWaterMark,
     maxConcurrency,
