@@ -110,7 +110,8 @@ describe('the head', () => {
 
   test('the length of a body is said once', () => {
     assert.deepEqual(headOf({ url: '/' }, 5).headers, ['content-length', '5'])
-    assert.deepEqual(headOf({ url: '/', headers: { 'Content-Length': '7' } }, 5).headers, ['content-length', '7'])
+    assert.deepEqual(headOf({ url: '/', headers: { 'Content-Length': '5' } }, 5).headers, ['content-length', '5'])
+    assert.throws(() => headOf({ url: '/', headers: { 'Content-Length': '7' } }, 5), { code: 'INVALID_REQUEST' })
     assert.deepEqual(headOf({ url: '/', headers: { 'transfer-encoding': 'chunked' } }, 5).headers, ['transfer-encoding', 'chunked'])
   })
 })

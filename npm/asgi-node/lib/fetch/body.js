@@ -68,7 +68,11 @@ export function bodyOf(request, served) {
   const { body } = request
   if (body === null) return { bytes: undefined, source: null, length: 0 }
   const reader = /** @type {Reader} */ (body.getReader())
-  if (isMeasured(request)) return { bytes: undefined, source: new FetchBody(reader, served), length: -1 }
+  if (isMeasured(request)) {
+    const source = new FetchBody(reader, served)
+    source.announced = announcedLength(request)
+    return { bytes: undefined, source, length: -1 }
+  }
   return peek(reader)
 }
 
@@ -79,6 +83,12 @@ export function bodyOf(request, served) {
  */
 export function dropBody(request, served) {
   if (request.body && !request.bodyUsed && !request.body.locked && !(served && isMeasured(request))) cancel(request.body)
+}
+
+/** @param {WebRequest} request */
+function announcedLength({ headers }) {
+  const length = headers.get('content-length') ?? ''
+  return headers.has('transfer-encoding') || !/^\d+$/.test(length) ? -1 : Number(length)
 }
 
 /** @param {WebRequest} request */

@@ -1,14 +1,14 @@
 import { StreamCall } from '../call/calls.js'
 import { cancelWhenCollected } from '../call/unread.js'
-import { connectionOf as peerOf } from '../incoming/connection.js'
+import { connectionOf } from '../incoming/connection.js'
 import { PythonError, show } from '../native/errors.js'
 import { bytesOf } from '../native/exchange.js'
 import { FLAG } from '../native/protocol.js'
 import { CLIENT_CLOSED, disconnectedOutcome, failedOutcome, unavailableOutcome } from '../native/outcome.js'
 import { PLAIN } from '../log/failures.js'
 import { bodyOf, dropBody } from './body.js'
-import { connectionOf, viewOf } from './request.js'
-import { follow, forget, socketOf } from './socket.js'
+import { serverConnectionOf, viewOf } from './request.js'
+import { follow, followedSocket, forget } from './socket.js'
 import { fetchHead } from '../incoming/head.js'
 import { tooManyHeaders } from '../message/limits.js'
 
@@ -71,8 +71,8 @@ export class FetchCall extends StreamCall {
     this.context = exchanges.context()
     this.#request = request
     this.#env = /** @type {FetchEnv} */ (typeof env === 'object' && env !== null ? env : {})
-    this.#connection = connectionOf(request, this.#env)
-    this.#socket = socketOf(this.#connection)
+    this.#connection = serverConnectionOf(request, this.#env)
+    this.#socket = followedSocket(this.#connection)
     if (this.#socket !== null) follow(this.#socket, this)
   }
 
@@ -98,7 +98,7 @@ export class FetchCall extends StreamCall {
     if (this.#settled) return source?.stop()
     this.#rest = source
     const { incoming } = this.#connection
-    if (incoming !== null && incoming.rawHeaders.length > peerOf(incoming.socket).maxHeaderFields) return this.fail(tooManyHeaders())
+    if (incoming !== null && incoming.rawHeaders.length > connectionOf(incoming.socket).maxHeaderFields) return this.fail(tooManyHeaders())
     // What this throws is the caller's mistake; from here on whatever is wrong has come from the client.
     const view = viewOf(this.#request, this.#env, incoming, length)
     try {

@@ -30,6 +30,7 @@ export class IncomingBody extends BodySource {
     this.#req = /** @type {Incoming} */ (req)
     const length = bodyLength(req.rawHeaders)
     this.#left = length < 0 ? -1 : length - taken
+    this.announced = length
     this.pushed = taken
   }
 

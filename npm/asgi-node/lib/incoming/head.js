@@ -3,6 +3,7 @@ import { Headers, flatOf, isToken } from '../message/headers.js'
 import { plainHeaders } from './http2.js'
 import { EXTENSION } from '../native/protocol.js'
 import { forwardedPeer } from './proxy.js'
+import { wrongLength } from '../message/limits.js'
 import { urlOf } from '../message/request.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
@@ -40,9 +41,9 @@ export function requestHead(request, length) {
   const server = socket?.localAddress ? `${socket.localAddress}\0${socket.localPort ?? 0}` : `${host}\0${port}`
   let head = `${method}\0${target}\x001.1\0${scheme}\0${client}\0${server}\0\x000`
   if (authority !== '' && !headers.has('host')) head += `\0host\0${authority}`
-  if (length >= 0 && !headers.has('content-length') && !headers.has('transfer-encoding')) {
-    head += `\0content-length\0${length}`
-  }
+  const announced = headers.get('content-length')
+  if (length >= 0 && announced === null && !headers.has('transfer-encoding')) head += `\0content-length\0${length}`
+  if (length >= 0 && announced !== null && !headers.has('transfer-encoding') && Number(announced) !== length) throw wrongLength(Number(announced), length)
   return withFields(head, flat)
 }
 
@@ -66,7 +67,7 @@ function withFields(head, fields) {
 export function incomingHead(req, trust = null, allowed = -1) {
   const connection = connectionOf(/** @type {PeerSocket} */ (req.socket))
   const { method } = req
-  const { root, target } = placeOf(req)
+  const { root, target } = mountOf(req)
   // Middleware assigns req.url and req.method, and may leave there what no parser would have let in.
   if (!isToken(method)) throw new TypeError('Invalid method')
   if (UNSAFE_TARGET.test(target)) throw new TypeError('Invalid character in the request target')
@@ -96,7 +97,7 @@ export function fetchHead(req, trust) {
  * `req.url`; `req.originalUrl` is what the client sent, and is taken as long as nobody has rewritten `req.url` since.
  * @param {IncomingMessage} req
  */
-function placeOf(req) {
+function mountOf(req) {
   const { url = '/', originalUrl, baseUrl = strippedFrom(url, originalUrl) } = /** @type {MountedMessage} */ (req)
   if (typeof baseUrl !== 'string' || baseUrl === '') return { root: '', target: url }
   if (UNSAFE_TARGET.test(baseUrl)) throw new TypeError('Invalid character in req.baseUrl')

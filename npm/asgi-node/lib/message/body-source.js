@@ -1,5 +1,6 @@
 import { isUint8Array } from 'node:util/types'
 import { bodyTooLarge, show } from '../native/errors.js'
+import { wrongLength } from './limits.js'
 
 /** @typedef {import('../native/exchange.js').Exchange} Exchange */
 
@@ -27,6 +28,8 @@ export class BodySource {
   over = false
   /** Bytes so far. */
   pushed = 0
+  /** Bytes that the head of the request has announced; -1 where it says nothing. */
+  announced = -1
 
   /** @param {Exchange} sink */
   start(sink) {
@@ -62,6 +65,10 @@ export class BodySource {
     if (sink !== null && this.pushed > sink.exchanges.maxBodySize) {
       // Stops this source, too.
       return sink.fail(bodyTooLarge(sink.exchanges.maxBodySize))
+    }
+    // Less is a body that was cut off, which nobody must take for a whole one.
+    if (this.announced >= 0 && (this.pushed > this.announced || (last && this.pushed < this.announced))) {
+      return sink?.fail(wrongLength(this.announced, this.pushed))
     }
     if (last) this.over = true
     this.blocked = sink?.push(chunk, last) === false

@@ -30,6 +30,15 @@ export function tooManyHeaders() {
 }
 
 /**
+/**
+ * @param {number} announced bytes
+ * @param {number} found bytes; more may have followed
+ */
+export function wrongLength(announced, found) {
+  return new PythonError('INVALID_REQUEST', `The request body has ${found} bytes, but its content-length is ${announced}`)
+}
+
+/**
  * Lets a client read the response that ends its connection. A socket that is closed while unread bytes of the client
  * wait in it is reset, and a reset overtakes the response: so our side is closed first, and the rest a moment later.
  * @param {import('node:net').Socket} socket

@@ -211,9 +211,15 @@ export class Request {
     }
     const source = this.#source ?? this.#writer()
     if (source.sink !== null) throw new PythonError('INVALID_REQUEST', 'The body of this request has been used: make a new Request')
+    source.announced = this.#announcedLength()
     if (source instanceof IteratedBody || !source.ended) return { bytes: undefined, source, length: -1 }
     const length = source.size
     return length <= WHOLE_LIMIT ? whole(source.concat()) : { bytes: undefined, source, length }
+  }
+
+  #announcedLength() {
+    const length = this.#headers.get('content-length') ?? ''
+    return /^\d+$/.test(length) && !this.#headers.has('transfer-encoding') ? Number(length) : -1
   }
 
   #mayBeWritten() {
