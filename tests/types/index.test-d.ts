@@ -1,10 +1,11 @@
 // The public types as users meet them. Compiled, never run: `tsc -p tests/types`.
 import { createServer } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
+import { createServer as createHttp2Server, createSecureServer as createSecureHttp2Server } from 'node:http2'
 import { Readable } from 'node:stream'
 import pino from 'pino'
 import { Headers, PythonError, PythonHandler, Request, Response } from 'asgi-node'
-import type { AccessEntry, Health, HeadersInit, Logger, PythonErrorCode, PythonHandlerOptions, PythonInfo, RequestBody, RequestInit, WebSocketMessage, WebSocketResponse } from 'asgi-node'
+import type { AccessEntry, Health, HeadersInit, Logger, PythonErrorCode, PythonHandlerOptions, PythonInfo, RequestBody, RequestInit, WebSocketMessage, WebSocketResponse, WholeResponse } from 'asgi-node'
 import type { Headers as RealHeaders } from '../../npm/asgi-node/lib/message/headers.js'
 import type { PythonHandler as RealHandler } from '../../npm/asgi-node/lib/handler.js'
 import type { Request as RealRequest } from '../../npm/asgi-node/lib/message/request.js'
@@ -46,14 +47,20 @@ export async function handler(options: PythonHandlerOptions): Promise<void> {
   await using python = new PythonHandler(options)
   createServer(python.listener).on('checkContinue', python.listener)
   createSecureServer({}, python.listener)
+  // field_27
+  createHttp2Server(python.listener)
+  createSecureHttp2Server({}, python.listener).on('checkContinue', python.listener)
   is<ReturnType<typeof python.ready>, Promise<void>>(true)
   is<typeof PythonHandler.python, PythonInfo | null>(true)
   // @ts-expect-error read-only
   python.listener = () => {}
 
   const response = await python.handleRequest(new Request({ url: '/' }), { signal: AbortSignal.timeout(1) })
-  is<typeof response, Response>(true)
-  is<typeof response.body, Buffer | null>(true)
+  is<typeof response, WholeResponse>(true)
+  is<typeof response.body, Buffer>(true)
+  is<typeof response.ok, boolean>(true)
+  is<Awaited<ReturnType<typeof response.text>>, string>(true)
+  is<Awaited<ReturnType<typeof response.arrayBuffer>>, ArrayBuffer>(true)
   is<typeof response.status, number>(true)
   await python.handleRequest({ url: '/', method: 'POST', body: 'x' })
   // @ts-expect-error a request has a url
@@ -62,7 +69,7 @@ export async function handler(options: PythonHandlerOptions): Promise<void> {
   const stream = await python.handleStream({ url: '/' })
   is<Awaited<ReturnType<typeof stream.next>>, Buffer | null>(true)
   for await (const chunk of stream) is<typeof chunk, Buffer>(true)
-  is<ReturnType<typeof python.handleRequestSync>, Response>(true)
+  is<ReturnType<typeof python.handleRequestSync>, WholeResponse>(true)
 }
 
 // A WebSocket without a socket: the snippet of docs/websocket.md

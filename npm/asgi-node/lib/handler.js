@@ -344,7 +344,7 @@ export class PythonHandler {
   middleware(options) {
     const { fallthrough } = checkMiddlewareOptions(options)
     return (req, res, next) => {
-      const run = () => serveNext(this.#exchanges, req, res, next, fallthrough)
+      const run = () => serveNext(this.#exchanges, /** @type {import('node:http').IncomingMessage} */ (req), /** @type {import('node:http').ServerResponse} */ (res), next, fallthrough)
       if (this.#state === 'ready') run()
       else this.ready().then(run, passOn.bind(null, next))
     }

@@ -47,6 +47,8 @@ export type PythonErrorCode =
   | 'WEBSOCKET_REJECTED'
   /** The app raised: see `traceback`. */
   | 'APP_ERROR'
+  /** The exception of a record of Python's `logging`; it comes to a `logger` only. */
+  | 'PYTHON_EXCEPTION'
   /** The app returned without a complete response. */
   | 'APP_NO_RESPONSE'
   /** The handler was closed before the request, or while it was on its way. */
@@ -57,6 +59,8 @@ export type PythonErrorCode =
   | 'BODY_TOO_LARGE'
   /** A body, a message or a text of the app's is larger than Node can hold, or there was no memory for it. */
   | 'RESPONSE_TOO_LARGE'
+  /** The request has more header fields than the server keeps (`maxHeadersCount`). */
+  | 'HEADERS_TOO_LARGE'
   /** The app had not completed its response after `requestTimeout`. */
   | 'REQUEST_TIMEOUT'
   /** The app's lifespan start-up failed, or took too long: the message is the app's, or `traceback` says where. */
@@ -69,9 +73,9 @@ export type PythonErrorCode =
   | 'WSGI_NOT_AVAILABLE'
   /** `handleRequestSync` was called from within a callback that Python's answer is being delivered to. */
   | 'SYNC_REENTRANT'
-  /** The request cannot be sent as it is, or its body has been used. */
+  /** The request cannot be sent as it is, its body has been used, or is longer or shorter than its content-length. */
   | 'INVALID_REQUEST'
-  /** The body of a request that came to `fetch` or `middleware` has been read before, by a body parser say. */
+  /** The body of a request has been read before it came to Python, by a body parser say. */
   | 'BODY_ALREADY_READ'
   | (string & {})
 
@@ -254,6 +258,14 @@ export class Response implements AsyncIterable<Buffer> {
   set headers(headers: HeadersInit)
   /** The whole body (empty where there is none); null for a response of `handleStream`. */
   readonly body: Buffer | null
+  /** Whether the status is one from 200 to 299. */
+  readonly ok: boolean
+  /** The body as UTF-8. Of a response of `handleStream`: all that is still to come. A WebSocket rejects with a TypeError. */
+  text(): Promise<string>
+  /** The body parsed as JSON. Rejects with a SyntaxError where it is no JSON, and as {@link Response.text} does. */
+  json(): Promise<any>
+  /** A copy of the body. */
+  arrayBuffer(): Promise<ArrayBuffer>
   /**
    * The next chunk of the body, null after the last one. What the app sends ahead of the reader is bounded by the
    * high-water mark. Rejects with a {@link PythonError} when the app fails after the response has begun, after all chunks
@@ -269,6 +281,11 @@ export class Response implements AsyncIterable<Buffer> {
   return(): Promise<{ done: true; value: undefined }>
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer>
   toJSON(): { status: number; headers: Record<string, string | string[]>; body: Buffer | null }
+}
+
+/** What `handleRequest` and `handleRequestSync` give: a response whose body is there. */
+export interface WholeResponse extends Response {
+  readonly body: Buffer
 }
 
 /** The interpreter of this process, and why it is this one. */
@@ -340,7 +357,7 @@ export interface MiddlewareOptions {
 }
 
 /** A handler for Express, Connect and whatever calls handlers as they do. */
-export type Middleware = (req: IncomingMessage, res: ServerResponse, next: (error?: any) => void) => void
+export type Middleware = (req: IncomingMessage | Http2ServerRequest, res: ServerResponse | Http2ServerResponse, next: (error?: any) => void) => void
 
 /**
  * A Python ASGI application, started in this process and called without a network.
@@ -370,7 +387,7 @@ export class PythonHandler {
    * HANDLER_CLOSED, or why the handler did not start), with a TypeError for a request that is none, with the error of a
    * body stream, or with the reason of `signal`.
    */
-  handleRequest(request: Request | RequestInit, options?: CallOptions): Promise<Response>
+  handleRequest(request: Request | RequestInit, options?: CallOptions): Promise<WholeResponse>
 
   /**
    * Opens a WebSocket without a socket (docs/websocket.md): resolves when the app has accepted it; read its messages with `for await`
@@ -388,14 +405,14 @@ export class PythonHandler {
    * The same as {@link handleRequest}, blocking this thread until the answer is there (and until Python has started).
    * The body must be complete. Throws what handleRequest rejects with, and SYNC_REENTRANT.
    */
-  handleRequestSync(request: Request | RequestInit): Response
+  handleRequestSync(request: Request | RequestInit): WholeResponse
 
   /**
-   * For `node:http` and `node:https`: `createServer(python.listener)`, also as `checkContinue` listener; bound. Answers
-   * 500 where the app fails before its response, 503 above `maxConcurrency` and after {@link close}, and destroys the
+   * For `node:http`, `node:https` and `node:http2`: `createServer(python.listener)`, also as `checkContinue` listener; bound. A
+   * body that has been read before is taken from `req.rawBody`, if that is a Buffer, and answered with 500 if not. Answers 500 where the app fails before its response, 503 above `maxConcurrency` and after {@link close}, and destroys the
    * connection where the app fails in the middle. The client never sees an exception's text.
    */
-  readonly listener: (req: IncomingMessage, res: ServerResponse) => void
+  readonly listener: (req: IncomingMessage | Http2ServerRequest, res: ServerResponse | Http2ServerResponse) => void
 
   /**
    * `server.on('upgrade', python.upgrade)`; bound. The app decides before the handshake is completed: it accepts, closes (403)
@@ -418,7 +435,8 @@ export class PythonHandler {
    *
    * Rejects, always for a reason on the caller's side, with the reason of `request.signal`, the error of the request's
    * body, BODY_ALREADY_READ, or a TypeError for a request or an `env` that is none. When the client of a server has left, it
-   * resolves with an empty 499 instead.
+   * resolves with an empty 499 instead. A body that is longer or shorter than its content-length is answered with 400, and the
+   * app gets `http.disconnect`.
    *
    * The second argument is what Hono and others pass: see {@link FetchEnv}. What is not an object is ignored.
    */

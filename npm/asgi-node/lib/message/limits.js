@@ -30,7 +30,6 @@ export function tooManyHeaders() {
 }
 
 /**
-/**
  * @param {number} announced bytes
  * @param {number} found bytes; more may have followed
  */

@@ -7,7 +7,7 @@ import { Headers, headersOver } from './headers.js'
 /**
  * Where the body of a streamed response comes from.
  * @typedef {{ next(): Promise<Buffer | null>, cancel(): void }} ResponseSource
- * @typedef {import('../websocket/types.js').WebSocketMessage} WebSocketMessage
+ * @typedef {import('../index.js').WebSocketMessage} WebSocketMessage
  */
 
 /**
@@ -16,7 +16,10 @@ import { Headers, headersOver } from './headers.js'
  */
 export let responseFrom
 
-/** @typedef {import('../call/websocket.js').WebSocketCall} WebSocketCall */
+/**
+ * What a Response needs of an open WebSocket.
+ * @typedef {ResponseSource & { code: number | null, reason: string, close(code?: number, reason?: string): void, nextMessage(): Promise<WebSocketMessage | null> }} MessageSource
+ */
 
 export class Response {
   #status = 200
@@ -80,6 +83,33 @@ export class Response {
     return this.#body
   }
 
+  get ok() {
+    return this.#status >= 200 && this.#status <= 299
+  }
+
+  async #bytes() {
+    if (this.#channel !== null) throw new TypeError('A WebSocket has messages, no body')
+    if (this.#source === null) return this.body ?? Buffer.alloc(0)
+    const chunks = []
+    for (let chunk = await this.next(); chunk !== null; chunk = await this.next()) chunks.push(chunk)
+    return Buffer.concat(chunks)
+  }
+
+  /** @returns {Promise<string>} */
+  async text() {
+    return new TextDecoder().decode(await this.#bytes())
+  }
+
+  /** @returns {Promise<any>} */
+  async json() {
+    return JSON.parse(await this.text())
+  }
+
+  /** @returns {Promise<ArrayBuffer>} */
+  async arrayBuffer() {
+    return new Uint8Array(await this.#bytes()).buffer
+  }
+
   /** @returns {Promise<Buffer | null>} */
   next() {
     if (this.#source !== null) return this.#source.next()
@@ -90,7 +120,7 @@ export class Response {
 
   get #channel() {
     const source = this.#source
-    return source !== null && 'nextMessage' in source ? /** @type {WebSocketCall} */ (source) : null
+    return source !== null && 'nextMessage' in source ? /** @type {MessageSource} */ (source) : null
   }
 
   get code() {

@@ -1,7 +1,10 @@
 import { BodySource, toBytes } from './body-source.js'
 import { PythonError } from '../native/errors.js'
 
-/** @typedef {import('../call/websocket.js').WebSocketCall} WebSocketCall */
+/**
+ * The WebSocket that the messages go into.
+ * @typedef {import('../native/exchanges.js').Exchange & { accepted: boolean, message(data: Uint8Array, isText: boolean): boolean, end(): void }} WebSocketSink
+ */
 
 /** The messages that `request.write()` puts into a WebSocket, before or after the request is sent off. */
 export class WrittenMessages extends BodySource {
@@ -43,7 +46,7 @@ export class WrittenMessages extends BodySource {
 
   /** @override */
   pump() {
-    const call = /** @type {WebSocketCall | null} */ (this.sink)
+    const call = /** @type {WebSocketSink | null} */ (this.sink)
     // Over a socket, too, the app gets no message before it has accepted.
     if (call === null || !call.accepted || this.over) return
     let taken = 0
