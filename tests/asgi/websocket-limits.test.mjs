@@ -136,6 +136,20 @@ describe('keepalive', limits, () => {
   })
 })
 
+describe('an application that does not receive', limits, () => {
+  const options = { maxQueue: 1, pingInterval: 100, pingTimeout: 300 }
+  const site = serveWebSockets({ before, after }, 'websocket_app:app', { websocket: options })
+
+  test('field_31 asgi_106 a client is not late whose pong waits behind messages that the application has not received', async () => {
+    const client = await site.open('/slow?wait=2')
+    for (let i = 0; i < 9; i += 1) client.ws.send('x')
+    client.ws.send('done')
+    assert.equal(await client.next(), '10 13')
+    client.ws.close(1000)
+    assert.equal((await client.closed).code, 1000)
+  })
+})
+
 describe('a slow client that goes on reading', limits, () => {
   // Less time than it takes to read one message, more than it takes to read what the kernel holds of it.
   const site = serveWebSockets({ before, after }, 'websocket_app:app', { websocket: { pingInterval: 500, pingTimeout: 3000 } })

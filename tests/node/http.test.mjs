@@ -356,6 +356,20 @@ describe('failures', limits, () => {
     await until(() => requests[0].gone)
   })
 
+  test('field_31 a head that Node refuses leaves nothing behind: neither its reason nor the lack of a body', async (t) => {
+    t.mock.method(console, 'error', () => {})
+    const { raw } = await setUp(t, ({ fields }, deliver) => {
+      const status = Number(fields[1].slice(1))
+      // Node does not write trailers behind a length.
+      deliver(EVENT.COMPLETE, status, 'trailer\0x-sum\0content-length\x002', 'hi')
+    })
+    const of = async (status) => (await raw(`GET /${status} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).received
+    for (const status of [200, 201, 404]) {
+      assert.match(await of(status), /^HTTP\/1\.1 500 Internal Server Error\r\n[^]*\r\n\r\nInternal Server Error$/, status)
+    }
+    for (const status of [204, 304]) assert.equal(await of(status), '')
+  })
+
   test('a writeHead that throws is a 500, not a crash', async (t) => {
     t.mock.method(console, 'error', () => {})
     const { raw, requests } = await setUp(t, hello, (req, res, exchanges) => {

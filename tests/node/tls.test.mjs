@@ -147,4 +147,36 @@ describe('names and numbers', limits, () => {
     const numbers = Object.values(CIPHER_SUITES)
     assert.equal(new Set(numbers).size, numbers.length)
   })
+
+  const certificateOf = (name, issuer) => ({ subject: `CN=${name}`, issuerCertificate: issuer, toString: () => `<${name}>` })
+  const fieldsOf = (socket) => tlsFields({ encrypted: true, getCipher: () => ({}), ...socket }).split('\0').slice(1)
+
+  test('field_31 a chain has an end, also one that names itself as its issuer', () => {
+    const self = certificateOf('a')
+    self.issuerCertificate = self
+    const [, chain, name] = fieldsOf({ getPeerX509Certificate: () => self, authorized: true })
+    assert.deepEqual([chain.split('\x01').length, name], [32, 'CN=a'])
+    let long
+    for (let i = 40; i > 0; i -= 1) long = certificateOf(i, long)
+    const [, certificates] = fieldsOf({ getPeerX509Certificate: () => long, authorized: true })
+    assert.deepEqual(certificates.split('\x01'), Array.from({ length: 32 }, (_, i) => `<${i + 1}>`))
+    assert.equal(fieldsOf({ getPeerX509Certificate: () => certificateOf('b', certificateOf('c')) })[1], '<b>\x01<c>')
+  })
+
+  test('field_31 no field ends early, and what is unknown is empty', () => {
+    const odd = { subject: 'CN=a\0b\nO=\u00fc', toString: () => 'x\0y' }
+    const fields = fieldsOf({
+      getX509Certificate: () => odd,
+      getPeerX509Certificate: () => odd,
+      authorizationError: 'A\0B',
+      getProtocol: () => 'TLSv9',
+      getCipher: () => ({ standardName: 'TLS_NEW' }),
+    })
+    assert.deepEqual(fields, ['xy', 'xy', 'O=\xc3\xbc,CN=ab', 'AB', '', ''])
+    for (const [version, number] of [['TLSv1', 0x0301], ['TLSv1.1', 0x0302], ['TLSv1.2', 0x0303], ['TLSv1.3', 0x0304]]) {
+      assert.equal(fieldsOf({ getProtocol: () => version })[4], String(number))
+    }
+    assert.equal(tlsFields({ encrypted: false, getCipher: () => ({}) }), '')
+    assert.equal(tlsFields({ encrypted: true }), '')
+  })
 })

@@ -33,6 +33,25 @@ export function openResponse(socket) {
 }
 
 /**
+ * Whether a response is being written to a connection.
+ * @param {Duplex} connection
+ */
+export function isBusy(connection) {
+  return openResponse(connection) !== null
+}
+
+/**
+ * Sends the head of a response ahead of its body. `flushHeaders` would send bytes above 0x7f as UTF-8; with a body, or with
+ * an encoding, Node sends them as they are.
+ * @param {ServerResponse} res
+ */
+export function sendHead(res) {
+  const { _send: send } = /** @type {{ _send?: (data: string, encoding: string) => void }} */ (/** @type {unknown} */ (res))
+  if (typeof send === 'function') send.call(res, '', 'latin1')
+  else res.flushHeaders()
+}
+
+/**
  * Node stops to read while responses are queued, and would set the socket flowing after them. After an upgrade nobody
  * would be there to read.
  * @param {Duplex} socket of an upgrade
@@ -66,6 +85,15 @@ export function detachResponse(res, socket) {
  */
 export function hasSentContinue(res) {
   return Boolean(/** @type {{ _sent100?: boolean }} */ (res)._sent100)
+}
+
+/**
+ * Node ends the connection of a request with "Expect: 100-continue" that it has not answered with that: the body may still
+ * come. For one whose body has come whole it need not.
+ * @param {ServerResponse} res
+ */
+export function forgetExpectation(res) {
+  /** @type {{ _expect_continue?: boolean }} */ (res)._expect_continue = false
 }
 
 /**
@@ -178,6 +206,8 @@ export function vanished({ req, res, ws, wss }) {
     'socket._paused': '_paused' in socket,
     'res.assignSocket': typeof res.assignSocket === 'function',
     'res.detachSocket': typeof res.detachSocket === 'function',
+    'res._send': '_send' in res,
+    'res._expect_continue': '_expect_continue' in res,
     'res._sent100': '_sent100' in res,
     'req._read': typeof req._read === 'function',
     'socket.destroySoon': typeof socket.destroySoon === 'function',

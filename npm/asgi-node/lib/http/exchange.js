@@ -1,4 +1,5 @@
 import { IncomingBody, decoded } from '../incoming/body.js'
+import { readAlready, withBody } from '../incoming/raw-body.js'
 import { connectionOf } from '../incoming/connection.js'
 import { holdsBack } from '../incoming/continue.js'
 import { PythonError, bodyTooLarge } from '../native/errors.js'
@@ -9,17 +10,20 @@ import { incomingHead } from '../incoming/head.js'
 import { FRAMING, bodyLength, framingOf } from '../message/framing.js'
 import { headersOver } from '../message/headers.js'
 import * as http2 from '../incoming/http2.js'
-import { reset } from '../incoming/sockets.js'
+import { destroySoon, reset } from '../incoming/sockets.js'
+import { forgetExpectation, isBusy, sendHead } from '../node-internals.js'
 import { FileRange } from '../message/file.js'
 import { linger, tooManyHeaders } from '../message/limits.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {IncomingMessage & { rawBody?: unknown }} Incoming what body parsers add */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
 
 const kExchange = Symbol('asgi-node exchange')
 
 /** @typedef {ServerResponse & { [kExchange]?: HttpExchange }} Res */
+/** @typedef {ServerResponse & { flush?: () => void }} Compressing as `compression` makes it */
 
 /**
  * Answers without the app. Does nothing when somebody has answered already.
@@ -63,8 +67,9 @@ function writeHead(res, status, flat) {
   if (response !== null) return http2.writeHead(response, status, flat)
   // Node lets the app's word stand above that of a client which waits for the end of the connection.
   if (!res.shouldKeepAlive) dropConnection(flat)
-  // Beside headers that somebody has set before (Express, say), Node would keep the last of each name only.
-  if (res.getHeaderNames().length > 0) setAll(res, flat.splice(0))
+  // Beside headers that somebody has set before (Express, say), Node would keep the last of each name only. And whoever
+  // has replaced writeHead may know fewer forms of headers than Node does.
+  if (res.getHeaderNames().length > 0 || Object.hasOwn(res, 'writeHead')) setAll(res, flat.splice(0))
   try {
     res.writeHead(status, flat)
   } catch (error) {
@@ -83,8 +88,11 @@ function dropConnection(flat) {
   for (let i = flat.length - 2; i >= 0; i -= 2) if (flat[i] === 'connection') flat.splice(i, 2)
 }
 
+/** Where the body of a request is when its head has come. */
+const BODY = Object.freeze({ NONE: 0, READ: 1, LOST: 2, HELD_BACK: 3, IN_FRAMES: 4, IN_PACKETS: 5 })
+
 /**
- * Runs the app on one request of node:http or node:https.
+ * Runs the app on one request of node:http, node:https or node:http2.
  * @param {Exchanges} exchanges
  * @param {IncomingMessage} req
  * @param {ServerResponse} res
@@ -93,11 +101,8 @@ export function serve(exchanges, req, res) {
   run(new HttpExchange(exchanges, req, res))
 }
 
-/**
- * @param {HttpExchange} exchange
- * @param {Buffer} [body] that somebody has read already
- */
-export function run(exchange, body) {
+/** @param {HttpExchange} exchange */
+export function run(exchange) {
   const { req, res } = exchange
   const { rawHeaders } = req
   const connection = connectionOf(req.socket)
@@ -107,20 +112,41 @@ export function run(exchange, body) {
   const framing = framingOf(rawHeaders)
   const mistake = mistakeIn(req, res, framing)
   if (mistake !== '') return exchange.refuse(new PythonError('INVALID_REQUEST', mistake))
-  if (body !== undefined || (framing === 0 && !http2.hasBody(req))) return exchange.begin(body, 0)
+  const body = whereBodyIs(req, res, framing)
+  if (body === BODY.NONE) return exchange.begin(undefined, 0)
+  if (body === BODY.READ) return beginWithRawBody(exchange)
+  if (body === BODY.LOST) return exchange.refuse(readAlready())
   const { maxBodySize } = exchange.exchanges
   if (bodyLength(rawHeaders) > maxBodySize) return exchange.refuse(bodyTooLarge(maxBodySize))
-  // Asked first in any case: it takes back what Node was told for a client that waits. One of HTTP/1.0 does not (10.1.1).
-  const waits = framing & FRAMING.CONTINUE && holdsBack(req, res) && req.httpVersion !== '1.0'
-  if (waits && (framing & FRAMING.BODY || http2.hasBody(req))) {
-    return exchange.begin(undefined, FLAG.BODY_FOLLOWS | FLAG.EXPECT_CONTINUE)
-  }
-  // A frame of its own brings it, later.
-  if (http2.hasBody(req)) return exchange.begin(undefined, FLAG.BODY_FOLLOWS)
+  if (body === BODY.HELD_BACK) return exchange.begin(undefined, FLAG.BODY_FOLLOWS | FLAG.EXPECT_CONTINUE)
+  if (body === BODY.IN_FRAMES) return exchange.begin(undefined, FLAG.BODY_FOLLOWS)
   // The parser hands over the bytes that came in this packet after this call returns: one tick later a small body is
   // there and travels with its head.
-  if (framing & FRAMING.BODY) process.nextTick(beginWithBody, exchange)
-  else exchange.begin(undefined, 0)
+  process.nextTick(beginWithBody, exchange)
+}
+
+/**
+ * @param {Incoming} req
+ * @param {ServerResponse} res
+ * @param {number} framing
+ */
+function whereBodyIs(req, res, framing) {
+  const inFrames = http2.hasBody(req)
+  if (framing === 0 && !inFrames) return BODY.NONE
+  // Asked first in any case: it takes back what Node was told for a client that waits. One of HTTP/1.0 does not (10.1.1).
+  const waits = framing & FRAMING.CONTINUE && holdsBack(req, res) && req.httpVersion !== '1.0'
+  if (!(framing & FRAMING.BODY) && !inFrames) return BODY.NONE
+  // What has begun to be read is nowhere else than in `rawBody`.
+  if (req.readableDidRead) return req.rawBody instanceof Uint8Array ? BODY.READ : BODY.LOST
+  if (waits) return BODY.HELD_BACK
+  return inFrames ? BODY.IN_FRAMES : BODY.IN_PACKETS
+}
+
+/** @param {HttpExchange} exchange */
+function beginWithRawBody(exchange) {
+  const body = /** @type {Buffer} */ (/** @type {Incoming} */ (exchange.req).rawBody)
+  exchange.req = withBody(exchange.req, body)
+  exchange.begin(body, 0)
 }
 
 /**
@@ -151,6 +177,7 @@ function beginWithBody(exchange) {
 /** One request of a listener. */
 export class HttpExchange extends Exchange {
   #draining = false
+  #flushing = false
   // The client holds its body back. Answered before it was asked to send it, it may send the body or the next request:
   // nobody can tell which, so such a connection ends with its response.
   #expecting = false
@@ -231,8 +258,12 @@ export class HttpExchange extends Exchange {
    * @param {string} headers
    */
   #writeHead(status, headers) {
-    if (this.#expecting || this.exchanges.closing) this.res.shouldKeepAlive = false
-    writeHead(this.res, status, headers === '' ? [] : headers.split('\0'))
+    const { res, req } = this
+    // A body that has come whole can be told from the next request.
+    if (this.#expecting && req.complete) forgetExpectation(res)
+    else if (this.#expecting) res.shouldKeepAlive = false
+    if (this.exchanges.closing) res.shouldKeepAlive = false
+    writeHead(res, status, headers === '' ? [] : headers.split('\0'))
   }
 
   /** @override @param {number} status @param {string} headers @param {import('../native/exchange.js').WholeBody} body */
@@ -248,7 +279,7 @@ export class HttpExchange extends Exchange {
     this.#writeHead(status, headers)
     // Head and chunk leave in one packet: Node corks its socket until the end of this tick.
     if (chunk !== undefined && chunk.length > 0) return this.#write(chunk)
-    this.res.flushHeaders()
+    sendHead(this.res)
   }
 
   /** @override @param {Buffer} chunk */
@@ -259,12 +290,27 @@ export class HttpExchange extends Exchange {
 
   /** @param {Buffer} chunk */
   #write(chunk) {
-    if (http2.endedWithHead(this.res) || this.res.write(chunk)) return
+    const { res } = this
+    if (http2.endedWithHead(res)) return
+    const hasRoom = res.write(chunk)
+    if (Object.hasOwn(res, 'flush')) this.#flushSoon()
+    if (hasRoom) return
     if (!this.#draining) {
       this.#draining = true
-      this.res.on('drain', onDrain)
+      // A closure: whoever compresses the response emits this event on a stream of its own.
+      res.on('drain', () => this.drained())
     }
     return false
+  }
+
+  /** What compresses a response keeps what is written until it has enough: an event has to go out when it comes. */
+  #flushSoon() {
+    if (this.#flushing) return
+    this.#flushing = true
+    process.nextTick(() => {
+      this.#flushing = false
+      if (!isOver(this.res)) /** @type {Compressing} */ (this.res).flush?.()
+    })
   }
 
   /** @override @param {string} trailers @param {Buffer | undefined} chunk */
@@ -349,7 +395,11 @@ function cutOff(res, closeDelimited) {
  */
 function setAll(res, flat) {
   const headers = headersOver(flat)
-  for (const name of headers.keys()) res.setHeader(name, headers.getAll(name))
+  for (const name of headers.keys()) {
+    const values = headers.getAll(name)
+    // A string where there is one value: what compresses responses, say, looks at no other content-type.
+    res.setHeader(name, values.length === 1 ? values[0] : values)
+  }
 }
 
 /**
@@ -372,10 +422,10 @@ function onClose() {
   const exchange = this[kExchange]
   if (exchange === undefined) return
   exchange.leave()
-  if (exchange.req.httpVersionMajor === 1) connectionOf(exchange.req.socket).forget(exchange)
-}
-
-/** @this {Res} */
-function onDrain() {
-  this[kExchange]?.drained()
+  const { req, exchanges } = exchange
+  if (req.httpVersionMajor !== 1) return
+  const connection = connectionOf(req.socket)
+  connection.forget(exchange)
+  // Its head has promised that the connection stays; for as long as Node keeps it, the process could not end.
+  if (exchanges.closing && connection.parsed && !isBusy(req.socket)) destroySoon(req.socket)
 }

@@ -1,11 +1,10 @@
 import { PythonError, show } from '../native/errors.js'
 import { Context } from '../native/context.js'
 import { statusOf } from '../native/outcome.js'
-import { FRAMING, bodyLength, framingOf, withoutFraming } from '../message/framing.js'
 import { HttpExchange, run } from './exchange.js'
 import { optionsOf } from '../options/names.js'
 
-/** @typedef {import('node:http').IncomingMessage & { rawBody?: unknown }} IncomingMessage */
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
 /** @typedef {(error?: unknown) => void} Next */
@@ -29,45 +28,7 @@ export function checkMiddlewareOptions(options = {}) {
  * @param {boolean} fallthrough
  */
 export function serveNext(exchanges, req, res, next, fallthrough) {
-  // A body that is still in its stream is read from there. One that has begun to be read is nowhere else than in rawBody.
-  if (!req.readableDidRead || !(framingOf(req.rawHeaders) & FRAMING.BODY)) {
-    return run(new MiddlewareExchange(exchanges, req, res, next, fallthrough))
-  }
-  const { rawBody } = req
-  if (!(rawBody instanceof Uint8Array)) return passOn(next, readAlready())
-  run(new MiddlewareExchange(exchanges, withBody(req, rawBody), res, next, fallthrough), /** @type {Buffer} */ (rawBody))
-}
-
-function readAlready() {
-  return new PythonError(
-    'BODY_ALREADY_READ',
-    'The request body has been read before it came to Python, by a body parser probably: put python.middleware() in front of ' +
-      'the parser (express.json(), say), or have the parser keep the bytes: express.json({ verify: (req, _res, body) => { req.rawBody = body } })'
-  )
-}
-
-/**
- * The request with this body, and headers that fit it: parsers hand out what they have decompressed.
- * @param {IncomingMessage} req
- * @param {Uint8Array} body
- * @returns {IncomingMessage}
- */
-function withBody(req, body) {
-  const { rawHeaders } = req
-  if (bodyLength(rawHeaders) === body.length) return req
-  const kept = withoutFraming(rawHeaders)
-  // Still compressed only where it looks so (RFC 1952, 2.3.1); another coding is not recognised, and parsers know few.
-  const compressed = body[0] === 0x1f && body[1] === 0x8b
-  const flat = compressed ? kept : without(kept, 'content-encoding')
-  return Object.create(req, { rawHeaders: { value: [...flat, 'content-length', String(body.length)] } })
-}
-
-/**
- * @param {string[]} flat
- * @param {string} name
- */
-function without(flat, name) {
-  return flat.filter((_, i) => flat[i - (i % 2)].toLowerCase() !== name)
+  run(new MiddlewareExchange(exchanges, req, res, next, fallthrough))
 }
 
 /**

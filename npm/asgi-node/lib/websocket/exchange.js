@@ -5,10 +5,11 @@ import { logTaken } from '../log/failures.js'
 import { statusOf } from '../native/outcome.js'
 import { faultOf, refuse, responseOn } from './handshake.js'
 import { fetchHead } from '../incoming/head.js'
+import { isBusy } from '../node-internals.js'
 import { bytesWritten, destroySoon, stopTimeout } from '../incoming/sockets.js'
 import { Keepalive } from './keepalive.js'
 import { PendingSocket } from './pending-socket.js'
-import { afterEarlierResponses, isBusy } from './pipelining.js'
+import { afterEarlierResponses } from './pipelining.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:stream').Duplex} Duplex */

@@ -4,8 +4,7 @@ import { connectionOf } from '../incoming/connection.js'
 import { destroySoon } from '../incoming/sockets.js'
 import { PLAIN } from '../log/failures.js'
 import { FRAMING, framingOf } from '../message/framing.js'
-import { PerMessageDeflate, attachResponse, detachResponse, extension, serverOptions, subprotocol } from '../node-internals.js'
-import { isBusy } from './pipelining.js'
+import { PerMessageDeflate, attachResponse, detachResponse, extension, isBusy, serverOptions, subprotocol } from '../node-internals.js'
 import { ServedSocket } from './served-socket.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */

@@ -3,17 +3,9 @@
 // write before they are complete. Other handlers of the server have theirs there, too.
 
 import { stopTimeout } from '../incoming/sockets.js'
-import { forgetPause, openResponse } from '../node-internals.js'
+import { forgetPause, isBusy, openResponse } from '../node-internals.js'
 
 /** @typedef {import('node:stream').Duplex} Duplex */
-
-/**
- * Whether a response is being written to a connection.
- * @param {Duplex} connection
- */
-export function isBusy(connection) {
-  return openResponse(connection) !== null
-}
 
 /**
  * Calls back when the responses to all earlier requests of a connection have been written: at once where there are none,
