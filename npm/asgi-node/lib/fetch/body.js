@@ -8,14 +8,14 @@ import { bytesBody } from '../message/request.js'
 /** @typedef {ReadableStreamDefaultReader<unknown>} Reader */
 /** @typedef {Promise<{ done: boolean, value?: unknown }>} Read */
 
-/** A body that is there at once is whole within so many turns of the event loop, a form with files included. */
+/** A body that needs no waiting is complete after this many turns of the event loop, even a form with files. */
 const PATIENCE = 3
 /** Of a larger one that comes in several chunks, the rest is streamed. */
 const PEEK_LIMIT = 1024 * 1024
 
 /**
- * The body of a Request, with what has been read of it already. Unlike other sources it ends what it reads also where its
- * request was refused and it never started: nobody else can, while it holds the lock.
+ * The body of a Request, with what has been read of it already. Unlike other sources it cancels its stream also when its
+ * request was refused before it started: nobody else can while it holds the lock.
  */
 class FetchBody extends IteratedBody {
   #reader
@@ -44,7 +44,7 @@ class FetchBody extends IteratedBody {
 }
 
 /**
- * Nobody is left to hear that the source of an abandoned body had failed, or fails to clear up.
+ * Errors are ignored: nobody waits for an abandoned body, nor for its source to clean up.
  * @param {{ cancel: () => Promise<void> }} target
  */
 function cancel(target) {

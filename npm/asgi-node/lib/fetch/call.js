@@ -81,7 +81,7 @@ export class FetchCall extends StreamCall {
     if (this.#settled) return
     const { signal } = this.#request
     if (signal?.aborted) return this.handleEvent()
-    // It may have closed before there was a call to be told.
+    // It may have closed before this call began to follow it.
     if (this.#socket?.destroyed) return this.onGone()
     try {
       const body = bodyOf(this.#request, this.#isServed)
@@ -99,7 +99,7 @@ export class FetchCall extends StreamCall {
     this.#rest = source
     const { incoming } = this.#connection
     if (incoming !== null && incoming.rawHeaders.length > connectionOf(incoming.socket).maxHeaderFields) return this.fail(tooManyHeaders())
-    // What this throws is the caller's mistake; from here on whatever is wrong has come from the client.
+    // An error of this is the caller's mistake; later errors come from the client.
     const view = viewOf(this.#request, this.#env, incoming, length)
     try {
       this.exchanges.submit(this, fetchHead(view, this.exchanges.trust), bytes, source === null ? 0 : FLAG.BODY_FOLLOWS)
@@ -123,7 +123,7 @@ export class FetchCall extends StreamCall {
     else this.#rest.stop()
   }
 
-  /** The caller's mistake, of which the caller is told. @param {unknown} error */
+  /** The caller's mistake: the caller gets the error. @param {unknown} error */
   #mistaken(error) {
     this.exchanges.over(this, failedOutcome(error))
     this.abort(error)
@@ -243,7 +243,7 @@ export class FetchCall extends StreamCall {
   /** @override @param {unknown} reason */
   abort(reason) {
     if (isGone(this.#connection)) {
-      // That the client has left is no error, and nobody is there to be told: servers would only log it.
+      // A client that has left is not an error, and nobody receives an answer: a server would only log a rejection.
       this.settle()
       if (this.#settled) this.cancel()
       else this.#answer(webResponse(null, CLIENT_CLOSED, []))

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
 
 /** @typedef {import('./request.js').Connection} Connection */
-/** @typedef {{ onGone(): void }} Follower a call that is told of the end of its connection */
+/** @typedef {{ onGone(): void }} Follower a call that wants to know of the end of its connection */
 /** @typedef {Duplex & { [kCalls]?: Set<Follower> }} FollowedSocket */
 
 const kCalls = Symbol('asgi-node fetch calls')

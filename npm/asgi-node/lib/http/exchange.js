@@ -34,7 +34,7 @@ export function answer(res, status) {
   if (isOver(res) || res.headersSent) return
   const text = PLAIN[status]
   const headers = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)]
-  // A server that is full or gone does better without the connection, and one that could not read a head must not go on.
+  // A server that is full or closed needs no more connections, and one that could not read a head must not read on.
   if (status !== 500) {
     headers.push('connection', 'close')
     if (res.req && http2.http2Of(res) === null) {
@@ -65,7 +65,7 @@ function isOver(res) {
 function writeHead(res, status, flat) {
   const response = http2.http2Of(res)
   if (response !== null) return http2.writeHead(response, status, flat)
-  // Node lets the app's word stand above that of a client which waits for the end of the connection.
+  // Node prefers the app's header, even where the client waits for the end of the connection.
   if (!res.shouldKeepAlive) dropConnection(flat)
   // Beside headers that somebody has set before (Express, say), Node would keep the last of each name only. And whoever
   // has replaced writeHead may know fewer forms of headers than Node does.
@@ -81,7 +81,7 @@ function writeHead(res, status, flat) {
 }
 
 /**
- * Leaves out `connection`: Node says it as it is.
+ * Removes `connection`: Node sets the right one.
  * @param {string[]} flat
  */
 function dropConnection(flat) {
@@ -150,7 +150,7 @@ function beginWithRawBody(exchange) {
 }
 
 /**
- * What Node lets through although HTTP/1 forbids it (RFC 9112, 2.3, 3.2 and 6.1): two layers would understand it in two ways.
+ * What Node accepts although HTTP/1 forbids it (RFC 9112, 2.3, 3.2 and 6.1): two servers could read it in two ways.
  * @param {IncomingMessage} req
  * @param {ServerResponse} res
  * @param {number} framing
@@ -239,7 +239,7 @@ export class HttpExchange extends Exchange {
 
   /** @param {unknown} error why the request did not reach the app */
   refuse(error) {
-    // What the head is made of is the client's, or that of whoever changed the request on its way.
+    // The head comes from the client, or from code that has changed the request.
     const reason = error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message, { cause: error }) : error
     this.fail(reason)
     // Part of the body may have been read, and then Node leaves the rest to us.

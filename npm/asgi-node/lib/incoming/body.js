@@ -6,7 +6,7 @@ import { destroySoon } from './sockets.js'
 
 /** @typedef {import('../native/exchange.js').Exchange} Exchange */
 
-/** An upload that the app answered without reading is thrown away up to this size, to keep the connection. */
+/** The rest of an upload that the app did not read is discarded up to this size, to keep the connection. */
 const DRAIN_LIMIT = 1024 * 1024
 
 const kBody = Symbol('asgi-node body')
@@ -53,7 +53,7 @@ export class IncomingBody extends BodySource {
         if (req.readableEnded && !wasReset(req)) this.push(undefined, true)
         return
       }
-      // The length tells which bytes are the last (checklist 40): Node's parser says it only after they have been read.
+      // The length tells which bytes are the last : Node's parser says so only after they have been read.
       if (this.#left >= 0) this.#left -= chunk.length
       this.push(chunk, this.#left === 0)
     }
@@ -62,8 +62,8 @@ export class IncomingBody extends BodySource {
   }
 
   /**
-   * Throws the rest away, so that the next request on the connection can be parsed; above a bound the connection is
-   * worth less than the bytes.
+   * Discards the rest, so that the next request on the connection can be parsed. Above a limit the connection is closed
+   * instead.
    * @override
    */
   stop() {
@@ -95,7 +95,7 @@ export class IncomingBody extends BodySource {
   }
 }
 
-/** Somebody has called `req.setEncoding`: what it gives is text, and its bytes are lost. */
+/** Other code has called `req.setEncoding`: the stream gives text, and its bytes are lost. */
 export function decoded() {
   return new PythonError(
     'BODY_ALREADY_READ',

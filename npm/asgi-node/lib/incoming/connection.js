@@ -20,15 +20,15 @@ const UNSAFE_PATH = /[^\x21-\xff]/
 
 /** @typedef {import('../node-internals.js').Server} Server */
 
-/** What all requests of a connection have in common: asked for once. The host fields are as the head has them. */
+/** What all requests of a connection have in common, read once. Its strings have the form of the head. */
 export class Connection {
   /** @type {FollowedExchange | null} the latest request, and by its `before` those that were pipelined ahead of it */
   #latest = null
   #listening = false
-  // Whether `end` is being emitted with Node told to keep the socket.
+  // Whether `end` is being emitted, and Node has been asked to keep the socket.
   #kept = false
-  /** @type {import('./proxy.js').Trust | null} whose verdict `trusted` is */
-  judge = null
+  /** @type {import('./proxy.js').Trust | null} for which `trusted` was computed */
+  trust = null
   trusted = false
 
   /** @param {PeerSocket} socket */
@@ -45,10 +45,10 @@ export class Connection {
     this.peer = `${this.scheme}\0${this.client}\0${this.server}`
     /** The fields of the tls extension, with a NUL before each; '' without encryption. */
     this.tls = tlsFields(socket)
-    /** A request with more header fields has lost some of them, or is over the server's limit. */
+    /** A request with more header fields has lost some of them, or exceeds the server's limit. */
     this.maxHeaderFields = maxHeaderFields(server)
     this.lingers = false
-    /** Its end has been announced: what was pipelined behind a request that was refused is not looked at. */
+    /** Its end has been announced: requests that were pipelined behind a refused one are ignored. */
     this.refused = false
     if (this.parsed && server) adopt(server)
   }
@@ -56,7 +56,8 @@ export class Connection {
   /**
    * Listens to the end of a connection of HTTP/1, where it is the connection that ends, not a stream of it.
    *
-   * A FIN tells that the client has sent its last byte, not whether it still reads. So both must get their due: a pending `receive()` gives `http.disconnect`, since most clients that send a FIN have left, and `send()`
+   * A FIN tells that the client has sent its last byte, not whether it still reads. So both cases are served: a pending
+   * `receive()` gives `http.disconnect`, since most clients that send a FIN have left, and `send()`
    * goes on, since those that have only closed their side (`nc -N`, some proxies, HTTP/1.0 style clients) wait for the
    * response. If nobody is there, the first write is answered by a RST, and that is a disconnect for `send()` too.
    *

@@ -1,8 +1,8 @@
-// "Expect: 100-continue": the client sends its body when somebody wants it (RFC 9110, 10.1.1).
+// "Expect: 100-continue": the client sends its body when it is asked for it (RFC 9110, 10.1.1).
 //
 // Node answers by itself before it emits `request`, unless its server has a `checkContinue` listener. A server that has
-// none gets this one with its first request of ours. It keeps what others on that server rely on: whoever begins to read
-// the body (body-parser, say) makes "100 Continue" go out, by reading.
+// none gets this one with the first request that we handle. Other code on that server works as before: when it begins to
+// read the body (body-parser, say), "100 Continue" is sent.
 
 import { allowReads, beforeFirstRead, hasSentContinue, serverOf } from '../node-internals.js'
 
@@ -23,7 +23,7 @@ export function adopt(server) {
 
 /** @this {import('node:events').EventEmitter} @param {Req} req @param {ServerResponse} res */
 function onCheckContinue(req, res) {
-  // Somebody has come later who does it himself.
+  // Another listener was added later, and answers by itself.
   if (this.listenerCount('checkContinue') > 1) return
   // HTTP/2 has no such thing.
   req[kDeferred] = res.shouldKeepAlive ?? true

@@ -42,8 +42,10 @@ export function requestHead(request, length) {
   let head = `${method}\0${target}\x001.1\0${scheme}\0${client}\0${server}\0\x000`
   if (authority !== '' && !headers.has('host')) head += `\0host\0${authority}`
   const announced = headers.get('content-length')
-  if (length >= 0 && announced === null && !headers.has('transfer-encoding')) head += `\0content-length\0${length}`
-  if (length >= 0 && announced !== null && !headers.has('transfer-encoding') && Number(announced) !== length) throw wrongLength(Number(announced), length)
+  if (length >= 0 && !headers.has('transfer-encoding')) {
+    if (announced === null) head += `\0content-length\0${length}`
+    else if (Number(announced) !== length) throw wrongLength(Number(announced), length)
+  }
   return withFields(head, flat)
 }
 
@@ -68,13 +70,13 @@ export function incomingHead(req, trust = null, allowed = -1) {
   const connection = connectionOf(/** @type {PeerSocket} */ (req.socket))
   const { method } = req
   const { root, target } = mountOf(req)
-  // Middleware assigns req.url and req.method, and may leave there what no parser would have let in.
+  // Middleware assigns req.url and req.method, and may put values there that no parser would accept.
   if (!isToken(method)) throw new TypeError('Invalid method')
   if (UNSAFE_TARGET.test(target)) throw new TypeError('Invalid character in the request target')
   const http2 = req.httpVersionMajor === 2
   const version = http2 ? '2' : req.httpVersion
   const sent = http2 ? plainHeaders(req.rawHeaders) : req.rawHeaders
-  // The parser has checked what came from a real socket. An injected request (light-my-request, say) is anybody's.
+  // The parser has checked what came from a real socket. An injected request (light-my-request, say) has not been checked.
   const headers = connection.parsed ? sent : flatOf(new Headers(sent))
   const peer = trust === null ? connection.peer : forwardedPeer(trust, connection, headers)
   const { tls } = connection
@@ -84,7 +86,7 @@ export function incomingHead(req, trust = null, allowed = -1) {
 }
 
 /**
- * The same where nothing can be sent but a plain response: WHATWG's has no room for what the extensions send.
+ * The same for a transport that can only send a plain response: a WHATWG Response cannot carry what the extensions send.
  * @param {IncomingMessage} req
  * @param {Trust | null} trust
  */

@@ -34,7 +34,7 @@ export function http2Of(res) {
 
 /**
  * The headers of a request as those of HTTP/1: without pseudo headers, `:authority` as the first, and only, host (ASGI HTTP,
- * "headers"; checklist 32). Cookies stay apart.
+ * "headers"). Cookies stay apart.
  * @param {string[]} rawHeaders
  */
 export function plainHeaders(rawHeaders) {

@@ -1,5 +1,5 @@
-// Proxies in front of Node: who the client is, and by which scheme it came (checklist 139). Their word counts only where
-// the option `trustProxy` says so: anybody can send an X-Forwarded-For.
+// Proxies in front of Node: who the client is, and which scheme it used. Their headers count only where
+// the option `trustProxy` says so: any client can send an X-Forwarded-For.
 
 import { BlockList, isIP } from 'node:net'
 import { show } from '../native/errors.js'
@@ -22,7 +22,7 @@ const SCHEMES = { http: 'http', ws: 'http', https: 'https', wss: 'https' }
 /** An address with a port: `1.2.3.4:567`, `[::1]:567`, `[::1]`. */
 const WITH_PORT = /^(?:([\d.]+):(\d{1,5})|\[([\da-f:.]+)\](?::(\d{1,5}))?)$/i
 
-/** Which peers are believed. */
+/** Which peers are trusted. */
 export class Trust {
   #hops = 0
   #unix = false
@@ -68,7 +68,7 @@ export class Trust {
 }
 
 /**
- * Checks the option `trustProxy`. Null: nobody is believed.
+ * Checks the option `trustProxy`. Null: no proxy is trusted.
  * @param {unknown} option
  * @returns {Trust | null}
  */
@@ -90,8 +90,8 @@ export function trustOf(option) {
  * @param {string[]} rawHeaders
  */
 export function forwardedPeer(trust, connection, rawHeaders) {
-  if (connection.judge !== trust) {
-    connection.judge = trust
+  if (connection.trust !== trust) {
+    connection.trust = trust
     connection.trusted = trust.trusts(connection.address, 0)
   }
   if (!connection.trusted) return connection.peer
@@ -102,8 +102,8 @@ export function forwardedPeer(trust, connection, rawHeaders) {
 }
 
 /**
- * From the nearest proxy to the client: each entry is the word of the one to its right. Ends at the first address that is
- * not trusted, which is the client; before the first entry that is no address; or at the last.
+ * Goes from the nearest proxy to the client: each entry was written by the peer to its right. It ends at the first address
+ * that is not trusted, which is the client; before an entry that is not an address; or at the last entry.
  * @param {Trust} trust
  * @param {string[]} addresses
  */
@@ -121,8 +121,8 @@ function walk(trust, addresses) {
 }
 
 /**
- * What the proxy said that the client had reached. Where each proxy adds its own word, that is as far from the right as the
- * client's address; what stands further to the left is the client's own, and may be a lie.
+ * The scheme that the client used, according to the proxy. Where each proxy adds an entry, it is as far from the right as the
+ * client's address. Entries further to the left come from the client and may be false.
  * @param {string[]} schemes
  * @param {number} hops
  */

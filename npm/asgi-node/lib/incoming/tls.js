@@ -9,14 +9,14 @@ const VERSIONS = { TLSv1: 0x0301, 'TLSv1.1': 0x0302, 'TLSv1.2': 0x0303, 'TLSv1.3
 /** Between the certificates of a chain, which are one field of the head. */
 const CHAIN_SEPARATOR = '\x01'
 
-/** More certificates than any chain has that a client may send. */
+/** No real chain has more certificates. */
 const MAX_CHAIN = 32
 
 /**
- * The fields of the head behind which the `tls` extension is (ASGI TLS extension; checklist 130), a NUL before each: server
+ * The fields of the head for the `tls` extension (ASGI TLS extension), with a NUL before each: server
  * certificate, client's chain, its name, its error, version, cipher suite. '' for a socket without encryption.
  *
- * Called once for a connection: what OpenSSL tells of a chain it tells only once.
+ * Called once for a connection: OpenSSL gives a chain only once.
  * @param {object} socket
  */
 export function tlsFields(socket) {
@@ -37,8 +37,8 @@ export function tlsFields(socket) {
 }
 
 /**
- * The certificates that the client sent, its own first. Only that one where Node does not tell the others: in versions with
- * nodejs/node#65579 (24.21, say), and after somebody else has asked.
+ * The certificates that the client sent, its own first. Only its own where Node does not give the others: in versions with
+ * nodejs/node#65579 (24.21, say), and when other code has asked for them before.
  * @param {X509Certificate | undefined} certificate
  */
 function chainOf(certificate) {

@@ -3,7 +3,7 @@ import { show } from '../native/errors.js'
 /** @typedef {import('../index.js').HeadersInit} HeadersInit */
 
 // RFC 9110, 5.6.2 and 5.5: a name is a token; a value is visible ASCII, obs-text, space and tab, one latin-1 character
-// per byte. What is outside would either split the message (CR, LF, NUL) or be lost on the way (above 0xff).
+// per byte. Other characters would split the message (CR, LF, NUL) or cannot be sent (above 0xff).
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 

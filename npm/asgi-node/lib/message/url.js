@@ -1,7 +1,7 @@
 import { show } from '../native/errors.js'
 
 /**
- * What a request URL says. `target` goes on the wire as it is: nothing is normalised, because `//a/../b` and `/b` are
+ * The parts of a request URL. `target` is sent as it is: nothing is normalised, because `//a/../b` and `/b` are
  * two different requests to an application. `host` is '' when the URL was a path only.
  * @typedef {{ scheme: 'http' | 'https', target: string, host: string, port: string, authority: string, websocket: boolean }} ParsedUrl
  */

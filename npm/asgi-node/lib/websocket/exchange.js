@@ -31,7 +31,7 @@ const EMPTY = Buffer.alloc(0)
 /** How long the app has, after the client has broken the protocol, to answer what came before that. */
 const FAULT_GRACE_MS = 2000
 
-/** What `ws` says of a client's fault. The app is told the same. @type {Readonly<Record<string, number>>} */
+/** The close codes that `ws` sends for a client's fault. The app gets the same. @type {Readonly<Record<string, number>>} */
 const FAULTS = Object.freeze({
   WS_ERR_INVALID_UTF8: 1007,
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
@@ -79,14 +79,14 @@ export class Sockets {
   }
 
   /**
-   * The handler has closed: no client may keep the process waiting for longer than this.
+   * The handler has closed: no client may keep the process waiting any longer than this.
    * @param {number} deadline of `performance.now()`
    */
   endBy(deadline) {
     for (const ws of this.#open) ws.endBy(deadline)
   }
 
-  /** The process, or the worker, ends: what is written now still goes out. */
+  /** The process, or the worker, ends: what is written now is still sent. */
   #leave() {
     for (const ws of this.#open) ws.finish(CODE.RESTART)
   }
@@ -110,7 +110,7 @@ export class WebSocketExchange extends Exchange {
   #pending
   /** The client has closed its side, and earlier responses are still on their way to it. */
   #left = false
-  /** Bytes that had been written to the socket when its turn came: whoever has written more is not us. */
+  /** Bytes that had been written to the connection when its turn came. More bytes are from another listener. */
   #written = 0
 
   /**
@@ -133,13 +133,13 @@ export class WebSocketExchange extends Exchange {
   }
 
   /**
-   * Calls back when it is this handshake that is to be answered next, if it is one.
+   * Calls back when this handshake is the next to be answered, if it is one.
    * @param {() => void} callback
    */
   afterEarlierResponses(callback) {
     const { socket } = this
     this.#written = bytesWritten(this.req.socket)
-    // When all listeners have seen it: one of them may have begun to read, and what we read would be missing there.
+    // After all listeners have seen it: one of them may have begun to read, and would miss the bytes that we read.
     process.nextTick(() => {
       if (socket.destroyed) return
       if (socket.readableFlowing === true || !(isBusy(this.req.socket) || this.#isOurs())) return this.#leaveToOthers()
@@ -196,7 +196,7 @@ export class WebSocketExchange extends Exchange {
     return true
   }
 
-  /** An 'upgrade' listener of somebody else's has answered. */
+  /** Another 'upgrade' listener has answered. */
   #leaveToOthers() {
     this.#letGo()
     logTaken(this.exchanges.log, this.req.url)

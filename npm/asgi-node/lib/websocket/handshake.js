@@ -19,7 +19,7 @@ import { ServedSocket } from './served-socket.js'
 const KEY = /^[+/0-9A-Za-z]{22}==$/
 const VERSION = '13'
 
-/** What a client has to take the few bytes of a refusal. */
+/** How long a client may take to read the few bytes of a refusal. */
 const REFUSAL_MS = 10_000
 const DEFLATE = 'permessage-deflate'
 
@@ -66,7 +66,7 @@ export function responseOn(req, socket, record) {
   const res = new ServerResponse(req)
   res.shouldKeepAlive = false
   record?.respond(res)
-  // Somebody else is answering on this connection. Nothing that is true can be said on it any more.
+  // Another listener is answering on this connection: a second response would be wrong.
   if (isBusy(req.socket)) {
     socket.destroy()
     return res
@@ -169,8 +169,8 @@ export class Handshakes {
 /** @typedef {{ serverMaxWindowBits: number, clientMaxWindowBits: number | undefined }} Windows */
 
 /**
- * The largest windows, up to ours, on which we and this client can agree; null: no compression. Without this, `ws` would
- * refuse a client that wants a smaller window, or cannot be asked for one.
+ * The largest windows, up to ours, that this client can agree to; null: no compression. Without this, `ws` would refuse a
+ * client that wants a smaller window, or that does not let the server choose one.
  * @param {IncomingMessage} req
  * @returns {Windows | null}
  */
@@ -191,7 +191,7 @@ function windowsOf(req) {
       continue
     }
   }
-  // None that we can do: the header goes, because `ws` would answer 400 to it.
+  // There is no offer that we can accept. The header is removed, because `ws` would answer 400 to it.
   delete req.headers['sec-websocket-extensions']
   return null
 }

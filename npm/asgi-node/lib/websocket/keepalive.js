@@ -7,7 +7,7 @@ const kKeepalive = Symbol('asgi-node keepalive')
 
 const TIMED_OUT = 1011
 
-/** Finds out that a client is gone although its connection says nothing: pings, and waits for the pong. */
+/** Detects a client that is gone although its connection has not ended: sends pings, and waits for the pongs. */
 export class Keepalive {
   #ws
   #interval
@@ -56,7 +56,7 @@ export class Keepalive {
       return this.#arm(this.#waiting ? this.#timeout : this.#interval)
     }
     if (this.patient || this.#progress.advanced(ws)) return this.#arm(this.#timeout)
-    // As other servers say it, in case the client is there after all; the connection does not wait for its answer.
+    // The close frame of other servers, in case the client is still there. The connection does not wait for its answer.
     ws.finish(TIMED_OUT, 'keepalive ping timeout')
     ws.terminate()
   }

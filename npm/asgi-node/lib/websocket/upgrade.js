@@ -14,18 +14,18 @@ import { afterEarlierResponses } from './pipelining.js'
 /** @typedef {import('../node-internals.js').Server} Server */
 /** @typedef {import('../options/options.js').Settings} Settings */
 
-// Node gives every upgrade to every 'upgrade' listener of a server, and does nothing more: a socket that none of them takes
-// stays open for ever, without an answer. So the handlers of this package know of each other, one answers when none takes
-// it, and where there are listeners of others it first waits to see whether one of those does.
+// Node gives every upgrade to every 'upgrade' listener of a server, and does nothing more: a socket that no listener takes
+// stays open for ever, without an answer. So the handlers of this package share what they know of an upgrade. If none of
+// them takes it, one of them answers. If the server has other listeners, it waits first whether one of those takes it.
 
 /** What the handlers that see an upgrade know of it. @type {WeakMap<IncomingMessage, Offer>} */
 const offers = new WeakMap()
 
-/** Errors that are the same each time (options/websocket.js) are told once. @type {WeakSet<object>} */
-const told = new WeakSet()
+/** Errors of `upgrade.match` that have been logged: one that is the same each time is logged once. @type {WeakSet<object>} */
+const logged = new WeakSet()
 
 /**
- * Whether an upgrade is a WebSocket for the application of these settings. Where it is nobody's, it will be answered.
+ * Whether an upgrade is a WebSocket for the application of these settings. If no listener takes it, it will be answered.
  * @param {IncomingMessage} req
  * @param {Duplex} socket
  * @param {Buffer} head
@@ -47,14 +47,14 @@ export function takes(req, socket, head, settings) {
   }
   offer.settle()
   if (socket.destroyed) return false
-  // In front of us, somebody has begun to read it, or has refused it.
+  // A listener in front of us has begun to read it, or has refused it.
   if (socket.writable && socket.readableFlowing !== true) return true
   logTaken(settings.log, req.url)
   return false
 }
 
 /**
- * 0 for a path of ours, else what the client gets if it is nobody else's either.
+ * 0 for a path of ours; otherwise the status for the client if no other listener takes it.
  * @param {IncomingMessage} req
  * @param {Settings} settings
  */
@@ -62,9 +62,9 @@ function refusalOf(req, { websocket, log }) {
   try {
     return websocket.matches(pathOf(req)) ? 0 : 404
   } catch (error) {
-    // A function of the user's, which a client may know how to make throw.
-    if (!told.has(Object(error))) log.threw('upgrade.match', error)
-    told.add(Object(error))
+    // It is a function of the user's, and a client may know how to make it throw.
+    if (!logged.has(Object(error))) log.threw('upgrade.match', error)
+    logged.add(Object(error))
     return 500
   }
 }
