@@ -3,6 +3,7 @@ import { PythonError, bodyTooLarge, closedError, errorFromFailure, show } from '
 import { Exchanges, isDelivering } from './native/exchanges.js'
 import { FLAG } from './native/protocol.js'
 import { FetchCall } from './fetch/call.js'
+import { request as clientRequest } from './fetch/client.js'
 import { Handshakes } from './websocket/handshake.js'
 import { healthOf } from './log/health.js'
 import { requestHead } from './incoming/head.js'
@@ -13,6 +14,7 @@ import { checkMiddlewareOptions, passOn, serveNext } from './http/middleware.js'
 import { logFailure } from './log/failures.js'
 import { Journal } from './log/records.js'
 import { completedOutcome, failedOutcome } from './native/outcome.js'
+import { checkIsNoRequest, checkIsSocket, isNoListener, isNoRequest } from './options/misuse.js'
 import { checkOptions, closeTimeout } from './options/options.js'
 import { Request, completeBody, takeBody, takeMessages } from './message/request.js'
 import { responseFrom } from './message/response.js'
@@ -76,6 +78,7 @@ export class PythonHandler {
     this.#sockets = new Sockets(websocket, new Handshakes(websocket), highWaterMark)
     /** @type {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void} */
     this.listener = (req, res) => {
+      if (res === undefined) throw isNoRequest()
       if (this.#state === 'ready') serve(this.#exchanges, req, res)
       else this.#serveLater(req, res)
     }
@@ -83,6 +86,8 @@ export class PythonHandler {
     this.upgrade = (req, socket, head) => this.#upgrade(req, socket, head)
     /** @type {import('./index.js').PythonHandler['fetch']} */
     this.fetch = (request, env) => this.#fetch(request, env)
+    /** @type {import('./index.js').PythonHandler['client']} */
+    this.client = (input, init) => clientRequest(this.fetch, input, init)
     this.#starting = this.#start()
     // A failure is told to everybody who asks, at each ready() and request; that nobody has asked yet is no crash.
     this.#starting.catch(() => {})
@@ -294,6 +299,7 @@ export class PythonHandler {
    * @param {Buffer} head
    */
   #upgrade(req, socket, head) {
+    checkIsSocket(socket)
     if (!takes(req, socket, head, this.#settings)) return
     const exchange = new WebSocketExchange(this.#exchanges, this.#sockets, req, socket, head)
     exchange.afterEarlierResponses(() => {
@@ -342,6 +348,7 @@ export class PythonHandler {
    * @returns {import('./index.js').Middleware}
    */
   middleware(options) {
+    checkIsNoRequest(options)
     const { fallthrough } = checkMiddlewareOptions(options)
     return (req, res, next) => {
       const run = () => serveNext(this.#exchanges, /** @type {import('node:http').IncomingMessage} */ (req), /** @type {import('node:http').ServerResponse} */ (res), next, fallthrough)
@@ -400,6 +407,11 @@ export class PythonHandler {
 
   async [Symbol.asyncDispose]() {
     await this.close()
+  }
+
+  /** `createServer(python)` looks for it among its options: the first that it asks for. */
+  get IncomingMessage() {
+    throw isNoListener()
   }
 }
 

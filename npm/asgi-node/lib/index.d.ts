@@ -77,6 +77,8 @@ export type PythonErrorCode =
   | 'INVALID_REQUEST'
   /** The body of a request has been read before it came to Python, by a body parser say. */
   | 'BODY_ALREADY_READ'
+  /** {@link PythonHandler.client} cannot follow a redirect: the message says which, and why. */
+  | 'REDIRECT_FAILED'
   | (string & {})
 
 /** What goes wrong in Python, between Python and Node, or on the way there. */
@@ -441,6 +443,21 @@ export class PythonHandler {
    * The second argument is what Hono and others pass: see {@link FetchEnv}. What is not an object is ignored.
    */
   readonly fetch: Fetch
+
+  /**
+   * The signature of the global `fetch`, for SDKs that take one as an option; bound. A relative URL is one of the
+   * application, and so is every other: no network is asked. Redirects within an origin are followed as `fetch` does.
+   *
+   * Rejects as {@link fetch} does, and with a TypeError "fetch failed" whose `cause` has code REDIRECT_FAILED: for a redirect
+   * to another origin, more than 20 redirects, a redirect with `redirect: 'error'`, or one with a body that cannot be sent again.
+   *
+   * @example
+   * ```js
+   * const api = createClient({ baseUrl: 'http://localhost', fetch: python.client })
+   * const response = await python.client('/items', { method: 'POST', body: JSON.stringify({ name: 'tea' }) })
+   * ```
+   */
+  readonly client: (input: string | URL | globalThis.Request, init?: globalThis.RequestInit) => Promise<globalThis.Response>
 
   /**
    * For Express and Connect: `app.use('/api', python.middleware())`. Where it is mounted is `root_path` in the scope.

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { accessLogOf, checkAccessLog } from '../log/access-log.js'
 import { show } from '../native/errors.js'
 import { Log, checkLogger, consoleLogger, logLevelOf } from '../log/logger.js'
+import { optionOfOthers } from './misuse.js'
 import { optionsOf, unknownOption } from './names.js'
 import { DEFAULT } from '../native/protocol.js'
 import { trustOf } from '../incoming/proxy.js'
@@ -183,7 +184,7 @@ export function checkOptions(options) {
   }
   for (const [name, value] of Object.entries(options)) {
     // hasOwn: an option called "constructor" is unknown, not Object's.
-    if (!Object.hasOwn(CHECKS, name)) throw unknownOption(name, Object.keys(CHECKS))
+    if (!Object.hasOwn(CHECKS, name)) throw optionOfOthers(name) ?? unknownOption(name, Object.keys(CHECKS))
     if (value !== undefined) CHECKS[name](value, name)
   }
   const { python, venv, deepbind = 'auto', highWaterMark = DEFAULT.HIGH_WATER_MARK, maxConcurrency = DEFAULT.MAX_CONCURRENCY, requestTimeout = DEFAULT.REQUEST_TIMEOUT } = options
