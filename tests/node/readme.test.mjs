@@ -71,6 +71,21 @@ describe('README', () => {
     const running = await startServer(t, 'node', [server.file], { port, cwd: folder, env: plain })
     assert.equal((await succeed(here(ask.code))).trim(), answer.code.trim())
     assert.equal(running.output(), '')
+    for (const signal of ['SIGTERM', 'SIGINT']) {
+      const again = signal === 'SIGTERM' ? running : await startServer(t, 'node', [server.file], { port, cwd: folder, env: plain })
+      // keep-alive, and nothing under way
+      await (await fetch(`http://127.0.0.1:${port}/hello/again`)).text()
+      assert.deepEqual(await again.stop(signal), [0, null], signal)
+    }
+  })
+
+  test('field_28: quick start: an application that does not start', async () => {
+    writeFileSync(join(folder, 'main.py'), 'raise RuntimeError("no database")\n')
+    const { code, stderr } = await run('node', [server.file], { cwd: folder, env: plain })
+    writeFileSync(join(folder, 'main.py'), here(app.code))
+    assert.equal(code, 1)
+    assert.match(stderr, /APP_IMPORT_FAILED/)
+    assert.match(stderr, /RuntimeError: no database/)
   })
 
   test('quick start: a script', async () => {

@@ -148,6 +148,20 @@ def test_module_not_found(tmp_path: Path) -> None:
     assert "is not a directory" in fails("APP_NOT_FOUND", tmp_path / "gone", "main:app")
 
 
+def test_field_28_src_layout(tmp_path: Path) -> None:
+    for layout in ("src", "backend"):
+        root = tmp_path / f"project-{layout}"
+        (root / layout / "shop").mkdir(parents=True)
+        (root / layout / "shop" / "__init__.py").write_text("")
+        (root / layout / "server.py").write_text("")
+        (root / ".venv").mkdir()
+        (root / ".venv" / "server.py").write_text("")
+        for module in ("server", "shop.asgi"):
+            message = fails("APP_NOT_FOUND", root, f"{module}:app")
+            assert f"There is one in {root / layout}: set docroot to it. " in message
+    assert "There is one in" not in fails("APP_NOT_FOUND", tmp_path, "server:app")
+
+
 @pytest.mark.parametrize(
     ("target", "advice"),
     [

@@ -408,12 +408,14 @@ export class PythonHandler {
   async [Symbol.asyncDispose]() {
     await this.close()
   }
+}
 
-  /** `createServer(python)` looks for it among its options: the first that it asks for. */
-  get IncomingMessage() {
+// `createServer(python)` takes it for options, and looks for this one first. No part of the class, so that no type shows it.
+Object.defineProperty(PythonHandler.prototype, 'IncomingMessage', {
+  get() {
     throw isNoListener()
   }
-}
+})
 
 /** @param {unknown} request */
 function checkedRequest(request) {

@@ -92,6 +92,22 @@ def similar_modules(docroot: str, name: str) -> str:
     return f"{holder} holds the modules {_listed(prefix + found for found in names)}. " if names else ""
 
 
+def folder_hint(docroot: str, name: str) -> str:
+    """For a module that lies one folder below, as in a ``src`` layout."""
+    path = Path(docroot)
+    top = name.partition(".")[0]
+    try:
+        folders = sorted(folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith("."))
+    except OSError:
+        return ""
+    found = [
+        folder for folder in folders if (folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()
+    ]
+    if not found:
+        return ""
+    return f"There is one in {found[0]}: set docroot to it. "
+
+
 def submodule_hint(imported: Any, module: str, attribute: str) -> str:
     """For ``'package:module.app'``: the module is there, but nobody has imported it."""
     first, _, rest = attribute.partition(".")

@@ -21,6 +21,7 @@ from asgi_node.errors import AppLoadError
 from . import isolation
 from .hints import (
     describe,
+    folder_hint,
     looked_in,
     names_of_attributes,
     path_like_hint,
@@ -131,7 +132,7 @@ def _import_module(owner: isolation.Docroot, name: str, written: str) -> Any:
         if not raised_by_application(error):
             _not_found(
                 f"there is no module {name!r} (from {written!r}){_why(error, name)}. "
-                f"{similar_modules(owner.path, name)}{looked_in(owner.path)}"
+                f"{folder_hint(owner.path, name)}{similar_modules(owner.path, name)}{looked_in(owner.path)}"
             )
         missing = f"it needs the module {error.name!r}, which is not installed" if error.name else str(error)
         raise _import_failed(f"importing {name!r} failed: {missing}", error) from error
