@@ -101,7 +101,7 @@ async function allSteps({ all, fast, slowest }) {
     `node ${node}, python ${python.tag}`
   const durations = slowest ? [`--durations=${SLOWEST}`] : []
   /** @type {Step} */
-  const core = { name: 'core, Rust', runner: 'cargo', commands: [['cargo', 'test', '--package', 'asgi-node-core']] }
+  const core = { name: 'core and rewriter, Rust', runner: 'cargo', commands: [['cargo', 'test', '--package', 'asgi-node-core', '--package', 'asgi-node-rewriter']] }
   if (fast) {
     const ignored = SLOW_PYTEST.map((path) => `--ignore=${path}`)
     return [

@@ -16,6 +16,8 @@ EXTENSION_ZEROCOPYSEND: Final = 8
 """The host can send a file by its descriptor."""
 EXTENSION_TLS: Final = 16
 """The connection is encrypted, and the fields of the `tls` extension follow."""
+EXTENSION_HEAD: Final = 32
+"""The client has sent HEAD, and a rewriter has put another method in its place: the response still has no body."""
 
 # Close codes of a WebSocket (RFC 6455, 7.4).
 CLOSE_CODE_NORMAL: Final = 1000

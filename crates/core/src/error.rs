@@ -39,6 +39,14 @@ pub enum Error {
     /// The flat head that the host handed over is malformed. Becomes a JS `PythonError`.
     #[error("malformed request: {0}")]
     InvalidRequest(String),
+    /// A rule of the handler's rewriter makes of this request what no request can be. Becomes a JS `PythonError`, 500 on the wire.
+    #[error("{rule}: {reason}")]
+    RewriteFailed {
+        /// The rule, as its maker knows it.
+        rule: String,
+        /// What it would have made.
+        reason: String,
+    },
     /// As many requests as the handler allows are in flight. Becomes a JS `PythonError`, 503 on the wire.
     #[error("{limit} requests are in flight, which is the limit (option maxConcurrency)")]
     Overloaded {
@@ -100,6 +108,7 @@ impl Error {
             Self::ClientDisconnected => "CLIENT_DISCONNECTED",
             Self::ForkedProcess => "FORKED_PROCESS",
             Self::InvalidRequest(_) => "INVALID_REQUEST",
+            Self::RewriteFailed { .. } => "REWRITE_FAILED",
             Self::Overloaded { .. } => "OVERLOADED",
             Self::HandlerClosed => "HANDLER_CLOSED",
             Self::AppError(_) => "APP_ERROR",

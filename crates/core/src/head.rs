@@ -6,7 +6,7 @@
 use crate::framing::Version;
 use crate::{Error, target::Target};
 
-pub use crate::protocol::extension::{EARLY_HINT, PATHSEND, TLS, TRAILERS, ZEROCOPYSEND};
+pub use crate::protocol::extension::{EARLY_HINT, HEAD, PATHSEND, TLS, TRAILERS, ZEROCOPYSEND};
 
 const FIELDS: usize = 10;
 const TLS_FIELDS: usize = 6;
@@ -103,6 +103,11 @@ impl RequestHead {
     /// The method, as it was received.
     pub fn method(&self) -> &[u8] {
         self.field(0)
+    }
+
+    /// The method by which the response is framed: what the client has sent, as far as that matters.
+    pub fn framing_method(&self) -> &[u8] {
+        if self.supports(HEAD) { b"HEAD" } else { self.method() }
     }
 
     /// The target, cut up.

@@ -98,6 +98,8 @@ tables! {
         ZEROCOPYSEND: u32 = 8,
         /// The connection is encrypted, and the fields of the `tls` extension follow.
         TLS: u32 = 16,
+        /// The client has sent HEAD, and a rewriter has put another method in its place: the response still has no body.
+        HEAD: u32 = 32,
     }
 
     /// Close codes of a WebSocket (RFC 6455, 7.4).

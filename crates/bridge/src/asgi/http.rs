@@ -258,7 +258,7 @@ impl Channel<Http> {
         head: &RequestHead,
     ) -> Arc<Self> {
         let state = HttpState {
-            response: ResponseState::new(head.method()),
+            response: ResponseState::new(head.framing_method()),
             start: None,
             trailers: Vec::new(),
         };

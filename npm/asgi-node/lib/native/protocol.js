@@ -59,7 +59,9 @@ export const EXTENSION = Object.freeze(/** @type {const} */ ({
   /** The host can send a file by its descriptor. */
   ZEROCOPYSEND: 8,
   /** The connection is encrypted, and the fields of the `tls` extension follow. */
-  TLS: 16
+  TLS: 16,
+  /** The client has sent HEAD, and a rewriter has put another method in its place: the response still has no body. */
+  HEAD: 32
 }))
 
 /** Close codes of a WebSocket (RFC 6455, 7.4). */

@@ -1,0 +1,53 @@
+//! What is wrong with a rule. What goes wrong with a request is [`asgi_node_core::Error::RewriteFailed`].
+
+/// A rule that cannot be. Becomes a JS `TypeError`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// Matching it takes more than linear time.
+    #[error("a look-{0} cannot be matched in linear time, and is refused: use another condition, or a longer pattern")]
+    LookAround(&'static str),
+    /// Matching it takes exponential time.
+    #[error("a back-reference ({0}) cannot be matched in linear time, and is refused")]
+    BackReference(String),
+    /// ECMAScript leaves an iteration that matches nothing, automata cannot in every case.
+    #[error(
+        "what is repeated may match nothing before it matches something: put the alternative that matches something first"
+    )]
+    EmptyFirst,
+    /// ECMAScript forgets in each iteration what a group held, automata do not.
+    #[error(
+        "${0} stands for a group that may match nothing, or be left out, in a later repetition: put the repetition into a group \
+         of its own, or do not refer to it"
+    )]
+    StaleGroup(String),
+    /// No regular expression of ECMAScript.
+    #[error("not a regular expression: {0}")]
+    Syntax(String),
+    /// `v` and `y`, and what are no flags.
+    #[error("flag {0:?} is not supported: d, g, i, m, s and u are")]
+    Flag(char),
+    /// An automaton for it would need too much memory.
+    #[error("the pattern is too large: its repetitions multiply to more than 4 MiB of automaton")]
+    TooLarge,
+    /// Parentheses in parentheses.
+    #[error("the pattern has more than {0} levels of parentheses")]
+    TooDeep(usize),
+    /// A replacement that no request could carry.
+    #[error("the replacement holds {0:?}, which may not stand in {1}")]
+    Replacement(char, &'static str),
+    /// A fragment is never sent.
+    #[error("the replacement holds \"#\", and what is behind it is never sent: write %23")]
+    Fragment,
+    /// RFC 9110, 9.1.
+    #[error("{0:?} is not a method: it must be a token, as GET is")]
+    Method(String),
+    /// Its response has no body, for which the client waits.
+    #[error("HEAD cannot be put in place of another method: the client would wait for the body of the response")]
+    Head,
+    /// RFC 9110, 5.1.
+    #[error("{0:?} is not a header's name")]
+    HeaderName(String),
+    /// The body stays as it is.
+    #[error("{0} says where the body ends, and cannot be rewritten")]
+    Framing(String),
+}

@@ -1,0 +1,203 @@
+//! A regular expression of ECMAScript, matched in linear time.
+//!
+//! [`parser`] reads the source into a tree ([`node`]) whose leaves are sets of bytes ([`set`]); the tree is written down as a
+//! pattern of the `regex` crate; [`nesting`] refuses the two things that ECMAScript and automata see differently, and [`prefilter`]
+//! says of most texts without a look at their order that they do not match.
+
+mod class;
+mod nesting;
+mod node;
+mod parser;
+mod prefilter;
+mod set;
+
+use std::ops::Range;
+
+use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
+
+use self::prefilter::Prefilter;
+use crate::error::Invalid;
+use crate::replacement::Replacement;
+
+pub(crate) use self::set::ByteSet;
+
+/// Bytes of automaton that a pattern may come to.
+const SIZE: usize = 4 << 20;
+
+/// What comes of a replacement may be so long. With `g`, `$'` alone could make 2 GiB of a path of 64 KiB.
+pub(crate) const LONGEST: usize = 1 << 20;
+
+/// What a pattern sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// A path or an href: visible ASCII, everything else percent-encoded. So is what a pattern says of it: `é` stands for `%C3%A9`.
+    Target,
+    /// A method, or the value of a header: one latin-1 character per byte.
+    Latin1,
+}
+
+/// A compiled pattern.
+///
+/// ```
+/// use asgi_node_rewriter::{Pattern, Text};
+///
+/// let pattern = Pattern::new(r"^\/users\/(?<id>\d+)$", "i", Text::Target)?;
+/// assert!(pattern.is_match(b"/Users/7"));
+/// assert!(!pattern.is_match(b"/users/x"));
+/// // What backtracking engines need minutes for costs as much as anything else.
+/// assert!(!Pattern::new("(a+)+$", "", Text::Target)?.is_match(&[b"a".repeat(65_536), b"!".to_vec()].concat()));
+/// // What cannot be matched in linear time is refused.
+/// let refused = Pattern::new("^/(?!admin)", "", Text::Target).unwrap_err();
+/// assert!(refused.to_string().starts_with("a look-ahead cannot be matched in linear time"));
+/// # Ok::<(), asgi_node_rewriter::Invalid>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    regex: Regex,
+    prefilter: Prefilter,
+    text: Text,
+    global: bool,
+    names: Vec<(String, usize)>,
+    /// Groups that ECMAScript may forget in a later iteration.
+    stale: Vec<usize>,
+}
+
+impl Pattern {
+    /// Compiles the `source` and `flags` of a `RegExp`.
+    pub fn new(source: &str, flags: &str, text: Text) -> Result<Self, Invalid> {
+        if let Some(flag) = flags.chars().find(|flag| !"dgimsu".contains(*flag)) {
+            return Err(Invalid::Flag(flag));
+        }
+        let parsed = parser::parse(source, flags, text)?;
+        nesting::check(&parsed.node)?;
+        let mut translated = String::new();
+        parsed.node.write(&mut translated);
+        let regex = RegexBuilder::new(&translated)
+            .unicode(false)
+            .size_limit(SIZE)
+            .build()
+            .map_err(|error| match error {
+                regex::Error::CompiledTooBig(_) => Invalid::TooLarge,
+                other => Invalid::Syntax(other.to_string()),
+            })?;
+        Ok(Self {
+            regex,
+            prefilter: Prefilter::new(&parsed.node),
+            text,
+            global: flags.contains('g'),
+            names: parsed.names,
+            stale: nesting::stale_groups(&parsed.node),
+        })
+    }
+
+    /// Whether it matches anywhere.
+    pub fn is_match(&self, subject: &[u8]) -> bool {
+        self.regex.is_match(subject)
+    }
+
+    /// Whether a text with these bytes may match: asked first where the bytes are known.
+    pub(crate) fn admits(&self, bytes: ByteSet) -> bool {
+        self.prefilter.admits(bytes)
+    }
+
+    /// What `String.prototype.replace` gives; none where nothing matches. Fails where that is longer than 1 MiB.
+    pub(crate) fn replace(&self, subject: &[u8], replacement: &Replacement) -> Result<Option<Vec<u8>>, TooLong> {
+        let mut out = Vec::new();
+        let mut copied = 0;
+        let matched = self.each_match(subject, replacement.has_groups(), |found| {
+            let whole = found.whole();
+            out.extend_from_slice(&subject[copied..whole.start]);
+            copied = whole.end;
+            replacement.expand(subject, found, &mut out);
+            if out.len() > LONGEST { Err(TooLong) } else { Ok(()) }
+        })?;
+        out.extend_from_slice(&subject[copied..]);
+        if out.len() > LONGEST.max(subject.len()) {
+            return Err(TooLong);
+        }
+        Ok(matched.then_some(out))
+    }
+
+    /// Calls back for the first match, or with the flag `g` for all of them; tells whether there was one.
+    pub(crate) fn each_match<E>(
+        &self,
+        subject: &[u8],
+        with_groups: bool,
+        mut each: impl FnMut(&Found<'_>) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let mut locations = with_groups.then(|| self.regex.capture_locations());
+        let mut matched = false;
+        let mut at = 0;
+        while at <= subject.len() {
+            let next = match &mut locations {
+                Some(locations) => self.regex.captures_read_at(locations, subject, at),
+                None => self.regex.find_at(subject, at),
+            };
+            let Some(whole) = next.map(|found| found.range()) else {
+                break;
+            };
+            matched = true;
+            // Behind an empty match ECMAScript goes on one character further, and behind any other right there.
+            at = whole.end + usize::from(whole.is_empty());
+            let locations = locations.as_ref();
+            each(&Found { whole, locations })?;
+            if !self.global {
+                break;
+            }
+        }
+        Ok(matched)
+    }
+
+    pub(crate) fn text(&self) -> Text {
+        self.text
+    }
+
+    /// How many groups it has.
+    pub(crate) fn groups(&self) -> usize {
+        self.regex.captures_len() - 1
+    }
+
+    pub(crate) fn has_names(&self) -> bool {
+        !self.names.is_empty()
+    }
+
+    /// The groups of this name: alternatives may share one.
+    pub(crate) fn named(&self, name: &str) -> Vec<usize> {
+        let same = self.names.iter().filter(|(other, _)| other == name);
+        same.map(|&(_, group)| group).collect()
+    }
+
+    /// Refuses a reference to a group that may hold another text here than in ECMAScript.
+    pub(crate) fn check_reference(&self, groups: &[usize]) -> Result<(), Invalid> {
+        let Some(stale) = groups.iter().find(|group| self.stale.contains(group)) else {
+            return Ok(());
+        };
+        let name = self.names.iter().find(|(_, group)| group == stale);
+        Err(Invalid::StaleGroup(
+            name.map_or(stale.to_string(), |(name, _)| format!("<{name}>")),
+        ))
+    }
+}
+
+/// A result that is longer than it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooLong;
+
+/// One match.
+#[derive(Debug)]
+pub(crate) struct Found<'m> {
+    whole: Range<usize>,
+    locations: Option<&'m CaptureLocations>,
+}
+
+impl Found<'_> {
+    pub(crate) fn whole(&self) -> Range<usize> {
+        self.whole.clone()
+    }
+
+    /// Where a group has matched, if it has.
+    pub(crate) fn group(&self, group: usize) -> Option<Range<usize>> {
+        let (start, end) = self.locations?.get(group)?;
+        Some(start..end)
+    }
+}
