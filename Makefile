@@ -131,7 +131,7 @@ $(BRIDGE): $(RUST) $(ADDON) | tools
 	@echo 'bridge …'
 	@scripts/build.sh bridge $@
 
-$(LOADER): $(wildcard crates/loader/src/*.rs crates/loader/Cargo.toml crates/loader/build.rs) Cargo.lock node_modules/.stamp | tools
+$(LOADER): $(RUST) node_modules/.stamp | tools
 	@echo 'loader …'
 	@scripts/build.sh loader $@
 

@@ -59,6 +59,7 @@ describe('options', () => {
       stdio: null,
       accessLog: null,
       unhealthyAfter: 30_000,
+      rewriter: undefined,
     })
   })
 

@@ -24,6 +24,7 @@ use crate::event_sink::EventSink;
 use crate::ffi::{self, Deliver, Delivered, Delivery};
 use crate::health::Health;
 use crate::open::OpenExchanges;
+use crate::rewriting::Rewriting;
 use crate::sync_call::{SyncHost, SyncOutcome, receive};
 
 /// Log records and lines that are handed over before JavaScript's other work comes in between.
@@ -58,6 +59,8 @@ fn submission(context: &FunctionCallContext<'_>) -> Result<Submission> {
 /// What belongs to one handler in one environment. Only that environment's thread touches it.
 struct Inner {
     config: Config,
+    /// What happens to heads before anything else; `None` costs nothing.
+    rewriting: Option<Rewriting>,
     /// The app, or what becomes of it; changed by a thread of Python's.
     app: Arc<Mutex<App>>,
     sink: RefCell<Option<Arc<EventSink>>>,
@@ -176,8 +179,9 @@ impl Inner {
         }
     }
 
-    fn submit(&self, submission: Submission, quiet: bool) -> std::result::Result<(), Error> {
+    fn submit(&self, mut submission: Submission, quiet: bool) -> std::result::Result<(), Error> {
         let sink = self.sink.borrow().clone().ok_or(Error::HandlerClosed)?;
+        self.rewrite(&mut submission)?;
         let id = submission.id;
         let app = self.app()?;
         let exchange = app.submit_quietly(submission, sink as Arc<dyn Notify>)?;
@@ -186,6 +190,13 @@ impl Inner {
         }
         self.open.borrow_mut().insert(id, exchange);
         Ok(())
+    }
+
+    fn rewrite(&self, submission: &mut Submission) -> std::result::Result<(), Error> {
+        match &self.rewriting {
+            Some(rewriting) => rewriting.apply(submission),
+            None => Ok(()),
+        }
     }
 
     fn app(&self) -> std::result::Result<Arc<Application>, Error> {
@@ -205,7 +216,8 @@ pub struct NativeHandler {
 
 #[napi]
 impl NativeHandler {
-    /// `config` is JSON; `deliver(id, kind, status, text, data)` gets every event and returns false to hold the bytes back.
+    /// `config` is JSON; `deliver(id, kind, status, text, data)` gets every event and returns false to hold the bytes back;
+    /// `rewriter` is JSON, the rules for every head.
     #[napi(constructor, catch_unwind)]
     pub fn new(
         env: Env,
@@ -214,9 +226,11 @@ impl NativeHandler {
             ts_arg_type = "(id: number, kind: number, status: number, text: string, data: Buffer | string | undefined) => unknown"
         )]
         deliver: DeliverArgument<'_>,
+        rewriter: Option<String>,
     ) -> Result<Self> {
         let config: Config = serde_json::from_str(&config)
             .map_err(|e| napi::Error::new(napi::Status::InvalidArg, format!("malformed configuration: {e}")))?;
+        let rewriting = rewriter.map(|rules| Rewriting::new(&rules, &config)).transpose()?;
         let drained = Rc::new(OnceCell::<Weak<Inner>>::new());
         let inside = Rc::clone(&drained);
         let drain =
@@ -233,6 +247,7 @@ impl NativeHandler {
         };
         let inner = Rc::new(Inner {
             config,
+            rewriting,
             app: Arc::default(),
             sink: RefCell::new(Some(sink)),
             deliver: OnceCell::new(),
@@ -370,7 +385,7 @@ impl NativeHandler {
     /// Answers one request while the caller waits.
     #[napi(catch_unwind)]
     pub fn call_sync(&self, head: JsString<'_>, body: Option<Uint8Array>) -> Result<SyncOutcome> {
-        let submission = Submission {
+        let mut submission = Submission {
             id: 0,
             head: ffi::latin1(&head)?,
             body: body.map_or_else(Vec::new, |body| body.to_vec()),
@@ -384,7 +399,8 @@ impl NativeHandler {
             Err(Error::SyncReentrant)
         } else {
             self.inner
-                .app()
+                .rewrite(&mut submission)
+                .and_then(|()| self.inner.app())
                 .and_then(|app| app.submit(submission, Arc::clone(&host) as Arc<dyn Notify>))
         };
         let answered = submitted.map_err(Traced::from).and_then(|exchange| {

@@ -1,7 +1,7 @@
 //! The Node half of asgi-node. Everything here runs on a JavaScript thread, and none of it ever attaches to Python.
 //!
-//! Files in the order of the data path: [`python`] (starting the interpreter), [`handler`] (a request goes in), [`app_slot`]
-//! (the app that it is for), [`open`] (the requests under way), [`event_sink`] (Python wakes Node), [`delivery`] (events go
+//! Files in the order of the data path: [`python`] (starting the interpreter), [`handler`] (a request goes in), [`rewriting`] (by
+//! which rules), [`app_slot`] (the app that it is for), [`open`] (the requests under way), [`event_sink`] (Python wakes Node), [`delivery`] (events go
 //! out), [`lent`] (their bytes, without a copy),
 //! [`sync_call`] (the caller that blocks), [`errors`]. `ffi` holds all unsafe code: the calls of Node-API that are made for
 //! every event.
@@ -20,4 +20,5 @@ mod health;
 mod lent;
 mod open;
 mod python;
+mod rewriting;
 mod sync_call;

@@ -1,4 +1,4 @@
-//! What can go wrong with libpython, and how it looks in JavaScript.
+//! What can go wrong with libpython and with rules, and how it looks in JavaScript.
 
 use std::path::PathBuf;
 
@@ -26,6 +26,8 @@ pub enum LoadError {
 pub enum Code {
     LibpythonNotFound,
     PythonConflict,
+    InvalidRule,
+    RewriteFailed,
 }
 
 impl LoadError {
@@ -42,6 +44,8 @@ impl AsRef<str> for Code {
         match self {
             Self::LibpythonNotFound => "LIBPYTHON_NOT_FOUND",
             Self::PythonConflict => "PYTHON_CONFLICT",
+            Self::InvalidRule => "INVALID_RULE",
+            Self::RewriteFailed => "REWRITE_FAILED",
         }
     }
 }

@@ -7,11 +7,15 @@
 //!
 //! What is open is asked of the dynamic linker and not remembered here: the main thread, its workers and even a
 //! second copy of this package in the same process then agree on the answer. libpython is never closed.
+//!
+//! Because it needs no Python, it is also where the rules of request rewriting are compiled that JavaScript makes, to be checked and
+//! tried ([`rewriter`]); those of a handler's requests run in the other addon.
 
 mod deepbind;
 mod errors;
 mod ffi;
 mod library;
+mod rewriter;
 
 use errors::Code;
 use napi_derive::napi;

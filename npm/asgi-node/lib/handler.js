@@ -34,7 +34,7 @@ import { Sockets, WebSocketExchange } from './websocket/exchange.js'
 const FAREWELL_MS = 250
 
 /** What comes of a call that Python has not seen. */
-const REFUSALS = new Set(['OVERLOADED', 'HANDLER_CLOSED', 'INVALID_REQUEST', 'SYNC_REENTRANT'])
+const REFUSALS = new Set(['OVERLOADED', 'HANDLER_CLOSED', 'INVALID_REQUEST', 'REWRITE_FAILED', 'SYNC_REENTRANT'])
 
 export class PythonHandler {
   #settings
@@ -123,7 +123,7 @@ export class PythonHandler {
   /** @param {Addon} addon */
   #handlerOf(addon) {
     if (this.#native === null) {
-      this.#native = new addon.NativeHandler(this.#settings.config, this.#exchanges.deliver)
+      this.#native = new addon.NativeHandler(this.#settings.config, this.#exchanges.deliver, this.#settings.rewriter)
       addExitHook(this.#drain)
     }
     this.#exchanges.native = this.#native

@@ -9,12 +9,29 @@ import type { Duplex } from 'node:stream'
 import type { CallOptions } from './call/types.js'
 import type { Health } from './log/health-types.js'
 import type { PythonHandlerOptions } from './options/types.js'
+import type { ExistenceCondition } from './rewriter/types.js'
 import type { WebSocketResponse } from './websocket/types.js'
 
 export type { AppTarget, CallOptions } from './call/types.js'
 export type { Health } from './log/health-types.js'
 export type { AccessEntry, AccessFunction, LineFunction, LogLevel, LogMethod, Logger } from './log/types.js'
 export type { PythonHandlerOptions } from './options/types.js'
+export type { AnyCondition, AnyRewriter, ConditionConfig, Pattern, RewriteRule, RewriterConfig } from './rewriter/types.js'
+export {
+  ConditionalRewriter,
+  ExistenceCondition,
+  GroupCondition,
+  HeaderCondition,
+  HeaderRewriter,
+  HrefRewriter,
+  MethodCondition,
+  MethodRewriter,
+  NonExistenceCondition,
+  PathCondition,
+  PathRewriter,
+  Rewriter,
+  SequenceRewriter
+} from './rewriter/types.js'
 export type { UpgradeOptions, WebSocketMessage, WebSocketOptions, WebSocketResponse } from './websocket/types.js'
 
 /** The code of a {@link PythonError}. Stable: match on it, not on the message. */
@@ -53,6 +70,8 @@ export type PythonErrorCode =
   | 'APP_NO_RESPONSE'
   /** The handler was closed before the request, or while it was on its way. */
   | 'HANDLER_CLOSED'
+  /** A rule of `rewriter` makes of this request what no request can be; the message names the rule. */
+  | 'REWRITE_FAILED'
   /** More than `maxConcurrency` requests are on their way. */
   | 'OVERLOADED'
   /** The request body is larger than `maxBodySize`. */
@@ -184,7 +203,7 @@ export interface RequestInit {
   body?: RequestBody | null
   /** `client` and `server` of the scope. Default: no client; the server is that of an absolute URL. */
   socket?: SocketInfo | null
-  /** Kept for users of python-node; not used. */
+  /** Where {@link ExistenceCondition} looks in `matches` and `rewrite`, unless these are told. A handler has a docroot of its own. */
   docroot?: string | null
   /** A WebSocket request, for {@link PythonHandler.handleStream}. Default false, true for ws: and wss: URLs. */
   websocket?: boolean
@@ -386,7 +405,7 @@ export class PythonHandler {
 
   /**
    * The whole response at once. Rejects with a {@link PythonError} (APP_ERROR, APP_NO_RESPONSE, OVERLOADED,
-   * HANDLER_CLOSED, or why the handler did not start), with a TypeError for a request that is none, with the error of a
+   * REWRITE_FAILED, HANDLER_CLOSED, or why the handler did not start), with a TypeError for a request that is none, with the error of a
    * body stream, or with the reason of `signal`.
    */
   handleRequest(request: Request | RequestInit, options?: CallOptions): Promise<WholeResponse>

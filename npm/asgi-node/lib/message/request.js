@@ -3,7 +3,7 @@ import { IteratedBody, WHOLE_LIMIT, WrittenBody } from './bodies.js'
 import { toBytes } from './body-source.js'
 import { PythonError, show } from '../native/errors.js'
 import { Headers, isToken } from './headers.js'
-import { parseUrl } from './url.js'
+import { originOf, parseUrl } from './url.js'
 import { WrittenMessages } from './websocket-messages.js'
 
 /** @typedef {import('../index.js').RequestInit} RequestInit */
@@ -45,6 +45,13 @@ export let completeBody
  */
 export let takeMessages
 
+/**
+ * The same request with another head; `target` is null where it stays. What it sends is the other's body: whichever goes first takes a
+ * stream.
+ * @type {(request: Request, method: string, target: string | null, headers: Headers) => Request}
+ */
+export let rewrittenRequest
+
 export class Request {
   #method = 'GET'
   /** @type {import('./url.js').ParsedUrl} */
@@ -69,6 +76,15 @@ export class Request {
     takeBody = (request, open) => request.#take(open)
     completeBody = (request) => request.#complete()
     takeMessages = (request) => request.#takeMessages()
+    rewrittenRequest = (request, method, target, headers) => {
+      const { socket, docroot, websocket } = request
+      const url = target === null ? request.#url : `${originOf(request.#url)}${target}`
+      const copy = new Request({ method, url, headers, socket, docroot, websocket })
+      copy.#body = request.#body
+      copy.#source = request.#source
+      copy.#messages = request.#messages
+      return copy
+    }
   }
 
   /** @param {RequestInit} init */

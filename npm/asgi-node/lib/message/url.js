@@ -37,6 +37,12 @@ export function withoutTrailingSlashes(path) {
   return path.slice(0, end)
 }
 
+/** What stands in front of the path of a url that has been parsed. @param {string} url */
+export function originOf(url) {
+  const match = ABSOLUTE.exec(url)
+  return match === null ? '' : `${match[1]}://${match[2]}`
+}
+
 /** @type {{ key: string, origin: Omit<ParsedUrl, 'target'> } | undefined} */
 let latest
 

@@ -2,8 +2,11 @@
 
 /** The native half of a handler. */
 export declare class NativeHandler {
-  /** `config` is JSON; `deliver(id, kind, status, text, data)` gets every event and returns false to hold the bytes back. */
-  constructor(config: string, deliver: (id: number, kind: number, status: number, text: string, data: Buffer | string | undefined) => unknown)
+  /**
+   * `config` is JSON; `deliver(id, kind, status, text, data)` gets every event and returns false to hold the bytes back;
+   * `rewriter` is JSON, the rules for every head.
+   */
+  constructor(config: string, deliver: (id: number, kind: number, status: number, text: string, data: Buffer | string | undefined) => unknown, rewriter?: string | undefined | null)
   /** Imports the app on its event loop. Resolves to null, or to why it failed; never rejects. */
   start(): Promise<NativeFailure | null>
   /** The same, blocking until the app is there. */

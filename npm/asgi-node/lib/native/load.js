@@ -20,7 +20,17 @@ const here = dirname(dirname(fileURLToPath(import.meta.url)))
  */
 
 /** @typedef {{ deepbind: boolean, deepbindReason: string }} Opened how libpython was opened, and why so */
-/** @typedef {{ open(path: string, deepbind?: boolean): Opened, opened(): string | null }} Loader */
+/** @typedef {{ matches(head: string, docroot: string): boolean }} NativeCondition */
+/** @typedef {{ rewrite(head: string, isWebSocket: boolean, docroot: string): string | null }} NativeRewriter */
+
+/**
+ * What loader.node exports.
+ * @typedef {object} Loader
+ * @property {(path: string, deepbind?: boolean) => Opened} open
+ * @property {() => string | null} opened
+ * @property {new (spec: string) => NativeCondition} NativeCondition
+ * @property {new (spec: string) => NativeRewriter} NativeRewriter
+ */
 
 /**
  * Opens `choice.libpython` for the whole process and loads the addon against it. Called again, in this thread or
@@ -35,7 +45,7 @@ export function load(choice, deepbind) {
   for (const file of [files.loader, files.addon]) {
     if (!existsSync(file)) throw missing(`the native file ${file} is missing`)
   }
-  const loader = /** @type {Loader} */ (require(files.loader))
+  const loader = loadLoader()
   let opened
   try {
     opened = loader.open(choice.libpython, deepbind)
@@ -43,6 +53,17 @@ export function load(choice, deepbind) {
     throw errorFromNative(error)
   }
   return { addon: require(files.addon), opened }
+}
+
+/**
+ * The addon that needs no Python.
+ *
+ * @returns {Loader}
+ */
+export function loadLoader() {
+  const { loader } = nativeFiles()
+  if (!existsSync(loader)) throw missing(`the native file ${loader} is missing`)
+  return require(loader)
 }
 
 /**

@@ -7,6 +7,7 @@ import { optionsOf, unknownOption } from './names.js'
 import { DEFAULT } from '../native/protocol.js'
 import { trustOf } from '../incoming/proxy.js'
 import { withoutTrailingSlashes } from '../message/url.js'
+import { rulesOf } from '../rewriter/rewriter.js'
 import { checkUpgrade, checkWebSocket } from './websocket.js'
 
 /** @typedef {import('../index.js').PythonHandlerOptions} PythonHandlerOptions */
@@ -29,6 +30,7 @@ import { checkUpgrade, checkWebSocket } from './websocket.js'
  * @property {import('../log/types.js').LineFunction | null} stdio
  * @property {import('../log/access-log.js').AccessLog | null} accessLog
  * @property {number} unhealthyAfter milliseconds
+ * @property {string | undefined} rewriter its rules, as JSON
  * @property {string} config what NativeHandler is constructed with, as JSON
  */
 
@@ -157,6 +159,7 @@ const CHECKS = {
   signal: abortSignal,
   rootPath: mountPath,
   rootPathStripped: boolean,
+  rewriter: rulesOf,
   trustProxy: trustOf,
   highWaterMark: count,
   maxConcurrency: count,
@@ -226,6 +229,7 @@ export function checkOptions(options) {
     stdio: typeof options.stdio === 'function' ? options.stdio : null,
     accessLog: accessLogOf(options.accessLog ?? false, log),
     unhealthyAfter: options.unhealthyAfter ?? 30_000,
+    rewriter: options.rewriter === undefined ? undefined : rulesOf(options.rewriter),
     config: JSON.stringify(config)
   }
 }

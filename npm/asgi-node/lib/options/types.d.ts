@@ -1,6 +1,7 @@
 /** The options of a handler, a part of index.d.ts. */
 import type { AppTarget } from '../call/types.js'
 import type { AccessEntry, AccessFunction, LineFunction, Logger } from '../log/types.js'
+import type { AnyRewriter, RewriteRule } from '../rewriter/types.js'
 import type { UpgradeOptions, WebSocketOptions } from '../websocket/types.js'
 
 /** One of `app`, `appTarget` and `module` names the app. */
@@ -54,6 +55,13 @@ export interface PythonHandlerOptions {
   rootPath?: string
   /** The paths of requests hold `rootPath` already: it is not put in front of them. Default false. */
   rootPathStripped?: boolean
+  /**
+   * What happens to the method, path, query and headers of a request before the app sees it (docs/rewriting.md): a rewriter, or the rules
+   * of a `Rewriter`. It is applied to all requests and WebSockets, however they come. Paths are those that the client sent, mounts
+   * included and `rootPath` not; a path that is moved out of its mount has no `root_path` any more. `upgrade.match`, `trustProxy`
+   * and `accessLog` go by what the client sent. A rule that cannot be applied to a request is REWRITE_FAILED, for a client 500.
+   */
+  rewriter?: AnyRewriter | readonly RewriteRule[]
   /**
    * Which proxies are believed when they say who the client is (`X-Forwarded-For`: `client` in the scope, with port 0 unless
    * they say it) and how it came (`X-Forwarded-Proto`: `scheme`): `false`, none; `true`, all; a number, that many of them; or
