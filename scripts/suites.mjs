@@ -8,7 +8,7 @@ import { findChromium } from './chromium.mjs'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /** Their tests measure time: never beside another file. */
-const TIMED = new Set(['node/event-loop', 'node/gil', 'node/handler'])
+const TIMED = new Set(['node/event-loop', 'node/gil', 'node/handler', 'node/rewriter-hostile'])
 
 /**
  * With the current Node and the primary Python only; `make matrix` runs them with each. A cell of the matrix asks what another
@@ -24,6 +24,7 @@ const ONCE = {
     'node/logging-docs',
     'e2e/python-docs',
     'node/readme',
+    'node/rewriting-docs',
   ],
   'frameworks: their own tests ask for each version, FastAPI, Express and WSGI stand for them here, and pytest has them all': [
     'e2e/django',
@@ -34,7 +35,7 @@ const ONCE = {
     'e2e/websocket-libraries',
   ],
   'the machine: which Pythons it has, and what a process may do': ['node/discovery', 'life/environment'],
-  'time: what they measure is the bridge, and it is measured alone': ['node/event-loop', 'node/gil'],
+  'time: what they measure is the bridge and the rules, which is measured alone': ['node/event-loop', 'node/gil', 'node/rewriter-hostile'],
   'numbers: the same again, until something would be left behind': [
     'hostile/disconnects',
     'life/handlers',
