@@ -11,6 +11,7 @@ const LAYERS = [
   ['fetch', 'http', 'websocket'],
   ['call'],
   ['options'],
+  ['rewriter'],
   ['log'],
   ['python'],
   ['incoming'],
