@@ -16,22 +16,7 @@ export type { AppTarget, CallOptions } from './call/types.js'
 export type { Health } from './log/health-types.js'
 export type { AccessEntry, AccessFunction, LineFunction, LogLevel, LogMethod, Logger } from './log/types.js'
 export type { PythonHandlerOptions } from './options/types.js'
-export type { AnyCondition, AnyRewriter, ConditionConfig, Pattern, RewriteRule, RewriterConfig } from './rewriter/types.js'
-export {
-  ConditionalRewriter,
-  ExistenceCondition,
-  GroupCondition,
-  HeaderCondition,
-  HeaderRewriter,
-  HrefRewriter,
-  MethodCondition,
-  MethodRewriter,
-  NonExistenceCondition,
-  PathCondition,
-  PathRewriter,
-  Rewriter,
-  SequenceRewriter
-} from './rewriter/types.js'
+export * from './rewriter/types.js'
 export type { UpgradeOptions, WebSocketMessage, WebSocketOptions, WebSocketResponse } from './websocket/types.js'
 
 /** The code of a {@link PythonError}. Stable: match on it, not on the message. */

@@ -1,13 +1,16 @@
 /** Request rewriting, a part of index.d.ts: see docs/rewriting.md. */
 import type { Request } from '../index.js'
 
+// Said apart, so that what does not say `export` is none (the base classes below).
+export type { Pattern }
+
 /**
  * A regular expression of ECMAScript: a RegExp, its source, or both parts of it. A string has no flags and is not anchored: `'^/api/'`.
  *
  * It is matched in linear time, whatever a client sends. So look-ahead, look-behind and back-references are refused, by a
  * TypeError, and so are the flags `v` and `y`. What else is refused, and what a pattern sees, is in docs/rewriting.md.
  */
-export type Pattern = string | RegExp | { readonly pattern: string; readonly flags?: string }
+type Pattern = string | RegExp | { readonly pattern: string; readonly flags?: string }
 
 /** What all conditions have. */
 export interface AnyCondition {
