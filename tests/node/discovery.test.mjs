@@ -338,6 +338,7 @@ test('an interpreter is asked once, and again when it has changed', async () => 
 })
 
 test('every Python of this machine is judged as it should be', async (t) => {
+  assert.ok(pythons.length > 0)
   for (const { executable, problem } of pythons) {
     const outcome = await choose({ python: executable, appDir: folder('empty') }).catch((error) => error)
     t.diagnostic(`${executable}: ${outcome instanceof Error ? outcome.code : outcome.libpython}`)

@@ -265,7 +265,7 @@ describe('request bodies', () => {
     await turn()
     web.deliver(EVENT.COMPLETE, 200)
     iterated.deliver(EVENT.FAILED, 0, failure)
-    await assert.rejects(iterated.promise)
+    await assert.rejects(iterated.promise, { code: 'APP_ERROR' })
     await turn()
     assert.equal(cancelled, 2)
   })

@@ -49,7 +49,7 @@ describe('health', limits, () => {
 
   test('a start that fails is not live, closed or not', async (t) => {
     const handler = makeHandler(t, 'no_such_module:app')
-    await assert.rejects(handler.ready())
+    await assert.rejects(handler.ready(), { code: 'APP_NOT_FOUND' })
     assert.deepEqual([handler.health().ready, handler.health().live], [false, false])
     await handler.close()
     const { ready, live, draining } = handler.health()

@@ -1,5 +1,6 @@
 // The life of a handler: abort, close, the process's exit, the synchronous call, workers.
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { after, describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { PythonError, PythonHandler, Request } from 'asgi-node'
@@ -55,6 +56,7 @@ describe('AbortSignal', limits, () => {
     const controller = new AbortController()
     const hello = makeHandler(file)
     const response = await call(hello, '/', {}, { signal: controller.signal })
+    assert.deepEqual(getEventListeners(controller.signal, 'abort'), [])
     controller.abort()
     assert.equal(text(response), 'Hello, world!')
   })
