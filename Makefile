@@ -28,7 +28,7 @@ for node in tests/nodes/node_modules/node*/bin/node; do \
 done; exit $$failed
 endef
 
-.PHONY: help tools demo build test test-fast wheel matrix loom exits workers large soak autobahn websocket-scale lint format pack venvs nodes lock clean distclean
+.PHONY: help tools demo build test test-fast coverage wheel matrix loom exits workers large soak autobahn websocket-scale lint format pack venvs nodes lock clean distclean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -43,6 +43,9 @@ test: build venvs nodes ## every test, with each Node and each Python version
 
 test-fast: build ## the units of the core, of JavaScript and of Python, with one Node and one Python: two minutes
 	@node scripts/test.mjs --fast $(if $(ONLY),--only '$(ONLY)')
+
+coverage: build ## which lines of JavaScript and Python the tests reach, with one Node and one Python
+	@node scripts/coverage.mjs
 
 matrix: build venvs nodes ## every test in Node with every Node under every Python version, the counts of soaks included (hours; ONLY= as for test)
 	@node scripts/test.mjs --all --only '$(or $(ONLY),node)'

@@ -3,9 +3,10 @@
 // (suites.mjs). `make test-fast` (--fast): the units, with the current Node and .venv. `make matrix` (--all): every test in
 // every combination, and what is repeated is repeated more often. Ends with a table and one line of totals.
 //
-//   node scripts/test.mjs [--only TEXT] [--all | --fast] [--list] [--slowest]
+//   node scripts/test.mjs [--only TEXT] [--all | --fast | --primary] [--list] [--slowest]
 //
-// --only: the steps whose name contains TEXT. --slowest: the slowest tests of each step, too.
+// --only: the steps whose name contains TEXT. --primary: the current Node and .venv, without timed tests (coverage.mjs).
+// --slowest: the slowest tests of each step, too.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,8 +21,8 @@ import { plan, pythonOf } from './venvs.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const LOGS = join(ROOT, 'build', 'test')
-/** A suite that takes longer hangs. */
-const STEP_LIMIT_MS = 10 * 60_000
+/** A command of a step that takes longer hangs. */
+const LIMIT_MINUTES = 10
 /** More files than cores, because half of their time is waiting. Timed tests run alone, at the end. */
 const AT_ONCE = availableParallelism() + 1
 /** So many of a step's slowest tests are told. */
@@ -92,8 +93,8 @@ function pytestStep(name, venv, options = []) {
   return { name, runner: 'pytest', commands: [command] }
 }
 
-/** @param {{ all: boolean, fast: boolean, slowest: boolean }} options @returns {Promise<Step[]>} */
-async function allSteps({ all, fast, slowest }) {
+/** @param {{ all: boolean, fast: boolean, primary: boolean, slowest: boolean }} options @returns {Promise<Step[]>} */
+async function allSteps({ all, fast, primary: only, slowest }) {
   const environments = (await plan()).filter(({ venv }) => existsSync(join(venv, '.stamp')))
   const [primary] = environments
   const current = { version: process.versions.node, executable: process.execPath }
@@ -109,6 +110,10 @@ async function allSteps({ all, fast, slowest }) {
       pytestStep(`pytest, python ${primary.python.tag}, units`, primary.venv, [...ignored, ...durations]),
       nodeStep(`${label(current.version, primary.python)}, units`, current.executable, primary.venv, 'fast', false),
     ]
+  }
+  if (only) {
+    const { commands, ...step } = nodeStep(label(current.version, primary.python), current.executable, primary.venv, 'whole', false)
+    return [pytestStep(`pytest, python ${primary.python.tag}`, primary.venv, durations), { ...step, commands: commands.slice(0, 1) }]
   }
   return [
     core,
@@ -151,9 +156,10 @@ function cells(current, environments, all) {
  * @param {string[]} command
  * @param {Record<string, string> | undefined} env
  * @param {(text: string) => void} write
+ * @param {number} minutes that it may take
  * @returns {Promise<number>} its exit code
  */
-async function execute([program, ...args], env, write) {
+async function execute([program, ...args], env, write, minutes) {
   // In a group of its own: what hangs is ended together with the processes that it started.
   const child = spawn(program, args, {
     cwd: ROOT,
@@ -163,9 +169,9 @@ async function execute([program, ...args], env, write) {
   })
   const end = () => child.pid && process.kill(-child.pid, 'SIGKILL')
   const timer = setTimeout(() => {
-    write(`\nended after ${STEP_LIMIT_MS / 60_000} minutes\n`)
+    write(`\nended after ${minutes} minutes\n`)
     end()
-  }, STEP_LIMIT_MS)
+  }, minutes * 60_000)
   const interrupt = () => {
     end()
     process.exit(130)
@@ -185,18 +191,20 @@ async function execute([program, ...args], env, write) {
   }
 }
 
-/** @param {Step} step @param {boolean} slowest @returns {Promise<Outcome>} */
-async function run(step, slowest) {
+/** @param {Step} step @param {{ slowest: boolean, primary: boolean }} options @returns {Promise<Outcome>} */
+async function run(step, { slowest, primary }) {
   const started = Date.now()
   const path = join(LOGS, `${step.name.replaceAll(/[^a-z0-9.]+/gi, '-')}.log`)
   const log = createWriteStream(path)
   const counts = { passed: 0, failed: 0, skipped: 0 }
   for (const command of step.commands) {
     let output = ''
-    const exitCode = await execute(command, step.env, (text) => {
+    const write = (/** @type {string} */ text) => {
       output += text
       log.write(text)
-    })
+    }
+    // What measures which lines are reached is slow.
+    const exitCode = await execute(command, step.env, write, primary ? 4 * LIMIT_MINUTES : LIMIT_MINUTES)
     const own = count(step.runner, output, exitCode)
     if (own.failed > 0) {
       failures.push(`----- ${step.name} failed; all of it: ${path.slice(ROOT.length)}\n${failuresIn(output)}\n-----`)
@@ -223,6 +231,7 @@ async function main() {
       only: { type: 'string', default: '' },
       all: { type: 'boolean', default: false },
       fast: { type: 'boolean', default: false },
+      primary: { type: 'boolean', default: false },
       list: { type: 'boolean' },
       slowest: { type: 'boolean', default: false },
     },
@@ -239,7 +248,7 @@ async function main() {
   /** @type {Outcome[]} */
   const outcomes = []
   for (const step of steps) {
-    const outcome = await run(step, values.slowest)
+    const outcome = await run(step, values)
     outcomes.push(outcome)
     console.log(row(outcome))
   }
