@@ -13,6 +13,11 @@ const make = (options) => new PythonHandler({ app: 'websocket_app:app', docroot:
 /** What beside `handler.upgrade` listens to upgrades, by kind. */
 const KINDS = {
   alone: () => [make({ websocket: { acceptTimeout: 0 } })],
+  /** One that soon closes connections on which no request comes. */
+  hasty() {
+    server.keepAliveTimeout = 500
+    return KINDS.alone()
+  },
   match: () => [make({ upgrade: { match: '/a' } })],
   two: () => [make({ upgrade: { match: '/a' } }), make({ upgrade: { match: '/b' } })],
   /** `ws` for one path, and one who asks somebody else for half a second before it takes its own. */

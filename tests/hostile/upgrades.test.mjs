@@ -102,9 +102,11 @@ describe('pipelined behind requests that are not answered yet', limits, () => {
     assert.deepEqual(statuses(received), [200, 200, 200, 200])
   })
 
+  const hasty = serveHost('hasty')
   test('a connection that goes on after h2c is not cut by a timer from before it', async () => {
     const enough = (text) => text.endsWith('node')
-    assert.deepEqual(statuses(await site.raw(get('/log') + h2c('/node?after=7500'), { patience: 9000, enough })), [200, 200])
+    // Some versions of Node add a second to the server's half.
+    assert.deepEqual(statuses(await hasty.raw(get('/log') + h2c('/node?after=2500'), { patience: 9000, enough })), [200, 200])
   })
 
   test('a client that closes its side still gets the response to the first', async () => {
