@@ -17,15 +17,11 @@ use regex::bytes::{CaptureLocations, Regex, RegexBuilder};
 
 use self::prefilter::Prefilter;
 use crate::error::Invalid;
-use crate::replacement::Replacement;
 
 pub(crate) use self::set::ByteSet;
 
 /// Bytes of automaton that a pattern may come to.
 const SIZE: usize = 4 << 20;
-
-/// What comes of a replacement may be so long. With `g`, `$'` alone could make 2 GiB of a path of 64 KiB.
-pub(crate) const LONGEST: usize = 1 << 20;
 
 /// What a pattern sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,24 +96,6 @@ impl Pattern {
         self.prefilter.admits(bytes)
     }
 
-    /// What `String.prototype.replace` gives; none where nothing matches. Fails where that is longer than 1 MiB.
-    pub(crate) fn replace(&self, subject: &[u8], replacement: &Replacement) -> Result<Option<Vec<u8>>, TooLong> {
-        let mut out = Vec::new();
-        let mut copied = 0;
-        let matched = self.each_match(subject, replacement.has_groups(), |found| {
-            let whole = found.whole();
-            out.extend_from_slice(&subject[copied..whole.start]);
-            copied = whole.end;
-            replacement.expand(subject, found, &mut out);
-            if out.len() > LONGEST { Err(TooLong) } else { Ok(()) }
-        })?;
-        out.extend_from_slice(&subject[copied..]);
-        if out.len() > LONGEST.max(subject.len()) {
-            return Err(TooLong);
-        }
-        Ok(matched.then_some(out))
-    }
-
     /// Calls back for the first match, or with the flag `g` for all of them; tells whether there was one.
     pub(crate) fn each_match<E>(
         &self,
@@ -178,10 +156,6 @@ impl Pattern {
         ))
     }
 }
-
-/// A result that is longer than it may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TooLong;
 
 /// One match.
 #[derive(Debug)]

@@ -3,6 +3,13 @@
 use crate::error::Invalid;
 use crate::pattern::{Found, Pattern, Text};
 
+/// What comes of a replacement may be so long. With `g`, `$'` alone could make 2 GiB of a path of 64 KiB.
+pub(crate) const LONGEST: usize = 1 << 20;
+
+/// A result that is longer than it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooLong;
+
 /// A piece of a replacement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Piece {
@@ -55,6 +62,24 @@ impl Replacement {
     /// Whether it needs to know what groups have matched.
     pub(crate) fn has_groups(&self) -> bool {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Groups(_)))
+    }
+
+    /// What `String.prototype.replace` gives; none where nothing matches. Fails where that is longer than 1 MiB.
+    pub(crate) fn replace(&self, pattern: &Pattern, subject: &[u8]) -> Result<Option<Vec<u8>>, TooLong> {
+        let mut out = Vec::new();
+        let mut copied = 0;
+        let matched = pattern.each_match(subject, self.has_groups(), |found| {
+            let whole = found.whole();
+            out.extend_from_slice(&subject[copied..whole.start]);
+            copied = whole.end;
+            self.expand(subject, found, &mut out);
+            if out.len() > LONGEST { Err(TooLong) } else { Ok(()) }
+        })?;
+        out.extend_from_slice(&subject[copied..]);
+        if out.len() > LONGEST.max(subject.len()) {
+            return Err(TooLong);
+        }
+        Ok(matched.then_some(out))
     }
 
     /// Writes it for one match.
@@ -138,8 +163,8 @@ mod tests {
     fn replaced(source: &str, flags: &str, replacement: &str, subject: &str) -> String {
         let pattern = Pattern::new(source, flags, Text::Latin1).expect("a pattern");
         let replacement = Replacement::parse(replacement, &pattern).expect("a replacement");
-        let replaced = pattern
-            .replace(subject.as_bytes(), &replacement)
+        let replaced = replacement
+            .replace(&pattern, subject.as_bytes())
             .expect("no longer than allowed");
         replaced.map_or(subject.to_owned(), |bytes| String::from_utf8(bytes).expect("ASCII"))
     }

@@ -8,8 +8,8 @@ use asgi_node_core::Error;
 use crate::condition::Condition;
 use crate::error::Invalid;
 use crate::head::{Head, is};
-use crate::pattern::{LONGEST, Pattern, Text, TooLong};
-use crate::replacement::Replacement;
+use crate::pattern::{Pattern, Text};
+use crate::replacement::{LONGEST, Replacement, TooLong};
 use crate::spec;
 
 /// A change of a request.
@@ -139,7 +139,7 @@ impl Substitution {
 
     /// A path that is rewritten, with its query.
     fn target(&self, path: &[u8], query: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        let replaced = self.pattern.replace(path, &self.replacement);
+        let replaced = self.replacement.replace(&self.pattern, path);
         let Some(path) = replaced.map_err(|TooLong| self.too_long())? else {
             return Ok(None);
         };
@@ -224,8 +224,8 @@ impl Substitution {
 
     fn value(&self, value: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let replaced = self
-            .pattern
-            .replace(value, &self.replacement)
+            .replacement
+            .replace(&self.pattern, value)
             .map_err(|TooLong| self.too_long())?;
         Ok(replaced.map(|value| value.trim_ascii().to_vec()))
     }
