@@ -90,8 +90,7 @@ export function named(name, run) {
   try {
     return run()
   } catch (error) {
-    if (error instanceof TypeError) error.message = `${name}: ${error.message}`
-    throw error
+    throw error instanceof TypeError ? new TypeError(`${name}: ${error.message}`) : error
   }
 }
 

@@ -40,9 +40,8 @@ export function compileRewriter(spec) {
 function compiled(compile) {
   try {
     return compile()
-  } catch (cause) {
-    if (!(cause instanceof Error) || !('code' in cause) || cause.code !== 'INVALID_RULE') throw cause
-    throw new TypeError(cause.message, { cause })
+  } catch (error) {
+    throw error instanceof Error && 'code' in error && error.code === 'INVALID_RULE' ? new TypeError(error.message) : error
   }
 }
 

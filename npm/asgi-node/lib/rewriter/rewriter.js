@@ -145,8 +145,7 @@ function placed(place, run) {
   try {
     return run()
   } catch (error) {
-    if (error instanceof TypeError) error.message = `${place}${error.message}`
-    throw error
+    throw error instanceof TypeError ? new TypeError(`${place}${error.message}`) : error
   }
 }
 
