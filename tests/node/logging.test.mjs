@@ -122,6 +122,17 @@ describe('records in pino', limits, () => {
     assert.equal(late.msg, 'Exception in ASGI application: GET /late')
   })
 
+  test('field_22 an exception that the application has logged itself is not logged again', async (t) => {
+    const { logger, lines } = recorder()
+    const own = makeHandler(t, 'raising_apps:plain', { factory: true, lifespan: 'off', logger })
+    for (let round = 1; round <= 3; round += 1) {
+      assert.equal((await call(own, '/boom')).status, 500)
+      // A record of ours would come behind it, and before that of the next round.
+      await until(() => lines.length >= round, 'the record of the application')
+    }
+    assert.deepEqual(lines.map((line) => [line.logger, line.msg, line.err.message]), Array(3).fill(['plain', 'failed', 'LookupError: boom']))
+  })
+
   test('the id is that which others gave the request', async (t) => {
     const { url } = await serve(t, (req, res) => handler.listener(Object.assign(req, { id: 'req-7' }), res))
     const from = lines.length

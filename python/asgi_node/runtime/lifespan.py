@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from typing import TYPE_CHECKING, Any, Literal
 
+from asgi_node import tracebacks
 from asgi_node.errors import AppErrorCode, AppLoadError
 
 from .logs import logger
@@ -140,7 +140,7 @@ def _has_failed(future: asyncio.Future[None]) -> bool:
 
 def lines_of(raised: BaseException | None) -> str | None:
     """The traceback of what was raised, if anything was."""
-    return "".join(traceback.format_exception(raised)).rstrip() if raised is not None else None
+    return "".join(tracebacks.lines_of(raised, raised.__traceback__)).rstrip() if raised is not None else None
 
 
 def _told(message: str) -> tuple[str, str | None]:

@@ -11,6 +11,7 @@ Put `Handler` where you want records to go to ``logger`` although other handlers
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
@@ -68,13 +69,62 @@ def _own_logger() -> logging.Logger:
 logger = _own_logger()
 
 
-def log_failure(method: str, path: str, number: int, lines: str) -> None:
-    """Log a request's exception of which nobody else is told. Its traceback is text already: to show it is not safe."""
+# In the `__dict__` of an exception that a record of the application carried.
+_LOGGED = "_asgi_node_logged"
+
+
+def log_failure(method: str, path: str, number: int, raised: BaseException, lines: str) -> None:
+    """Log a request's exception of which nobody else is told, unless the application has logged it itself.
+
+    The record has the exception, by which Sentry and its like know what they have seen before, and the traceback as
+    text: handlers that show it need not call the exception's methods, which are the application's code.
+    """
+    if _forget(raised):
+        return
     text, arguments = "Exception in ASGI application: %s %s", (method, path)
     extra = {"method": method, "path": path, "id": number}
-    record = logger.makeRecord(logger.name, logging.ERROR, __file__, 0, text, arguments, None, extra=extra)
+    exception = (type(raised), raised, raised.__traceback__)
+    record = logger.makeRecord(logger.name, logging.ERROR, __file__, 0, text, arguments, exception, extra=extra)
     record.exc_text = lines
-    logger.handle(record)
+    # The record was made by the factory, as those of the application are.
+    _forget(raised)
+    try:
+        logger.handle(record)
+    except BaseException as second:  # a log handler has shown the exception, whose methods may raise anything
+        record.exc_info = None
+        logger.error("A log handler raised %s for this record", type(second).__name__)
+        logger.handle(record)
+
+
+def _forget(raised: BaseException) -> bool:
+    """Whether it has been logged. One that is raised again, by another request, has not been."""
+    try:
+        return bool(raised.__dict__.pop(_LOGGED, False))
+    except Exception:  # its class is the application's code
+        return False
+
+
+def _note_exceptions(factory: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:
+    """A factory of log records that remembers which exceptions have been logged as errors."""
+
+    @functools.wraps(factory)
+    def make(
+        name: str,
+        level: int,
+        pathname: str,
+        line: int,
+        message: Any,
+        arguments: Any,
+        exception: Any,
+        *rest: Any,
+        **more: Any,
+    ) -> logging.LogRecord:
+        if exception and level >= logging.ERROR and isinstance(raised := exception[1], BaseException):
+            with contextlib.suppress(Exception):  # its class is the application's code
+                raised.__dict__[_LOGGED] = True
+        return factory(name, level, pathname, line, message, arguments, exception, *rest, **more)
+
+    return make
 
 
 def _log_thread(arguments: threading.ExceptHookArgs) -> None:
@@ -141,7 +191,7 @@ class Handler(logging.Handler):
 
 def _exception(record: logging.LogRecord) -> dict[str, str] | None:
     """What JavaScript's error is made of: a message, and the traceback."""
-    if record.exc_info and record.exc_info[1] is not None:
+    if record.exc_info and record.exc_info[1] is not None and not (record.name == logger.name and record.exc_text):
         kind = type(record.exc_info[1]).__name__
         try:
             text = str(record.exc_info[1])
@@ -217,6 +267,7 @@ _handler = Handler()
 def install() -> None:
     """Become the handler of last resort. Called once, before anything of the application is imported."""
     logging.lastResort = _handler
+    logging.setLogRecordFactory(_note_exceptions(logging.getLogRecordFactory()))
     _configure_on_request_only()
     # Unless sitecustomize has had an idea of its own. An application's hook takes the place of ours.
     if threading.excepthook is threading.__excepthook__:

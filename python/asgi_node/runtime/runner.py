@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-import traceback
 from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asgi_node._native import ClientDisconnected
 from asgi_node.errors import LONGEST_MESSAGE, LONGEST_TRACEBACK, printable, shortened
+from asgi_node.tracebacks import last_lines_of, lines_of
 
 from . import fork
 from .logs import log_failure, logger
@@ -159,7 +159,7 @@ class Runner:
             lines = _end(channel, raised)
             if lines:
                 # The client has its whole response, or has gone: nobody but the log can be told.
-                log_failure(method, path, channel.number, lines)
+                log_failure(method, path, channel.number, raised, lines)
         else:
             channel.finish()
             if result is not None and not self.warned:
@@ -178,8 +178,8 @@ def _end(channel: Channel, raised: BaseException) -> str:
             return ""
         # Our own frame tells the reader nothing.
         own = raised.__traceback__
-        lines = _text(traceback.format_exception(type(raised), raised, own.tb_next if own else None), LONGEST_TRACEBACK)
-        message = _text(traceback.format_exception_only(type(raised), raised), LONGEST_MESSAGE)
+        lines = _text(lines_of(raised, own.tb_next if own else None), LONGEST_TRACEBACK)
+        message = _text(last_lines_of(raised), LONGEST_MESSAGE)
     except BaseException as second:  # an exception's methods are the application's code, and may raise anything
         message = lines = f"{type(raised).__name__} (showing it raised {type(second).__name__})"
     return "" if channel.finish(message, lines) else lines
