@@ -35,7 +35,7 @@ const { values } = parseArgs({
 /** Be the server, with or without the extension. */
 async function serve() {
   const { PythonHandler } = await import('asgi-node')
-  const handler = new PythonHandler({ app: APP, docroot: apps, extensions: { pathsend: values.serve === 'pathsend' } })
+  const handler = new PythonHandler({ app: APP, docroot: apps, extensions: { pathsend: values.serve === 'pathsend' }, ...JSON.parse(process.env.BENCH_OPTIONS ?? '{}') })
   await handler.ready()
   createServer(handler.listener).listen(Number(values.port), '127.0.0.1')
 }

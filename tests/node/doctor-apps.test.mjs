@@ -13,7 +13,7 @@ describe('an app that does not start', limits, () => {
   const failing = {
     APP_NOT_FOUND: ['no_such_module:app', /--docroot/],
     APP_ATTRIBUTE_NOT_FOUND: ['main:no_such_app', /module:attribute/],
-    APP_IMPORT_FAILED: ['import_missing:app', /-m pip install a_module_that_nobody_installed$/],
+    APP_IMPORT_FAILED: ['import_missing:app', null],
     APP_NOT_CALLABLE: ['not_callable:app', null],
   }
   for (const [code, [app, fix]] of Object.entries(failing)) {
@@ -21,9 +21,24 @@ describe('an app that does not start', limits, () => {
       const report = await doctor({ app, docroot: apps })
       assert.deepEqual([report.ok, report.app, codes(report)], [false, { target: app, starts: false }, [code]])
       if (fix) assert.match(report.findings[0].fix, fix)
+      else assert.equal(report.findings[0].fix, null)
       assert.equal(report.findings[0].traceback !== null, code === 'APP_IMPORT_FAILED')
     })
   }
+
+  test('field_25 a package is named only where it is known, and what is hidden or misspelt is said', async (t) => {
+    const docroot = temporaryFolder(t, {
+      'images.py': 'import PIL\napp = None\n',
+      'unknown.py': 'import a_module_that_nobody_installed\n',
+      'misspelt.py': 'import fastpai\n',
+    })
+    const findings = {}
+    for (const name of ['images', 'unknown', 'misspelt']) [findings[name]] = (await doctor({ app: `${name}:app`, docroot })).findings
+    assert.match(findings.images.fix, /python\S* -m pip install pillow$/)
+    assert.equal(findings.unknown.fix, null)
+    assert.match(findings.unknown.message, /No module named 'a_module_that_nobody_installed'\. The interpreter is \S*python\S*$/)
+    assert.deepEqual([findings.misspelt.fix, findings.misspelt.message.endsWith("Did you mean 'fastapi'?")], [null, true])
+  })
 
   test('LIFESPAN_STARTUP_FAILED, PROCESS_ENDED, START_TIMEOUT', async (t) => {
     const docroot = temporaryFolder(t, {

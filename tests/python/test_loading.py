@@ -6,6 +6,7 @@ Every case runs in an interpreter of its own, because what is imported stays.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import starlette
 
 PACKAGE = Path(__file__).parents[2] / "python"
 ASGI = "async def app(scope, receive, send): ...\n"
@@ -136,7 +138,7 @@ def test_module_not_found(tmp_path: Path) -> None:
     write(tmp_path, {"main.py": ASGI, "other.py": "", "pkg/__init__.py": "", "pkg/server.py": ASGI})
     message = fails("APP_NOT_FOUND", tmp_path, "mian:app")
     assert "there is no module 'mian' (from 'mian:app'). Did you mean 'main'? " in message
-    assert f"Looked in the docroot {tmp_path}, then in sys.path: " in message
+    assert f"Looked in the docroot {tmp_path}, then in sys.path of {sys.executable}: " in message
     assert "site-packages" in message
     assert "Did you mean 'main'?" in fails("APP_NOT_FOUND", tmp_path, "Main:app")
     assert "The docroot holds the modules 'main', 'other', 'pkg'. " in fails("APP_NOT_FOUND", tmp_path, "zzz:app")
@@ -211,7 +213,11 @@ def test_attribute_not_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "place"),
     [
-        ("import no_such_library\n", "it needs the module 'no_such_library', which is not installed", "line 1"),
+        (
+            "import no_such_library\n",
+            "ModuleNotFoundError: No module named 'no_such_library'. The interpreter is",
+            "line 1",
+        ),
         ("def f():\n    return {}['key']\nf()\n", "KeyError: 'key'", "line 2, in f"),
         ("def f(:\n", "SyntaxError", "line 1"),
         ("import sys\nsys.exit(4)\n", "it called sys.exit(4)", "line 2"),
@@ -242,6 +248,77 @@ def test_a_missing_module_is_the_application_s_own_when_it_asked_for_it(tmp_path
     """`import pkg.gone` in pkg itself: the app's mistake, although the name is part of the target."""
     write(tmp_path, {"pkg/__init__.py": "import pkg.web\n"})
     assert "No module named 'pkg.web'" in fails("APP_IMPORT_FAILED", tmp_path, "pkg.web:app")
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("import cv2\n", f"`{sys.executable} -m pip install opencv-python-headless` installs it"),
+        ("import win32api.gone\n", f"`{sys.executable} -m pip install pywin32` installs it"),
+        ("import fastpai\n", "Did you mean 'fastapi'?"),
+        ("import Flask\n", "Did you mean 'flask'?"),
+        ("import pkg.web\n", "There is DOCROOT/pkg/models.py: write `from . import models`, or import pkg.models"),
+        ("import settings\n", "There is DOCROOT/src/settings.py: import src.settings, or set docroot to 'DOCROOT/src'"),
+        ("import email.message\n", "DOCROOT/email.py hides the module 'email' of the standard library: rename it"),
+        ("from email import message\n", "DOCROOT/email.py hides the module 'email' of the standard library: rename it"),
+        ("import starlette.routing\n", "DOCROOT/starlette.py hides the library SITE/starlette/__init__.py: rename it"),
+        ("import imp\n", "'imp' left the standard library with Python 3.12"),
+        ("import a_module_that_nobody_installed\n", f"The interpreter is {sys.executable}"),
+        ("import json.nothing\n", f"The interpreter is {sys.executable}"),
+    ],
+)
+def test_field_25_what_is_missing_hidden_or_misspelt(tmp_path: Path, text: str, advice: str) -> None:
+    if text == "import imp\n" and sys.version_info < (3, 12):
+        pytest.skip("it is there")
+    files = {"pkg/__init__.py": "", "pkg/web.py": "import models\n", "pkg/models.py": "", "src/settings.py": ""}
+    hidden = {"email.py": "", "starlette.py": ""} if "email" in text or "starlette" in text else {}
+    write(tmp_path, {"main.py": text, **files, **hidden})
+    site = Path(starlette.__file__).parents[1]
+    line = fails("APP_IMPORT_FAILED", tmp_path, "main:app").partition("\nTraceback")[0]
+    # From Python 3.13 on it says so itself where the import is of a name.
+    own = "(consider renaming 'DOCROOT/email.py' since it has the same name as the standard library module"
+    expected = [words.replace("DOCROOT", str(tmp_path)).replace("SITE", str(site)) for words in (advice, own)]
+    assert line.endswith(expected[0]) or expected[1] in line, line
+    assert "pip install" in advice or "pip" not in line
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("from json import dmps\n", "Did you mean: 'dumps'?"),
+        ("import json\njson.dmps\n", "Did you mean"),
+        ("value = 1\nvalu\n", "Did you mean: 'value'?"),
+    ],
+)
+def test_field_25_python_s_own_hints_are_kept(tmp_path: Path, text: str, hint: str) -> None:
+    if "from json" in text and sys.version_info < (3, 12):
+        pytest.skip("Python 3.11 has no hint for it")
+    write(tmp_path, {"main.py": text})
+    message = fails("APP_IMPORT_FAILED", tmp_path, "main:app").partition("\nTraceback")[0]
+    assert hint in message
+    assert "json import" not in text or message.endswith(f"The interpreter is {sys.executable}")
+
+
+def test_field_26_gevent_is_named_and_there_is_a_traceback(tmp_path: Path) -> None:
+    """Off the main thread, where applications run, its patched threads break importing itself."""
+    write(tmp_path, {"main.py": "import gevent.monkey\ngevent.monkey.patch_all()\n" + ASGI})
+    script = "import threading\nrunner = lambda: exec(RUNNER, {})\nthread = threading.Thread(target=runner)\n"
+    script = f"RUNNER = {RUNNER!r}\n{script}thread.start()\nthread.join(30)\n"
+    arguments = [sys.executable, "-I", "-W", "ignore", "-c", script, str(tmp_path), '{"app": "main:app"}']
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=50)
+    told = json.loads(done.stdout)
+    assert told["code"] == "APP_IMPORT_FAILED"
+    assert "gevent.monkey.patch_all(), which works on Python's main thread only" in told["message"]
+    assert told["traceback"].startswith("Traceback (most recent call last):\n  File ")
+
+
+def test_field_26_names_with_lone_surrogates(tmp_path: Path) -> None:
+    """A folder that is no UTF-8, and a module and an attribute that cannot be encoded, are told in words."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    write(folder, {"main.py": ASGI})
+    assert load(folder, "main:app")["path0"] == str(folder)
+    assert "no module 'ma\\udce9n'" in fails("APP_NOT_FOUND", folder, "ma\udce9n:app")
+    assert "no attribute '\\udce9'" in fails("APP_ATTRIBUTE_NOT_FOUND", folder, "main:\udce9")
 
 
 @pytest.mark.parametrize(

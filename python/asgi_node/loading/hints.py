@@ -12,23 +12,31 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from asgi_node.tracebacks import formatted, last_lines_of, polished
+
 _OURS = str(Path(__file__).parent)
+_GEVENT = (
+    "The application has called gevent.monkey.patch_all(), which works on Python's main thread only. Applications run "
+    "on another one here: leave it out, and start the process again"
+)
 _SHOWN = 12
 """How many names a list shows."""
 
 
 def traceback_of(error: BaseException) -> str:
     """The traceback as Python prints it, without the frames that belong to loading: ours and importlib's."""
-    formatted = traceback.TracebackException.from_exception(error, compact=True)
-    _trim(formatted)
-    return "".join(formatted.format())
+    whole = formatted(error, error.__traceback__)
+    _trim(whole)
+    return "".join(polished(whole.format()))
 
 
-def _trim(formatted: traceback.TracebackException) -> None:
-    formatted.stack = traceback.StackSummary.from_list(
-        [frame for frame in formatted.stack if not _internal(frame.filename)]
-    )
-    for other in (formatted.__cause__, formatted.__context__, *(getattr(formatted, "exceptions", None) or ())):
+def _trim(whole: traceback.TracebackException) -> None:
+    others = [frame for frame in whole.stack if str(Path(frame.filename).parent) != _OURS]
+    own = [frame for frame in others if not _internal(frame.filename)]
+    # What importing itself raises, because gevent has taken its locks away say, has no other frames to show. (A
+    # SyntaxError shows its place by itself.)
+    whole.stack = traceback.StackSummary.from_list(own if own or hasattr(whole, "msg") else others)
+    for other in (whole.__cause__, whole.__context__, *(getattr(whole, "exceptions", None) or ())):
         if other is not None:
             _trim(other)
 
@@ -50,7 +58,9 @@ def describe(error: BaseException) -> str:
     """``KeyError: 'DATABASE_URL'``: the last lines of a traceback, or words for those who wanted to end the process."""
     if isinstance(error, SystemExit):
         return f"it called sys.exit({error.code!r})"
-    return "".join(traceback.format_exception_only(error)).strip()
+    text = "".join(last_lines_of(error)).strip()
+    patched = getattr(sys.modules.get("gevent.monkey"), "saved", None)
+    return f"{text}. {_GEVENT}" if patched else text
 
 
 def path_like_hint(module: str, attribute: str, docroot: str) -> str | None:
@@ -75,7 +85,9 @@ def path_like_hint(module: str, attribute: str, docroot: str) -> str | None:
 def looked_in(docroot: str) -> str:
     """Where modules were looked for, in order."""
     others = [entry for entry in sys.path if entry != docroot]
-    return f"Looked in the docroot {docroot}" + (f", then in sys.path: {', '.join(others)}" if others else "")
+    return f"Looked in the docroot {docroot}" + (
+        f", then in sys.path of {sys.executable}: {', '.join(others)}" if others else ""
+    )
 
 
 def similar_modules(docroot: str, name: str) -> str:

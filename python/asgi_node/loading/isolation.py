@@ -75,7 +75,7 @@ class Docroot(machinery.FileFinder):
         ``alembic/`` of migrations does not hide the library.
         """
         spec = super().find_spec(top)
-        if spec is not None and spec.loader is None and (_loaded_elsewhere(top) or _outside_spec(top) is not None):
+        if spec is not None and spec.loader is None and (_loaded_elsewhere(top) or outside_spec(top) is not None):
             return None
         return spec
 
@@ -167,9 +167,9 @@ def _bind(owner: Docroot, top: str) -> str:
             if _loaded_elsewhere(top):
                 owner.bound[top] = top
             return top
-        if _outside_spec(top) is None:
+        if outside_spec(top) is None:
             raise ModuleNotFoundError(f"No module named {top!r}", name=top)
-        raise conflict(top, _outside_spec(top))
+        raise conflict(top, outside_spec(top))
     if claimant is None and _loaded_elsewhere(top):
         if top in _preloaded or top in sys.stdlib_module_names:
             owner.bound[top] = top  # as in plain Python, where what is loaded wins
@@ -215,7 +215,7 @@ def _loaded_elsewhere(top: str) -> bool:
     return top in sys.modules and top not in _claims
 
 
-def _outside_spec(top: str) -> ModuleSpec | None:
+def outside_spec(top: str) -> ModuleSpec | None:
     """What the name would be if there were no docroots."""
     return PathFinder.find_spec(top, [entry for entry in sys.path if os.path.realpath(entry) not in _docroots])
 

@@ -31,6 +31,7 @@ from .hints import (
     traceback_of,
 )
 from .interface import Interface, classify, is_coroutine_function
+from .missing import import_advice
 
 App = Callable[..., Any]
 
@@ -43,6 +44,7 @@ class Imported:
 
     value: Any
     written: str
+    docroot: str
     factory: bool
     interface: Interface
 
@@ -58,7 +60,7 @@ class Imported:
             except asyncio.CancelledError:
                 raise
             except BaseException as error:
-                raise _factory_failed(self.written, error) from error
+                raise _factory_failed(self.written, error, self.docroot) from error
         return _checked(value, self.written, self.factory, self.interface)
 
 
@@ -99,7 +101,7 @@ def import_app(
     found = _attribute_of(_import_module(owner, module, written), module, attribute, written)
     if factory:
         found = _call_factory(owner, found, written)
-    return Imported(found, written, factory, interface)
+    return Imported(found, written, docroot, factory, interface)
 
 
 def enter(docroot: str) -> None:
@@ -134,10 +136,11 @@ def _import_module(owner: isolation.Docroot, name: str, written: str) -> Any:
                 f"there is no module {name!r} (from {written!r}){_why(error, name)}. "
                 f"{folder_hint(owner.path, name)}{similar_modules(owner.path, name)}{looked_in(owner.path)}"
             )
-        missing = f"it needs the module {error.name!r}, which is not installed" if error.name else str(error)
-        raise _import_failed(f"importing {name!r} failed: {missing}", error) from error
+        text = f"importing {name!r} failed: {describe(error)}{import_advice(error, owner.path)}"
+        raise _import_failed(text, error) from error
     except BaseException as error:
-        raise _import_failed(f"importing {name!r} failed: {describe(error)}", error) from error
+        text = f"importing {name!r} failed: {describe(error)}{import_advice(error, owner.path)}"
+        raise _import_failed(text, error) from error
     _check_not_hidden(owner, name)
     return imported
 
@@ -211,7 +214,7 @@ def _call_factory(owner: isolation.Docroot, factory: Any, written: str) -> Any:
     except isolation.ModuleConflict as error:
         raise AppLoadError("MODULE_CONFLICT", str(error), traceback_of(error)) from error
     except BaseException as error:
-        raise _factory_failed(written, error) from error
+        raise _factory_failed(written, error, owner.path) from error
 
 
 def is_awaited(made: Any) -> bool:
@@ -224,8 +227,8 @@ async def awaited(made: Awaitable[Any]) -> Any:
     return await made
 
 
-def _factory_failed(written: str, error: BaseException) -> AppLoadError:
-    return _import_failed(f"the factory {written!r} failed: {describe(error)}", error)
+def _factory_failed(written: str, error: BaseException, docroot: str) -> AppLoadError:
+    return _import_failed(f"the factory {written!r} failed: {describe(error)}{import_advice(error, docroot)}", error)
 
 
 def _checked(app: Any, written: str, factory: bool, interface: Interface) -> App:

@@ -46,11 +46,9 @@ function fixFor(code, message, python) {
     case 'APP_NOT_FOUND':
     case 'APP_ATTRIBUTE_NOT_FOUND':
       return "Name the app as 'module:attribute' (option app, --app) and the folder that holds its module (docroot, --docroot)."
-    case 'APP_IMPORT_FAILED': {
-      const missing = /needs the module '([^'.]+)/.exec(message)?.[1]
-      // Its package may have another name; the person knows.
-      return missing === undefined ? null : install(missing)
-    }
+    case 'APP_IMPORT_FAILED':
+      // Python's side knows which package a module is in, and says nothing where it does not: a guess may name anybody's.
+      return /`(\S+ -m pip install \S+)` installs it$/.exec(message)?.[1] ?? null
     case 'PROCESS_ENDED':
       return 'Run the app in plain Python with -X faulthandler; where it ends only inside Node, try the option deepbind.'
     default:
