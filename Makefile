@@ -59,6 +59,9 @@ wheel: .venv/.stamp ## the wheel, tested in an environment of its own without No
 websocket-scale: build ## what 10,000 idle WebSockets cost, and what 50,000 leave behind
 	@ASGI_NODE_PYTHON=$(CURDIR)/.venv/bin/python node benches/websockets.mjs
 
+bundlers: build tests/bundlers/node_modules/.stamp ## an application in Next.js, built and started (docs/bundlers.md)
+	@ASGI_NODE_PYTHON=$(CURDIR)/.venv/bin/python node tests/bundlers/next.mjs
+
 loom: ## queues and exchanges of crates/core, in every order that their threads can take turns in (a part of test)
 	@RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=build/loom cargo test --quiet --release --package asgi-node-core --test loom
 
@@ -122,6 +125,11 @@ tests/nodes/node_modules/.stamp: tests/nodes/package-lock.json | tools
 build/protocol.stamp: crates/core/src/protocol.rs crates/core/src/bin/protocol.rs | tools
 	@cargo run --quiet --locked --package asgi-node-core --bin protocol
 	@mkdir -p $(@D) && touch $@
+
+tests/bundlers/node_modules/.stamp: tests/bundlers/package-lock.json | tools
+	@echo 'Next.js …'
+	@cd tests/bundlers && npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
 
 # The build writes binding.d.ts beside the addon. It is copied to its place only when it differs, and that is
 # committed; `make lint` compares.

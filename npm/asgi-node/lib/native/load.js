@@ -8,9 +8,11 @@ import { fileURLToPath } from 'node:url'
 import { PythonError, errorFromNative } from './errors.js'
 import { target } from './platform.js'
 
-const require = createRequire(import.meta.url)
+/** This file: what a bundler has made of it has another name, and as CommonJS no import.meta.url. */
+const self = typeof __filename === 'string' ? __filename : fileURLToPath(import.meta.url)
+const require = createRequire(self)
 /** lib, beside which the other packages of npm are. */
-const here = dirname(dirname(fileURLToPath(import.meta.url)))
+const here = dirname(dirname(self))
 
 /**
  * @typedef {object} NativeFiles
@@ -95,7 +97,11 @@ function platformFolder() {
 
 /** @param {string} what */
 function missing(what) {
-  const help = 'Install asgi-node again with its optional dependencies (npm install --include=optional)'
-  const fix = `${help}, or run \`make build\` in its repository.`
+  const again = 'Install asgi-node again with its optional dependencies (npm install --include=optional)'
+  const build = 'or run `make build` in its repository'
+  const external =
+    "Where a bundler has taken asgi-node in, keep it external (esbuild: --external:asgi-node; webpack and rollup: external; " +
+    "Next.js: serverExternalPackages: ['asgi-node'])"
+  const fix = `${again}, ${build}. ${external}.`
   return new PythonError('NATIVE_NOT_FOUND', `${what}. ${fix}`, { fix })
 }
