@@ -61,6 +61,11 @@ impl ResponseState {
         self.phase != Phase::Idle
     }
 
+    /// Whether the body is complete, and trailers were announced that have not come yet.
+    pub fn awaits_trailers(&self) -> bool {
+        self.phase == Phase::Trailers
+    }
+
     /// Whether the response is complete.
     pub fn is_complete(&self) -> bool {
         self.phase == Phase::Complete

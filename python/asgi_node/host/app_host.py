@@ -96,6 +96,8 @@ class AppCall:
         self.task: asyncio.Task[Any] | None = None
         self.witness: Witness | None = None
         self.left = False
+        self.context = contextvars.copy_context()
+        """What the caller's context variables are: the application sees what has changed since its start."""
 
     @property
     def raised(self) -> BaseException | None:
@@ -106,6 +108,11 @@ class AppCall:
     def violations(self) -> list[str]:
         """What the application did wrong, in words: events that were refused, calls that were not awaited."""
         return self.witness.refused + self.witness.forgotten if self.witness else []
+
+    @property
+    def trailers(self) -> list[tuple[bytes, bytes]]:
+        """The trailers that the application sent, whether the client asked for them or not."""
+        return self.witness.trailers if self.witness else []
 
     @property
     def debug(self) -> dict[str, Any] | None:
@@ -151,6 +158,17 @@ class HostRunner(Runner):
 
     calls: dict[int, AppCall]
     late: Callable[[str], object]
+    entered: contextvars.Context
+
+    def context_of(self, channel: Channel) -> contextvars.Context:
+        """A copy of the start-up's context, with what the caller has set since: as if its test had called."""
+        context = super().context_of(channel)
+        caller, entered = self.calls[channel.id].context, self.entered
+        changed = [var for var in caller if var not in entered or entered[var] is not caller[var]]
+        for var in changed:
+            if not var.name.startswith("asgi_node"):
+                context.run(var.set, caller[var])
+        return context
 
     async def run(self, scope: Scope, channel: Channel) -> None:
         call = self.calls.pop(channel.id)
@@ -312,7 +330,8 @@ class AppHost:
     async def start_here(self) -> None:
         """Start the application on the running loop. Raises what its start-up raised."""
         self.loop = loop = asyncio.get_running_loop()
-        context = contextvars.copy_context()
+        entered = contextvars.copy_context()
+        context = entered.copy()
         context.run(_owner.set, self)
         app = self.adapted(await self.load(context))
         life = HostLifespan(app, loop, self.mode, context)
@@ -322,7 +341,7 @@ class AppHost:
             raised = await life.ended()
             raise raised or failed from None
         runner = HostRunner(app, loop, context.copy(), life, False)
-        runner.calls, runner.late = self._calls, self.reports.append
+        runner.calls, runner.late, runner.entered = self._calls, self.reports.append, entered
         self.state = runner.state
         drain = self._native.drain
         drain.bind(loop)

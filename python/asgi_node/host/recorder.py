@@ -6,6 +6,7 @@ production: here is only remembered what it refused.
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import sys
 from collections.abc import Callable, Coroutine, Generator
@@ -36,6 +37,12 @@ class Witness:
         self.denied: tuple[int, str] | None = None
         """The code and reason of a WebSocket that was closed in place of being accepted: on the wire it is a 403."""
         self.debug: dict[str, Any] | None = None
+        self.trailers: list[tuple[bytes, bytes]] = []
+        """The trailers, also where the client did not ask for them (``TE: trailers``) and a server leaves them out."""
+        self.accepted_with: list[tuple[bytes, bytes]] = []
+        """The headers of ``websocket.accept`` as the application wrote them: on the wire they are lower-case."""
+        self.substitutes: dict[str, dict[str, Any]] = {}
+        """Events that replace a text message: what no client can send, and a test gives to the application."""
         self.ended = False
         self._late = late
         self._calls: set[Watched] = set()
@@ -50,9 +57,14 @@ class Witness:
         if kind == DEBUG:
             self.debug = event.get("info")
             return Watched(self, "send()", _nothing())
+        sent = self.channel.send(event)
         if kind == "websocket.close" and self.denied is None:
             self.denied = (event.get("code", 1000), event.get("reason") or "")
-        return Watched(self, f"send({kind!r})", self.channel.send(event))
+        elif kind == "http.response.trailers":
+            self.trailers += pairs_of(event)
+        elif kind == "websocket.accept":
+            self.accepted_with = pairs_of(event)
+        return Watched(self, f"send({kind!r})", sent)
 
     def finish(self, message: str | None = None, traceback: str | None = None) -> bool:
         """The application has returned, or raised what is being handled."""
@@ -93,6 +105,13 @@ class Witness:
             self.refused.append(text)
 
 
+def pairs_of(event: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+    """The headers of an event that the bridge has looked at: it refuses an event with others when it is awaited."""
+    with contextlib.suppress(TypeError, ValueError):
+        return [(bytes(name), bytes(value)) for name, value in event.get("headers") or ()]
+    return []
+
+
 async def _nothing() -> None:
     """What an accepted event of the test client's own gives."""
 
@@ -119,6 +138,11 @@ class Watched(Coroutine[Any, Any, Any]):
         self._witness._calls.discard(self)
         try:
             return self._inner.send(value)
+        except StopIteration as returned:
+            substitutes = self._witness.substitutes
+            if substitutes and isinstance(returned.value, dict) and returned.value.get("text") in substitutes:
+                raise StopIteration(substitutes.pop(returned.value["text"])) from None
+            raise
         except (TypeError, ValueError, RuntimeError) as reason:
             if not isinstance(reason, ClientDisconnected):
                 self._witness.refuse(self.name, reason)

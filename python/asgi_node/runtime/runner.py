@@ -88,13 +88,17 @@ class Runner:
 
     def start(self, scope: Scope, channel: Channel) -> None:
         """Make the task of a request. Called by the bridge, on the loop's thread."""
-        task = _task(self.run(scope, channel), self.loop, self.context.copy())
+        task = _task(self.run(scope, channel), self.loop, self.context_of(channel))
         if task.done():
             return
         self.running[task] = channel
         task.add_done_callback(self.ended)
         if self.cancel_on_disconnect:
             channel.on_disconnect(partial(task.cancel, CLIENT_LEFT))
+
+    def context_of(self, channel: Channel) -> contextvars.Context:  # noqa: ARG002 (the host in Python looks at it)
+        """The context that a request runs in: a copy of the one that start-up ended with."""
+        return self.context.copy()
 
     def ended(self, task: asyncio.Task[None]) -> None:
         """Let go of a request's task."""

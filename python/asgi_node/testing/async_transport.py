@@ -196,8 +196,12 @@ class AsyncExchange(Exchange):
         """The body, piece by piece; the application may send more as pieces are taken."""
         while True:
             if event.kind == "file":
-                for chunk in file_chunks(event):
-                    yield chunk
+                try:
+                    for chunk in file_chunks(event):
+                        yield chunk
+                except EOFError as reason:
+                    await self.abandon()
+                    raise self.cut(reason) from None
             elif event.data:
                 yield event.data
             self.call.native.taken(event.weight)

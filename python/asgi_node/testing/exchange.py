@@ -120,9 +120,10 @@ class Exchange:
         return response
 
     def end_of(self, event: HostEvent) -> None:
-        """Keep the trailers of the last event."""
-        if event.kind == "body" and event.headers and self._response is not None:
-            self._response.extensions["http.response.trailers"] = event.headers
+        """Keep the trailers."""
+        trailers = self.call.trailers or (event.headers if event.kind == "body" else [])
+        if trailers and self._response is not None:
+            self._response.extensions["http.response.trailers"] = trailers
 
     def failed(self, event: HostEvent) -> httpx.Response:
         """What there is in place of a response, now that the application has ended: an exception, or 500."""
@@ -138,6 +139,12 @@ class Exchange:
             500, headers=headers, content=b"Internal Server Error", request=self.request
         )
         return response
+
+    def cut(self, reason: EOFError) -> httpx.RemoteProtocolError:
+        """What a client sees of a response that cannot be completed."""
+        text = f"{self.call.name}: the connection is cut: {reason}"
+        cut: httpx.RemoteProtocolError = self.module.RemoteProtocolError(text, request=self.request)
+        return cut
 
     def settle(self) -> None:
         """The application has ended, and is judged."""
@@ -155,12 +162,15 @@ class Exchange:
 
 
 def file_chunks(event: HostEvent) -> Iterator[bytes]:
-    """The bytes of a file that the application sent by its path or descriptor."""
+    """The bytes of a file that the application sent by its path or descriptor. Raises EOFError where it has shrunk."""
     if event.range is None:
         return
     descriptor, offset, length = event.range
     try:
-        while length > 0 and (chunk := os.pread(descriptor, min(length, CHUNK), offset)):
+        while length > 0:
+            chunk = os.pread(descriptor, min(length, CHUNK), offset)
+            if not chunk:
+                raise EOFError(f"the file that the application sent has become shorter: {length} bytes are missing")
             yield chunk
             offset += len(chunk)
             length -= len(chunk)

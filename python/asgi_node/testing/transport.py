@@ -134,7 +134,11 @@ class SyncExchange(Exchange):
         """The body, piece by piece; the application may send more as pieces are taken."""
         while True:
             if event.kind == "file":
-                yield from file_chunks(event)
+                try:
+                    yield from file_chunks(event)
+                except EOFError as reason:
+                    self.abandon()
+                    raise self.cut(reason) from None
             elif event.data:
                 yield event.data
             self.call.native.taken(event.weight)

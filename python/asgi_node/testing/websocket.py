@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import warnings
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -40,11 +42,31 @@ else:
                 self.reason = reason or ""
 
 
-class WebSocketDenialResponse(httpx.Response, WebSocketDisconnect):  # type: ignore[misc]  # as Starlette's
-    """Raised where a WebSocket is refused by a response of the application's (``websocket.http.response``)."""
+def _denial_base() -> Any:
+    """Starlette's class of this name where it is there, so that a test may catch the one or the other."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of httpx, where httpx2 is not installed
+            from starlette.testclient import WebSocketDenialResponse as Base
+    except (ImportError, RuntimeError):  # RuntimeError: Starlette without an httpx that it knows
+
+        class Base(httpx.Response, WebSocketDisconnect):  # type: ignore[misc,no-redef]  # as Starlette's
+            pass
+
+    return Base
+
+
+class WebSocketDenialResponse(_denial_base()):  # type: ignore[misc]  # known at run time
+    """Raised where a WebSocket is refused by a response of the application's (``websocket.http.response``).
+
+    It is an `httpx.Response` and a `WebSocketDisconnect`. Where Starlette is installed, it is a subclass of Starlette's
+    class of this name.
+    """
 
 
 Message = dict[str, Any]
+
+_numbers = itertools.count()
 
 
 class Conversation:
@@ -84,8 +106,8 @@ class Conversation:
         event = self._events.popleft()
         match event.kind:
             case "accept":
-                message = {"subprotocol": event.text or None, "headers": event.headers}
-                return {"type": "websocket.accept", **message}
+                headers = (self.call.witness and self.call.witness.accepted_with) or event.headers
+                return {"type": "websocket.accept", "subprotocol": event.text or None, "headers": headers}
             case "text":
                 return {"type": "websocket.send", "text": event.text}
             case "bytes":
@@ -121,11 +143,18 @@ class Conversation:
             case {"type": "websocket.disconnect"}:
                 self.close(message.get("code", 1000), message.get("reason"))
             case {"type": "websocket.connect"}:
-                pass  # it was sent with the handshake
+                self._substitute(message)
             case _:
                 raise TypeError(
                     f"a client sends websocket.receive with text (str) or bytes, or websocket.disconnect: {message!r}"
                 )
+
+    def _substitute(self, message: Message) -> None:
+        """Give the application an event that no client can send, in the place of a message."""
+        if self.call.witness is not None:
+            text = f"asgi-node: in place of {message['type']} {next(_numbers)}"
+            self.call.witness.substitutes[text] = dict(message)
+            self.may_send = self.call.native.message(text)
 
     def close(self, code: int = 1000, reason: str | None = None) -> None:
         """Close the WebSocket from the client's side."""

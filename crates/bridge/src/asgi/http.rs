@@ -206,7 +206,9 @@ fn body_event(start: Option<Start>, body: Vec<u8>, last: bool) -> Option<Respons
 
 fn no_response(response: &ResponseState) -> Error {
     Error::AppNoResponse(
-        if response.is_started() {
+        if response.awaits_trailers() {
+            "the application returned before its response was complete (no final http.response.trailers)"
+        } else if response.is_started() {
             "the application returned before its response was complete (no final http.response.body)"
         } else {
             "the application returned without sending http.response.start"

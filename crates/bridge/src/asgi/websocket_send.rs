@@ -26,7 +26,10 @@ pub(super) fn send<'py>(
     let ticket = match kind.to_str()? {
         "websocket.send" => message(channel, event)?,
         "websocket.accept" => accept(channel, event)?,
-        "websocket.close" => close(channel, event)?,
+        "websocket.close" => match close(channel, event)? {
+            Some(ticket) => ticket,
+            None => return Awaitable::done(py),
+        },
         "websocket.http.response.start" => {
             deny(channel, event)?;
             return Awaitable::done(py);
@@ -103,14 +106,21 @@ fn accept(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<u
     Ok(progress.outgoing.accept(Piece::Event(ResponseEvent::Accept(flat))))
 }
 
-fn close(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<u64> {
+/// `None` where the other side has closed before: closing twice is no error. Handlers close in `except` blocks, and a
+/// `ClientDisconnected` raised there would hide the exception that is being handled.
+fn close(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<Option<u64>> {
     let n = names(event.py());
-    let may = channel.progress().state.socket.may_close().map_err(|e| to_python(&e))?;
+    let may = match channel.progress().state.socket.may_close() {
+        Err(Error::ClientDisconnected) => return Ok(None),
+        may => may.map_err(|e| to_python(&e))?,
+    };
     if may == Closing::Refuse {
         // What else the event says has nowhere to go, and may be of any type.
-        let mut progress = channel.connected()?;
+        let Ok(mut progress) = channel.connected() else {
+            return Ok(None);
+        };
         progress.state.socket.close(0, "").map_err(|e| to_python(&e))?;
-        return Ok(progress.outgoing.accept(Piece::Event(websocket::refusal())));
+        return Ok(Some(progress.outgoing.accept(Piece::Event(websocket::refusal()))));
     }
     let code = match event.get_item(&n.code)?.filter(|code| !code.is_none()) {
         None => i64::from(NORMAL),
@@ -125,10 +135,17 @@ fn close(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<u6
     };
     let reason = optional_text(event, &n.reason)?;
     let reason = reason.as_ref().map_or(Ok(""), PyStringMethods::to_str)?;
-    let mut progress = channel.connected()?;
-    progress.state.socket.close(code, reason).map_err(|e| to_python(&e))?;
-    let closed = progress.state.socket.closed().cloned().unwrap_or_else(Closed::abnormal);
-    Ok(progress.outgoing.accept(Piece::Event(ResponseEvent::Close(closed))))
+    // The state stays where the client has closed, so that `receive` still gives its code and reason.
+    let mut socket = channel.progress().state.socket.clone();
+    socket.close(code, reason).map_err(|e| to_python(&e))?;
+    let Ok(mut progress) = channel.connected() else {
+        return Ok(None);
+    };
+    let closed = socket.closed().cloned().unwrap_or_else(Closed::abnormal);
+    progress.state.socket = socket;
+    Ok(Some(
+        progress.outgoing.accept(Piece::Event(ResponseEvent::Close(closed))),
+    ))
 }
 
 /// The extension "WebSocket Denial Response". The start waits for the body, as that of a response does; it is not sent by
