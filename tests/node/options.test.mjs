@@ -43,6 +43,8 @@ describe('options', () => {
       python: undefined,
       venv: undefined,
       requestTimeout: 0,
+      startupTimeout: 60_000,
+      shutdownTimeout: 60_000,
       cancelOnDisconnect: false,
       maxBodySize: Infinity,
       trust: null,

@@ -2,11 +2,12 @@
 //!
 //! Written by a thread of Python's when the app is there, read by the environment's thread for every request.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use asgi_node_bridge::application::Application;
 use asgi_node_bridge::config::Config;
 use asgi_node_bridge::errors::Traced;
+use asgi_node_bridge::event_loop::EventLoop;
 use asgi_node_core::Error;
 use parking_lot::Mutex;
 
@@ -29,15 +30,19 @@ pub(crate) enum App {
 /// Told once: null, or why there is no app.
 pub(crate) type Told = Box<dyn FnOnce(Option<NativeFailure>) + Send>;
 
+/// The event loop of a handler, known before its app is.
+pub(crate) type Home = Arc<OnceLock<Arc<EventLoop>>>;
+
 /// Loads the app, once, and tells what became of it: null, or why it failed.
-pub(crate) fn load(slot: &Arc<Mutex<App>>, config: &Config, told: Told) {
+pub(crate) fn load(slot: &Arc<Mutex<App>>, home: &Home, config: &Config, told: Told) {
     let mut app = slot.lock();
     let known = match &mut *app {
         App::Unloaded => {
             *app = App::Loading(vec![told]);
             drop(app);
-            let slot = Arc::clone(slot);
-            return Application::load(config.clone(), move |loaded| settle(&slot, loaded));
+            let (slot, home) = (Arc::clone(slot), Arc::clone(home));
+            let found = move |event_loop| drop(home.set(event_loop));
+            return Application::load(config.clone(), found, move |loaded| settle(&slot, loaded));
         }
         App::Loading(waiting) => return waiting.push(told),
         App::Loaded(_) => None,
@@ -46,6 +51,19 @@ pub(crate) fn load(slot: &Arc<Mutex<App>>, config: &Config, told: Told) {
     };
     drop(app);
     told(known);
+}
+
+/// Nobody waits for the app any longer. If it comes up all the same, it is closed.
+pub(crate) fn abandon(slot: &Mutex<App>) {
+    let mut app = slot.lock();
+    if let App::Loading(waiting) = &mut *app {
+        let waiting = std::mem::take(waiting);
+        *app = App::Closed;
+        drop(app);
+        for told in waiting {
+            told(Some(Error::HandlerClosed.into()));
+        }
+    }
 }
 
 fn settle(slot: &Mutex<App>, loaded: Result<Arc<Application>, Traced>) {

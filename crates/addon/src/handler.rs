@@ -3,7 +3,6 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use asgi_node_bridge::application::{Application, Submission};
 use asgi_node_bridge::config::Config;
@@ -25,7 +24,7 @@ use crate::ffi::{self, Deliver, Delivered, Delivery};
 use crate::health::Health;
 use crate::open::OpenExchanges;
 use crate::rewriting::Rewriting;
-use crate::sync_call::{SyncHost, SyncOutcome, receive};
+use crate::sync_call::{SyncHost, SyncOutcome};
 
 /// Log records and lines that are handed over before JavaScript's other work comes in between.
 const SAID_AT_ONCE: usize = 256;
@@ -57,12 +56,16 @@ fn submission(context: &FunctionCallContext<'_>) -> Result<Submission> {
 }
 
 /// What belongs to one handler in one environment. Only that environment's thread touches it.
-struct Inner {
-    config: Config,
+pub(crate) struct Inner {
+    pub(crate) config: Config,
     /// What happens to heads before anything else; `None` costs nothing.
     rewriting: Option<Rewriting>,
     /// The app, or what becomes of it; changed by a thread of Python's.
-    app: Arc<Mutex<App>>,
+    pub(crate) app: Arc<Mutex<App>>,
+    /// Where it runs; also while it loads, and when nobody waits for it any longer.
+    pub(crate) home: app_slot::Home,
+    /// Who waits for a close that is under way.
+    pub(crate) closing: Arc<Mutex<Option<app_slot::Told>>>,
     sink: RefCell<Option<Arc<EventSink>>>,
     deliver: OnceCell<Deliver>,
     /// Room for what a drain takes, kept from one to the next.
@@ -211,7 +214,7 @@ impl Inner {
 #[napi]
 #[allow(missing_debug_implementations, reason = "only JavaScript holds it")]
 pub struct NativeHandler {
-    inner: Rc<Inner>,
+    pub(crate) inner: Rc<Inner>,
 }
 
 #[napi]
@@ -249,6 +252,8 @@ impl NativeHandler {
             config,
             rewriting,
             app: Arc::default(),
+            home: Arc::default(),
+            closing: Arc::default(),
             sink: RefCell::new(Some(sink)),
             deliver: OnceCell::new(),
             batch: Cell::default(),
@@ -270,23 +275,11 @@ impl NativeHandler {
         let (deferred, promise) = env.create_deferred()?;
         app_slot::load(
             &self.inner.app,
+            &self.inner.home,
             &self.inner.config,
             Box::new(move |failure| deferred.resolve(move |_| Ok(failure))),
         );
         Ok(promise)
-    }
-
-    /// The same, blocking until the app is there.
-    #[napi(catch_unwind)]
-    pub fn start_sync(&self) -> Option<NativeFailure> {
-        let (sender, receiver) = sync_channel(1);
-        app_slot::load(
-            &self.inner.app,
-            &self.inner.config,
-            Box::new(move |failure| drop(sender.send(failure))),
-        );
-        let lost = || Some(Error::PythonStartFailed("the event loop ended".into()).into());
-        receive(&receiver).unwrap_or_else(lost)
     }
 
     /// Sends a request into Python. Returns null, or why it was refused.
@@ -424,14 +417,6 @@ impl NativeHandler {
         app.map(|app| app.health().into())
     }
 
-    /// Requests whose app has not returned.
-    #[napi(getter, catch_unwind)]
-    pub fn in_flight(&self) -> u32 {
-        self.inner
-            .app()
-            .map_or(0, |app| u32::try_from(app.in_flight()).unwrap_or(u32::MAX))
-    }
-
     /// Whether what is under way keeps the process alive.
     #[napi(catch_unwind)]
     pub fn keep_alive(&self, env: Env, alive: bool) {
@@ -446,7 +431,15 @@ impl NativeHandler {
     pub fn close<'env>(&self, env: &'env Env, timeout: u32) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         let app = std::mem::replace(&mut *self.inner.app.lock(), App::Closed);
-        let done = move |failure: Option<NativeFailure>| deferred.resolve(move |_| Ok(failure));
+        let told: app_slot::Told = Box::new(move |failure| deferred.resolve(move |_| Ok(failure)));
+        *self.inner.closing.lock() = Some(told);
+        let closing = Arc::clone(&self.inner.closing);
+        let done = move |failure: Option<NativeFailure>| {
+            let told = closing.lock().take();
+            if let Some(told) = told {
+                told(failure);
+            }
+        };
         match app {
             App::Loaded(app) => {
                 *self.inner.app.lock() = App::Closing(Arc::downgrade(&app));

@@ -10,6 +10,7 @@
 //! environment's cleanup hook.
 
 mod app_slot;
+mod blocked;
 mod delivery;
 mod errors;
 mod event_sink;

@@ -92,9 +92,3 @@ pub fn start_python_sync(options: StartOptions) -> StartOutcome {
 pub fn run_exit_hooks() {
     exit::run_exit_hooks();
 }
-
-/// The facts of the running interpreter as JSON; null before it runs.
-#[napi(catch_unwind)]
-pub fn python_facts() -> Option<String> {
-    interpreter::facts().and_then(|facts| serde_json::to_string(&*facts).ok())
-}

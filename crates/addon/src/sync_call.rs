@@ -21,14 +21,26 @@ const TURN: Duration = Duration::from_millis(20);
 
 /// Blocks until something comes; `None` when nothing will.
 pub(crate) fn receive<T>(receiver: &Receiver<T>) -> Option<T> {
+    receive_before(receiver, None).ok().flatten()
+}
+
+/// The same, until the deadline, when it is an error.
+pub(crate) fn receive_before<T>(receiver: &Receiver<T>, deadline: Option<Instant>) -> Result<Option<T>, Late> {
     loop {
         match receiver.recv_timeout(TURN) {
-            Ok(value) => return Some(value),
+            Ok(value) => return Ok(Some(value)),
+            Err(RecvTimeoutError::Timeout) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                return Err(Late);
+            }
             Err(RecvTimeoutError::Timeout) if !exit::is_ending() => {}
-            Err(_) => return None,
+            Err(_) => return Ok(None),
         }
     }
 }
+
+/// The deadline has passed.
+#[derive(Debug)]
+pub(crate) struct Late;
 
 /// A whole response, or why there is none.
 #[napi(object)]

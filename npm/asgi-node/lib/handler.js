@@ -1,37 +1,31 @@
 import { CollectCall, StreamCall } from './call/calls.js'
-import { PythonError, bodyTooLarge, closedError, errorFromFailure, show } from './native/errors.js'
-import { Exchanges, isDelivering } from './native/exchanges.js'
-import { FLAG } from './native/protocol.js'
+import { WebSocketCall } from './call/websocket.js'
 import { FetchCall } from './fetch/call.js'
 import { request as clientRequest } from './fetch/client.js'
-import { Handshakes } from './websocket/handshake.js'
-import { healthOf } from './log/health.js'
-import { requestHead } from './incoming/head.js'
+import { Lifecycle } from './handler/lifecycle.js'
 import { answer, serve } from './http/exchange.js'
-import { addExitHook, removeExitHook } from './python/exit-hooks.js'
-import { LoggedExchanges } from './log/logged-exchanges.js'
 import { checkMiddlewareOptions, passOn, serveNext } from './http/middleware.js'
+import { requestHead } from './incoming/head.js'
 import { logFailure } from './log/failures.js'
+import { LoggedExchanges } from './log/logged-exchanges.js'
 import { Journal } from './log/records.js'
-import { completedOutcome, failedOutcome } from './native/outcome.js'
 import { checkIsNoRequest, checkIsSocket, isNoListener, isNoRequest } from './options/misuse.js'
-import { checkOptions, closeTimeout } from './options/options.js'
 import { Request, completeBody, takeBody, takeMessages } from './message/request.js'
 import { responseFrom } from './message/response.js'
-import { pythonInfo, startPython, startPythonSync } from './python/start.js'
-import { takes } from './websocket/upgrade.js'
-import { WebSocketCall } from './call/websocket.js'
+import { PythonError, bodyTooLarge, errorFromFailure, show } from './native/errors.js'
+import { Exchanges, isDelivering } from './native/exchanges.js'
+import { completedOutcome, failedOutcome } from './native/outcome.js'
+import { FLAG } from './native/protocol.js'
+import { checkOptions } from './options/options.js'
+import { pythonInfo } from './python/start.js'
 import { Sockets, WebSocketExchange } from './websocket/exchange.js'
+import { Handshakes } from './websocket/handshake.js'
+import { takes } from './websocket/upgrade.js'
 
 /** @typedef {import('./index.js').PythonHandlerOptions} PythonHandlerOptions */
 /** @typedef {import('./index.js').RequestInit} RequestInit */
 /** @typedef {import('./message/response.js').Response} Response */
-/** @typedef {import('./python/start.js').Addon} Addon */
-/** @typedef {import('./python/start.js').NativeHandler} NativeHandler */
 /** @typedef {{ signal?: AbortSignal }} CallOptions */
-
-/** What a client has to answer the close frame even when `timeout` is over. */
-const FAREWELL_MS = 250
 
 /** What comes of a call that Python has not seen. */
 const REFUSALS = new Set(['OVERLOADED', 'HANDLER_CLOSED', 'INVALID_REQUEST', 'REWRITE_FAILED', 'SYNC_REENTRANT'])
@@ -40,22 +34,7 @@ export class PythonHandler {
   #settings
   #exchanges
   #sockets
-  /** @type {'starting' | 'ready' | 'failed' | 'closed'} */
-  #state = 'starting'
-  /** @type {NativeHandler | null} */
-  #native = null
-  /** @type {unknown} why it did not start */
-  #failure
-  #reported = false
-  #starting
-  /** @type {Promise<void> | null} */
-  #closing = null
-  /** @type {import('./log/health.js').KnownHealth} what was known last */
-  #known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0, loop: null }
-  /** Milliseconds that close() waits. */
-  #patience = closeTimeout()
-  /** Closes by `signal`; what goes wrong then has nobody else to hear of it. */
-  #onAbort = () => void this.close().catch((error) => this.#report(error))
+  #life
 
   static get python() {
     return pythonInfo()
@@ -79,7 +58,7 @@ export class PythonHandler {
     /** @type {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void} */
     this.listener = (req, res) => {
       if (res === undefined) throw isNoRequest()
-      if (this.#state === 'ready') serve(this.#exchanges, req, res)
+      if (this.#life.isReady) serve(this.#exchanges, req, res)
       else this.#serveLater(req, res)
     }
     /** @type {import('./index.js').PythonHandler['upgrade']} */
@@ -88,79 +67,12 @@ export class PythonHandler {
     this.fetch = (request, env) => this.#fetch(request, env)
     /** @type {import('./index.js').PythonHandler['client']} */
     this.client = (input, init) => clientRequest(this.fetch, input, init)
-    this.#starting = this.#start()
-    // A failure is told to everybody who asks, at each ready() and request; that nobody has asked yet is no crash.
-    this.#starting.catch(() => {})
-    const { signal } = this.#settings
-    signal?.addEventListener('abort', this.#onAbort, { once: true })
-    if (signal?.aborted) this.#onAbort()
-  }
-
-  async #start() {
-    // The constructor returns at once: to look for Python takes this thread some milliseconds, which come after its caller.
-    await Promise.resolve()
-    try {
-      const addon = await startPython(this.#settings)
-      if (this.#state === 'closed') return
-      this.#started(await this.#handlerOf(addon).start())
-    } catch (error) {
-      throw this.#failed(error)
-    }
-  }
-
-  /** The same for a caller that cannot wait: overtakes #start, which then finds the work done. */
-  #startSync() {
-    if (this.#state === 'ready') return
-    if (this.#state === 'closed') throw closedError()
-    if (this.#state === 'failed') throw this.#failure
-    try {
-      this.#started(this.#handlerOf(startPythonSync(this.#settings)).startSync())
-    } catch (error) {
-      throw this.#failed(error)
-    }
-  }
-
-  /** @param {Addon} addon */
-  #handlerOf(addon) {
-    if (this.#native === null) {
-      this.#native = new addon.NativeHandler(this.#settings.config, this.#exchanges.deliver, this.#settings.rewriter)
-      addExitHook(this.#drain)
-    }
-    this.#exchanges.native = this.#native
-    return this.#native
-  }
-
-  /** What Python said last is handed over before the end. */
-  #drain = () => this.#native?.drain()
-
-  /** @param {import('./native/errors.js').NativeFailure | null} failure */
-  #started(failure) {
-    if (failure) throw errorFromFailure(failure)
-    if (this.#state === 'starting') this.#state = 'ready'
-  }
-
-  /** @param {unknown} error */
-  #failed(error) {
-    // The first failure stays the one that everybody hears of.
-    if (this.#state === 'starting') {
-      this.#state = 'failed'
-      this.#failure = error
-      // What the app has said of it. Nobody will say more.
-      this.#drain()
-      removeExitHook(this.#drain)
-    }
-    return this.#failure ?? error
+    this.#life = new Lifecycle(this.#settings, this.#exchanges, this.#sockets)
   }
 
   /** @returns {Promise<void>} */
-  async ready() {
-    if (this.#state === 'starting') await this.#starting.catch(() => {})
-    this.#assertUsable()
-  }
-
-  #assertUsable() {
-    if (this.#state === 'closed') throw closedError()
-    if (this.#state === 'failed') throw this.#failure
+  ready() {
+    return this.#life.ready()
   }
 
   /**
@@ -199,11 +111,11 @@ export class PythonHandler {
       const call = streaming
         ? new StreamCall(this.#exchanges, signal, resolve, reject, this.#settings.highWaterMark)
         : new CollectCall(this.#exchanges, signal, resolve, reject)
-      if (this.#state === 'ready') return this.#submit(call, head, body)
+      if (this.#life.isReady) return this.#submit(call, head, body)
       call.head = head
       // What the caller does to its buffer in the meantime must not matter, as it does not once the request has left.
       const kept = body.bytes === undefined ? body : { ...body, bytes: Buffer.from(body.bytes) }
-      this.ready().then(
+      this.#life.readyForRequest().then(
         () => signal?.aborted || this.#submit(call, head, kept),
         (error) => call.fail(error)
       )
@@ -247,9 +159,9 @@ export class PythonHandler {
         call.expect(websocket.acceptTimeout)
         messages.start(call)
       }
-      if (this.#state === 'ready') return begin()
+      if (this.#life.isReady) return begin()
       call.head = head
-      this.ready().then(
+      this.#life.readyForRequest(websocket.acceptTimeout).then(
         () => signal?.aborted || begin(),
         (error) => call.fail(error)
       )
@@ -267,11 +179,10 @@ export class PythonHandler {
     const ours = checkedRequest(request)
     const { bytes, length } = completeBody(ours)
     if (length > this.#settings.maxBodySize) throw bodyTooLarge(this.#settings.maxBodySize)
-    this.#startSync()
-    const native = /** @type {NativeHandler} */ (this.#native)
+    this.#life.startSync()
     const head = requestHead(ours, length)
     const record = this.#settings.accessLog?.called(head, false)
-    const { status, headers, body, failure } = native.callSync(head, bytes)
+    const { status, headers, body, failure } = this.#life.native.callSync(head, bytes)
     if (!failure || !REFUSALS.has(failure.code)) this.#exchanges.count()
     const error = failure ? errorFromFailure(failure) : null
     record?.settle(error === null ? completedOutcome(status) : failedOutcome(error), body?.length)
@@ -284,11 +195,11 @@ export class PythonHandler {
    * @param {import('node:http').ServerResponse} res
    */
   #serveLater(req, res) {
-    this.ready().then(
+    this.#life.readyForRequest().then(
       () => serve(this.#exchanges, req, res),
       (error) => {
         this.#settings.accessLog?.follow(req, res, this.#settings.trust)
-        answer(res, this.#unavailable(error))
+        answer(res, this.#life.unavailable(error))
       }
     )
   }
@@ -303,28 +214,12 @@ export class PythonHandler {
     if (!takes(req, socket, head, this.#settings)) return
     const exchange = new WebSocketExchange(this.#exchanges, this.#sockets, req, socket, head)
     exchange.afterEarlierResponses(() => {
-      if (this.#state === 'ready') return exchange.begin()
-      this.ready().then(
+      if (this.#life.isReady) return exchange.begin()
+      this.#life.readyForRequest(this.#settings.websocket.acceptTimeout).then(
         () => exchange.begin(),
-        (error) => exchange.refuse(this.#unavailable(error))
+        (error) => exchange.refuse(this.#life.unavailable(error))
       )
     })
-  }
-
-  /**
-   * The status for a client whose request the handler cannot take. Says why to the log, once.
-   * @param {unknown} error
-   */
-  #unavailable(error) {
-    if (this.#state === 'closed') return 503
-    if (!this.#reported) this.#report(error)
-    this.#reported = true
-    return 500
-  }
-
-  /** @param {unknown} error that nobody else hears of */
-  #report(error) {
-    this.#settings.log.write('error', { err: error }, error instanceof Error ? error.message : String(error))
   }
 
   /**
@@ -335,10 +230,10 @@ export class PythonHandler {
   #fetch(request, env) {
     return new Promise((resolve, reject) => {
       const call = new FetchCall(this.#exchanges, request, env, resolve, reject, this.#settings.highWaterMark)
-      if (this.#state === 'ready') return call.begin()
-      this.ready().then(
+      if (this.#life.isReady) return call.begin()
+      this.#life.readyForRequest().then(
         () => call.begin(),
-        (error) => call.refuse(this.#unavailable(error))
+        (error) => call.refuse(this.#life.unavailable(error))
       )
     })
   }
@@ -352,8 +247,8 @@ export class PythonHandler {
     const { fallthrough } = checkMiddlewareOptions(options)
     return (req, res, next) => {
       const run = () => serveNext(this.#exchanges, /** @type {import('node:http').IncomingMessage} */ (req), /** @type {import('node:http').ServerResponse} */ (res), next, fallthrough)
-      if (this.#state === 'ready') run()
-      else this.ready().then(run, passOn.bind(null, next))
+      if (this.#life.isReady) run()
+      else this.#life.readyForRequest().then(run, passOn.bind(null, next))
     }
   }
 
@@ -362,47 +257,12 @@ export class PythonHandler {
    * @returns {Promise<void>}
    */
   close(options) {
-    const timeout = closeTimeout(options)
-    if (this.#closing === null) {
-      this.#patience = timeout
-      this.#closing = this.#close()
-    } else {
-      this.#patience = Math.min(timeout, this.#patience)
-      this.#native?.shortenTimeout(timeout)
-    }
-    return this.#closing
-  }
-
-  async #close() {
-    this.#state = 'closed'
-    this.#exchanges.closing = true
-    this.#known = this.#native?.health() ?? this.#known
-    // It may live much longer than this handler.
-    this.#settings.signal?.removeEventListener('abort', this.#onAbort)
-    // An import cannot be interrupted: what is under way comes to its end first.
-    await this.#starting.catch(() => {})
-    const native = this.#native
-    if (native === null) return
-    this.#exchanges.hold()
-    const started = performance.now()
-    const failure = await native.close(this.#patience)
-    // Responses that are complete, and have not been delivered, come before the end.
-    native.drain()
-    this.#exchanges.failAll(closedError())
-    // Each has its close frame. Some clients will not answer it, and their sockets would keep the process.
-    this.#sockets.endBy(Math.max(started + this.#patience, performance.now() + FAREWELL_MS))
-    this.#exchanges.release()
-    removeExitHook(this.#drain)
-    native.release()
-    if (failure) throw errorFromFailure(failure)
+    return this.#life.close(options)
   }
 
   /** @returns {import('./index.js').Health} */
   health() {
-    this.#known = this.#native?.health() ?? { ...this.#known, inFlight: 0, queued: 0, blocked: 0 }
-    const { unhealthyAfter } = this.#settings
-    const failed = this.#failure !== undefined
-    return healthOf(this.#state, failed, this.#closing !== null, this.#known, this.#sockets.size, unhealthyAfter)
+    return this.#life.health()
   }
 
   async [Symbol.asyncDispose]() {

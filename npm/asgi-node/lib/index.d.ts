@@ -67,6 +67,8 @@ export type PythonErrorCode =
   | 'HEADERS_TOO_LARGE'
   /** The app had not completed its response after `requestTimeout`. */
   | 'REQUEST_TIMEOUT'
+  /** Something blocks Python's event loop, so that a start or a close could not go on in time: `traceback` is where. */
+  | 'EVENT_LOOP_BLOCKED'
   /** The app's lifespan start-up failed, or took too long: the message is the app's, or `traceback` says where. */
   | 'LIFESPAN_STARTUP_FAILED'
   /** The app's lifespan shutdown failed, or took too long. */

@@ -17,14 +17,19 @@ use crate::log_queue::PyLogQueue;
 
 impl Application {
     /// Imports an app on its event loop, which is started for it if need be, and waits for its start-up; then calls `done`,
-    /// once.
-    pub fn load(config: Config, done: impl FnOnce(Result<Arc<Self>, Traced>) + Send + 'static) {
+    /// once. Before the import, which may block that loop, `found` gets the loop.
+    pub fn load(
+        config: Config,
+        found: impl FnOnce(Arc<EventLoop>) + Send + 'static,
+        done: impl FnOnce(Result<Arc<Self>, Traced>) + Send + 'static,
+    ) {
         let done = Once::new(done);
         let waiting = Arc::new(Waiting(done.clone()));
         let job = move |py: Python<'_>| match threads::event_loop(py, &config.r#loop) {
             Err(traced) => waiting.0.call(Err(traced)),
             Ok(event_loop) => {
                 let own = Arc::clone(&event_loop);
+                found(Arc::clone(&event_loop));
                 event_loop.call(move |py, side| Self::open(py, &config, own, side, &waiting));
             }
         };

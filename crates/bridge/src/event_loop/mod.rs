@@ -18,3 +18,4 @@ pub use drain::Drain;
 pub use handle::{EventLoop, Message, Service};
 pub use loop_side::LoopSide;
 pub(crate) use loop_side::{HeldStart, Listener};
+pub use watchdog::locate;

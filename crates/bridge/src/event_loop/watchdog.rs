@@ -210,8 +210,8 @@ fn starved(event_loop: &EventLoop) -> Duration {
     Duration::from_nanos(waited.unwrap_or_default())
 }
 
-/// Where the loop's thread is: in words, and as a Python stack.
-fn locate(event_loop: &EventLoop) -> (String, String) {
+/// Where the loop's thread is: in words, and as a Python stack. Blocks for as long as the stack may take.
+pub fn locate(event_loop: &EventLoop) -> (String, String) {
     let Some((ident, native)) = event_loop.thread() else {
         return ("its thread is not known".into(), String::new());
     };

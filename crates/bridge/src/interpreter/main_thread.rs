@@ -41,7 +41,7 @@ pub(super) enum State {
 pub(super) static STATE: Mutex<State> = Mutex::new(State::Idle);
 
 /// What runs, if anything does.
-pub fn facts() -> Option<Arc<Facts>> {
+fn facts() -> Option<Arc<Facts>> {
     match &*STATE.lock() {
         State::Running(facts, _) => Some(Arc::clone(facts)),
         _ => None,

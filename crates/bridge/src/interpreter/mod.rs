@@ -7,7 +7,7 @@ pub(crate) mod fork;
 mod main_thread;
 mod start;
 
-pub use main_thread::{Facts, facts};
+pub use main_thread::Facts;
 pub(crate) use main_thread::{deepbind, try_run};
 pub use start::Options;
 pub(crate) use start::{STACK, start};

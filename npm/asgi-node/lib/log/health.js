@@ -9,21 +9,20 @@ import { pythonInfo } from '../python/start.js'
  */
 
 /**
- * @param {'starting' | 'ready' | 'failed' | 'closed'} state of the handler
+ * @param {import('../handler/lifecycle.js').State} state of the handler
  * @param {boolean} failed whether its start has; closing it does not undo that
- * @param {boolean} draining
  * @param {KnownHealth} known
  * @param {number} sockets
  * @param {number} unhealthyAfter milliseconds
  * @returns {import('../index.js').Health}
  */
-export function healthOf(state, failed, draining, known, sockets, unhealthyAfter) {
+export function healthOf(state, failed, known, sockets, unhealthyAfter) {
   const python = pythonInfo()
   const blocked = known.blocked >= unhealthyAfter
   return {
     ready: state === 'ready' && !blocked,
     live: !failed && !blocked,
-    draining,
+    draining: state === 'closing' || state === 'closed',
     inFlight: known.inFlight,
     queued: known.queued,
     loopLagMs: Math.round(known.lag * 1000) / 1000,

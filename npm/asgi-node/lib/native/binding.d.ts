@@ -3,14 +3,29 @@
 /** The native half of a handler. */
 export declare class NativeHandler {
   /**
+   * As `start`, blocking until the app is there, or for `limit` milliseconds (0: for ever): then the code is
+   * `EVENT_LOOP_BLOCKED`, the message says where the event loop is, and nobody waits for the app any longer.
+   */
+  startSync(limit: number): NativeFailure | null
+  /**
+   * Milliseconds for which the event loop has not come to a heartbeat; asks for one, so that the next call knows more. Also
+   * while the app loads. 0 where there is no loop yet.
+   */
+  blocked(): number
+  /** Where the thread of the event loop is. The promise never rejects, and takes half a second at most. */
+  locate(): Promise<Whereabouts>
+  /**
+   * Nobody waits any longer for a start or a close that is under way: their promises resolve. What comes up all the same
+   * is closed.
+   */
+  abandon(): void
+  /**
    * `config` is JSON; `deliver(id, kind, status, text, data)` gets every event and returns false to hold the bytes back;
    * `rewriter` is JSON, the rules for every head.
    */
   constructor(config: string, deliver: (id: number, kind: number, status: number, text: string, data: Buffer | string | undefined) => unknown, rewriter?: string | undefined | null)
   /** Imports the app on its event loop. Resolves to null, or to why it failed; never rejects. */
   start(): Promise<NativeFailure | null>
-  /** The same, blocking until the app is there. */
-  startSync(): NativeFailure | null
   /**
    * Sends a request into Python. Returns null, or why it was refused.
    *
@@ -41,8 +56,6 @@ export declare class NativeHandler {
   callSync(head: string, body?: Uint8Array | undefined | null): SyncOutcome
   /** How the app is; null before it is there and after the end. Does not wait for Python. */
   health(): Health | null
-  /** Requests whose app has not returned. */
-  get inFlight(): number
   /** Whether what is under way keeps the process alive. */
   keepAlive(alive: boolean): void
   /**
@@ -85,9 +98,6 @@ export interface NativeFailure {
   /** The Python traceback; empty when no Python exception was the reason. */
   traceback: string
 }
-
-/** The facts of the running interpreter as JSON; null before it runs. */
-export declare function pythonFacts(): string | null
 
 /** The process ends: Python runs what `atexit` has, and flushes, for a bounded time. It answers nobody afterwards. */
 export declare function runExitHooks(): void
@@ -132,4 +142,12 @@ export interface SyncOutcome {
   body?: Buffer
   /** Why there is no response. */
   failure?: NativeFailure
+}
+
+/** Where the thread of an event loop is. */
+export interface Whereabouts {
+  /** In words. */
+  words: string
+  /** Its Python stack; empty where that cannot be had. */
+  stack: string
 }

@@ -21,6 +21,8 @@ import { checkUpgrade, checkWebSocket } from './websocket.js'
  * @property {'auto' | boolean} deepbind
  * @property {number} highWaterMark bytes per direction and request
  * @property {number} requestTimeout milliseconds, 0 for none
+ * @property {number} startupTimeout milliseconds, 0 for none
+ * @property {number} shutdownTimeout milliseconds, 0 for none
  * @property {boolean} cancelOnDisconnect
  * @property {number} maxBodySize bytes
  * @property {import('../incoming/proxy.js').Trust | null} trust in proxies
@@ -191,6 +193,7 @@ export function checkOptions(options) {
     if (value !== undefined) CHECKS[name](value, name)
   }
   const { python, venv, deepbind = 'auto', highWaterMark = DEFAULT.HIGH_WATER_MARK, maxConcurrency = DEFAULT.MAX_CONCURRENCY, requestTimeout = DEFAULT.REQUEST_TIMEOUT } = options
+  const { startupTimeout = DEFAULT.STARTUP_TIMEOUT, shutdownTimeout = DEFAULT.SHUTDOWN_TIMEOUT } = options
   const { cancelOnDisconnect = false, maxBodySize = Infinity, trustProxy = false } = options
   if (python !== undefined && venv !== undefined) {
     throw new TypeError('Options python and venv exclude each other: give one of them')
@@ -205,8 +208,8 @@ export function checkOptions(options) {
     docroot,
     loop: options.loop ?? 'auto',
     lifespan: options.lifespan ?? 'auto',
-    startupTimeout: options.startupTimeout ?? DEFAULT.STARTUP_TIMEOUT,
-    shutdownTimeout: options.shutdownTimeout ?? DEFAULT.SHUTDOWN_TIMEOUT,
+    startupTimeout,
+    shutdownTimeout,
     // A path either ends in no slash or is none: `rootPath + path` must not get two in a row.
     rootPath: withoutTrailingSlashes(options.rootPath ?? ''),
     rootPathStripped: options.rootPathStripped ?? false,
@@ -225,6 +228,8 @@ export function checkOptions(options) {
   const log = new Log(options.logger ?? consoleLogger)
   return {
     ...settings,
+    startupTimeout,
+    shutdownTimeout,
     log,
     stdio: typeof options.stdio === 'function' ? options.stdio : null,
     accessLog: accessLogOf(options.accessLog ?? false, log),

@@ -37,9 +37,17 @@ export interface PythonHandlerOptions {
    * failure; `'off'`: never. Default 'auto'.
    */
   lifespan?: 'auto' | 'on' | 'off'
-  /** Milliseconds that lifespan start-up may take; 0 for no limit. Default 60,000. */
+  /**
+   * Milliseconds that the application may take to start, from its import to the end of its lifespan's start-up; 0 for no
+   * limit. It counts while the application blocks its event loop, too: then `ready()` rejects with EVENT_LOOP_BLOCKED.
+   * @default 60_000
+   */
   startupTimeout?: number
-  /** Milliseconds that lifespan shutdown may take; 0 for no limit. Default 60,000. */
+  /**
+   * Milliseconds that the lifespan's shutdown may take; 0 for no limit. It counts while the shutdown blocks the event loop,
+   * too: then `close()` rejects with EVENT_LOOP_BLOCKED.
+   * @default 60_000
+   */
   shutdownTimeout?: number
   /**
    * Closes the handler when it is aborted, as `close()` does; what that rejects with goes to the console. Aborted already:

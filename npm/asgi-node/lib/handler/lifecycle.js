@@ -1,0 +1,295 @@
+import { closedError, PythonError, errorFromFailure } from '../native/errors.js'
+import { addExitHook, removeExitHook } from '../python/exit-hooks.js'
+import { startPython, startPythonSync } from '../python/start.js'
+import { healthOf } from '../log/health.js'
+import { closeTimeout } from '../options/options.js'
+import { BLOCKED, LATE, SLACK, blockedError, deadlineIn, orLate } from './clocks.js'
+
+/** @typedef {import('../options/options.js').Settings} Settings */
+/** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
+/** @typedef {import('../native/errors.js').NativeFailure} NativeFailure */
+/** @typedef {import('../python/start.js').NativeHandler} NativeHandler */
+/** @typedef {import('../websocket/exchange.js').Sockets} Sockets */
+
+/**
+ * `new` until Python is looked for; then `starting`, until the application is `ready` or has `failed`; `closing` from the
+ * first close(), `closed` when that is over.
+ * @typedef {'new' | 'starting' | 'ready' | 'failed' | 'closing' | 'closed'} State
+ */
+
+/** Which state may follow which. @type {Readonly<Record<State, readonly State[]>>} */
+const NEXT = {
+  new: ['starting', 'failed', 'closing'],
+  starting: ['ready', 'failed', 'closing'],
+  ready: ['closing'],
+  failed: ['closing'],
+  closing: ['closed'],
+  closed: []
+}
+
+/** What a client has to answer the close frame even when `timeout` is over. */
+const CLOSE_FRAME_MS = 250
+
+/** What Python gives cancelled requests: see CANCEL_GRACE in asgi_node.runtime.runner. */
+const CANCEL_GRACE = 5000
+
+/** The life of one handler: its start, its end, and how it is in between. */
+export class Lifecycle {
+  /** @type {State} */
+  #state = 'new'
+  #settings
+  #exchanges
+  #sockets
+  /** @type {NativeHandler | null} */
+  #native = null
+  /** Why it did not start. @type {unknown} */
+  #failure
+  /** Whether the log knows why. */
+  #reported = false
+  #starting
+  /** @type {Promise<void> | null} */
+  #closing = null
+  /** When close() stops waiting for requests, by `performance.now()`. It only ever comes nearer. */
+  #deadline = Infinity
+  /** What was known last. @type {import('../log/health.js').KnownHealth} */
+  #known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0, loop: null }
+  /** Closes by `signal`; what goes wrong then has nobody else to hear of it. */
+  #onAbort = () => void this.close().catch((error) => this.#report(error))
+  /** What Python said last is handed over before the end. */
+  #drain = () => this.#native?.drain()
+
+  /**
+   * @param {Settings} settings
+   * @param {Exchanges} exchanges
+   * @param {Sockets} sockets
+   */
+  constructor(settings, exchanges, sockets) {
+    this.#settings = settings
+    this.#exchanges = exchanges
+    this.#sockets = sockets
+    this.#starting = this.#start()
+    // Everybody who asks is told of a failure, at each ready() and request; that nobody has asked yet is no crash.
+    this.#starting.catch(() => {})
+    const { signal } = settings
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (signal?.aborted) this.#onAbort()
+  }
+
+  get isReady() {
+    return this.#state === 'ready'
+  }
+
+  /** Of a handler that is ready. */
+  get native() {
+    return /** @type {NativeHandler} */ (this.#native)
+  }
+
+  get #isEnding() {
+    return this.#state === 'closing' || this.#state === 'closed'
+  }
+
+  /** @param {State} next */
+  #enter(next) {
+    if (!NEXT[this.#state].includes(next)) throw new Error(`A handler that is ${this.#state} cannot become ${next}`)
+    this.#state = next
+  }
+
+  async #start() {
+    // The constructor returns at once: to look for Python takes this thread some milliseconds, which come after its caller.
+    await Promise.resolve()
+    try {
+      if (this.#state === 'new') this.#enter('starting')
+      const addon = await startPython(this.#settings)
+      if (this.#isEnding) return
+      const native = this.#nativeOf(addon)
+      const deadline = deadlineIn(this.#settings.startupTimeout) + SLACK
+      const started = await orLate(native.start(), () => {
+        // Asked all the time, so that it is known whether the loop turns.
+        native.blocked()
+        return performance.now() > deadline
+      })
+      this.#started(started === LATE ? await this.#stopStarting(native) : started)
+    } catch (error) {
+      throw this.#failed(error)
+    }
+  }
+
+  /** The same for a caller that cannot wait: overtakes #start, which then finds the work done. */
+  startSync() {
+    if (this.#state === 'ready') return
+    if (this.#isEnding) throw closedError()
+    if (this.#state === 'failed') throw this.#failure
+    try {
+      if (this.#state === 'new') this.#enter('starting')
+      const { startupTimeout } = this.#settings
+      const failure = this.#nativeOf(startPythonSync(this.#settings)).startSync(startupTimeout && startupTimeout + SLACK)
+      if (failure?.code === 'EVENT_LOOP_BLOCKED') failure.message = `${this.#lateText()}: ${failure.message}`
+      this.#started(failure)
+    } catch (error) {
+      throw this.#failed(error)
+    }
+  }
+
+  #lateText() {
+    return `The application has not started within ${this.#settings.startupTimeout} ms (option startupTimeout)`
+  }
+
+  /**
+   * The application had its time to start. When it comes up all the same, it is closed.
+   * @param {NativeHandler} native
+   * @returns {Promise<NativeFailure | null>} what became of it meanwhile
+   */
+  async #stopStarting(native) {
+    if (this.#state !== 'starting') return null
+    const error = native.blocked() < BLOCKED ? new PythonError('LIFESPAN_STARTUP_FAILED', this.#lateText()) : await blockedError(native, this.#lateText())
+    if (this.#state !== 'starting') return null
+    native.abandon()
+    this.#report(error)
+    this.#reported = true
+    throw error
+  }
+
+  /** @param {import('../python/start.js').Addon} addon */
+  #nativeOf(addon) {
+    if (this.#native === null) {
+      this.#native = new addon.NativeHandler(this.#settings.config, this.#exchanges.deliver, this.#settings.rewriter)
+      addExitHook(this.#drain)
+    }
+    this.#exchanges.native = this.#native
+    return this.#native
+  }
+
+  /** @param {NativeFailure | null} failure */
+  #started(failure) {
+    if (failure) throw errorFromFailure(failure)
+    if (this.#state === 'starting') this.#enter('ready')
+  }
+
+  /** @param {unknown} error */
+  #failed(error) {
+    // Everybody hears of the first failure.
+    if (this.#state === 'new' || this.#state === 'starting') {
+      this.#enter('failed')
+      this.#failure = error
+      // What the app has said of it. Nobody will say more.
+      this.#drain()
+      removeExitHook(this.#drain)
+    }
+    return this.#failure ?? error
+  }
+
+  /** @returns {Promise<void>} */
+  async ready() {
+    if (this.#state === 'new' || this.#state === 'starting') await this.#starting.catch(() => {})
+    if (this.#isEnding) throw closedError()
+    if (this.#state === 'failed') throw this.#failure
+  }
+
+  /**
+   * The same for a request, which does not wait longer than it may take.
+   * @param {number} [timeout] milliseconds; 0 for no limit
+   * @returns {Promise<void>}
+   */
+  async readyForRequest(timeout = this.#settings.requestTimeout) {
+    if (timeout === 0) return this.ready()
+    const deadline = deadlineIn(timeout)
+    if ((await orLate(this.ready(), () => performance.now() > deadline)) !== LATE) return
+    throw new PythonError('REQUEST_TIMEOUT', 'The application has not started in time for this request (option requestTimeout)')
+  }
+
+  /**
+   * The status for a client whose request the handler cannot take. Says why to the log, once.
+   * @param {unknown} error
+   */
+  unavailable(error) {
+    if (this.#isEnding) return 503
+    if (error instanceof PythonError && error.code === 'REQUEST_TIMEOUT') return 504
+    if (!this.#reported) this.#report(error)
+    this.#reported = true
+    return 500
+  }
+
+  /** @param {unknown} error that nobody else hears of */
+  #report(error) {
+    this.#settings.log.write('error', { err: error }, error instanceof Error ? error.message : String(error))
+  }
+
+  /**
+   * @param {{ timeout?: number }} [options]
+   * @returns {Promise<void>}
+   */
+  close(options) {
+    const timeout = closeTimeout(options)
+    this.#deadline = Math.min(this.#deadline, performance.now() + timeout)
+    if (this.#closing === null) this.#closing = this.#close()
+    else this.#native?.shortenTimeout(timeout)
+    return this.#closing
+  }
+
+  async #close() {
+    this.#enter('closing')
+    this.#exchanges.closing = true
+    this.#known = this.#native?.health() ?? this.#known
+    // It may live much longer than this handler.
+    this.#settings.signal?.removeEventListener('abort', this.#onAbort)
+    // An import cannot be interrupted: what is under way comes to its end first.
+    const started = await orLate(this.#starting.catch(() => {}), () => performance.now() > this.#deadline + SLACK)
+    const native = this.#native
+    try {
+      if (native !== null) await this.#end(native, started === LATE)
+    } finally {
+      this.#enter('closed')
+    }
+  }
+
+  /**
+   * @param {NativeHandler} native
+   * @param {boolean} isLate whether the application has not even started
+   */
+  async #end(native, isLate) {
+    this.#exchanges.hold()
+    const what = 'The application could not be shut down'
+    const early = isLate ? await blockedError(native, what) : null
+    const ended = await this.#shutDown(native)
+    const error = ended === LATE ? await blockedError(native, what) : (early ?? (ended && errorFromFailure(ended)))
+    if (error?.code === 'EVENT_LOOP_BLOCKED') this.#report(error)
+    native.abandon()
+    // Responses that are complete, and have not been delivered, come before the end.
+    native.drain()
+    this.#exchanges.failAll(closedError())
+    // Each has its close frame. Some clients will not answer it, and their sockets would keep the process.
+    this.#sockets.endBy(Math.max(this.#deadline, performance.now() + CLOSE_FRAME_MS))
+    this.#exchanges.release()
+    removeExitHook(this.#drain)
+    native.release()
+    if (error) throw error
+  }
+
+  /**
+   * @param {NativeHandler} native
+   * @returns {Promise<NativeFailure | null | typeof LATE>} LATE where Python cannot go on
+   */
+  #shutDown(native) {
+    const closed = native.close(Math.max(0, Math.round(this.#deadline - performance.now())))
+    const limit = this.#settings.shutdownTimeout || Infinity
+    /** Since when nothing but the lifespan's shutdown is left. @type {number | null} */
+    let since = null
+    return orLate(closed, () => {
+      const now = performance.now()
+      const blocked = native.blocked() >= BLOCKED
+      const inFlight = native.health()?.inFlight ?? 0
+      if (inFlight === 0 || (!blocked && now > this.#deadline + CANCEL_GRACE + SLACK)) since ??= now
+      // Python keeps the time by itself, and has an error that says more.
+      if (!blocked) return false
+      return now > SLACK + (since === null ? this.#deadline : since + limit)
+    })
+  }
+
+  /** @returns {import('../index.js').Health} */
+  health() {
+    const blocked = this.#state === 'closed' ? 0 : (this.#native?.blocked() ?? 0)
+    this.#known = this.#native?.health() ?? { ...this.#known, inFlight: 0, queued: 0, blocked }
+    const { unhealthyAfter } = this.#settings
+    return healthOf(this.#state, this.#failure !== undefined, this.#known, this.#sockets.size, unhealthyAfter)
+  }
+}
