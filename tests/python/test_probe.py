@@ -182,5 +182,5 @@ def test_a_file_that_is_no_library_of_this_version(
     assert str(wrong) in refused["reason"]
     assert probe.wrong_library(str(real)) is None
     assert "Py_Version" in str(probe.wrong_library(str(Path(ctypes.util.find_library("c") or "libc.so.6"))))
-    monkeypatch.setattr(sys, "hexversion", 0x030F00F0)
+    monkeypatch.setattr(sys, "hexversion", sys.hexversion + 0x00010000)
     assert probe.wrong_library(str(real)) == f"it is Python {sys.version_info[0]}.{sys.version_info[1]}"

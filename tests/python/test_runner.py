@@ -30,7 +30,7 @@ class Exchange:
     def finish(self, *_: Any) -> bool:
         return True
 
-    def retire(self) -> None: ...
+    def begin_shutdown(self) -> None: ...
 
 
 async def waiting(scope: Any, receive: Any, send: Any) -> None:
