@@ -54,6 +54,8 @@ DEFAULT_STARTUP_TIMEOUT: Final = 60000
 """`startupTimeout`."""
 DEFAULT_SHUTDOWN_TIMEOUT: Final = 60000
 """`shutdownTimeout`."""
+DEFAULT_EXIT_TIMEOUT: Final = 10000
+"""`exitTimeout`."""
 DEFAULT_REQUEST_TIMEOUT: Final = 0
 """`requestTimeout`: none."""
 DEFAULT_BLOCKED_THRESHOLD: Final = 1000

@@ -20,6 +20,7 @@ describe('options', () => {
       lifespan: 'auto',
       startupTimeout: 60_000,
       shutdownTimeout: 60_000,
+      exitTimeout: 10_000,
       rootPath: '',
       rootPathStripped: false,
       highWaterMark: 65536,

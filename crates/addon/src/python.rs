@@ -88,7 +88,8 @@ pub fn start_python_sync(options: StartOptions) -> StartOutcome {
 }
 
 /// The process ends: Python runs what `atexit` has, and flushes, for a bounded time. It answers nobody afterwards.
+/// `code` is what the process ends with.
 #[napi(catch_unwind)]
-pub fn run_exit_hooks() {
-    exit::run_exit_hooks();
+pub fn run_exit_hooks(code: i32) {
+    exit::run_exit_hooks(code);
 }

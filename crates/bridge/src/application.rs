@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::errors;
 use crate::event_loop::{EventLoop, LoopSide, Message, Service, watchdog};
 use crate::health::{Counters, Health};
+use crate::interpreter::exit;
 
 mod lifecycle;
 
@@ -32,6 +33,7 @@ pub struct Application {
     /// Extensions that this app is not offered.
     withheld: u32,
     closed: AtomicBool,
+    open: exit::Open,
 }
 
 impl std::fmt::Debug for Application {
@@ -81,6 +83,7 @@ impl Application {
             max_queue: config.max_queue,
             withheld: config.extensions.withheld(),
             closed: AtomicBool::new(false),
+            open: exit::Open::new(),
         });
         if let (Some(log_queue), 1..) = (&config.log_queue, config.blocked_threshold) {
             let threshold = Duration::from_millis(config.blocked_threshold);

@@ -49,6 +49,9 @@ pub struct Config {
     /// Milliseconds that lifespan shutdown may take; 0 for no limit.
     #[serde(default)]
     pub shutdown_timeout: u64,
+    /// Milliseconds that the end of the process waits for Python when all handlers have been closed.
+    #[serde(default)]
+    pub exit_timeout: u64,
     /// Whether the app's task is cancelled when the client leaves.
     #[serde(default)]
     pub cancel_on_disconnect: bool,

@@ -142,6 +142,8 @@ tables! {
         STARTUP_TIMEOUT: u64 = 60_000,
         /// `shutdownTimeout`.
         SHUTDOWN_TIMEOUT: u64 = 60_000,
+        /// `exitTimeout`.
+        EXIT_TIMEOUT: u64 = 10_000,
         /// `requestTimeout`: none.
         REQUEST_TIMEOUT: u64 = 0,
         /// `blockedThreshold`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import threading
 import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -81,6 +82,9 @@ def run(drain: Drain, kind: str) -> None:
     The loop is everybody's: an application that stops it, or whose callback calls ``sys.exit``, does not end it, and
     neither does an exception that is thrown into this thread from outside.
     """
+    # Threads inherit this. Python takes one that it has not made for a daemon; but here is where applications run, as
+    # elsewhere on the main thread, and what they start without a word is waited for at the end.
+    vars(threading.current_thread())["_daemonic"] = False
     loop = _new_loop(kind, SharedLoop)  # type: ignore[type-abstract]
     asyncio.set_event_loop(loop)
     drain.bind(loop)

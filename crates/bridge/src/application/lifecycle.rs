@@ -12,7 +12,7 @@ use super::Application;
 use crate::config::Config;
 use crate::errors::{self, Traced};
 use crate::event_loop::{EventLoop, LoopSide, threads};
-use crate::interpreter;
+use crate::interpreter::{self, exit};
 use crate::log_queue::PyLogQueue;
 
 impl Application {
@@ -23,6 +23,8 @@ impl Application {
         found: impl FnOnce(Arc<EventLoop>) + Send + 'static,
         done: impl FnOnce(Result<Arc<Self>, Traced>) + Send + 'static,
     ) {
+        // Also for one that does not come up: what it has given to `atexit` may tell somebody why.
+        exit::be_patient(config.exit_timeout);
         let done = Once::new(done);
         let waiting = Arc::new(Waiting(done.clone()));
         let job = move |py: Python<'_>| match threads::event_loop(py, &config.r#loop) {
@@ -87,10 +89,14 @@ impl Application {
     /// then calls `done`, once.
     pub fn close(self: &Arc<Self>, timeout: u64, done: impl FnOnce(Result<(), Traced>) + Send + 'static) {
         self.refuse();
-        let this = Arc::clone(self);
+        let (this, closing) = (Arc::clone(self), Arc::clone(self));
+        let done = Once::new(move |closed| {
+            closing.open.close();
+            done(closed);
+        });
         // Behind all requests that were accepted: they have started when this runs.
         self.event_loop
-            .call(move |py, side| this.close_on_loop(py, side, timeout, &Once::new(done)));
+            .call(move |py, side| this.close_on_loop(py, side, timeout, &done));
     }
 
     /// Has a close that is under way wait `timeout` milliseconds from now, if it would wait longer.

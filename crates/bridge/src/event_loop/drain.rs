@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use super::handle::{EventLoop, Message};
 use super::loop_side::LoopSide;
 use super::wakeup::{self, Alarm};
-use crate::interpreter::fork;
+use crate::interpreter::{exit, fork};
 
 /// The most messages that one call of [`Drain`] handles before other callbacks of the loop get their turn.
 const BATCH: usize = 256;
@@ -51,6 +51,7 @@ impl Drain {
     }
 
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
+        exit::stop_if_over(py);
         self.alarm.silence();
         self.side.begin_drain();
         if self.handle_batch(py) {

@@ -1,108 +1,291 @@
 //! The end of the process, as far as Python takes part in it.
 //!
 //! The interpreter is never finalised (SAFETY.md, 8), but what an application gave to `atexit` runs, and its buffers are
-//! flushed. The thread that ends the process never attaches: it asks Python's main thread, and waits for a bounded time,
-//! because a thread that keeps the GIL must not keep the process.
+//! flushed. The thread that ends the process asks Python's main thread for that and waits: for a bounded time, because a thread
+//! that keeps the GIL must not keep the process. After an orderly end, when all handlers have been closed, that is as long as
+//! their option `exitTimeout` says.
 //!
-//! Afterwards that thread keeps the GIL for good. `exit()` takes down what Python's extensions stand on, such as OpenSSL's
-//! tables, while their threads go on; without the GIL none of them gets far.
+//! From then on no thread runs Python, because somebody holds the GIL until the process has ended. `exit()` takes down what
+//! Python's extensions stand on, such as OpenSSL's tables, while their threads go on; without the GIL none of them gets far.
+//!
+//! - While JavaScript and Node end, Python's main thread holds it.
+//! - In `exit()`, before the first destructor, it passes to the thread that runs these: others that wait for it may get it before,
+//!   for the five milliseconds after which Python takes it away from them. Destructors of extensions take the GIL:
+//!   on the thread that holds it they get it at once, on any other they would wait for ever.
+//! - Python's main thread, which is free then, ends the process itself where a destructor hangs all the same: one may wait for
+//!   a thread that waits for the GIL.
+//! - Where Python did not answer in time, threads may run it, so no destructor runs: the process ends as by `_exit`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use pyo3::prelude::*;
 
 use super::{ffi, fork, main_thread};
 
-/// The longest that the process's end waits for Python.
+/// The longest that the process's end waits for Python while a handler is open.
 const LIMIT: Duration = Duration::from_millis(90);
 
+/// The longest that the thread in `exit()` waits for the GIL, which threads that compute pass round.
+const HANDOVER: Duration = Duration::from_secs(1);
+
+/// The longest that destructors may take.
+const DESTRUCTORS: Duration = Duration::from_secs(5);
+
 static ENDING: AtomicBool = AtomicBool::new(false);
+static MEETING: OnceLock<Arc<Meeting>> = OnceLock::new();
 
 /// Whether the process is about to end: whoever waits for Python should give up.
 pub fn is_ending() -> bool {
     ENDING.load(Ordering::Acquire)
 }
 
-/// Has Python run what `atexit` has, once. Called by the thread that ends the process.
-pub fn run_exit_hooks() {
+static OVER: AtomicBool = AtomicBool::new(false);
+
+/// Stops an event loop's thread once Python has run its exit hooks: it may get the GIL for a moment while that passes from one
+/// thread to another.
+pub(crate) fn stop_if_over(py: Python<'_>) {
+    if OVER.load(Ordering::Relaxed) {
+        py.detach(park);
+    }
+}
+
+fn park() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Apps that have not been closed.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Milliseconds: the longest `exitTimeout` of all handlers that there were.
+static PATIENCE: AtomicU64 = AtomicU64::new(0);
+
+/// Has the end of the process wait so many milliseconds if it is an orderly one.
+pub(crate) fn be_patient(milliseconds: u64) {
+    PATIENCE.fetch_max(milliseconds, Ordering::AcqRel);
+}
+
+/// An app that is open: while there is one, no end of the process is an orderly one.
+#[derive(Debug)]
+pub(crate) struct Open(AtomicBool);
+
+impl Open {
+    pub(crate) fn new() -> Self {
+        OPEN.fetch_add(1, Ordering::AcqRel);
+        Self(AtomicBool::new(true))
+    }
+
+    /// It has been closed.
+    pub(crate) fn close(&self) {
+        if self.0.swap(false, Ordering::AcqRel) {
+            OPEN.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// How long the end waits; none where a handler is open.
+fn patience() -> Option<Duration> {
+    let milliseconds = PATIENCE.load(Ordering::Acquire);
+    (OPEN.load(Ordering::Acquire) == 0).then(|| Duration::from_millis(milliseconds).max(LIMIT))
+}
+
+/// What JavaScript said the process ends with: for where libc does not tell it.
+static CODE: Mutex<Option<i32>> = Mutex::new(None);
+
+/// Has Python run what `atexit` has, once. Called by the thread that ends the process, with the exit status that it means to end
+/// with.
+pub fn run_exit_hooks(code: i32) {
+    *CODE.lock() = Some(code);
+    wait_for_python();
+}
+
+fn wait_for_python() {
     if fork::is_child() || ENDING.swap(true, Ordering::AcqRel) {
         return;
     }
-    let meeting = Arc::new(Meeting::default());
-    let part = Part(Arc::clone(&meeting));
-    let Some(deadline) = Instant::now().checked_add(LIMIT) else {
-        return;
-    };
+    let meeting = Arc::clone(MEETING.get_or_init(Arc::default));
+    let orderly = patience();
+    let part = Part(Arc::clone(&meeting), orderly.unwrap_or_default());
     main_thread::run(move |py| part.play(py));
-    meeting.wait(deadline);
+    if !meeting.wait(LIMIT)
+        && let Some(patience) = orderly
+    {
+        // JavaScript's handlers never run again: whoever sends a signal now wants the end.
+        ffi::default_actions();
+        if !meeting.wait(patience.saturating_sub(LIMIT)) {
+            let seconds = patience.as_secs_f64();
+            eprintln!(
+                "asgi-node: Python had not ended its work after {seconds} s (option exitTimeout): the process ends without it"
+            );
+        }
+    }
+    meeting.give_up();
+    // Before the destructors of all libraries that have been loaded since.
+    watch();
 }
 
-/// Calls [`run_exit_hooks`] from `exit()` also where no JavaScript has done so: handlers in workers only, say. What was registered
-/// last is called first, so this is repeated when libraries have been loaded.
+/// Has `exit()` call us before the destructors of libraries that are there, also where no JavaScript has called [`run_exit_hooks`]:
+/// handlers in workers only, say.
 pub(crate) fn watch() {
     ffi::at_exit(hook);
 }
 
-extern "C" fn hook() {
-    drop(std::panic::catch_unwind(run_exit_hooks));
+fn hook(status: Option<i32>) {
+    drop(std::panic::catch_unwind(|| last(status)));
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+/// The last word before destructors run.
+fn last(status: Option<i32>) {
+    static ONCE: AtomicBool = AtomicBool::new(false);
+    if fork::is_child() || ONCE.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    wait_for_python();
+    let status = status.or(*CODE.lock());
+    let Some(meeting) = MEETING.get() else { return };
+    match meeting.hand_over(status) {
+        Stage::Absent => {}
+        Stage::HandedOver => {
+            ffi::attach_for_good();
+            meeting.enter(Stage::Taken);
+        }
+        _ => leave(status),
+    }
+}
+
+/// Ends the process without destructors, where its exit status is known.
+fn leave(status: Option<i32>) {
+    if let Some(status) = status {
+        ffi::leave(status);
+    }
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     #[default]
     Awaited,
+    /// There is no Python.
+    Absent,
+    /// Python has done its part, and its main thread holds the GIL.
     Over,
-    /// The time is up: the process goes without it.
-    Late,
+    /// The thread in `exit()` wants the GIL.
+    HandedOver,
+    /// It has it.
+    Taken,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stage: Stage,
+    /// The time was up: nobody waits for what Python does.
+    late: bool,
+    /// What the process ends with.
+    status: Option<i32>,
 }
 
 #[derive(Debug, Default)]
 struct Meeting {
-    stage: Mutex<Stage>,
+    state: Mutex<State>,
     news: Condvar,
 }
 
 impl Meeting {
-    fn wait(&self, deadline: Instant) {
-        let mut stage = self.stage.lock();
-        while *stage == Stage::Awaited {
-            if self.news.wait_until(&mut stage, deadline).timed_out() && *stage == Stage::Awaited {
-                *stage = Stage::Late;
-            }
-        }
+    /// Waits for Python; false when the time is up.
+    fn wait(&self, limit: Duration) -> bool {
+        self.wait_while(limit, |stage| stage == Stage::Awaited).stage != Stage::Awaited
     }
 
-    fn is_late(&self) -> bool {
-        *self.stage.lock() == Stage::Late
+    fn wait_while(&self, limit: Duration, pending: impl Fn(Stage) -> bool) -> MutexGuard<'_, State> {
+        let deadline = Instant::now().checked_add(limit);
+        let mut state = self.state.lock();
+        while pending(state.stage) {
+            if let Some(deadline) = deadline {
+                if self.news.wait_until(&mut state, deadline).timed_out() {
+                    break;
+                }
+            } else {
+                self.news.wait(&mut state);
+            }
+        }
+        state
+    }
+
+    fn enter(&self, stage: Stage) {
+        self.state.lock().stage = stage;
+        self.news.notify_all();
+    }
+
+    fn give_up(&self) {
+        let mut state = self.state.lock();
+        state.late = state.stage == Stage::Awaited;
+    }
+
+    /// Asks for the GIL where Python's main thread holds it.
+    fn hand_over(&self, status: Option<i32>) -> Stage {
+        let mut state = self.state.lock();
+        state.status = status;
+        if state.stage == Stage::Over {
+            state.stage = Stage::HandedOver;
+            self.news.notify_all();
+        }
+        state.stage
+    }
+
+    /// What Python's main thread does while another one runs destructors. Ends the process where these hang.
+    fn guard(&self) {
+        let taken = self.wait_while(HANDOVER, |stage| stage == Stage::HandedOver).stage == Stage::Taken;
+        if taken {
+            std::thread::sleep(DESTRUCTORS);
+        }
+        leave(self.state.lock().status);
     }
 }
 
-/// What Python's main thread does of it.
-struct Part(Arc<Meeting>);
+/// What Python's main thread does of it, and how long it may take if the end is an orderly one.
+struct Part(Arc<Meeting>, Duration);
 
 impl Part {
     fn play(self, py: Python<'_>) {
-        if !self.0.is_late() {
-            let run = || py.import("asgi_node.runtime.exit")?.call_method0("run");
+        let meeting = Arc::clone(&self.0);
+        if !meeting.state.lock().late {
+            let run = || {
+                py.import("asgi_node.runtime.exit")?
+                    .call_method1("run", (self.1.as_secs_f64(),))
+            };
             if let Err(raised) = run() {
                 raised.write_unraisable(py, None);
             }
         }
-        drop(self);
-        loop {
-            thread::park();
-        }
+        OVER.store(true, Ordering::Relaxed);
+        // With the GIL, on purpose.
+        meeting.enter(Stage::Over);
+        drop(meeting.wait_while(Duration::MAX, |stage| stage == Stage::Over));
+        py.detach(|| {
+            meeting.guard();
+            // Where it cannot end the process.
+            park()
+        });
     }
 }
 
 impl Drop for Part {
-    /// Also when it was never played: Python did not start, or its main thread takes no more jobs.
+    /// When it was never played: Python did not start, or its main thread takes no more jobs.
     fn drop(&mut self) {
-        *self.0.stage.lock() = Stage::Over;
-        self.0.news.notify_one();
+        let mut state = self.0.state.lock();
+        if state.stage == Stage::Awaited {
+            state.stage = Stage::Absent;
+        }
+        drop(state);
+        self.0.news.notify_all();
     }
 }

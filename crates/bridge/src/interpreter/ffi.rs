@@ -6,6 +6,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use asgi_node_core::Error;
 
@@ -193,10 +194,48 @@ pub(crate) fn set_flag(flags: &pyo3::Bound<'_, pyo3::PyAny>, index: usize, value
     }
 }
 
-/// Has `callback` called by `exit()`, before what was registered earlier.
-pub(crate) fn at_exit(callback: extern "C" fn()) {
-    // SAFETY: the function takes and returns nothing, and stays loaded: the addon is linked with `-z nodelete`.
-    unsafe { libc::atexit(callback) };
+/// Has `callback` called by `exit()`, before what was registered earlier, with the exit status where libc tells it.
+pub(crate) fn at_exit(callback: fn(Option<i32>)) {
+    static CALLBACK: OnceLock<fn(Option<i32>)> = OnceLock::new();
+    let _ = CALLBACK.set(callback);
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        extern "C" fn call(status: c_int, _: *mut c_void) {
+            CALLBACK.get().into_iter().for_each(|callback| callback(Some(status)));
+        }
+        unsafe extern "C" {
+            fn on_exit(callback: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+        }
+        // SAFETY: glibc's, of this type. The function stays loaded: the addon is linked with `-z nodelete`.
+        unsafe { on_exit(call, std::ptr::null_mut()) };
+    }
+    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+    {
+        extern "C" fn call() {
+            CALLBACK.get().into_iter().for_each(|callback| callback(None));
+        }
+        // SAFETY: the function takes and returns nothing, and stays loaded: the addon is linked with `-z nodelete`.
+        unsafe { libc::atexit(call) };
+    }
+}
+
+/// Ends the process without destructors.
+pub(crate) fn leave(status: i32) {
+    // SAFETY: it does not return, and runs nothing of this process.
+    unsafe { libc::_exit(status) };
+}
+
+/// Takes the GIL on a thread that may never have seen Python, until the process has ended.
+pub(crate) fn attach_for_good() {
+    // SAFETY: the interpreter runs, and is never finalised. The state is not given back, on purpose.
+    unsafe { pyo3::ffi::PyGILState_Ensure() };
+}
+
+/// Gives the signals by which a process is told to end their default action, unless they are ignored.
+pub(crate) fn default_actions() {
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        default_action(signal);
+    }
 }
 
 thread_local! {
@@ -231,15 +270,17 @@ pub(crate) fn reset_signals() {
     let last = libc::SIGRTMAX();
     #[cfg(not(target_os = "linux"))]
     let last = 32;
-    for signal in 1..last {
-        // SAFETY: `action` is plain data that sigaction fills in; a number that is no signal, or one of libc's own, is refused.
-        // SIG_DFL runs no code.
-        unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            let known = libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0;
-            if known && action.sa_sigaction != libc::SIG_DFL && action.sa_sigaction != libc::SIG_IGN {
-                libc::signal(signal, libc::SIG_DFL);
-            }
+    (1..last).for_each(default_action);
+}
+
+fn default_action(signal: c_int) {
+    // SAFETY: `action` is plain data that sigaction fills in; a number that is no signal, or one of libc's own, is refused.
+    // SIG_DFL runs no code.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        let known = libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0;
+        if known && action.sa_sigaction != libc::SIG_DFL && action.sa_sigaction != libc::SIG_IGN {
+            libc::signal(signal, libc::SIG_DFL);
         }
     }
 }

@@ -99,8 +99,11 @@ export interface NativeFailure {
   traceback: string
 }
 
-/** The process ends: Python runs what `atexit` has, and flushes, for a bounded time. It answers nobody afterwards. */
-export declare function runExitHooks(): void
+/**
+ * The process ends: Python runs what `atexit` has, and flushes, for a bounded time. It answers nobody afterwards.
+ * `code` is what the process ends with.
+ */
+export declare function runExitHooks(code: number): void
 
 /** How to start Python. */
 export interface StartOptions {

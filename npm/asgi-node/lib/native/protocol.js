@@ -104,6 +104,8 @@ export const DEFAULT = Object.freeze(/** @type {const} */ ({
   STARTUP_TIMEOUT: 60000,
   /** `shutdownTimeout`. */
   SHUTDOWN_TIMEOUT: 60000,
+  /** `exitTimeout`. */
+  EXIT_TIMEOUT: 10000,
   /** `requestTimeout`: none. */
   REQUEST_TIMEOUT: 0,
   /** `blockedThreshold`. */

@@ -158,6 +158,7 @@ const CHECKS = {
   lifespan: oneOf(['auto', 'on', 'off']),
   startupTimeout: milliseconds,
   shutdownTimeout: milliseconds,
+  exitTimeout: milliseconds,
   signal: abortSignal,
   rootPath: mountPath,
   rootPathStripped: boolean,
@@ -210,6 +211,7 @@ export function checkOptions(options) {
     lifespan: options.lifespan ?? 'auto',
     startupTimeout,
     shutdownTimeout,
+    exitTimeout: options.exitTimeout ?? DEFAULT.EXIT_TIMEOUT,
     // A path either ends in no slash or is none: `rootPath + path` must not get two in a row.
     rootPath: withoutTrailingSlashes(options.rootPath ?? ''),
     rootPathStripped: options.rootPathStripped ?? false,

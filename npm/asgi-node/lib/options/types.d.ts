@@ -50,6 +50,12 @@ export interface PythonHandlerOptions {
    */
   shutdownTimeout?: number
   /**
+   * Milliseconds that the end of the process waits for Python's threads and `atexit` when all handlers have been closed before;
+   * threads get half of it. Of several handlers the longest counts. While a handler is open it is 90 milliseconds, whatever
+   * this says. Default 10,000.
+   */
+  exitTimeout?: number
+  /**
    * Closes the handler when it is aborted, as `close()` does; what that rejects with goes to the console. Aborted already:
    * the handler is closed from the beginning.
    */

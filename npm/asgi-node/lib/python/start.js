@@ -62,7 +62,8 @@ let watched = false
 function runExitHooksOfPython(addon) {
   if (watched || !isMainThread) return
   watched = true
-  process.once('exit', () => addon.runExitHooks())
+  // A string of digits is an exit code too.
+  process.once('exit', (code) => addon.runExitHooks(Number(code)))
 }
 
 /** @param {Settings} settings */
