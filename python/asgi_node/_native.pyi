@@ -100,6 +100,9 @@ class Channel:
 
         A WebSocket is closed with code 1012, behind what was sent."""
 
+    def fail(self, reason: str) -> None:
+        """The event loop cannot go on, for this reason: nothing more comes of it."""
+
     def finish(self, message: str | None = None, traceback: str | None = None) -> bool:
         """The application's task has ended: by an exception when `message` is given.
 

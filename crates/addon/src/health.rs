@@ -21,6 +21,8 @@ pub struct Health {
     pub lag: f64,
     /// Milliseconds for which it has not answered a heartbeat that is under way; 0 when none is.
     pub blocked: f64,
+    /// Whether the event loop has ended, and no request goes on.
+    pub failed: bool,
     /// The event loop that it runs on: `asyncio` or `uvloop`.
     pub r#loop: String,
 }
@@ -39,6 +41,7 @@ impl From<health::Health> for Health {
             errors: health.errors as f64,
             lag: milliseconds(health.lag),
             blocked: milliseconds(health.blocked),
+            failed: health.failed,
             r#loop: health.r#loop.to_owned(),
         }
     }

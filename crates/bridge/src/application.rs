@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use asgi_node_core::{Error, Exchange, Failure, Notify, RequestHead, ResponseEvent, Windows, websocket};
+use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::asgi::{PyChannel, ScopeBuilder};
 use crate::config::Config;
 use crate::errors;
-use crate::event_loop::{EventLoop, LoopSide, Message, Service, watchdog};
+use crate::event_loop::{Dependent, EventLoop, LoopSide, Message, Service, watchdog};
 use crate::health::{Counters, Health};
 use crate::interpreter::exit;
 
@@ -34,6 +35,8 @@ pub struct Application {
     withheld: u32,
     closed: AtomicBool,
     open: exit::Open,
+    /// Whoever waits for the end of [`Self::close`].
+    closing: Mutex<Option<Arc<dyn Dependent>>>,
 }
 
 impl std::fmt::Debug for Application {
@@ -84,7 +87,10 @@ impl Application {
             withheld: config.extensions.withheld(),
             closed: AtomicBool::new(false),
             open: exit::Open::new(),
+            closing: Mutex::default(),
         });
+        app.event_loop
+            .tell_of_failure(&(Arc::clone(&app) as Arc<dyn Dependent>));
         if let (Some(log_queue), 1..) = (&config.log_queue, config.blocked_threshold) {
             let threshold = Duration::from_millis(config.blocked_threshold);
             watchdog::watch(&app.event_loop, &app.counters, Arc::clone(log_queue), threshold);
@@ -113,6 +119,9 @@ impl Application {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::HandlerClosed);
         }
+        if let Some(error) = self.event_loop.failure() {
+            return Err(error);
+        }
         let mut head = RequestHead::parse(request.head)?;
         head.withhold(self.withheld);
         if !self.counters.begin(self.limit) {
@@ -137,7 +146,8 @@ impl Application {
         let message = Message::Request(service, Arc::clone(&exchange), head);
         if !self.event_loop.offer_quietly(message) {
             self.counters.done();
-            return Err(Error::Overloaded { limit: self.limit });
+            let failure = self.event_loop.failure();
+            return Err(failure.unwrap_or(Error::Overloaded { limit: self.limit }));
         }
         self.counters.note_submitted();
         watchdog::wake();
@@ -172,9 +182,12 @@ impl Application {
         let now = Instant::now();
         let heartbeat = self.event_loop.heartbeat();
         let blocked = heartbeat.pending(now).unwrap_or_default();
-        let health = self
-            .counters
-            .health(heartbeat.lag(now), blocked, self.event_loop.kind());
+        let health = Health {
+            failed: self.event_loop.failure().is_some(),
+            ..self
+                .counters
+                .health(heartbeat.lag(now), blocked, self.event_loop.kind())
+        };
         self.event_loop.send_heartbeat();
         watchdog::wake();
         health
@@ -200,5 +213,20 @@ impl Service for Application {
             self.counters.note_failure();
             own.emit(ResponseEvent::Failed(failure));
         }
+    }
+
+    fn forget(&self) {
+        self.counters.done();
+    }
+}
+
+impl Dependent for Application {
+    /// Nothing that is under way goes on.
+    fn loop_failed(&self, error: &Error) {
+        Python::attach(|py| {
+            if let Err(raised) = self.runner.bind(py).call_method1("fail", (error.to_string(),)) {
+                raised.write_unraisable(py, None);
+            }
+        });
     }
 }

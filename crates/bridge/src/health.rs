@@ -18,6 +18,8 @@ pub struct Health {
     pub lag: Duration,
     /// How long it has not answered a heartbeat that is under way.
     pub blocked: Duration,
+    /// Whether the event loop has ended, and no request goes on.
+    pub failed: bool,
     /// Which event loop it runs on.
     pub r#loop: &'static str,
 }
@@ -90,6 +92,7 @@ impl Counters {
             errors: self.failed.load(Ordering::Relaxed),
             lag,
             blocked,
+            failed: false,
             r#loop: kind,
         }
     }

@@ -65,6 +65,9 @@ pub enum Error {
     /// The app has not completed its response in time. Becomes a JS `PythonError`, 504 on the wire.
     #[error("The application has not completed its response in time (option requestTimeout)")]
     RequestTimeout,
+    /// The event loop of the app cannot go on. Becomes a JS `PythonError`, 503 on the wire.
+    #[error("the event loop of Python has ended, and no request goes on: {0}")]
+    LoopFailed(String),
     /// Node cannot hold a value of the response. Becomes a JS `PythonError`.
     #[error("{what} of {bytes} bytes is more than this Node can hold, or there is no memory for it")]
     ResponseTooLarge {
@@ -114,6 +117,7 @@ impl Error {
             Self::AppError(_) => "APP_ERROR",
             Self::AppNoResponse(_) => "APP_NO_RESPONSE",
             Self::RequestTimeout => "REQUEST_TIMEOUT",
+            Self::LoopFailed(_) => "EVENT_LOOP_FAILED",
             Self::ResponseTooLarge { .. } => "RESPONSE_TOO_LARGE",
             Self::SyncReentrant => "SYNC_REENTRANT",
             Self::PythonStartFailed(_) => "PYTHON_START_FAILED",

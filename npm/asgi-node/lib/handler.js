@@ -28,7 +28,7 @@ import { takes } from './websocket/upgrade.js'
 /** @typedef {{ signal?: AbortSignal }} CallOptions */
 
 /** What comes of a call that Python has not seen. */
-const REFUSALS = new Set(['OVERLOADED', 'HANDLER_CLOSED', 'INVALID_REQUEST', 'REWRITE_FAILED', 'SYNC_REENTRANT'])
+const REFUSALS = new Set(['OVERLOADED', 'HANDLER_CLOSED', 'EVENT_LOOP_FAILED', 'INVALID_REQUEST', 'REWRITE_FAILED', 'SYNC_REENTRANT'])
 
 export class PythonHandler {
   #settings

@@ -57,6 +57,11 @@ export type PythonErrorCode =
   | 'HANDLER_CLOSED'
   /** A rule of `rewriter` makes of this request what no request can be; the message names the rule. */
   | 'REWRITE_FAILED'
+  /**
+   * The event loop of Python has ended, because an application has closed its selector, say. No request goes on, here or in any
+   * handler on that loop; `live` of `health()` is false. A new handler gets a new loop.
+   */
+  | 'EVENT_LOOP_FAILED'
   /** More than `maxConcurrency` requests are on their way. */
   | 'OVERLOADED'
   /** The request body is larger than `maxBodySize`. */

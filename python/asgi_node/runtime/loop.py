@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import threading
+import time
 import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from asgi_node.errors import AppLoadError
+from asgi_node.errors import LONGEST_MESSAGE, AppLoadError, printable, shortened
 
 from . import fork
 from .imports import PausableLoop
@@ -76,11 +77,41 @@ def _new_loop(kind: str, mixin: type[Loop]) -> Loop:
     return _mixed(mixin, asyncio.SelectorEventLoop)()
 
 
-def run(drain: Drain, kind: str) -> None:
+# So many times in a row may the loop end before it has come to anything: it cannot go on then.
+_IN_VAIN = 1000
+
+
+class _Ends:
+    """Says what has ended the loop, but not as often as an application can do it."""
+
+    _MOST = 10
+    _SECONDS = 1.0
+
+    def __init__(self) -> None:
+        self._since = float("-inf")
+        self._said = 0
+        self._unsaid = 0
+
+    def say(self, text: str, raised: BaseException | None = None) -> None:
+        """Log it, unless there were many in this second."""
+        now = time.monotonic()
+        if now - self._since >= self._SECONDS:
+            if self._unsaid:
+                logger.error("the event loop was ended %d times more since", self._unsaid)
+            self._since, self._said, self._unsaid = now, 0, 0
+        if self._said < self._MOST:
+            self._said += 1
+            logger.error(text, exc_info=raised)
+        else:
+            self._unsaid += 1
+
+
+def run(drain: Drain, kind: str) -> str:
     """Serves what comes through ``drain`` until the process ends. Runs on a thread of its own.
 
     The loop is everybody's: an application that stops it, or whose callback calls ``sys.exit``, does not end it, and
-    neither does an exception that is thrown into this thread from outside.
+    neither does an exception that is thrown into this thread from outside. One that fails at once, again and again, as
+    after its selector has been closed, cannot go on: returns why.
     """
     # Threads inherit this. Python takes one that it has not made for a daemon; but here is where applications run, as
     # elsewhere on the main thread, and what they start without a word is waited for at the end.
@@ -90,14 +121,43 @@ def run(drain: Drain, kind: str) -> None:
     drain.bind(loop)
     loop.add_reader(drain.fileno(), drain)
     fork.watch(loop)
+    ends = _Ends()
+    in_vain = 0
+    before: tuple[str, BaseException | None] | None = None
+
+    def turned() -> None:
+        # Said here and not when it happened: one that cannot go on says its last word only.
+        nonlocal in_vain, before
+        in_vain = 0
+        if before is not None:
+            ends.say(*before)
+            before = None
+
     while True:
+        in_vain += 1
+        raised: BaseException | None = None
+        text = "an application stopped the event loop that all requests share: it goes on"
         try:
             loop.work_while_stopped()
             loop.begin()
+            loop.call_soon(turned)
             loop.run_forever()
-            if not loop.has_work:
-                logger.error("an application stopped the event loop that all requests share: it goes on")
-        except BaseException as raised:  # SystemExit and KeyboardInterrupt of callbacks and tasks, for two
+            if loop.has_work:
+                continue
+        except BaseException as caught:  # SystemExit and KeyboardInterrupt of callbacks and tasks, for two
             if fork.child:
-                fork.leave(raised)
-            logger.error("an application tried to end the process from its event loop, which goes on", exc_info=raised)
+                fork.leave(caught)
+            raised, text = caught, "an application tried to end the process from its event loop, which goes on"
+        if in_vain >= _IN_VAIN:
+            logger.error("the event loop cannot go on, and no request does", exc_info=raised)
+            return _reason(raised)
+        before = before or (text, raised)
+
+
+def _reason(raised: BaseException | None) -> str:
+    if raised is None:
+        return "it stops as soon as it is started"
+    try:
+        return printable(shortened(f"{type(raised).__name__}: {raised}", LONGEST_MESSAGE))
+    except BaseException:  # an exception's methods are the application's code
+        return type(raised).__name__

@@ -125,6 +125,11 @@ class Runner:
             if stuck:
                 logger.error("%d requests went on after they were cancelled: they are left behind", len(stuck))
 
+    def fail(self, reason: str) -> None:
+        """Fail what is under way: the loop will not come to it any more."""
+        for exchange in list(self.running.values()):
+            exchange.fail(reason)
+
     def end_streams(self) -> None:
         """Cancel streams of events that did not ask whether they should end: they would go on for ever."""
         for task, channel in self.running.items():

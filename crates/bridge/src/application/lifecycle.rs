@@ -11,7 +11,7 @@ use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use super::Application;
 use crate::config::Config;
 use crate::errors::{self, Traced};
-use crate::event_loop::{EventLoop, LoopSide, threads};
+use crate::event_loop::{Dependent, EventLoop, LoopSide, threads};
 use crate::interpreter::{self, exit};
 use crate::log_queue::PyLogQueue;
 
@@ -30,6 +30,7 @@ impl Application {
         let job = move |py: Python<'_>| match threads::event_loop(py, &config.r#loop) {
             Err(traced) => waiting.0.call(Err(traced)),
             Ok(event_loop) => {
+                event_loop.tell_of_failure(&waiting.0.dependent());
                 let own = Arc::clone(&event_loop);
                 found(Arc::clone(&event_loop));
                 event_loop.call(move |py, side| Self::open(py, &config, own, side, &waiting));
@@ -94,6 +95,9 @@ impl Application {
             closing.open.close();
             done(closed);
         });
+        // Kept here, so that a loop that fails before this runs finds whom to tell.
+        *self.closing.lock() = Some(done.dependent());
+        self.event_loop.tell_of_failure(&done.dependent());
         // Behind all requests that were accepted: they have started when this runs.
         self.event_loop
             .call(move |py, side| this.close_on_loop(py, side, timeout, &done));
@@ -158,6 +162,22 @@ impl<T> Once<T> {
         let callback = self.0.lock().take();
         if let Some(callback) = callback {
             callback(value);
+        }
+    }
+}
+
+impl<T: 'static> Once<Result<T, Traced>> {
+    /// The same as one who is told of a loop's failure.
+    fn dependent(&self) -> Arc<dyn Dependent> {
+        Arc::clone(&self.0) as Arc<dyn Dependent>
+    }
+}
+
+impl<T> Dependent for Mutex<Option<Callback<Result<T, Traced>>>> {
+    fn loop_failed(&self, error: &Error) {
+        let callback = self.lock().take();
+        if let Some(callback) = callback {
+            callback(Err(error.clone().into()));
         }
     }
 }

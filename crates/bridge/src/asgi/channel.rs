@@ -252,6 +252,27 @@ impl<P: Protocol> Channel<P> {
         Ok(reported)
     }
 
+    /// The event loop has failed: no task goes on, and what has not been handed over never will be.
+    pub(super) fn fail(&self, error: &Error) {
+        if self.end(Some((error.clone(), String::new()))) {
+            return;
+        }
+        let mut progress = self.progress.lock();
+        if !progress.outgoing.is_waiting() {
+            return;
+        }
+        let dropped = progress.outgoing.abandon();
+        progress.abandoned = true;
+        let started = progress.started;
+        drop(progress);
+        drop(dropped);
+        self.exchange.emit(ResponseEvent::Failed(Failure {
+            error: error.clone(),
+            traceback: String::new(),
+            started,
+        }));
+    }
+
     /// The app's task has ended, once; tells whether the host was told of a failure.
     fn end(&self, raised: Option<Raised>) -> bool {
         if fork::is_child() {
@@ -310,6 +331,10 @@ impl<P: Protocol> Listener for Channel<P> {
         self.pump(py);
         self.wake_waiters(py);
         self.check_disconnect(py);
+    }
+
+    fn fail(self: Arc<Self>, _: Python<'_>, error: &Error) {
+        Self::fail(&self, error);
     }
 }
 

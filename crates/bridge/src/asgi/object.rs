@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use asgi_node_core::{Exchange, RequestHead};
+use asgi_node_core::{Error, Exchange, RequestHead};
 use pyo3::prelude::*;
 
 use super::awaitable::Awaitable;
@@ -113,6 +113,12 @@ impl PyChannel {
     /// The handler is closing: the app gets a disconnect where it would wait for one. A WebSocket is closed.
     fn begin_shutdown(&self, py: Python<'_>) {
         either!(self, channel => Protocol::begin_shutdown(channel, py));
+    }
+
+    /// The event loop has failed, for this reason.
+    fn fail(&self, reason: String) {
+        let error = Error::LoopFailed(reason);
+        either!(self, channel => channel.fail(&error));
     }
 
     /// The app's task has ended: by an exception when `message` is given. Returns whether the host reports it; if not, the

@@ -76,6 +76,21 @@ impl Drain {
         Ok((event_loop, drain))
     }
 
+    pub(super) fn event_loop(&self) -> &EventLoop {
+        &self.event_loop
+    }
+
+    pub(super) fn side(&self) -> &LoopSide {
+        &self.side
+    }
+
+    /// Takes no more messages; gives those that wait.
+    pub(super) fn close(&self) -> Vec<Message> {
+        let (backlog, _) = &mut *self.backlog.lock();
+        let left = std::mem::take(backlog);
+        left.into_iter().chain(self.event_loop.inbox().close()).collect()
+    }
+
     /// Handles at most [`BATCH`] messages; tells whether some are left.
     fn handle_batch(&self, py: Python<'_>) -> bool {
         for _ in 0..BATCH {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use asgi_node_core::{Exchange, Heartbeat, Inbox, Notify, RequestHead};
 use pyo3::prelude::*;
 
+use super::failure::Failing;
 use super::loop_side::LoopSide;
 use super::wakeup::Bell;
 
@@ -17,6 +18,9 @@ const CAPACITY: usize = 1 << 20;
 pub trait Service: Send + Sync {
     /// Starts the app's task for a request, on the event loop's thread. What goes wrong is the request's outcome.
     fn start(self: Arc<Self>, py: Python<'_>, side: &Arc<LoopSide>, exchange: Arc<Exchange>, head: &RequestHead);
+
+    /// A request that was queued will never start.
+    fn forget(&self);
 }
 
 /// A job for the event loop's thread.
@@ -55,6 +59,7 @@ pub struct EventLoop {
     native_id: AtomicU32,
     /// What runs, which is not what was asked for where uvloop does not work.
     is_asyncio: AtomicBool,
+    failing: Failing,
 }
 
 impl EventLoop {
@@ -65,12 +70,18 @@ impl EventLoop {
             ident: AtomicU64::new(0),
             native_id: AtomicU32::new(0),
             is_asyncio: AtomicBool::new(false),
+            failing: Failing::default(),
         })
     }
 
     /// Where its messages wait.
     pub(super) fn inbox(&self) -> &Inbox<Message> {
         &self.inbox
+    }
+
+    /// Whether it has failed.
+    pub(super) fn failing(&self) -> &Failing {
+        &self.failing
     }
 
     /// Notes which loop runs, and on which thread.
@@ -107,7 +118,8 @@ impl EventLoop {
 
     /// Sends a heartbeat, unless one is under way.
     pub fn send_heartbeat(&self) {
-        if self.heartbeat.send(Instant::now()) {
+        // One that has failed would never answer, and is known to have failed.
+        if self.failure().is_none() && self.heartbeat.send(Instant::now()) {
             drop(self.inbox.post(Message::Heartbeat));
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use asgi_node_core::Exchange;
+use asgi_node_core::{Error, Exchange};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -13,6 +13,9 @@ use pyo3::sync::PyOnceLock;
 pub(crate) trait Listener: Send + Sync {
     /// The exchange has news.
     fn wake(self: Arc<Self>, py: Python<'_>);
+
+    /// The event loop has failed: nothing wakes it any more.
+    fn fail(self: Arc<Self>, py: Python<'_>, error: &Error);
 }
 
 /// The start of a response that is held for the first piece of its body.
@@ -111,6 +114,16 @@ impl LoopSide {
         if let Some(listener) = listener {
             listener.wake(py);
         }
+    }
+
+    /// The loop has failed: so does what waits for it.
+    pub(super) fn fail(&self, py: Python<'_>, error: &Error) {
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        for listener in waiting.into_values() {
+            listener.fail(py, error);
+        }
+        let held = std::mem::take(&mut *self.held.lock());
+        drop(held);
     }
 
     /// Flushes this start at the next turn of the loop unless a body takes it along before.

@@ -2,12 +2,13 @@
 //!
 //! Hosts put [`Message`]s into an [`EventLoop`] (`handle`), which wakes the loop's selector once ([`wakeup`]); that calls
 //! [`Drain`], which takes the whole batch. What only the loop's thread touches is its [`LoopSide`]. `threads` starts the loops
-//! of this process, `watchdog` warns of one that is blocked.
+//! of this process, `watchdog` warns of one that is blocked, `failure` ends what waits for one that cannot go on.
 //!
 //! What the messages are for stands above this folder and is known here by traits only: [`Service`], [`Listener`],
-//! [`HeldStart`].
+//! [`HeldStart`], [`Dependent`].
 
 mod drain;
+mod failure;
 mod handle;
 mod loop_side;
 pub(crate) mod threads;
@@ -15,6 +16,7 @@ pub mod wakeup;
 pub(crate) mod watchdog;
 
 pub use drain::Drain;
+pub(crate) use failure::Dependent;
 pub use handle::{EventLoop, Message, Service};
 pub use loop_side::LoopSide;
 pub(crate) use loop_side::{HeldStart, Listener};

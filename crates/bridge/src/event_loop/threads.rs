@@ -25,7 +25,9 @@ pub(crate) fn event_loop(py: Python<'_>, wanted: &str) -> Result<Arc<EventLoop>,
             .extract()
     };
     let (kind, _) = choose().map_err(|raised| errors::from_python(py, &raised, Error::PythonStartFailed))?;
-    if let Some(running) = RUNNING.lock().get(&kind) {
+    if let Some(running) = RUNNING.lock().get(&kind)
+        && running.failure().is_none()
+    {
         return Ok(Arc::clone(running));
     }
     let started = start(&kind)?;
@@ -37,18 +39,21 @@ fn start(kind: &str) -> Result<Arc<EventLoop>, Traced> {
     let failed = |e: std::io::Error| Error::PythonStartFailed(format!("no event loop: {e}"));
     let (event_loop, drain) = Drain::pair().map_err(failed)?;
     let kind = kind.to_owned();
-    let own = Arc::clone(&event_loop);
     let life = move || {
         Python::attach(|py| {
-            let run = || {
+            let Ok(drain) = Bound::new(py, drain) else { return };
+            let run = || -> PyResult<String> {
                 py.import("asgi_node.runtime.loop")?
-                    .call_method1("run", (Bound::new(py, drain)?, kind))
+                    .call_method1("run", (&drain, kind))?
+                    .extract()
             };
-            if let Err(raised) = run() {
+            let reason = run().unwrap_or_else(|raised| {
+                let reason = errors::message(&raised);
                 raised.write_unraisable(py, None);
-            }
+                reason
+            });
             // What waits for it, and whatever comes, is told.
-            own.close();
+            drain.get().fail(py, reason);
         });
     };
     thread::Builder::new()

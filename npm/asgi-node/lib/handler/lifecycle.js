@@ -52,7 +52,7 @@ export class Lifecycle {
   /** When close() stops waiting for requests, by `performance.now()`. It only ever comes nearer. */
   #deadline = Infinity
   /** What was known last. @type {import('../log/health.js').KnownHealth} */
-  #known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0, loop: null }
+  #known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0, failed: false, loop: null }
   /** Closes by `signal`; what goes wrong then has nobody else to hear of it. */
   #onAbort = () => void this.close().catch((error) => this.#report(error))
   /** What Python said last is handed over before the end. */

@@ -20,8 +20,8 @@ export function healthOf(state, failed, known, sockets, unhealthyAfter) {
   const python = pythonInfo()
   const blocked = known.blocked >= unhealthyAfter
   return {
-    ready: state === 'ready' && !blocked,
-    live: !failed && !blocked,
+    ready: state === 'ready' && !blocked && !known.failed,
+    live: !failed && !blocked && !known.failed,
     draining: state === 'closing' || state === 'closed',
     inFlight: known.inFlight,
     queued: known.queued,

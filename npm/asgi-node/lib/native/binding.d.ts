@@ -46,7 +46,10 @@ export declare class NativeHandler {
    * what it sends until then.
    */
   faulted(id: number, code: number): void
-  /** The consumer has taken all bytes for which `deliver` returned false. */
+  /**
+   * The consumer has taken all bytes for which `deliver` returned false. Behind the file that ends a response this is the end
+   * of its number.
+   */
   drained(id: number): void
   /** The client has closed its side: the app gets `http.disconnect` when it asks, and what it sends is still delivered. */
   halfClose(id: number): void
@@ -85,6 +88,8 @@ export interface Health {
   lag: number
   /** Milliseconds for which it has not answered a heartbeat that is under way; 0 when none is. */
   blocked: number
+  /** Whether the event loop has ended, and no request goes on. */
+  failed: boolean
   /** The event loop that it runs on: `asyncio` or `uvloop`. */
   loop: string
 }

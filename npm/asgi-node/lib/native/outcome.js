@@ -27,6 +27,8 @@ const REFUSALS = new Map([
   ['HEADERS_TOO_LARGE', 431],
   ['OVERLOADED', 503],
   ['HANDLER_CLOSED', 503],
+  // Said once, when it happens.
+  ['EVENT_LOOP_FAILED', 503],
   ['REQUEST_TIMEOUT', 504]
 ])
 
