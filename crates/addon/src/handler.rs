@@ -132,7 +132,10 @@ impl Inner {
 
     /// Hands over one event; false when JavaScript cannot run any more.
     fn deliver_event(&self, delivery: &Delivery<'_>, exchange: &Arc<Exchange>, event: ResponseEvent) -> bool {
-        let (id, bytes, last) = (exchange.id(), event.body_len(), event.is_last());
+        let (id, bytes) = (exchange.id(), event.body_len());
+        let is_file = matches!(event, ResponseEvent::File(_));
+        // A file that ends the response keeps its number until it has been sent.
+        let (last, ends) = (event.is_last() && !is_file, event.is_last() && is_file);
         if !self.open.borrow().knows(exchange) {
             // Given up by JavaScript between two events.
             return true;
@@ -144,12 +147,13 @@ impl Inner {
         let parcel = Parcel::new(id, event);
         let started = parcel.is_later();
         match delivery.deliver(parcel) {
-            Delivered::Taken => exchange.taken(bytes),
-            Delivered::Held => {
-                if let Some(open) = self.open.borrow_mut().get_mut(id) {
-                    open.held += bytes;
+            Delivered::Taken => {
+                exchange.taken(bytes);
+                if ends && self.open.borrow().knows(exchange) {
+                    drop(self.open.borrow_mut().remove(id));
                 }
             }
+            Delivered::Held => self.open.borrow_mut().hold(id, bytes, ends),
             Delivered::Refused(refusal) => {
                 drop(self.open.borrow_mut().remove(id));
                 exchange.disconnect();
@@ -350,12 +354,11 @@ impl NativeHandler {
         }
     }
 
-    /// The consumer has taken all bytes for which `deliver` returned false.
+    /// The consumer has taken all bytes for which `deliver` returned false. Behind the file that ends a response this is the end
+    /// of its number.
     #[napi(catch_unwind)]
     pub fn drained(&self, id: u32) {
-        if let Some(open) = self.inner.open.borrow_mut().get_mut(id) {
-            open.exchange.taken(std::mem::take(&mut open.held));
-        }
+        self.inner.open.borrow_mut().drained(id);
     }
 
     /// The client has closed its side: the app gets `http.disconnect` when it asks, and what it sends is still delivered.

@@ -8,7 +8,9 @@ use asgi_node_core::Exchange;
 pub(crate) struct Open {
     pub(crate) exchange: Arc<Exchange>,
     /// Bytes that were delivered and not taken.
-    pub(crate) held: usize,
+    held: usize,
+    /// The response ends with the file that is being sent.
+    ends: bool,
 }
 
 /// A slot for each number. JavaScript uses the lowest numbers that are free, so there are no more slots than there were
@@ -22,14 +24,35 @@ impl OpenExchanges {
         if index >= self.0.len() {
             self.0.resize_with(index + 1, || None);
         }
-        self.0[index] = Some(Open { exchange, held: 0 });
+        self.0[index] = Some(Open {
+            exchange,
+            held: 0,
+            ends: false,
+        });
     }
 
     pub(crate) fn get(&self, id: u32) -> Option<&Open> {
         self.0.get(slot(id))?.as_ref()
     }
 
-    pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Open> {
+    /// The consumer holds these bytes back; with them the response may end.
+    pub(crate) fn hold(&mut self, id: u32, bytes: usize, ends: bool) {
+        if let Some(open) = self.get_mut(id) {
+            open.held += bytes;
+            open.ends = ends;
+        }
+    }
+
+    /// The consumer has taken what it held.
+    pub(crate) fn drained(&mut self, id: u32) {
+        let Some(open) = self.get_mut(id) else { return };
+        open.exchange.taken(std::mem::take(&mut open.held));
+        if open.ends {
+            drop(self.remove(id));
+        }
+    }
+
+    fn get_mut(&mut self, id: u32) -> Option<&mut Open> {
         self.0.get_mut(slot(id))?.as_mut()
     }
 

@@ -56,7 +56,8 @@ pub enum ResponseEvent {
 /// A range of an open, regular file.
 #[derive(Debug)]
 pub struct FileRange {
-    /// Ours alone: it closes when nobody needs it, delivered or not.
+    /// Ours alone: it closes when nobody needs it, delivered or not. What it holds is the app's: it may change that as soon as its
+    /// `send()` has returned, which is when the host has taken `weight` bytes.
     pub file: File,
     /// Where the range begins.
     pub offset: u64,

@@ -201,7 +201,6 @@ impl Exchange {
             return;
         }
         state.outbound.events = Vec::new();
-        state.outbound.outstanding = 0;
         state.inbound.chunks = VecDeque::new();
         if let Some(messages) = &mut state.messages {
             messages.close(Closed::abnormal());
@@ -311,6 +310,11 @@ impl Exchange {
     /// Whether there is room; if not, the event loop will be told.
     pub fn poll_room(&self) -> Emitted {
         self.room(&mut self.state.lock())
+    }
+
+    /// Whether the host has taken what it was given, up to its window; also of one whose client has gone since.
+    pub fn is_taken(&self) -> bool {
+        self.state.lock().outbound.outstanding < self.windows.outbound
     }
 
     fn room(&self, state: &mut State) -> Emitted {

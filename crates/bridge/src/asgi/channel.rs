@@ -35,6 +35,9 @@ pub(super) trait Protocol: Debug + Send + Sync + Sized + 'static {
     /// Whether this piece may pass when the window is full: it holds no bytes of body or message.
     fn passes_full_window(piece: &Self::Piece) -> bool;
 
+    /// Whether the host has been given this piece, and has not taken all of it yet.
+    fn is_at_host(piece: &Self::Piece) -> bool;
+
     /// The next event of this piece for the host, and what is left of the piece.
     fn next_event(
         py: Python<'_>,
@@ -306,6 +309,17 @@ impl<P: Protocol> Progress<P> {
     /// Hands over as much as the window allows. `Full` means that the exchange will tell when it opens.
     fn pump(&mut self, py: Python<'_>, exchange: &Arc<Exchange>) -> Emitted {
         while let Some(piece) = self.outgoing.front() {
+            if P::is_at_host(piece) {
+                if exchange.is_taken() {
+                    drop(self.outgoing.take());
+                    self.outgoing.settle(None);
+                    continue;
+                }
+                match exchange.poll_room() {
+                    Emitted::Open => continue,
+                    closed => return closed,
+                }
+            }
             match exchange.poll_room() {
                 Emitted::Open => {}
                 Emitted::Full if P::passes_full_window(piece) => {}

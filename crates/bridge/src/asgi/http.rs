@@ -82,6 +82,8 @@ pub(super) enum Piece {
     Trailers { fields: Vec<u8>, last: bool },
     /// A range of a file.
     File(FileRange),
+    /// The same while the host reads it: until then it is not the app's to change.
+    FileAtHost,
 }
 
 impl Piece {
@@ -105,6 +107,10 @@ impl Protocol for Http {
 
     fn passes_full_window(_: &Piece) -> bool {
         false
+    }
+
+    fn is_at_host(piece: &Piece) -> bool {
+        matches!(piece, Piece::FileAtHost)
     }
 
     fn next_event(
@@ -140,8 +146,9 @@ impl Protocol for Http {
             }
             Piece::File(range) => match state.start.take() {
                 Some(start) => (Some(start.with(Vec::new())), Some(Piece::File(range))),
-                None => (Some(ResponseEvent::File(range)), None),
+                None => (Some(ResponseEvent::File(range)), Some(Piece::FileAtHost)),
             },
+            Piece::FileAtHost => (None, None),
         }
     }
 

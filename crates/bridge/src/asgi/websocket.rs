@@ -59,6 +59,10 @@ impl Protocol for WebSocket {
         matches!(piece, Piece::Event(event) if event.body_len() == 0)
     }
 
+    fn is_at_host(_: &Piece) -> bool {
+        false
+    }
+
     fn next_event(
         py: Python<'_>,
         _: &mut WebSocketState,

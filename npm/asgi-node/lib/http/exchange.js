@@ -328,11 +328,12 @@ export class HttpExchange extends Exchange {
     this.#file = range.pipe(this.res, (error) => {
       this.#file = null
       if (error !== null) return this.fail(error)
-      if (last) this.res.end()
-      else this.drained()
+      if (!last) return this.drained()
+      this.res.end()
+      this.exchanges.finish(this)
     })
-    // Whatever comes behind the file waits for it.
-    return last
+    // The app's send(), and whatever comes behind the file, waits for it.
+    return false
   }
 
   /** @override */

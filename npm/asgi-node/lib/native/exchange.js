@@ -126,13 +126,15 @@ export class Exchange {
   /** @param {string[]} _links @returns {void} */
   onEarlyHint(_links) {}
   /**
-   * A range of a file is the next piece of the body. Only where the head advertised it.
+   * A range of a file is the next piece of the body. Only where the head advertised it. `drained`, or `exchanges.finish` for
+   * the last piece, must follow when it has been read: from then on the app may change the file.
    * @param {string} file `descriptor\0offset\0length`
    * @param {boolean} _last
    * @returns {boolean | void}
    */
   onFile(file, _last) {
     closeFile(file)
+    this.leave()
   }
   /** There is room again for what comes from the client. @returns {void} */
   onResume() {
@@ -188,7 +190,6 @@ export function dispatch(exchange, kind, status, text, body) {
     case EVENT.EARLY_HINT:
       return exchange.onEarlyHint(text.split('\0'))
     case EVENT.FILE:
-      if (status === 1) exchanges.remove(exchange)
       return exchange.onFile(text, status === 1)
     case EVENT.ACCEPT:
       exchange.status = SWITCHING_PROTOCOLS

@@ -165,6 +165,17 @@ export class Exchanges {
   }
 
   /**
+   * The consumer has read the file that ends the response.
+   * @param {Exchange} exchange
+   */
+  finish(exchange) {
+    if (!exchange.open) return
+    this.drained(exchange)
+    this.remove(exchange)
+    this.completed(exchange)
+  }
+
+  /**
    * The consumer wants no more.
    * @param {Exchange} exchange
    */
