@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { PythonHandler } from 'asgi-node'
-import { apps, call, callJson, makeHandler, runNodeCleanly, text, until } from '../node/support.mjs'
+import { apps, call, callJson, makeHandler, runNodeCleanly, temporaryFolder, text, until } from '../node/support.mjs'
 
 const limits = { timeout: 100_000 }
 /** Milliseconds: a close() waits for 30 s, and the app takes half a second to be cancelled. */
@@ -91,6 +91,31 @@ for (const loop of ['asyncio', 'uvloop']) {
         console.log(log)`)
       assert.deepEqual(lines, ['thread finished'])
       t.diagnostic('and later work found new threads')
+    })
+
+    test('field_26 a close where no thread can be started does not wait for those of the executor, and says so', async (t) => {
+      const docroot = temporaryFolder(t, {
+        'no_threads.py': `import asyncio, threading
+def refuse(self):
+    raise RuntimeError("can't start new thread")
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        raise RuntimeError("no lifespan")
+    await asyncio.to_thread(int)
+    threading.Thread.start = refuse
+    await send({"type": "http.response.start", "status": 204})
+    await send({"type": "http.response.body"})
+`,
+      })
+      const said = await runNodeCleanly(`
+        const said = []
+        const note = (_object, message) => void said.push(message)
+        const logger = { level: 'warn', debug() {}, info() {}, warn: note, error: note }
+        const handler = new PythonHandler({ app: 'no_threads:app', docroot: ${JSON.stringify(docroot)}, loop: '${loop}', logger, blockedThreshold: 0 })
+        await handler.handleRequest({ url: '/' })
+        await handler.close()
+        console.log(JSON.stringify(said))`)
+      assert.deepEqual(said, ["threads of the loop's executor are not waited for: can't start new thread"])
     })
 
     const MISUSES = {

@@ -87,7 +87,12 @@ class SharedLoop(PausableLoop):
             executor.shutdown(wait=True)
             self.call_soon_threadsafe(ended)
 
-        threading.Thread(target=shut_down, name="asgi-node-executor", daemon=True).start()
+        try:
+            threading.Thread(target=shut_down, name="asgi-node-executor", daemon=True).start()
+        except RuntimeError as refused:  # the process, or its container, may have no more of them
+            executor.shutdown(wait=False)
+            logger.warning("threads of the loop's executor are not waited for: %s", refused)
+            return
         try:
             await asyncio.wait_for(over, limit)
         except TimeoutError:
