@@ -25,7 +25,12 @@ impl Application {
     ) {
         // Also for one that does not come up: what it has given to `atexit` may tell somebody why.
         exit::be_patient(config.exit_timeout);
-        let done = Once::new(done);
+        // While it comes up no end of the process is an orderly one: it may block Python for ever.
+        let opening = exit::Open::new();
+        let done = Once::new(move |loaded| {
+            opening.close();
+            done(loaded);
+        });
         let waiting = Arc::new(Waiting(done.clone()));
         let job = move |py: Python<'_>| match threads::event_loop(py, &config.r#loop) {
             Err(traced) => waiting.0.call(Err(traced)),
