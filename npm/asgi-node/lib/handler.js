@@ -8,7 +8,7 @@ import { checkMiddlewareOptions, passOn, serveNext } from './http/middleware.js'
 import { requestHead } from './incoming/head.js'
 import { logFailure } from './log/failures.js'
 import { LoggedExchanges } from './log/logged-exchanges.js'
-import { Journal } from './log/records.js'
+import { Records } from './log/records.js'
 import { checkIsNoRequest, checkIsSocket, isNoListener, isNoRequest } from './options/misuse.js'
 import { Request, completeBody, takeBody, takeMessages } from './message/request.js'
 import { responseFrom } from './message/response.js'
@@ -44,11 +44,11 @@ export class PythonHandler {
   constructor(options) {
     this.#settings = checkOptions(options)
     const { accessLog, log, stdio } = this.#settings
-    const journal = new Journal(log, stdio)
+    const records = new Records(log, stdio)
     const settings = {
       ...this.#settings,
       keepContext: log.isCustom,
-      onSaid: journal.deliver.bind(journal),
+      onSaid: records.deliver.bind(records),
       /** @type {import('./native/exchanges.js').OnFailure} */
       onFailure: (outcome, request, number) => logFailure(log, outcome, request, number)
     }

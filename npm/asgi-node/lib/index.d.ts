@@ -321,13 +321,28 @@ export class PythonHandler {
   /** The interpreter of this process; null until a handler of this thread has started it. */
   static readonly python: PythonInfo | null
 
-  /** Resolves when the interpreter is up and the app is imported. Rejects with the {@link PythonError} that prevented it. */
+  /**
+   * Resolves when the interpreter is up and the app has started.
+   *
+   * @throws PythonError that prevented it: EVENT_LOOP_BLOCKED or LIFESPAN_STARTUP_FAILED after `startupTimeout`
+   * @example
+   * ```js
+   * const python = new PythonHandler({ app: 'main:app' })
+   * await python.ready()
+   * ```
+   */
   ready(): Promise<void>
 
   /**
-   * The whole response at once. Rejects with a {@link PythonError} (APP_ERROR, APP_NO_RESPONSE, OVERLOADED,
-   * REWRITE_FAILED, HANDLER_CLOSED, or why the handler did not start), with a TypeError for a request that is none, with the error of a
-   * body stream, or with the reason of `signal`.
+   * The whole response at once.
+   *
+   * @throws PythonError APP_ERROR, APP_NO_RESPONSE, OVERLOADED, REQUEST_TIMEOUT, BODY_TOO_LARGE, INVALID_REQUEST,
+   *   REWRITE_FAILED, HANDLER_CLOSED, or why the handler did not start
+   * @throws TypeError for what is not a request; the error of a body stream; the reason of `signal`
+   * @example
+   * ```js
+   * const { status, body } = await python.handleRequest({ url: '/items?page=2' })
+   * ```
    */
   handleRequest(request: Request | RequestInit, options?: CallOptions): Promise<WholeResponse>
 
@@ -339,20 +354,40 @@ export class PythonHandler {
   handleStream(request: Request<true> | (RequestInit & { websocket: true }), options?: CallOptions): Promise<WebSocketResponse>
   /**
    * Resolves at `http.response.start`; read the body with `for await` or {@link Response.next}. Rejects as
-   * {@link handleRequest} does; what goes wrong later, the body rejects with.
+   * {@link handleRequest} does; what goes wrong later, the body rejects with. A response that nobody holds any more is
+   * cancelled, and the app gets `http.disconnect`.
+   *
+   * @example
+   * ```js
+   * const response = await python.handleStream({ url: '/report.csv' })
+   * for await (const chunk of response) process.stdout.write(chunk)
+   * ```
    */
   handleStream(request: Request | RequestInit, options?: CallOptions): Promise<Response>
 
   /**
    * The same as {@link handleRequest}, blocking this thread until the answer is there (and until Python has started).
-   * The body must be complete. Throws what handleRequest rejects with, and SYNC_REENTRANT.
+   * The body must be complete.
+   *
+   * @throws what {@link handleRequest} rejects with, and SYNC_REENTRANT while an event of a response is being delivered
+   * @example
+   * ```js
+   * const { status } = python.handleRequestSync({ url: '/ready' })
+   * ```
    */
   handleRequestSync(request: Request | RequestInit): WholeResponse
 
   /**
-   * For `node:http`, `node:https` and `node:http2`: `createServer(python.listener)`, also as `checkContinue` listener; bound. A
-   * body that has been read before is taken from `req.rawBody`, if that is a Buffer, and answered with 500 if not. Answers 500 where the app fails before its response, 503 above `maxConcurrency` and after {@link close}, and destroys the
-   * connection where the app fails in the middle. The client never sees an exception's text.
+   * For `node:http`, `node:https` and `node:http2`: `createServer(python.listener)`, also as `checkContinue` listener; bound.
+   * A body that has been read before is taken from `req.rawBody`, if that is a Buffer, and answered with 500 if not.
+   *
+   * Answers 500 where the app fails before its response, 504 after `requestTimeout`, 503 above `maxConcurrency` and after
+   * {@link close}. It destroys the connection where the app fails in the middle. The client never sees an exception's text.
+   *
+   * @example
+   * ```js
+   * createServer(python.listener).on('upgrade', python.upgrade).listen(3000)
+   * ```
    */
   readonly listener: (req: IncomingMessage | Http2ServerRequest, res: ServerResponse | Http2ServerResponse) => void
 
@@ -360,6 +395,11 @@ export class PythonHandler {
    * `server.on('upgrade', python.upgrade)`; bound. The app decides before the handshake is completed: it accepts, closes (403)
    * or sends a response of its own; when it fails, the client gets 500, later close code 1011. {@link close} ends
    * WebSockets with 1012. An upgrade that is not ours is left to the other 'upgrade' listeners: docs/websocket.md.
+   *
+   * @example
+   * ```js
+   * server.on('upgrade', python.upgrade)
+   * ```
    */
   readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void
 
@@ -380,7 +420,13 @@ export class PythonHandler {
    * resolves with an empty 499 instead. A body that is longer or shorter than its content-length is answered with 400, and the
    * app gets `http.disconnect`.
    *
-   * The second argument is what Hono and others pass: see {@link FetchEnv}. What is not an object is ignored.
+   * The second argument is what Hono and others pass: see {@link FetchEnv}. What is not an object is ignored. A body that
+   * nobody holds any more is cancelled.
+   *
+   * @example
+   * ```js
+   * const response = await python.fetch(new Request('http://localhost/items'))
+   * ```
    */
   readonly fetch: Fetch
 
@@ -408,7 +454,11 @@ export class PythonHandler {
    * is destroyed, as by {@link listener}. Mount it in front of body parsers: where the body has been read already, the error is
    * BODY_ALREADY_READ, unless `req.rawBody` is a Buffer with it.
    *
-   * Throws a TypeError for an option that is none.
+   * @throws TypeError for an unknown option
+   * @example
+   * ```js
+   * app.use('/api', python.middleware())
+   * ```
    */
   middleware(options?: MiddlewareOptions): Middleware
 
@@ -416,18 +466,29 @@ export class PythonHandler {
    * Refuses requests from now on (HANDLER_CLOSED, and 503 by the listener), lets those that are under way come to their end,
    * then ends the app's lifespan. An event stream, or whoever waits for the client to leave, gets `http.disconnect` at once;
    * what is still under way after `timeout` milliseconds (default 30,000) is cancelled. The clients of WebSockets get 1012, and
-   * no more time to answer than what is left of `timeout`, and five seconds, before their sockets are destroyed. Rejects with
-   * LIFESPAN_SHUTDOWN_FAILED when the app's shutdown failed. It happens once; repeated, it can only
-   * shorten the wait, as `close({ timeout: 0 })` on a second Ctrl-C does. The option `signal` closes, too.
+   * no more time to answer than what is left of `timeout`, and five seconds, before their sockets are destroyed. It happens
+   * once; repeated, it can only shorten the wait, as `close({ timeout: 0 })` on a second Ctrl-C does. The option `signal`
+   * closes, too.
    *
-   * Throws a TypeError for an option that is none, or options that are none, and does not close then.
+   * @throws TypeError for an unknown option, or options that are not an object; the handler is not closed then
+   * @throws PythonError LIFESPAN_SHUTDOWN_FAILED when the app's shutdown failed, EVENT_LOOP_BLOCKED when Python cannot go on;
+   *   everything of the handler is released all the same
+   * @example
+   * ```js
+   * process.once('SIGTERM', () => server.close(() => python.close()))
+   * ```
    */
   close(options?: { timeout?: number }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 
   /**
    * How it is, for a health check: at once, and without waiting for Python (docs/health.md). Each call sends the event loop a
-   * beat, so that the next one knows whether it has come to it.
+   * heartbeat, so that the next one knows whether it was answered.
+   *
+   * @example
+   * ```js
+   * const { ready, live, inFlight } = python.health()
+   * ```
    */
   health(): Health
 }

@@ -8,7 +8,7 @@ import { PythonError } from '../native/errors.js'
 /** What Python may take longer, so that it is heard first: its errors know more. */
 export const SLACK = 250
 
-/** An event loop that has not come to a beat for this long is blocked, and not only slow. */
+/** An event loop that has not answered a heartbeat for this long is blocked, and not only slow. */
 export const BLOCKED = 1000
 
 /** How often to look. */

@@ -29,7 +29,7 @@ export interface Health {
     readonly executable: string | null
     /** The event loop that this handler runs on, 'asyncio' or 'uvloop'; null before its app is loaded. */
     readonly loop: string | null
-    /** Milliseconds for which the event loop has not come to a beat that is under way; 0 when none is. */
+    /** Milliseconds for which the event loop has not answered a heartbeat that is under way; 0 when none is. */
     readonly blockedMs: number
   }
 }

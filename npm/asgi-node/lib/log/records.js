@@ -5,7 +5,7 @@ import { EVENT } from '../native/protocol.js'
 /** @typedef {import('./types.js').LineFunction} LineFunction */
 
 /** What Python says beside responses: log records, and the lines of its output where a function takes them. */
-export class Journal {
+export class Records {
   // Nothing says which request a record or a line comes from: its callback runs where the handler was made, not in
   // whatever happens to be under way.
   #context = new Context()

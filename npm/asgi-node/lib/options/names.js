@@ -1,7 +1,7 @@
 import { show } from '../native/errors.js'
 
 /**
- * The error for an option that is none.
+ * The error for an unknown option.
  * @param {string} name
  * @param {readonly string[]} known
  * @param {string} [otherwise] what to say where nothing known is like it

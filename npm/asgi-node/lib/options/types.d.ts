@@ -16,25 +16,36 @@ export interface PythonHandlerOptions {
   attribute?: string
   /** Folder that is put first on sys.path, and where a virtual environment is looked for. Default `process.cwd()`. */
   docroot?: string
-  /** The attribute is a function, plain or `async def`, that makes the app. Default false. */
+  /**
+   * The attribute is a function, plain or `async def`, that makes the app.
+   * @default false
+   */
   factory?: boolean
   /**
    * What the app speaks. `'auto'`: ASGI 3, unless it is certainly a double callable of ASGI 2, or certainly one of WSGI: it
    * takes `(environ, start_response)`, as Flask's and Django's do. A plain function that returns a coroutine is ASGI 3.
-   * `'wsgi'` wants the Python package a2wsgi, else WSGI_NOT_AVAILABLE: see docs/python.md. Default 'auto'.
+   * `'wsgi'` wants the Python package a2wsgi, else WSGI_NOT_AVAILABLE: see docs/python.md.
+   * @default 'auto'
    */
   interface?: 'auto' | 'asgi3' | 'asgi2' | 'wsgi'
-  /** Requests that a WSGI app works on at once, each on a thread of its own; others wait. 1 to 1024. Default 10. */
+  /**
+   * Requests that a WSGI app works on at once, each on a thread of its own; others wait. 1 to 1024.
+   * @default 10
+   */
   wsgiThreads?: number
   /** An interpreter: its path or a command name. Default: found, see the README. Not together with `venv`. */
   python?: string
   /** The folder of a virtual environment. */
   venv?: string
-  /** The event loop. `'auto'` is uvloop where it is installed and works, else asyncio. Default 'auto'. */
+  /**
+   * The event loop. `'auto'` is uvloop where it is installed and works, else asyncio.
+   * @default 'auto'
+   */
   loop?: 'auto' | 'asyncio' | 'uvloop'
   /**
    * The app's lifespan. `'auto'`: run it, and go on without if the app does not know the protocol; `'on'`: that is a
-   * failure; `'off'`: never. Default 'auto'.
+   * failure; `'off'`: never.
+   * @default 'auto'
    */
   lifespan?: 'auto' | 'on' | 'off'
   /**
@@ -64,10 +75,14 @@ export interface PythonHandlerOptions {
    * The path under which the app is mounted, `root_path` in the scope: '' or one that starts with "/"; a slash at its end is
    * dropped. It is put in front of every `path` and `raw_path` (the ASGI HTTP specification, "path"), because a proxy that
    * mounts an app usually takes it away; see {@link rootPathStripped}. Where Express has mounted the listener, `req.baseUrl`
-   * is added to `root_path`, and the path is that of `req.originalUrl`. Default ''.
+   * is added to `root_path`, and the path is that of `req.originalUrl`.
+   * @default ''
    */
   rootPath?: string
-  /** The paths of requests hold `rootPath` already: it is not put in front of them. Default false. */
+  /**
+   * The paths of requests hold `rootPath` already: it is not put in front of them.
+   * @default false
+   */
   rootPathStripped?: boolean
   /**
    * What happens to the method, path, query and headers of a request before the app sees it (docs/rewriting.md): a rewriter, or the rules
@@ -84,25 +99,34 @@ export interface PythonHandlerOptions {
    * trusted. Default false: both headers are in the scope as they came, and mean nothing.
    */
   trustProxy?: boolean | number | string | readonly string[]
-  /** Bytes that may be on their way per request and direction before the sender waits. Default 65,536. */
+  /**
+   * Bytes that may be on their way per request and direction before the sender waits.
+   * @default 65_536
+   */
   highWaterMark?: number
-  /** Requests that may be on their way; above it they are refused with OVERLOADED, by the listener with 503. Default 65,536. */
+  /**
+   * Requests that may be on their way; above it they are refused with OVERLOADED, by the listener with 503.
+   * @default 65_536
+   */
   maxConcurrency?: number
   /**
    * Bytes of a request body. A larger one is refused before the app is called when its length says so, else when it comes to
    * that: BODY_TOO_LARGE, by the listener 413, or a cut connection where the response has begun; the app gets
-   * `http.disconnect`. Default Infinity.
+   * `http.disconnect`.
+   * @default Infinity
    */
   maxBodySize?: number
   /**
    * Milliseconds from the start of a request to the end of its response; after that the caller gets REQUEST_TIMEOUT, a
-   * client 504 or, in the middle of a response, a cut connection, and the app `http.disconnect`. Default 0: no limit.
+   * client 504 or, in the middle of a response, a cut connection, and the app `http.disconnect`; 0 is no limit.
+   * @default 0
    * It does not count for WebSockets, which have `websocket.acceptTimeout`.
    */
   requestTimeout?: number
   /**
    * Whether the app's task is cancelled when the client leaves. By default it is not, as with other servers: it may wait
-   * for `http.disconnect` in `receive()`, and its next `send()` raises. Default false.
+   * for `http.disconnect` in `receive()`, and its next `send()` raises.
+   * @default false
    */
   cancelOnDisconnect?: boolean
   /**
@@ -122,20 +146,26 @@ export interface PythonHandlerOptions {
   /**
    * One line on stdout for each request that is over, also where the client has left: `true` or `'uvicorn'` as uvicorn writes
    * it, `'combined'` as Apache does, both with the duration behind it, `'json'` one object ({@link AccessEntry}) a line; or a
-   * function that gets the object. Default false.
+   * function that gets the object.
+   * @default false
    */
   accessLog?: boolean | 'uvicorn' | 'combined' | 'json' | AccessFunction
   /**
    * Where lines of Python's stdout and stderr go: `'inherit'`, to this process's own; or a function, called for each line
-   * without its end. Default 'inherit'.
+   * without its end.
+   * @default 'inherit'
    */
   stdio?: 'inherit' | LineFunction
   /**
    * Milliseconds that Python's event loop may be blocked before `logger` is warned, once, with the Python stack of the loop's
-   * thread; 0 for never. Looked at while a request is under way. Default 1000.
+   * thread; 0 for never. Looked at while a request is under way.
+   * @default 1000
    */
   blockedThreshold?: number
-  /** Milliseconds that Python's event loop may be blocked before `live` of `health()` is false. Default 30,000. */
+  /**
+   * Milliseconds that Python's event loop may be blocked before `live` of `health()` is false.
+   * @default 30_000
+   */
   unhealthyAfter?: number
   /**
    * Whether Python's extensions bind to their own libraries rather than to Node's copies of OpenSSL, zlib and libuv
