@@ -3,7 +3,7 @@
     PYTHONPATH=python .venv/bin/python benches/clients.py [requests]
 
 All of them in turn, in six rounds. Prints microseconds a request in the best round, by the clock and of CPU, and how
-often ours goes into Starlette's. Exit status 1 below 3.
+often ours goes into Starlette's. Exit status 1 below 4, by CPU: that does not depend on what else runs.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from starlette.testclient import TestClient as StarletteClient
 
 from asgi_node.testing import AsyncTestClient, TestClient
 
-LEAST = 3.0
+LEAST = 4.0
 ROUNDS = 6
 REQUESTS = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
 
@@ -120,9 +120,9 @@ def main() -> int:
 
     print(
         f"{ratio('', 0):.1f} times as fast as Starlette's ({ratio('', 1):.1f} by CPU), "
-        f"{ratio(', without with', 0):.1f} times without with; at least {LEAST:g} are demanded"
+        f"{ratio(', without with', 0):.1f} times without with; at least {LEAST:g} by CPU are demanded"
     )
-    return 0 if ratio("", 0) >= LEAST else 1
+    return 0 if ratio("", 1) >= LEAST else 1
 
 
 if __name__ == "__main__":

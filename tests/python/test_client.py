@@ -131,6 +131,12 @@ async def late(scope: Any, receive: Any, send: Any) -> None:
     await send(body(b"all"))
 
 
+async def blocking(scope: Any, receive: Any, send: Any) -> None:
+    time.sleep(1.5)
+    await send(start())
+    await send(body(b"late"))
+
+
 async def leaky(scope: Any, receive: Any, send: Any) -> None:
     seen.append(asyncio.create_task(asyncio.sleep(60), name="leak"))
     await ignoring(scope, receive, send)
@@ -238,6 +244,27 @@ def test_expect_continue_holds_the_body_back(client: TestClient) -> None:
 def test_timeouts_name_where_the_app_waits(client: TestClient, path: str) -> None:
     with pytest.raises(httpx2.ReadTimeout, match=r"test_client\.py:\d+ in .*: await asyncio\.sleep\(60\)"):
         client.get(path, timeout=0.2)
+
+
+def test_timeouts_name_what_blocks_the_loop(client: TestClient) -> None:
+    with pytest.raises(
+        httpx2.ReadTimeout, match=r"GET /blocking: .* blocks the event loop: .* in blocking: time\.sleep"
+    ):
+        client.get("/blocking", timeout=0.2)
+    # The loop is free again in a while, and goes on.
+    assert client.get("/blocking", timeout=30).text == "late"
+
+
+def test_an_upload_runs_on_the_thread_of_its_test(client: TestClient) -> None:
+    threads = []
+
+    def upload() -> Iterator[bytes]:
+        for _ in range(3):
+            threads.append(threading.current_thread())
+            yield b"x" * 100_000
+
+    assert client.post("/duplex", content=upload()).content == b"X" * 300_000
+    assert set(threads) == {threading.current_thread()}
 
 
 def test_an_app_that_does_not_notice_that_its_reader_has_left(client: TestClient) -> None:

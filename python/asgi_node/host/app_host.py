@@ -440,6 +440,11 @@ class AppHost:
             raise
         return call
 
+    def start_submitted(self) -> None:
+        """Start what was submitted now, and not in a later turn: for a caller that is on the application's own loop."""
+        if asyncio.get_running_loop() is self.loop:
+            self._native.drain()
+
     def end(self, call: AppCall, grace: float = GRACE, report: bool = True) -> None:
         """The client has left: the application has `grace` seconds to notice, then it is cancelled, and reported."""
         if self.loop is None or call.native.wait_for_end(grace):

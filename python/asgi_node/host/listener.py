@@ -22,7 +22,7 @@ class Listener:
         self.loop = asyncio.get_running_loop()
         self._notifier = Notifier()
         self._news: dict[int, asyncio.Event] = {}
-        self.loop.add_reader(self._notifier.fileno(), self._deliver)
+        self.loop.add_reader(self._notifier.fileno(), self.deliver)
 
     def submit(self, host: AppHost, head: bytes, body: bytes = b"", **options: bool) -> AppCall:
         """`AppHost.submit`, for this loop. What is submitted is let go by `forget`."""
@@ -59,7 +59,8 @@ class Listener:
         if not self.loop.is_closed():
             self.loop.remove_reader(self._notifier.fileno())
 
-    def _deliver(self) -> None:
+    def deliver(self) -> None:
+        """Pass on what calls have told of. The loop does it by itself, in its next turn."""
         for number in self._notifier.take():
             news = self._news.get(number)
             if news is not None:

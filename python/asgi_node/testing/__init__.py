@@ -6,9 +6,10 @@ from .async_client import AsyncTestClient
 from .async_transport import AsyncBridgeTransport
 from .async_websocket import AsyncWebSocketTestSession
 from .client import TestClient
+from .conversation import WebSocketDenialResponse, WebSocketDisconnect
 from .reports import ASGIViolation, ASGIWarning, NoResponse
 from .transport import BridgeTransport
-from .websocket import WebSocketDenialResponse, WebSocketDisconnect, WebSocketTestSession
+from .websocket import WebSocketTestSession
 
 __all__ = [
     "ASGIViolation",

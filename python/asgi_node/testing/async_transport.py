@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
-from asgi_node.host import AppHost, AppTimeout, Listener
+from asgi_node.host import AppHost, Listener
 
 from ._httpx import httpx, module_of
-from .exchange import Exchange, Upgrade, file_chunks, head_of, is_upgrade
+from .exchange import Exchange, Upgrade, head_of, is_upgrade
 from .reports import tell
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from asgi_node._native import HostEvent
+
+    from .exchange import StreamOf
 
 
 class AsyncBridgeTransport(httpx.AsyncBaseTransport):
@@ -45,7 +47,7 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
         self._host: AppHost | None = None
         self._starting: asyncio.Lock | None = None
         self._listener: Listener | None = None
-        self._open: set[AsyncExchange] = set()
+        self._open: set[Exchange] = set()
 
     @property
     def state(self) -> dict[str, Any]:
@@ -62,6 +64,23 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
             await host.start_here()
         self._host = host
         return host
+
+    def serve(self, host: AppHost) -> None:
+        """Send what comes into this application, which was started on the loop that will be running."""
+        self._host = host
+        self._listener = self._starting = None
+
+    async def leave_all(self) -> None:
+        """Leave the requests that are under way, and hear of no more."""
+        listener, self._listener = self._listener, None
+        self._host = None
+        try:
+            for exchange in list(self._open):
+                with contextlib.suppress(Exception):
+                    await exchange.aclose()
+        finally:
+            if listener is not None:
+                listener.close()
 
     def start_now(self) -> None:
         """`start`, for whoever has no event loop; the application has its own (`isolate_loop`)."""
@@ -116,19 +135,14 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """End what is under way, the lifespan, and the application's thread if it has one."""
-        host, self._host = self._host, None
-        listener, self._listener = self._listener, None
+        host = self._host
         try:
-            for exchange in list(self._open):
-                with contextlib.suppress(Exception):
-                    await exchange.aclose()
+            await self.leave_all()
             if host is not None and self.isolate_loop:
                 await host.close_aside()
             elif host is not None and host.loop is asyncio.get_running_loop():
                 await host.close_here()
         finally:
-            if listener is not None:
-                listener.close()
             if host is not None:
                 tell(host)
 
@@ -142,23 +156,30 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Called by httpx."""
+        body: bytes | AsyncIterator[bytes]
+        if isinstance(request.stream, module_of(request).ByteStream):
+            body = b"".join([chunk async for chunk in request.stream])
+        else:
+            body = aiter(request.stream)  # type: ignore[arg-type]  # httpx.AsyncClient has looked
+        return await self.ask(request, body, _stream_class(module_of(request)))
+
+    async def ask(
+        self, request: httpx.Request, body: bytes | AsyncIterator[bytes], stream_of: StreamOf
+    ) -> httpx.Response:
+        """Send a request with this body; `stream_of` makes the stream of the response."""
         if is_upgrade(request):
             raise Upgrade(request)
         flat = head_of(request, self.client)
         host = await self.running()
         listener = self.listener()
-        source: AsyncIterator[bytes] | None = None
-        body = b""
-        if isinstance(request.stream, module_of(request).ByteStream):
-            body = b"".join([chunk async for chunk in request.stream])
-        else:
-            source = aiter(request.stream)  # type: ignore[arg-type]  # httpx.AsyncClient has looked
+        whole, source = (body, None) if isinstance(body, bytes) else (b"", body)
         call = listener.submit(
-            host, flat, body, body_follows=source is not None, expects_continue="expect" in request.headers
+            host, flat, whole, body_follows=source is not None, expects_continue="expect" in request.headers
         )
-        exchange = AsyncExchange(host, call, request, self.raise_server_exceptions)
-        exchange.open(listener, self._open, source)
-        return await exchange.begin()
+        exchange = Exchange(host, call, request, self.raise_server_exceptions, listener, self._open, source)
+        host.start_submitted()
+        listener.deliver()
+        return await exchange.begin(stream_of)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:
@@ -166,139 +187,6 @@ def _running_loop() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
     except RuntimeError:
         raise RuntimeError("the asynchronous test client runs on asyncio, and no asyncio loop is running") from None
-
-
-class AsyncExchange(Exchange):
-    """A request, and a caller that awaits."""
-
-    def open(self, listener: Listener, registry: set[AsyncExchange], source: AsyncIterator[bytes] | None) -> None:
-        """Belong to a transport, and have this body to send."""
-        self._listener = listener
-        self._registry = registry
-        registry.add(self)
-        self._room = asyncio.Event()
-        self.uploading = source is not None
-        self._upload = asyncio.ensure_future(self._push(source)) if source is not None else None
-
-    async def begin(self) -> httpx.Response:
-        """The response, as soon as it has begun."""
-        try:
-            event = await self.next()
-            if event.kind == "failed":
-                await self._ended()
-                return self.failed(event)
-            return self.response(event, _stream_class(self.module)(self, event))
-        except BaseException:
-            await self.abandon()
-            raise
-
-    async def body(self, event: HostEvent) -> AsyncIterator[bytes]:
-        """The body, piece by piece; the application may send more as pieces are taken."""
-        while True:
-            if event.kind == "file":
-                try:
-                    for chunk in file_chunks(event):
-                        yield chunk
-                except EOFError as reason:
-                    await self.abandon()
-                    raise self.cut(reason) from None
-            elif event.data:
-                yield event.data
-            self.call.native.taken(event.weight)
-            if event.last:
-                break
-            try:
-                event = await self.next()
-            except BaseException:
-                await self.abandon()
-                raise
-            if event.kind == "failed":
-                await self._ended()
-                self.failed(event)
-        self.end_of(event)
-        await self._ended()
-        self.settle()
-
-    async def next(self) -> HostEvent:
-        """The next event."""
-        while (event := self.next_event()) is None:
-            try:
-                self.add(await self._beside_upload())
-            except AppTimeout as late:
-                raise self.module.ReadTimeout(str(late), request=self.request) from None
-        return event
-
-    async def _beside_upload(self) -> list[HostEvent]:
-        """The next events; or what sending the body failed with, when that comes first."""
-        upload = self._upload
-        if upload is not None and upload.done():
-            upload.result()
-            self._upload = upload = None
-        waiting = self._listener.next_events(self.call, self.limit, self.waiting_for())
-        if upload is None:
-            return await waiting
-        task = asyncio.ensure_future(waiting)
-        try:
-            await asyncio.wait({task, upload}, return_when=asyncio.FIRST_COMPLETED)
-            if upload.done() and not task.done():
-                upload.result()
-            return await task
-        finally:
-            task.cancel()
-
-    async def _push(self, source: AsyncIterator[bytes]) -> None:
-        async for chunk in source:
-            while not self.may_push:
-                self._room.clear()
-                await self._room.wait()
-            if chunk:
-                self.may_push = self.call.native.push(chunk, False)
-        self.call.native.push(b"", True)
-        self.uploading = False
-
-    def resumed(self) -> None:
-        super().resumed()
-        self._room.set()
-
-    async def _stop_upload(self) -> None:
-        upload, self._upload = self._upload, None
-        if upload is not None:
-            upload.cancel()
-            await asyncio.wait([upload])
-            if not upload.cancelled():
-                upload.exception()
-
-    def _close(self) -> None:
-        self.done = True
-        self._registry.discard(self)
-
-    async def _ended(self) -> None:
-        """Wait for the application to return."""
-        self._close()
-        await self._stop_upload()
-        try:
-            await self._listener.wait_for_end(self.call, self.limit)
-        except AppTimeout as late:
-            self.call.leave()
-            await self._listener.end(self.host, self.call, 0, report=False)
-            raise self.module.ReadTimeout(str(late), request=self.request) from None
-        finally:
-            self._listener.forget(self.call)
-
-    async def aclose(self) -> None:
-        """The client leaves before the end: the application is told, and has a moment to notice."""
-        if not self.done:
-            await self.abandon(report=True)
-            self.settle()
-
-    async def abandon(self, report: bool = False) -> None:
-        """Leave, whatever the application makes of it. No need to report that where the test has failed already."""
-        if not self.done:
-            self._close()
-            self.call.leave()
-            await self._stop_upload()
-            await self._listener.end(self.host, self.call, report=report)
-            self._listener.forget(self.call)
 
 
 def _stream_class(module: Any) -> Any:
@@ -309,7 +197,7 @@ def _stream_class(module: Any) -> Any:
         pass
 
     class AsyncBridgeStream(module.AsyncByteStream):  # type: ignore[misc]  # which of two modules is known at run time
-        def __init__(self, exchange: AsyncExchange, event: HostEvent) -> None:
+        def __init__(self, exchange: Exchange, event: HostEvent) -> None:
             self._exchange = exchange
             self._body = exchange.body(event)
 

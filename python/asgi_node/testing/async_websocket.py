@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from asgi_node.host import AppTimeout
 
 from ._httpx import httpx
+from .conversation import Conversation, Message, denial_of, disconnect_of, text_of
 from .exchange import Upgrade, head_of, limit_of
-from .websocket import Conversation, Message, denial_of, disconnect_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ class AsyncWebSocketTestSession:
     refuses. Leaving closes with code 1000, gives the application a second to end, and raises what it raised.
     """
 
-    def __init__(self, transport: AsyncBridgeTransport, connect: Callable[[], Awaitable[object]]) -> None:
+    def __init__(self, transport: AsyncBridgeTransport, connect: Callable[[], Awaitable[object]] | None = None) -> None:
         self.app = transport.app
         self._transport = transport
         self._connect = connect
@@ -36,30 +36,41 @@ class AsyncWebSocketTestSession:
         """The headers with which it accepted."""
 
     async def __aenter__(self) -> Self:
+        if self._connect is None:
+            raise RuntimeError("this session has no request: client.websocket_connect() makes one that has")
+        await self.open(await self._handshake(self._connect))
+        return self
+
+    @staticmethod
+    async def _handshake(connect: Callable[[], Awaitable[object]]) -> httpx.Request:
         try:
-            await self._connect()
+            await connect()
         except Upgrade as upgrade:
-            self._request = upgrade.request
-        else:
-            raise RuntimeError("no WebSocket was asked for: an event hook or an auth flow answered in its place")
+            return upgrade.request
+        raise RuntimeError("no WebSocket was asked for: an event hook or an auth flow answered in its place")
+
+    async def open(self, request: httpx.Request) -> None:
+        """Send the handshake, and wait for its answer."""
+        self._request = request
         host = await self._transport.running()
         self._listener = self._transport.listener()
         call = self._listener.submit(host, head_of(self._request, self._transport.client), is_websocket=True)
+        host.start_submitted()
         self._conversation = Conversation(host, call, limit_of(self._request))
         try:
             message = await self.receive()
             await self._raise_on_close(message)
         except BaseException:
-            await self._leave()
+            await self.leave()
             raise
         self.accepted_subprotocol = message.get("subprotocol")
         self.extra_headers = message.get("headers")
-        return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._leave()
+        await self.leave()
 
-    async def _leave(self) -> None:
+    async def leave(self) -> None:
+        """Close, and wait for the application to end."""
         talk = self._conversation
         talk.close()
         await self._listener.end(talk.host, talk.call)

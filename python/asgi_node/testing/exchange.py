@@ -1,21 +1,24 @@
-"""One request of an httpx client's and its response: what the two transports have in common."""
+"""One request of an httpx client and its response."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from asgi_node.host import AppCall, head
+from asgi_node.host import AppCall, AppTimeout, head
 
 from ._httpx import httpx, module_of
 from .reports import NoResponse, judge, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from asgi_node._native import HostEvent
-    from asgi_node.host import AppHost
+    from asgi_node.host import AppHost, Listener
+
+    StreamOf = Callable[["Exchange", HostEvent], Any]
 
 CHUNK = 65_536
 """Bytes that are read of a file at once."""
@@ -63,9 +66,18 @@ def limit_of(request: httpx.Request) -> float | None:
 
 
 class Exchange:
-    """A request that was submitted."""
+    """A request that was submitted, on the event loop of its listener."""
 
-    def __init__(self, host: AppHost, call: AppCall, request: httpx.Request, raises: bool) -> None:
+    def __init__(
+        self,
+        host: AppHost,
+        call: AppCall,
+        request: httpx.Request,
+        raises: bool,
+        listener: Listener,
+        registry: set[Exchange],
+        source: AsyncIterator[bytes] | None,
+    ) -> None:
         self.host = host
         self.call = call
         self.request = request
@@ -75,7 +87,12 @@ class Exchange:
         self.done = False
         # Whether body may be pushed: not before `100 Continue`, and not while the window is full.
         self.may_push = "expect" not in request.headers
-        self.uploading = False
+        self._room = asyncio.Event()
+        self.uploading = source is not None
+        self._upload = asyncio.ensure_future(self._push(source)) if source is not None else None
+        self._listener = listener
+        self._registry = registry
+        registry.add(self)
         self._events: deque[HostEvent] = deque()
         self._hints: list[tuple[bytes, bytes]] = []
         self._response: httpx.Response | None = None
@@ -96,6 +113,7 @@ class Exchange:
     def resumed(self) -> None:
         """The application wants more body."""
         self.may_push = True
+        self._room.set()
 
     def add(self, events: list[HostEvent]) -> None:
         """What was taken."""
@@ -150,6 +168,122 @@ class Exchange:
         """The application has ended, and is judged."""
         judge(self.call, self.raises)
         tell(self.host)
+
+    async def begin(self, stream_of: StreamOf) -> httpx.Response:
+        """The response, as soon as it has begun; `stream_of` makes the stream that reads its body."""
+        try:
+            event = await self.next()
+            if event.kind == "failed":
+                await self._ended()
+                return self.failed(event)
+            return self.response(event, stream_of(self, event))
+        except BaseException:
+            await self.abandon()
+            raise
+
+    async def body(self, event: HostEvent) -> AsyncIterator[bytes]:
+        """The body, piece by piece; the application may send more as pieces are taken."""
+        while True:
+            if event.kind == "file":
+                try:
+                    for chunk in file_chunks(event):
+                        yield chunk
+                except EOFError as reason:
+                    await self.abandon()
+                    raise self.cut(reason) from None
+            elif event.data:
+                yield event.data
+            self.call.native.taken(event.weight)
+            if event.last:
+                break
+            try:
+                event = await self.next()
+            except BaseException:
+                await self.abandon()
+                raise
+            if event.kind == "failed":
+                await self._ended()
+                self.failed(event)
+        self.end_of(event)
+        await self._ended()
+        self.settle()
+
+    async def next(self) -> HostEvent:
+        """The next event."""
+        while (event := self.next_event()) is None:
+            try:
+                self.add(await self._beside_upload())
+            except AppTimeout as late:
+                raise self.module.ReadTimeout(str(late), request=self.request) from None
+        return event
+
+    async def _beside_upload(self) -> list[HostEvent]:
+        """The next events; or what sending the body failed with, when that comes first."""
+        upload = self._upload
+        if upload is not None and upload.done():
+            upload.result()
+            self._upload = upload = None
+        waiting = self._listener.next_events(self.call, self.limit, self.waiting_for())
+        if upload is None:
+            return await waiting
+        task = asyncio.ensure_future(waiting)
+        try:
+            await asyncio.wait({task, upload}, return_when=asyncio.FIRST_COMPLETED)
+            if upload.done() and not task.done():
+                upload.result()
+            return await task
+        finally:
+            task.cancel()
+
+    async def _push(self, source: AsyncIterator[bytes]) -> None:
+        async for chunk in source:
+            while not self.may_push:
+                self._room.clear()
+                await self._room.wait()
+            if chunk:
+                self.may_push = self.call.native.push(chunk, False)
+        self.call.native.push(b"", True)
+        self.uploading = False
+
+    async def _stop_upload(self) -> None:
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.cancel()
+            await asyncio.wait([upload])
+            if not upload.cancelled():
+                upload.exception()
+
+    def _close(self) -> None:
+        self.done = True
+        self._registry.discard(self)
+
+    async def _ended(self) -> None:
+        """Wait for the application to return."""
+        self._close()
+        await self._stop_upload()
+        try:
+            await self._listener.wait_for_end(self.call, self.limit)
+        except AppTimeout as late:
+            self.call.leave()
+            await self._listener.end(self.host, self.call, 0, report=False)
+            raise self.module.ReadTimeout(str(late), request=self.request) from None
+        finally:
+            self._listener.forget(self.call)
+
+    async def aclose(self) -> None:
+        """The client leaves before the end: the application is told, and has a moment to notice."""
+        if not self.done:
+            await self.abandon(report=True)
+            self.settle()
+
+    async def abandon(self, report: bool = False) -> None:
+        """Leave, whatever the application makes of it. No need to report that where the test has failed already."""
+        if not self.done:
+            self._close()
+            self.call.leave()
+            await self._stop_upload()
+            await self._listener.end(self.host, self.call, report=report)
+            self._listener.forget(self.call)
 
     def _tell_debug(self, response: Any) -> None:
         """Starlette's TemplateResponse tells which template it rendered, and with what."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import warnings
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +83,16 @@ def tell(host: AppHost) -> None:
         warn(report)
 
 
+collected: ContextVar[list[str] | None] = ContextVar("asgi_node_warnings", default=None)
+"""Where warnings wait for the thread that a test runs on, while a coroutine runs on another for it."""
+
+
 def warn(report: str) -> None:
     """Warn at the line of the test, not at one of ours or of httpx (Python 3.12 and later)."""
+    later = collected.get()
+    if later is not None:
+        later.append(report)
+        return
     warnings.warn(report, ASGIWarning, stacklevel=2, **_SKIP)
 
 

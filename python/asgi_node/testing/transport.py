@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
-from asgi_node.host import AppHost, AppTimeout
+from asgi_node.host import AppHost
 
 from ._httpx import httpx, module_of
-from .exchange import Exchange, Upgrade, file_chunks, head_of, is_upgrade
+from .async_transport import AsyncBridgeTransport
+from .exchange import Upgrade, is_upgrade, limit_of
+from .portal import LoopBlocked, Portal
 from .reports import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Coroutine, Iterator
 
     from asgi_node._native import HostEvent
+
+    from .exchange import Exchange, StreamOf
 
 
 class BridgeTransport(httpx.BaseTransport):
@@ -43,12 +47,21 @@ class BridgeTransport(httpx.BaseTransport):
         **options: Any,
     ) -> None:
         self.app = app
-        self.raise_server_exceptions = raise_server_exceptions
-        self.client = client
         self._options = {"root_path": root_path, "loop": loop, **options}
         self._host: AppHost | None = None
         self._finalizer: Any = None
-        self._open: set[SyncExchange] = set()
+        # It runs on the application's own loop.
+        self.inner = AsyncBridgeTransport(app, raise_server_exceptions=raise_server_exceptions, client=client)
+
+    @property
+    def raise_server_exceptions(self) -> bool:
+        """Whether a test gets the application's own exceptions."""
+        return self.inner.raise_server_exceptions
+
+    @property
+    def client(self) -> tuple[str, int]:
+        """The address that the application sees."""
+        return self.inner.client
 
     @property
     def state(self) -> dict[str, Any]:
@@ -61,24 +74,26 @@ class BridgeTransport(httpx.BaseTransport):
         host = AppHost(self.app, **{**self._options, **options})
         host.start()
         self._host = host
+        self.inner.serve(host)
         # A client that nobody closed takes its thread with it when it goes.
         self._finalizer = weakref.finalize(self, host.abandon)
         return host
 
-    def running(self) -> AppHost:
-        """The application, which is started now if it was not before."""
-        return self._host or self.start(lifespan="off")
+    def portal(self) -> Portal:
+        """A way to the loop of the application, which is started now if it was not before."""
+        host = self._host or self.start(lifespan="off")
+        if host.thread is None:
+            raise RuntimeError("this client is being closed")
+        return Portal(host.thread)
 
     def close(self) -> None:
         """End what is under way, the lifespan, the loop and its thread. A later request starts the application anew."""
         host, self._host = self._host, None
-        if host is None:
+        if host is None or host.thread is None:
             return
         self._finalizer.detach()
         try:
-            for exchange in list(self._open):
-                with contextlib.suppress(Exception):
-                    exchange.close()
+            Portal(host.thread).run(self.inner.leave_all())
             host.close()
         finally:
             tell(host)
@@ -94,112 +109,75 @@ class BridgeTransport(httpx.BaseTransport):
         """Called by httpx."""
         if is_upgrade(request):
             raise Upgrade(request)
-        flat = head_of(request, self.client)
-        host = self.running()
-        source: Iterator[bytes] | None = None
-        body = b""
+        portal = self.portal()
+        body: bytes | AsyncIterator[bytes]
         if isinstance(request.stream, module_of(request).ByteStream):
             body = b"".join(request.stream)
         else:
-            source = iter(request.stream)  # type: ignore[arg-type]  # httpx.Client has looked
-        call = host.submit(flat, body, body_follows=source is not None, expects_continue="expect" in request.headers)
-        exchange = SyncExchange(host, call, request, self.raise_server_exceptions)
-        exchange.open(self._open, source)
-        return exchange.begin()
+            body = portal.iterate(iter(request.stream))  # type: ignore[arg-type]  # httpx.Client has looked
+        stream_of = partial(_stream_class(module_of(request)), portal)
+        response: httpx.Response = wait(portal, request, self._ask(request, body, stream_of))
+        return response
+
+    async def _ask(
+        self, request: httpx.Request, body: bytes | AsyncIterator[bytes], stream_of: StreamOf
+    ) -> httpx.Response:
+        response = await self.inner.ask(request, body, stream_of)
+        if isinstance(response.stream, _Body):  # a 500 of our own has none
+            await response.stream.read_ahead()
+        return response
 
 
-class SyncExchange(Exchange):
-    """A request, and a caller that blocks."""
+def wait(portal: Portal, request: httpx.Request, work: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine of this request gives."""
+    limit = limit_of(request)
+    try:
+        return portal.run(work, limit)
+    except LoopBlocked as blocked:
+        name = f"{request.method} {request.url.raw_path.decode()}"
+        text = f"{name}: the application has not answered within {limit:g} s. {blocked}"
+        raise module_of(request).ReadTimeout(text, request=request) from None
 
-    def open(self, registry: set[SyncExchange], source: Iterator[bytes] | None) -> None:
-        """Belong to a transport, and have this body to send."""
-        self._registry = registry
-        registry.add(self)
-        self._source = source
-        self.uploading = source is not None
 
-    def begin(self) -> httpx.Response:
-        """The response, as soon as it has begun."""
-        try:
-            event = self.next()
-            if event.kind == "failed":
-                self._ended()
-                return self.failed(event)
-            return self.response(event, _stream_class(self.module)(self, event))
-        except BaseException:
-            self.abandon()
-            raise
+class _Body:
+    """The body of a response, of which the calling thread takes piece by piece."""
 
-    def body(self, event: HostEvent) -> Iterator[bytes]:
-        """The body, piece by piece; the application may send more as pieces are taken."""
-        while True:
-            if event.kind == "file":
-                try:
-                    yield from file_chunks(event)
-                except EOFError as reason:
-                    self.abandon()
-                    raise self.cut(reason) from None
-            elif event.data:
-                yield event.data
-            self.call.native.taken(event.weight)
-            if event.last:
-                break
+    def __init__(self, portal: Portal, exchange: Exchange, event: HostEvent) -> None:
+        self._portal = portal
+        self._exchange = exchange
+        self._event = event
+        self._body = exchange.body(event)
+        self._read: list[bytes] = []
+        self._raised: BaseException | None = None
+
+    async def read_ahead(self) -> None:
+        """Read the body where all of it is there and the application has ended: that saves a switch of threads."""
+        if self._event.last and self._exchange.call.native.ended:
             try:
-                event = self.next()
-            except BaseException:
-                self.abandon()
-                raise
-            if event.kind == "failed":
-                self._ended()
-                self.failed(event)
-        self.end_of(event)
-        self._ended()
-        self.settle()
+                self._read = [chunk async for chunk in self._body]
+            except Exception as raised:
+                self._raised = raised  # for whoever reads
 
-    def next(self) -> HostEvent:
-        """The next event; body is sent as long as there is none."""
-        while (event := self.next_event()) is None:
-            if self.uploading and self.may_push and not self.call.native.wait_for_news(0):
-                self._push()
-                continue
-            try:
-                self.add(self.call.next_events(self.limit, self.waiting_for()))
-            except AppTimeout as late:
-                raise self.module.ReadTimeout(str(late), request=self.request) from None
-        return event
-
-    def _push(self) -> None:
-        chunk = next(self._source, None) if self._source else None
-        if chunk is None:
-            self.call.native.push(b"", True)
-            self.uploading = False
-        elif chunk:
-            self.may_push = self.call.native.push(chunk, False)
-
-    def _ended(self) -> None:
-        """Wait for the application to return."""
-        self.done = True
-        self._registry.discard(self)
-        try:
-            self.call.wait_for_end(self.limit)
-        except AppTimeout as late:
-            self.call.leave()
-            self.host.end(self.call, 0, report=False)
-            raise self.module.ReadTimeout(str(late), request=self.request) from None
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._read
+        if self._raised is not None:
+            raise self._raised
+        if self._exchange.done:
+            return
+        while (chunk := self._wait(_next(self._body))) is not None:
+            yield chunk
 
     def close(self) -> None:
-        """The client leaves before the end: the application is told, and has a moment to notice."""
-        if not self.done:
-            self.abandon(report=True)
-            self.settle()
+        """Leave, if there is more."""
+        if not self._exchange.done:
+            self._wait(self._exchange.aclose())
 
-    def abandon(self, report: bool = False) -> None:
-        """Leave, whatever the application makes of it. No need to report that where the test has failed already."""
-        if not self.done:
-            self.done = True
-            self._registry.discard(self)
-            self.call.leave()
-            self.host.end(self.call, report=report)
+    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return wait(self._portal, self._exchange.request, work)
+
+
+async def _next(body: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(body, None)
 
 
 def _stream_class(module: Any) -> Any:
@@ -209,16 +187,8 @@ def _stream_class(module: Any) -> Any:
     except KeyError:
         pass
 
-    class BridgeStream(module.SyncByteStream):  # type: ignore[misc]  # which of two modules is known at run time
-        def __init__(self, exchange: SyncExchange, event: HostEvent) -> None:
-            self._exchange = exchange
-            self._body = exchange.body(event)
-
-        def __iter__(self) -> Iterator[bytes]:
-            return self._body
-
-        def close(self) -> None:
-            self._exchange.close()
+    class BridgeStream(_Body, module.SyncByteStream):  # type: ignore[misc]  # which module is known at run time
+        pass
 
     _streams[module.__name__] = BridgeStream
     return BridgeStream
