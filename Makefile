@@ -28,7 +28,7 @@ for node in tests/nodes/node_modules/node*/bin/node; do \
 done; exit $$failed
 endef
 
-.PHONY: help tools demo build test test-fast coverage wheel matrix loom exits workers large soak autobahn websocket-scale lint format pack venvs nodes lock clean distclean
+.PHONY: help tools demo build test test-fast coverage wheel matrix bundlers loom exits workers large soak autobahn websocket-scale lint format pack venvs nodes lock clean distclean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25

@@ -20,6 +20,8 @@ const ONCE = {
     'e2e/browser',
     'node/doctor-apps',
     'node/doctor',
+    'e2e/bundlers',
+    'e2e/client',
     'e2e/integrations',
     'node/logging-docs',
     'e2e/python-docs',
@@ -30,6 +32,7 @@ const ONCE = {
     'e2e/django',
     'e2e/frameworks',
     'e2e/hono',
+    'e2e/mcp',
     'e2e/starlette',
     'e2e/websocket-frameworks',
     'e2e/websocket-libraries',
@@ -66,6 +69,9 @@ export const SLOW_PYTEST = ['tests/python/test_documents.py', 'tests/python/test
 /** What this machine cannot run, with the reason, which is said at the end. @type {Map<string, string>} */
 export const IMPOSSIBLE = new Map(findChromium() ? [] : [['e2e/browser', 'no Chromium was found (apt-get install chromium, or CHROMIUM=)']])
 
+/** Its package is installed for the primary Python only: it needs fifty others. */
+const PRIMARY_ONLY = new Set(['e2e/mcp'])
+
 /** Every tests/<suite>/*.test.mjs. */
 const names = readdirSync(join(ROOT, 'tests'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
@@ -81,11 +87,12 @@ for (const name of [...TIMED, ...once, ...SLOW]) {
 /**
  * The files of a step: those that may run beside each other, and those that may not.
  * @param {'whole' | 'cell' | 'fast'} extent  all; those of a cell of the matrix; the units alone
+ * @param {boolean} primary  whether this is the primary Python
  * @returns {{ together: string[], alone: string[] }}
  */
-export function filesOf(extent) {
+export function filesOf(extent, primary) {
   const chosen = names.filter((name) => {
-    if (IMPOSSIBLE.has(name)) return false
+    if (IMPOSSIBLE.has(name) || (PRIMARY_ONLY.has(name) && !primary)) return false
     if (extent === 'whole') return true
     if (extent === 'fast' && (SLOW.has(name) || !/^(?:asgi|node)[/]/.test(name))) return false
     return !once.has(name)

@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { count, slowestOf } from './counts.mjs'
 import { IMPOSSIBLE, SLOW_PYTEST, filesOf } from './suites.mjs'
-import { plan, pythonOf } from './venvs.mjs'
+import { PRIMARY, plan, pythonOf } from './venvs.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const LOGS = join(ROOT, 'build', 'test')
@@ -69,7 +69,7 @@ function nodes() {
  * @returns {Step}
  */
 function nodeStep(name, node, venv, extent, soak) {
-  const { together, alone } = filesOf(extent)
+  const { together, alone } = filesOf(extent, venv === PRIMARY)
   /** @param {number} limit @param {string[]} paths */
   const command = (limit, paths) => [node, '--test', '--test-reporter=spec', `--test-concurrency=${limit}`, '--test-timeout=120000', ...paths]
   return {

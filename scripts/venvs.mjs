@@ -16,7 +16,7 @@ import { findPythons, primaryPython } from './pythons.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const REQUIREMENTS = join(ROOT, 'requirements-dev.txt')
-const PRIMARY = join(ROOT, '.venv')
+export const PRIMARY = join(ROOT, '.venv')
 const run = promisify(execFile)
 
 /** @param {string} venv */

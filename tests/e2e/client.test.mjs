@@ -1,8 +1,6 @@
 // python.client: SDKs that take a `fetch` call the application in process.
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { Client } from '@modelcontextprotocol/sdk/client/index.js'
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import createClient from 'openapi-fetch'
 import { makeHandler } from '../node/support.mjs'
 
@@ -99,15 +97,4 @@ test('field_29: openapi-fetch', async (t) => {
   assert.equal(data.item.name, 'tea')
   const { error } = await api.POST('/items', { body: { name: 'tea', price: 0 } })
   assert.equal(error.detail[0].loc.at(-1), 'price')
-})
-
-test("field_29: MCP's client against fastmcp", async (t) => {
-  const python = makeHandler(t, 'mcp_app:app')
-  const client = new Client({ name: 'test', version: '1' })
-  await client.connect(new StreamableHTTPClientTransport(new URL('http://localhost/mcp'), { fetch: python.client }))
-  const { tools } = await client.listTools()
-  assert.deepEqual(tools.map(({ name }) => name), ['add'])
-  const { content } = await client.callTool({ name: 'add', arguments: { a: 2, b: 3 } })
-  assert.equal(content[0].text, '5')
-  await client.close()
 })

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
+use asgi_node_core::{Error, Failure, ResponseEvent};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -76,16 +77,31 @@ impl Drain {
         Ok((event_loop, drain))
     }
 
-    pub(super) fn event_loop(&self) -> &EventLoop {
-        &self.event_loop
-    }
-
-    pub(super) fn side(&self) -> &LoopSide {
-        &self.side
+    /// The loop has ended, for this reason: fails what is under way, and refuses what comes.
+    pub(super) fn fail(&self, py: Python<'_>, reason: String) {
+        let error = Error::LoopFailed(reason);
+        // First: whoever is refused a place in the inbox finds the reason.
+        let dependents = self.event_loop.failing().set(&error);
+        // One that is under way has its answer: the loop is not blocked, it is no more.
+        self.event_loop.heartbeat().arrive(Instant::now());
+        for message in self.close() {
+            if let Message::Request(service, exchange, _) = message {
+                service.forget();
+                exchange.emit(ResponseEvent::Failed(Failure {
+                    error: error.clone(),
+                    traceback: String::new(),
+                    started: false,
+                }));
+            }
+        }
+        for whom in dependents.iter().filter_map(Weak::upgrade) {
+            whom.loop_failed(&error);
+        }
+        self.side.fail(py, &error);
     }
 
     /// Takes no more messages; gives those that wait.
-    pub(super) fn close(&self) -> Vec<Message> {
+    fn close(&self) -> Vec<Message> {
         let (backlog, _) = &mut *self.backlog.lock();
         let left = std::mem::take(backlog);
         left.into_iter().chain(self.event_loop.inbox().close()).collect()

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
-use asgi_node_core::{Exchange, Heartbeat, Inbox, Notify, RequestHead};
+use asgi_node_core::{Error, Exchange, Heartbeat, Inbox, Notify, RequestHead};
 use pyo3::prelude::*;
 
-use super::failure::Failing;
+use super::failure::{Dependent, Failing};
 use super::loop_side::LoopSide;
 use super::wakeup::Bell;
 
@@ -82,6 +82,16 @@ impl EventLoop {
     /// Whether it has failed.
     pub(super) fn failing(&self) -> &Failing {
         &self.failing
+    }
+
+    /// Why it cannot go on, if it cannot.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.failing.failure()
+    }
+
+    /// Has somebody told when the loop fails; at once if it has.
+    pub(crate) fn tell_of_failure(&self, whom: &Arc<dyn Dependent>) {
+        self.failing.tell(whom);
     }
 
     /// Notes which loop runs, and on which thread.
