@@ -4,7 +4,19 @@
 //
 //   node scripts/coverage.mjs [--report]    --report: only the figures of the run before
 //
-// The timed tests are left out: they would measure the measuring.
+// The timed tests are left out, because they would measure the measuring, and the one with a read-only file system, where
+// nothing can be written down.
+//
+// What no test reaches, and is meant to stay so:
+// - what a process runs on its way to os._exit or SIGKILL, which are tested from outside: the end of a forked child
+//   (runtime/fork.py), the last flush of stdio.py and exit.py, the servers of websocket-floods;
+// - systems that this machine is not: package names of Fedora and SUSE, musl, PyPy, a Python without ctypes or brotli, an
+//   environment without httpx or Starlette;
+// - the last resort where two things have gone wrong: a console that cannot be written to, an application that swallows its
+//   cancellation at the end of the process;
+// - methods of interfaces that others call: the pipe transport that subprocesses.py hands through.
+// The rest is for tests: reading times out in the asynchronous client (testing/async_transport.py, async_websocket.py), and
+// rules of conformance/ about applications that nobody has written wrongly enough yet.
 
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'

@@ -85,8 +85,13 @@ for (const name of [...TIMED, ...once, ...SLOW]) {
 }
 
 /**
+ * All; those of a cell of the matrix; the units alone; those in which lines can be counted.
+ * @typedef {'whole' | 'cell' | 'fast' | 'counted'} Extent
+ */
+
+/**
  * The files of a step: those that may run beside each other, and those that may not.
- * @param {'whole' | 'cell' | 'fast'} extent  all; those of a cell of the matrix; the units alone
+ * @param {Extent} extent
  * @param {boolean} primary  whether this is the primary Python
  * @returns {{ together: string[], alone: string[] }}
  */
@@ -94,6 +99,8 @@ export function filesOf(extent, primary) {
   const chosen = names.filter((name) => {
     if (IMPOSSIBLE.has(name) || (PRIMARY_ONLY.has(name) && !primary)) return false
     if (extent === 'whole') return true
+    // On a read-only file system nothing can be written down.
+    if (extent === 'counted') return name !== 'life/environment' && !TIMED.has(name)
     if (extent === 'fast' && (SLOW.has(name) || !/^(?:asgi|node)[/]/.test(name))) return false
     return !once.has(name)
   })

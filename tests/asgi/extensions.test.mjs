@@ -84,6 +84,12 @@ describe('http.response.trailers', limits, () => {
     const received = await rawExchange(t, port, request(play(script), TE))
     assert.match(received, /^HTTP\/1\.1 500 Internal Server Error\r\n[^]*\r\n\r\nInternal Server Error$/)
     assert.deepEqual(logged.mock.calls.map(({ arguments: [line] }) => /Trailers are invalid/.test(line)), [true])
+    // Somebody in front of us has announced some: then no response with a length can be written, not even that.
+    const { port: other } = await serve(t, (req, res) => {
+      res.setHeader('trailer', 'x-sum')
+      site.handler.listener(req, res)
+    })
+    assert.equal(await rawExchange(t, other, request(play([{ send: start(200, [['content-length', '2']]) }, { send: body('ok') }]))), '')
   })
 })
 

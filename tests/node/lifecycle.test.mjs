@@ -31,6 +31,15 @@ describe('AbortSignal', limits, () => {
     assert.equal(ended, 'disconnect')
   })
 
+  test('what is no AbortSignal is a TypeError that says so', async () => {
+    for (const signal of [7, {}, new AbortController()]) {
+      await assert.rejects(call(handler, '/silent?id=never', {}, { signal }), { name: 'TypeError', message: /^signal must be an AbortSignal, not / })
+      await assert.rejects(handler.handleStream(new Request({ url: '/wait?id=never', websocket: true }), { signal }), { name: 'TypeError' })
+    }
+    await assert.rejects(call(handler, '/silent?id=never', {}, null), { name: 'TypeError', message: /^options must be an object, not null$/ })
+    assert.deepEqual(await state('never'), {})
+  })
+
   test('a time-out is a signal too', async () => {
     const signal = AbortSignal.timeout(30)
     await assert.rejects(call(handler, '/silent?id=timeout', {}, { signal }), { name: 'TimeoutError' })

@@ -1,6 +1,7 @@
 // Request and Response as plain objects: what they take, what they refuse, what they say. Needs no Python.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { inspect } from 'node:util'
 import { Headers, Request, Response } from 'asgi-node'
 import { requestHead } from '../../npm/asgi-node/lib/incoming/head.js'
 import { completeBody, takeBody } from '../../npm/asgi-node/lib/message/request.js'
@@ -196,6 +197,12 @@ describe('Response', () => {
     assert.equal(String(await response.next()), 'none')
     assert.equal(await response.next(), null)
     assert.deepEqual([new Response().status, new Response().body, await new Response().next()], [200, null, null])
+  })
+
+  test('a console shows what a request, a response and headers hold', () => {
+    const held = [new Request({ url: '/a', body: 'b' }), new Response({ status: 404, body: 'none' }), new Headers({ 'X-A': ['1', '2'] })]
+    for (const one of held) assert.equal(inspect(one), inspect(one.toJSON()))
+    assert.match(inspect(held[2]), /'x-a': \[ '1', '2' \]/)
   })
 
   test('iterating a whole body gives it once', async () => {
