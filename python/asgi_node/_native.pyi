@@ -75,7 +75,7 @@ class Channel:
 
     @property
     def client_left(self) -> bool:
-        """Whether the client has left before its response was complete, or the application was told so.
+        """Whether the client has left before its response was complete, or the application has received its disconnect.
 
         A WebSocket counts as left when it is closed, too.
         """
@@ -220,7 +220,7 @@ class Call:
 
 @final
 class HostEvent:
-    """One thing that a client is told. Which attributes say something depends on its kind; the others are empty."""
+    """One event for the client. Its kind decides which attributes have a value; the others are empty."""
 
     @property
     def kind(

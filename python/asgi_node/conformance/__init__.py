@@ -23,12 +23,12 @@ from asgi_node.host.loop_thread import LoopThread
 from asgi_node.loading.interface import Interface, adapt, release
 
 from .http import HTTP
+from .interceptor import Interceptor
 from .lifespan import Life, unknown_scope
-from .recorder import Recorder
 from .report import Finding, Report, Severity
 from .rules import RULES, Rule
 from .situation import Situation
-from .stage import Stage, finding, told
+from .stage import Stage, described, finding
 from .websocket import WEBSOCKET
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ class _Check:
             loop=self.loop,
         )
 
-    def _stage(self, host: AppHost, recorder: Recorder, path: str) -> Stage:
-        return Stage(host, recorder, path, self.timeout, self.grace)
+    def _stage(self, host: AppHost, interceptor: Interceptor, path: str) -> Stage:
+        return Stage(host, interceptor, path, self.timeout, self.grace)
 
     def _around_life(self) -> bool:
         """Look at start-up and shutdown; whether the application can be sent requests."""
@@ -147,7 +147,7 @@ class _Check:
         async def run() -> bool:
             host = self._recorded("off")
             app = adapt(await host.load(contextvars.copy_context()), self.interface)
-            stage = self._stage(host, Recorder(app), "lifespan")
+            stage = self._stage(host, Interceptor(app), "lifespan")
             started = True
             try:
                 if self.lifespan != "off":
@@ -171,9 +171,9 @@ class _Check:
     def _requests(self) -> None:
         chosen = [situation for situation in (*HTTP, *WEBSOCKET) if situation.name in self.names]
         if chosen:
-            with self._host(self.lifespan) as (host, recorder):
+            with self._host(self.lifespan) as (host, interceptor):
                 for path in self.paths:
-                    stage = self._stage(host, recorder, path)
+                    stage = self._stage(host, interceptor, path)
                     for situation in chosen:
                         stage.situation = situation.name
                         situation.run(stage)
@@ -186,8 +186,8 @@ class _Check:
         for path in self.paths:
             failures = []
             for mode in ("off", self.lifespan):
-                with self._host(mode) as (host, recorder):
-                    stage = self._stage(host, recorder, path)
+                with self._host(mode) as (host, interceptor):
+                    stage = self._stage(host, interceptor, path)
                     stage.situation = "lifespan off"
                     answer = stage.request(judged=False)
                     failures.append(answer.failed is not None or (answer.status or 500) >= 500)
@@ -196,31 +196,31 @@ class _Check:
                 self.findings += stage.findings
 
     @contextlib.contextmanager
-    def _host(self, lifespan: Mode) -> Iterator[tuple[AppHost, Recorder]]:
+    def _host(self, lifespan: Mode) -> Iterator[tuple[AppHost, Interceptor]]:
         host = self._recorded(lifespan)
         try:
             host.start()
         except Exception as raised:
-            seen = f"it started up once, but not again on another event loop: {told(raised)}"
+            seen = f"it started up once, but not again on another event loop: {described(raised)}"
             raise _NotAgain(finding("LIFESPAN_FAILED", "lifespan", "lifespan", seen)) from raised
         try:
-            yield host, host.recorder
+            yield host, host.interceptor
         finally:
             # What goes wrong at its end has been seen by _around_life.
             with contextlib.suppress(Exception):
                 host.close(self.grace)
-            release(host.recorder.app)
+            release(host.interceptor.app)
 
 
 class _RecordedHost(AppHost):
-    """Runs an application with a recorder around it."""
+    """Runs an application with an interceptor around it."""
 
-    recorder: Recorder
+    interceptor: Interceptor
 
-    def adapted(self, app: Any) -> Recorder:
-        """The application as one of ASGI 3, with the recorder around it."""
-        self.recorder = Recorder(adapt(app, self.interface))
-        return self.recorder
+    def adapted(self, app: Any) -> Interceptor:
+        """The application as one of ASGI 3, with the interceptor around it."""
+        self.interceptor = Interceptor(adapt(app, self.interface))
+        return self.interceptor
 
 
 class _NotAgain(Exception):  # noqa: N818 (it is caught here)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .recorder import Plan, Spinning
+from .interceptor import Plan, Spinning
 from .situation import Situation
-from .stage import told
+from .stage import described
 
 if TYPE_CHECKING:
     from .stage import Answer, Stage
@@ -155,14 +155,14 @@ def _bare(stage: Stage) -> None:
             continue  # whatever it is, it is not the keys
         answer = stage.request(method, pieces=pieces, plan=Plan(bare=True), judged=False)
         if raised := _raises(answer):
-            stage.wrong("OPTIONAL_KEY", told(raised))
+            stage.wrong("OPTIONAL_KEY", described(raised))
 
 
 def _rich(stage: Stage) -> None:
     if _raises(stage.request(judged=False)):
         return
     if raised := _raises(stage.request(plan=Plan(rich=True), judged=False)):
-        stage.wrong("UNKNOWN_KEY", told(raised))
+        stage.wrong("UNKNOWN_KEY", described(raised))
 
 
 def _raises(answer: Answer) -> BaseException | None:

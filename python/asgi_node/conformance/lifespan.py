@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from .stage import told
+from .stage import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ class Life:
         self._stage = stage
         self._asked: list[str] = []
         self._answered = {_STARTUP: asyncio.Event(), _SHUTDOWN: asyncio.Event()}
-        self._told_to_stop = asyncio.Event()
+        self._stop_requested = asyncio.Event()
         self._refused: list[str] = []
         self._failed: str | None = None
         self.started = False
@@ -40,7 +40,7 @@ class Life:
         self.started = self._answered[_STARTUP].is_set() and self._failed is None
         early = task.done()
         if self.started and not early:
-            self._told_to_stop.set()
+            self._stop_requested.set()
             await self._until_answered(task, _SHUTDOWN)
             # After its last answer it only has to return.
             await asyncio.wait([task], timeout=stage.grace)
@@ -64,7 +64,7 @@ class Life:
 
     async def _receive(self) -> dict[str, Any]:
         if self._asked:
-            await self._told_to_stop.wait()
+            await self._stop_requested.wait()
             if _SHUTDOWN in self._asked:
                 await asyncio.Event().wait()
         self._asked.append(_SHUTDOWN if self._asked else _STARTUP)
@@ -101,7 +101,7 @@ class Life:
             stage.wrong("LIFESPAN_SILENT", f"returned without an answer to {_STARTUP}")
             return True
         elif self._asked:
-            stage.wrong("LIFESPAN_FAILED", f"raised {told(raised)}")
+            stage.wrong("LIFESPAN_FAILED", f"raised {described(raised)}")
         else:
             return True  # for the scope: it knows no lifespan, as it may
         return False
@@ -109,10 +109,10 @@ class Life:
     def _judge_end(self, raised: BaseException | None, early: bool, hangs: bool) -> None:
         stage = self._stage
         if early:
-            end = f"raised {told(raised)}" if raised else "returned"
+            end = f"raised {described(raised)}" if raised else "returned"
             stage.wrong("LIFESPAN_SHUTDOWN", f"{end} after {_STARTUP}.complete, before {_SHUTDOWN}")
         elif raised is not None:
-            stage.wrong("LIFESPAN_SHUTDOWN", f"raised {told(raised)}")
+            stage.wrong("LIFESPAN_SHUTDOWN", f"raised {described(raised)}")
         elif hangs:
             done = self._answered[_SHUTDOWN].is_set()
             what = f"goes on after {_SHUTDOWN}.complete" if done else f"no answer to {_SHUTDOWN}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from asgi_node._native import ClientDisconnected
 from asgi_node.host import AppHost, AppTimeout, head
 
-from .recorder import Plan, Recorder, Spinning, Trace
+from .interceptor import Interceptor, Plan, Spinning, Trace
 from .report import Finding
 from .rules import RULES
 
@@ -69,9 +69,9 @@ def finding(code: str, situation: str, path: str, seen: str) -> Finding:
 class Stage:
     """Where one application is examined; collects the findings."""
 
-    def __init__(self, host: AppHost, recorder: Recorder, path: str, timeout: float, grace: float) -> None:
+    def __init__(self, host: AppHost, interceptor: Interceptor, path: str, timeout: float, grace: float) -> None:
         self.host = host
-        self.recorder = recorder
+        self.interceptor = interceptor
         self.path = path
         self.timeout = timeout
         self.grace = grace
@@ -102,7 +102,7 @@ class Stage:
         judged: bool = True,
     ) -> Answer:
         """One request and what comes of it; what is wrong with that is noted, if `judged`."""
-        self.recorder.plan = plan = plan or Plan()
+        self.interceptor.plan = plan = plan or Plan()
         fields: Headers = [] if http_version == "1.0" else [HOST]
         fields += headers
         if chunked:
@@ -274,10 +274,10 @@ class Stage:
             return
         if call.left or "http.disconnect" in answer.trace.received:
             if raised is not None and not is_disconnect(raised):
-                self.wrong("DISCONNECT_RAISED", told(raised))
+                self.wrong("DISCONNECT_RAISED", described(raised))
             return
         if raised is not None and not call.violations:
-            self.wrong("APP_RAISED", told(raised))
+            self.wrong("APP_RAISED", described(raised))
         elif failed is not None and raised is None:
             self.wrong("RESPONSE_INCOMPLETE" if failed.status else "NO_RESPONSE", failed.text)
         elif answer.status is not None and answer.status >= 500 and answer.status not in _HONEST:
@@ -306,7 +306,7 @@ async def _turns() -> None:
         await asyncio.sleep(0)
 
 
-def told(raised: BaseException) -> str:
+def described(raised: BaseException) -> str:
     """An exception in one line, with the place where the application raised it; of a group, the one that matters."""
     while isinstance(raised, BaseExceptionGroup):
         raised = next((inner for inner in raised.exceptions if not is_disconnect(inner)), raised.exceptions[0])

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from asgi_node.host import AppTimeout, head
 
-from .recorder import Plan
+from .interceptor import Plan
 from .situation import Situation
-from .stage import HOST, Answer, is_disconnect, told
+from .stage import HOST, Answer, described, is_disconnect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +33,7 @@ def _socket(
     plan: Plan | None = None,
 ) -> Answer:
     """A WebSocket: `messages`, when it is accepted, and then its end; judged but for what the situation is about."""
-    stage.recorder.plan = plan = plan or Plan()
+    stage.interceptor.plan = plan = plan or Plan()
     headers = [*_UPGRADE, (b"sec-websocket-protocol", offered.encode())] if offered else _UPGRADE
     call = stage.host.submit(head("GET", stage.path, headers, root_path=""), is_websocket=True)
     answer = Answer(plan.trace)
@@ -106,9 +106,9 @@ def _judge(stage: Stage, call: Any, answer: Answer) -> None:
     elif not trace.received:
         return  # for the scope: it knows no WebSockets
     elif trace.received[-1] == "websocket.disconnect":
-        stage.wrong("DISCONNECT_RAISED", told(raised))
+        stage.wrong("DISCONNECT_RAISED", described(raised))
     else:
-        stage.wrong("WEBSOCKET_RAISED" if "websocket.receive" in trace.received else "APP_RAISED", told(raised))
+        stage.wrong("WEBSOCKET_RAISED" if "websocket.receive" in trace.received else "APP_RAISED", described(raised))
 
 
 def _connect(stage: Stage) -> None:
@@ -149,7 +149,7 @@ def _bare(stage: Stage) -> None:
         answer = _socket(stage, [message], plan=Plan(bare=True))
         del stage.findings[before:]
         if answer.trace.raised is not None and not is_disconnect(answer.trace.raised):
-            stage.wrong("OPTIONAL_KEY", told(answer.trace.raised))
+            stage.wrong("OPTIONAL_KEY", described(answer.trace.raised))
 
 
 WEBSOCKET = (

@@ -26,8 +26,11 @@ and ``close_aside()``.
 
 from __future__ import annotations
 
-from .app_host import ALL_EXTENSIONS, GRACE, Address, AppCall, AppHost, AppTimeout, head
+from .app_host import AppHost
+from .call import AppCall, AppTimeout
+from .head import ALL_EXTENSIONS, Address, head
 from .listener import Listener
 from .loop_thread import LoopThread
+from .runner import GRACE
 
 __all__ = ["ALL_EXTENSIONS", "GRACE", "Address", "AppCall", "AppHost", "AppTimeout", "Listener", "LoopThread", "head"]

@@ -6,222 +6,54 @@ import asyncio
 import contextlib
 import contextvars
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from asgi_node import _protocol
-from asgi_node._native import Call, Host, Notifier
+from asgi_node._native import Host, Notifier
 from asgi_node.errors import AppLoadError
 from asgi_node.loading.interface import ASGI3App, Interface, adapt, release
 from asgi_node.loading.load import awaited, enter, import_app, is_awaited
 from asgi_node.runtime.imports import PausableLoop, while_hidden
-from asgi_node.runtime.lifespan import Lifespan, Mode, lines_of
-from asgi_node.runtime.runner import CLIENT_LEFT, Runner
+from asgi_node.runtime.runner import CLIENT_LEFT
 
+from .call import AppCall
 from .loop_thread import LoopThread, end_tasks
-from .recorder import DEBUG, Witness, where
+from .recorder import where
+from .runner import GRACE, HostLifespan, HostRunner
 
 if TYPE_CHECKING:
-    from asgi_node._native import Channel, HostEvent
-    from asgi_node.loading.interface import Scope
+    from collections.abc import Callable, Mapping
 
-ALL_EXTENSIONS = (
-    _protocol.EXTENSION_TRAILERS
-    | _protocol.EXTENSION_EARLY_HINT
-    | _protocol.EXTENSION_PATHSEND
-    | _protocol.EXTENSION_ZEROCOPYSEND
-)
-
-# Seconds that an application has to end by itself when its client has left, or its host closes.
-GRACE = 1.0
-
-Address = tuple[str, int | None]
-Headers = Iterable[tuple[bytes, bytes]]
-
-
-class AppTimeout(TimeoutError):  # noqa: N818 (as TimeoutError itself)
-    """The application did not do in time what was waited for; the message says where it waits itself."""
-
-
-def head(
-    method: str,
-    target: str | bytes,
-    headers: Headers = (),
-    *,
-    scheme: str = "http",
-    http_version: str = "1.1",
-    client: Address | None = ("testclient", 50000),
-    server: Address | None = ("testserver", 80),
-    root_path: str = "",
-    extensions: int = ALL_EXTENSIONS,
-) -> bytes:
-    """The flat head of a request, as `Host.submit` takes it.
-
-    `target` is what stands in the request line (``/path?query``, escaped), `headers` are as on the wire, in order.
-    `extensions` says which of the ``EXTENSION_…`` bits of `asgi_node._protocol` the connection offers. Raises
-    ValueError for what no HTTP client can send: line ends or NUL in a header, or in the method or target.
-    """
-    fields = [
-        method.encode(),
-        target.encode() if isinstance(target, str) else target,
-        http_version.encode(),
-        scheme.encode(),
-        *_address(client),
-        *_address(server),
-        root_path.encode(),
-        str(extensions).encode(),
-    ]
-    for name, value in headers:
-        fields += (name, value)
-    flat = b"\0".join(fields)
-    if b"\n" in flat or b"\r" in flat or flat.count(b"\0") != len(fields) - 1:
-        raise ValueError("a request's method, target and headers hold no line end and no NUL (RFC 9110, 5.5)")
-    return flat
-
-
-def _address(address: Address | None) -> tuple[bytes, bytes]:
-    host, port = address or ("", None)
-    return host.encode(), b"" if port is None else str(port).encode()
-
-
-class AppCall:
-    """One request to an application, seen by whoever sent it."""
-
-    def __init__(self, name: str, host: AppHost, notifier: Notifier | None) -> None:
-        self.name = name
-        self.native = Call(notifier)
-        self.host = host
-        self.task: asyncio.Task[Any] | None = None
-        self.witness: Witness | None = None
-        self.left = False
-        self.context = contextvars.copy_context()
-        """What the caller's context variables are: the application sees what has changed since its start."""
-
-    @property
-    def raised(self) -> BaseException | None:
-        """What the application raised: the object itself. Set once it has ended."""
-        return self.witness.raised if self.witness else None
-
-    @property
-    def violations(self) -> list[str]:
-        """What the application did wrong, in words: events that were refused, calls that were not awaited."""
-        return self.witness.refused + self.witness.forgotten if self.witness else []
-
-    @property
-    def trailers(self) -> list[tuple[bytes, bytes]]:
-        """The trailers that the application sent, whether the client asked for them or not."""
-        return self.witness.trailers if self.witness else []
-
-    @property
-    def debug(self) -> dict[str, Any] | None:
-        """What the application sent as ``http.response.debug``."""
-        return self.witness.debug if self.witness else None
-
-    def next_events(self, timeout: float | None = None, waiting_for: str = "answered") -> list[HostEvent]:
-        """Wait for events and take them; none when the application has ended without more. Raises `AppTimeout`."""
-        if not self.native.wait_for_news(timeout):
-            raise self.timed_out(timeout, waiting_for)
-        return self.native.take_events()
-
-    def events(self, timeout: float | None = None) -> Iterator[HostEvent]:
-        """All events up to the last one, each taken when the next is asked for. `timeout` is for each wait."""
-        while True:
-            batch = self.next_events(timeout)
-            for event in batch:
-                yield event
-                self.native.taken(event.weight)
-                if event.last:
-                    return
-            if not batch and self.native.ended:
-                return
-
-    def wait_for_end(self, timeout: float | None = None) -> None:
-        """Wait until the application has returned. Raises `AppTimeout`."""
-        if not self.native.ended and not self.native.wait_for_end(timeout):
-            raise self.timed_out(timeout, "returned, although its response is complete")
-
-    def leave(self) -> None:
-        """The client goes away: the application is told."""
-        self.left = True
-        self.native.disconnect()
-
-    def timed_out(self, timeout: float | None, waiting_for: str) -> AppTimeout:
-        """The error that says where the application is."""
-        place = self.host.where(self)
-        return AppTimeout(f"{self.name}: the application has not {waiting_for} within {timeout:g} s. {place}")
-
-
-class HostRunner(Runner):
-    """Runs the application for calls, with a `Witness` beside it."""
-
-    calls: dict[int, AppCall]
-    late: Callable[[str], object]
-    entered: contextvars.Context
-
-    def context_of(self, channel: Channel) -> contextvars.Context:
-        """A copy of the start-up's context, with what the caller has set since: as if its test had called."""
-        context = super().context_of(channel)
-        caller, entered = self.calls[channel.id].context, self.entered
-        changed = [var for var in caller if var not in entered or entered[var] is not caller[var]]
-        for var in changed:
-            if not var.name.startswith("asgi_node"):
-                context.run(var.set, caller[var])
-        return context
-
-    async def run(self, scope: Scope, channel: Channel) -> None:
-        call = self.calls.pop(channel.id)
-        call.task = asyncio.current_task()
-        call.witness = witness = Witness(channel, self.late)
-        if scope["type"] == "http":
-            scope["extensions"][DEBUG] = {}
-        try:
-            await super().run(scope, witness)  # type: ignore[arg-type]  # it has the methods of a channel
-        finally:
-            call.native.end()
-
-
-class HostLifespan(Lifespan):
-    """A lifespan that keeps what the application raised.
-
-    ``auto`` goes on without it only when the application raised, or returned, before it asked for ``lifespan.startup``:
-    one that had asked knows the protocol, and has failed.
-    """
-
-    raised: BaseException | None = None
-    asked = False
-
-    async def ended(self) -> BaseException | None:
-        """What the application raised, once it has had a moment to."""
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=GRACE)
-        return self.raised
-
-    async def _receive(self) -> dict[str, Any]:
-        self.asked = True
-        return await super()._receive()
-
-    def _ended(self, raised: BaseException | None) -> None:
-        if isinstance(raised, Exception):
-            self.raised = raised
-            if self.asked and not self._started.done():
-                text = f"lifespan start-up raised {raised!r}"
-                self._fail(self._started, "LIFESPAN_STARTUP_FAILED", text, lines_of(raised))
-        super()._ended(raised)
-
+    from asgi_node.runtime.lifespan import Lifespan, Mode
 
 _owner: contextvars.ContextVar[AppHost | None] = contextvars.ContextVar("asgi_node_host", default=None)
 """Whose application a task belongs to."""
 
 
 class AppHost:
-    """One application on an event loop: of its own (`start`, `close`, ``with``), or the caller's (`start_here`).
+    """One application on an event loop: a loop of its own (`start`, `close`, ``with``), or the caller's (`start_here`).
 
-    `app` is the application, or ``'module:attribute'``, looked for in `docroot` (the current directory). `loop` is
-    ``'auto'`` (uvloop where it is installed and works), ``'asyncio'``, ``'uvloop'``. `lifespan` is ``'auto'``, ``'on'``
-    or ``'off'``. `extensions` turns ``"pathsend"`` and ``"zerocopysend"`` on. Times are in seconds; 0 is no limit. The
-    other options are Node's (README, "Options").
+    The options are those of Node (README, "Options") in Python's spelling, with the same defaults:
+
+    - `app`: the application, or ``'module:attribute'``
+    - `docroot`: the folder that modules are looked for in; default: the current directory
+    - `loop`: ``'auto'`` (uvloop where it is installed and works; the default), ``'asyncio'`` or ``'uvloop'``
+    - `lifespan`: ``'auto'`` (optional for the application; the default), ``'on'`` or ``'off'``
+    - `interface`: ``'auto'`` (the default), ``'asgi3'``, ``'asgi2'`` or ``'wsgi'``
+    - `factory`: whether `app` is called, without arguments, to make the application; default False
+    - `root_path`, `root_path_stripped`: where the application is mounted (ASGI HTTP 2.5, ``root_path``)
+    - `high_water_mark`: bytes that may wait in each direction of a request; default 65,536
+    - `max_queue`: messages of a WebSocket that wait for the application; default 32
+    - `extensions`: ``{"pathsend": True}``, ``{"zerocopysend": True}``; default: neither is offered
+    - `startup_timeout`, `shutdown_timeout`: seconds that the lifespan may take; default 60, 0 for no limit
+
+    Raises ValueError for an unknown extension. Starting raises `AppLoadError`, or what the start-up itself raised.
+
+        with AppHost(app) as host:
+            call = host.submit(head("GET", "/"))
+            print([event.kind for event in call.events(timeout=5)])
     """
 
     def __init__(
@@ -260,7 +92,7 @@ class AppHost:
         self.startup_timeout = startup_timeout
         self.shutdown_timeout = shutdown_timeout
         self.reports: list[str] = []
-        """What nobody else was told: late events, tasks that were left behind."""
+        """Warnings that belong to no call that is still under way: late events, tasks that were left behind."""
         self.state: dict[str, Any] = {}
         self.thread: LoopThread | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -315,7 +147,7 @@ class AppHost:
             self.reports += thread.stop()
 
     def abandon(self) -> None:
-        """`close`, for whoever cannot wait, such as a finalizer: nothing is reported."""
+        """`close` without waiting, for a finalizer. Nothing is reported."""
         thread, self.thread = self.thread, None
         if thread is not None:
             thread.abandon(self.close_here(0))
@@ -355,7 +187,7 @@ class AppHost:
         if runner is None or loop is None:
             return
         self._native.refuse()
-        # Behind all requests that were accepted: they have started then.
+        # This call is queued behind all requests that were accepted: when it runs, they have started.
         started = loop.create_future()
         self._native.call_soon(lambda: started.set_result(None))
         await started
@@ -376,7 +208,7 @@ class AppHost:
             self._native.release()
 
     async def _end_tasks(self) -> None:
-        """Cancel and report the tasks that the application has left behind; known where tasks tell (Python 3.12)."""
+        """Cancel and report the tasks that the application has left behind. Needs `Task.get_context` (Python 3.12)."""
         if sys.version_info >= (3, 12):
             own = {task for task in asyncio.all_tasks() if task.get_context().get(_owner) is self}
             self.reports += await end_tasks(own - {asyncio.current_task()})
@@ -423,7 +255,12 @@ class AppHost:
         is_websocket: bool = False,
         notifier: Notifier | None = None,
     ) -> AppCall:
-        """Send a request into the application."""
+        """Send a request into the application; returns at once.
+
+        `head` is made by `head()`. `body` is what there is of the body: all of it, or with `body_follows` its first
+        piece. `expects_continue` holds further pieces back until an event ``continue`` (RFC 9110, 10.1.1). With
+        `is_websocket` the request is a handshake. Raises RuntimeError where the host is closed.
+        """
         call = AppCall(b" ".join(head.split(b"\0", 2)[:2]).decode("utf-8", "replace"), self, notifier)
         self._calls[call.native.id] = call
         try:
@@ -441,7 +278,7 @@ class AppHost:
         return call
 
     def start_submitted(self) -> None:
-        """Start what was submitted now, and not in a later turn: for a caller that is on the application's own loop."""
+        """Start submitted requests now, not in a later turn. Does nothing on another loop than the application's."""
         if asyncio.get_running_loop() is self.loop:
             self._native.drain()
 
@@ -453,7 +290,7 @@ class AppHost:
         call.native.wait_for_end(grace)
 
     def give_up(self, call: AppCall, grace: float, report: bool) -> None:
-        """Cancel what goes on although its client has left."""
+        """Cancel an application that goes on although its client has left."""
         task, loop = call.task, self.loop
         if task is None or loop is None:
             return

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from asgi_node._native import Notifier
 
-from .app_host import GRACE
+from .runner import GRACE
 
 if TYPE_CHECKING:
     from asgi_node._native import HostEvent
 
-    from .app_host import AppCall, AppHost
+    from .app_host import AppHost
+    from .call import AppCall
 
 
 class Listener:
-    """Hears of calls on one event loop: the one that runs when it is made. `close` it there."""
+    """Receives the news of calls on one event loop: the one that runs when it is created. Call `close` on that loop."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -25,13 +26,13 @@ class Listener:
         self.loop.add_reader(self._notifier.fileno(), self.deliver)
 
     def submit(self, host: AppHost, head: bytes, body: bytes = b"", **options: bool) -> AppCall:
-        """`AppHost.submit`, for this loop. What is submitted is let go by `forget`."""
+        """As `AppHost.submit`, with news for this loop. Call `forget` when the call has ended."""
         call = host.submit(head, body, notifier=self._notifier, **options)
         self._news[call.native.id] = asyncio.Event()
         return call
 
     def forget(self, call: AppCall) -> None:
-        """Nobody waits for this call any more."""
+        """Stop receiving the news of this call."""
         self._news.pop(call.native.id, None)
 
     async def next_events(
@@ -60,7 +61,7 @@ class Listener:
             self.loop.remove_reader(self._notifier.fileno())
 
     def deliver(self) -> None:
-        """Pass on what calls have told of. The loop does it by itself, in its next turn."""
+        """Wake those that wait for news, now. The loop does it by itself in its next turn."""
         for number in self._notifier.take():
             news = self._news.get(number)
             if news is not None:

@@ -65,7 +65,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def stop(self) -> list[str]:
-        """End the loop, and the thread with it; tells which tasks were left behind."""
+        """End the loop and its thread. Returns reports of the tasks that were left behind."""
         with contextlib.suppress(RuntimeError):  # it has ended
             self.loop.call_soon_threadsafe(self._stopping.set)
         if self._thread is not threading.current_thread():
@@ -73,10 +73,10 @@ class LoopThread:
         return self._reports
 
     def abandon(self, last: Coroutine[Any, Any, object]) -> None:
-        """Run this coroutine, then end; the caller, which may be any thread, does not wait."""
+        """Run this coroutine, then end the loop. The caller, on any thread, does not wait."""
 
         async def end() -> None:
-            with contextlib.suppress(Exception):  # nobody is there to be told
+            with contextlib.suppress(Exception):  # nobody waits for the result
                 await last
             self._stopping.set()
 
@@ -89,7 +89,7 @@ class LoopThread:
             last.close()
 
     def is_responsive(self) -> bool:
-        """Whether the loop takes its turn."""
+        """Whether the loop answers at once, so is not blocked."""
         answered = threading.Event()
         try:
             self.loop.call_soon_threadsafe(answered.set)
@@ -132,7 +132,7 @@ class LoopThread:
 
 
 async def end_tasks(tasks: Iterable[asyncio.Task[Any] | None]) -> list[str]:
-    """Give tasks a last moment, then cancel them; tells which did not end by themselves."""
+    """Give tasks a last moment, then cancel them. Returns reports of those that did not end by themselves."""
     left = {task for task in tasks if task is not None and not task.done()}
     if left:
         _, left = await asyncio.wait(left, timeout=LAST_MOMENT)

@@ -1,7 +1,7 @@
 """What a test sees of an application that a server does not: what it raised, sent wrongly, or never awaited.
 
-A server tells the log and goes on; a test has to fail. The events themselves are judged by the bridge, as in
-production: here is only remembered what it refused.
+A server logs such things and goes on, and a test has to fail. The bridge validates the events, as in production.
+The recorder keeps what the bridge refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DEBUG = "http.response.debug"
 """Starlette's extension: an application tells its test client which template it rendered."""
 
 
-class Witness:
+class Recorder:
     """Stands between one call of the application and its channel."""
 
     def __init__(self, channel: Channel, late: Callable[[str], object]) -> None:
@@ -84,7 +84,7 @@ class Witness:
 
     @property
     def client_left(self) -> bool:
-        """Whether the client has left before its response was complete, or the application was told so."""
+        """Whether the client left before its response was complete, or the application received its disconnect."""
         return self.channel.client_left
 
     @property
@@ -93,7 +93,7 @@ class Witness:
         return self.channel.is_unnotified_event_stream
 
     def begin_shutdown(self) -> None:
-        """Tell the application that it is time to end."""
+        """Let the application receive the disconnect of a shutdown."""
         self.channel.begin_shutdown()
 
     def refuse(self, name: str, reason: BaseException) -> None:
@@ -106,24 +106,24 @@ class Witness:
 
 
 def pairs_of(event: dict[str, Any]) -> list[tuple[bytes, bytes]]:
-    """The headers of an event that the bridge has looked at: it refuses an event with others when it is awaited."""
+    """The headers of an event; none if they are malformed: the bridge refuses such an event when it is awaited."""
     with contextlib.suppress(TypeError, ValueError):
         return [(bytes(name), bytes(value)) for name, value in event.get("headers") or ()]
     return []
 
 
 async def _nothing() -> None:
-    """What an accepted event of the test client's own gives."""
+    """The result of ``send`` for an event of the test client's own."""
 
 
 class Watched(Coroutine[Any, Any, Any]):
-    """One call of ``receive`` or ``send``: a coroutine, as the bridge's own, that tells whether it was awaited."""
+    """One call of ``receive`` or ``send``: a coroutine, as the bridge's own, that records whether it was awaited."""
 
-    def __init__(self, witness: Witness, name: str, inner: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, recorder: Recorder, name: str, inner: Coroutine[Any, Any, Any]) -> None:
         self.name = name
-        self._witness = witness
+        self._recorder = recorder
         self._inner = inner
-        witness._calls.add(self)
+        recorder._calls.add(self)
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self
@@ -135,30 +135,30 @@ class Watched(Coroutine[Any, Any, Any]):
         return self.send(None)
 
     def send(self, value: Any) -> Any:
-        self._witness._calls.discard(self)
+        self._recorder._calls.discard(self)
         try:
             return self._inner.send(value)
         except StopIteration as returned:
-            substitutes = self._witness.substitutes
+            substitutes = self._recorder.substitutes
             if substitutes and isinstance(returned.value, dict) and returned.value.get("text") in substitutes:
                 raise StopIteration(substitutes.pop(returned.value["text"])) from None
             raise
         except (TypeError, ValueError, RuntimeError) as reason:
             if not isinstance(reason, ClientDisconnected):
-                self._witness.refuse(self.name, reason)
+                self._recorder.refuse(self.name, reason)
             raise
 
     def throw(self, kind: Any, value: Any = None, traceback: TracebackType | None = None, /) -> Any:
-        self._witness._calls.discard(self)
+        self._recorder._calls.discard(self)
         return self._inner.throw(kind, value, traceback) if value is not None else self._inner.throw(kind)
 
     def close(self) -> None:
-        self._witness._calls.discard(self)
+        self._recorder._calls.discard(self)
         self._inner.close()
 
     @property
     def cr_await(self) -> None:
-        """For whoever asks what it waits for."""
+        """For code that follows what a coroutine waits for."""
 
 
 def where(task: asyncio.Task[Any]) -> str:

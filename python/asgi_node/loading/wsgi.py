@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from asgi_node.errors import AppLoadError
 
-from .wsgi_call import Call
+from .wsgi_call import WSGICall
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, MutableMapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 THREADS = 10
-"""How many requests a WSGI application works on at once, unless it is told; others wait."""
+"""How many requests a WSGI application works on at once by default (`wsgiThreads`); others wait."""
 
 # Where the call is found in the scope that a2wsgi passes on.
 _CALL = "asgi_node.loading.wsgi_call"
@@ -56,14 +56,14 @@ class WSGI:
         if scope["type"] != "http":
             await self._middleware(scope, receive, send)
             return
-        call = Call(asyncio.get_running_loop(), scope, receive, send)
+        call = WSGICall(asyncio.get_running_loop(), scope, receive, send)
         # The query and the path are set in _run, from their bytes: a2wsgi takes them for text.
         passed = {**scope, "query_string": b"", "headers": _headers(scope["headers"]), _CALL: call}
         running = asyncio.ensure_future(self._middleware(passed, call.receive, call.send))
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
-            # A thread cannot be cancelled. It is told at its next chunk or read, and holds its place until then.
+            # A thread cannot be cancelled. Its next chunk or read raises, and it holds its place until then.
             call.give_up()
             while not running.done():
                 with contextlib.suppress(asyncio.CancelledError):
@@ -76,7 +76,7 @@ class WSGI:
 
     def _run(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
         """What a2wsgi takes for the application; on one of its threads."""
-        call: Call = environ["asgi.scope"][_CALL]
+        call: WSGICall = environ["asgi.scope"][_CALL]
         environ.update(_environ(call.scope))
         environ["wsgi.input"] = call.body()
         return call.chunks(self._app, environ, start_response)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _BUFFER = 65536
 
 
-class Call:
+class WSGICall:
     """The events of one request, for an application that blocks. Ends when nobody is interested any more."""
 
     def __init__(
@@ -105,7 +105,7 @@ class Call:
 class _Response:
     """The response of a WSGI application up to its first byte."""
 
-    def __init__(self, call: Call, start_response: Callable[..., Any]) -> None:
+    def __init__(self, call: WSGICall, start_response: Callable[..., Any]) -> None:
         self._call = call
         self._start_response = start_response
         self._head: tuple[str, list[tuple[str, str]]] | None = None
@@ -146,7 +146,7 @@ def _checked(chunk: bytes) -> bytes:
 class _Body(io.RawIOBase):
     """A request body as a file that blocks."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: WSGICall) -> None:
         super().__init__()
         self._call = call
         self._rest = memoryview(b"")

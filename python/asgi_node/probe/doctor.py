@@ -2,7 +2,7 @@
 
 A handler is Node's, and Node judges: this runs the doctor of the npm package that the docroot (or the current folder)
 uses, so that nothing about finding Python is written twice. Without Node, or without that package, no handler starts;
-then only what this Python knows of itself is told.
+then only what this Python knows of itself is printed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One handler's application: loaded, started, stopped. Rust calls in, and is told of the outcome by a callback."""
+"""One handler's application: loaded, started, stopped. Rust calls these functions; a callback gets the outcome."""
 
 from __future__ import annotations
 

@@ -96,13 +96,13 @@ class Lifespan:
                 self._fail(self._started, "LIFESPAN_STARTUP_FAILED", text, lines_of(raised))
         elif raised is not None and not isinstance(raised, asyncio.CancelledError):
             if _has_failed(self._started) or _has_failed(self._stopped):
-                # Frameworks raise once more what they have told of: whoever waits has it.
+                # Frameworks raise again what they have reported in an event: the waiting side has it already.
                 pass
             elif self._asked_to_stop.is_set() and not self._stopped.done():
                 text = f"lifespan shutdown raised {raised!r}"
                 self._fail(self._stopped, "LIFESPAN_SHUTDOWN_FAILED", text, lines_of(raised))
             else:
-                # It is up and serves; only its own end will not be told.
+                # It is up and serves; only its own shutdown will not run.
                 logger.error("Exception in the lifespan of the ASGI application", exc_info=raised)
         if not self._stopped.done():
             self._stopped.set_result(None)

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 _Run = Coroutine[Any, Any, None]
 
-# With it a task is cancelled that nobody waits for any more.
+# The message of the cancellation of a task whose client has left.
 CLIENT_LEFT = "the client has disconnected"
 
-# With it a task is cancelled that is still under way when its handler has closed.
+# The message of the cancellation of a task that is still under way when its handler has closed.
 CLOSING = "the handler is closing"
 
 # Seconds that a stream of events has to notice that its handler is closing.
@@ -109,7 +109,7 @@ class Runner:
     async def finish(self, limit: float) -> None:
         """Wait for what is under way, at most `limit` seconds or until an earlier deadline; then cancel the rest."""
         for channel in self.running.values():
-            # An event stream, or whoever waits for the client to leave, is told that it is time to end.
+            # An event stream, or a call that waits for the client to leave, receives a disconnect: it is time to end.
             channel.begin_shutdown()
         self.shorten_timeout(limit)
         if self.running:
@@ -131,7 +131,7 @@ class Runner:
             exchange.fail(reason)
 
     def end_streams(self) -> None:
-        """Cancel streams of events that did not ask whether they should end: they would go on for ever."""
+        """Cancel event streams that have not received the disconnect of the shutdown: they would go on for ever."""
         for task, channel in self.running.items():
             if channel.is_unnotified_event_stream:
                 task.cancel(CLOSING)
@@ -167,25 +167,25 @@ class Runner:
                 fork.leave(raised)
             lines = _end(channel, raised)
             if lines:
-                # The client has its whole response, or has gone: nobody but the log can be told.
+                # The client has its whole response, or has gone: only the log is left.
                 log_failure(method, path, channel.number, raised, lines)
         else:
             channel.finish()
             if result is not None and not self.warned:
                 self.warned = True
-                # Its type only: how a value of the application's shows itself is the application's code.
+                # Only its type: `repr` of the value would run the application's code.
                 kind = type(result).__name__
                 text = "the application returned a value of type %s, which is ignored: %s %s"
                 logger.warning(text, kind, method, path)
 
 
 def _end(channel: Channel, raised: BaseException) -> str:
-    """Ends the request with what the application raised; gives what is left to be logged."""
+    """End the request with what the application raised. Returns the lines that are left to be logged."""
     try:
         if _is_disconnect(raised, channel):
             channel.finish()
             return ""
-        # Our own frame tells the reader nothing.
+        # Without our own frame, which is the same in every traceback.
         own = raised.__traceback__
         lines = _text(lines_of(raised, own.tb_next if own else None), LONGEST_TRACEBACK)
         message = _text(last_lines_of(raised), LONGEST_MESSAGE)
@@ -201,7 +201,7 @@ def _text(lines: list[str], most: int) -> str:
 
 
 def _is_disconnect(raised: BaseException, channel: Channel) -> bool:
-    """Whether it says only that the client has gone.
+    """Whether the exception only says that the client has gone.
 
     We raise that by ``send`` (ASGI HTTP 2.4) and to cancel the task. Frameworks have exceptions of their own for it,
     such as Starlette's ``ClientDisconnect`` and ``WebSocketDisconnect``.

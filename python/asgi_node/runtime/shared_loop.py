@@ -1,4 +1,4 @@
-"""What an event loop must put up with that serves several applications: none of them may end it for the others."""
+"""An event loop that serves several applications: none of them can end it for the others."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ class SharedLoop(PausableLoop):
 
     _executor: concurrent.futures.Executor | None = None
     _root: asyncio.Task[None] | None = None
-    _tenants = 0
+    _applications = 0
 
     def close(self) -> None:
-        """Refuse: it would be the end of all applications. One that is imported takes the loop for one of its own."""
+        """Refuse: it would end all applications. An application that is imported may take the loop for its own."""
         if self.working:
             return
         raise RuntimeError("this event loop serves all requests of the process: it cannot be closed")
 
     def call_exception_handler(self, context: Any) -> None:
-        """Tell of all but a task's ``sys.exit``: that leaves the loop, too, and whoever runs the loop tells of it."""
+        """Log all exceptions but a task's ``sys.exit``: it leaves the loop, and the code that runs the loop logs it."""
         ends = isinstance(context.get("exception"), SystemExit | KeyboardInterrupt)
         if not (ends and isinstance(context.get("future"), asyncio.Task)):
             super().call_exception_handler(context)
 
     def set_default_executor(self, executor: Any) -> None:
-        """Remember which one it is, which neither asyncio nor uvloop tells."""
+        """Remember the executor: neither asyncio nor uvloop gives it back."""
         super().set_default_executor(executor)
         self._executor = executor
 
@@ -61,12 +61,12 @@ class SharedLoop(PausableLoop):
 
     def enter(self) -> None:
         """One more application runs here."""
-        self._tenants += 1
+        self._applications += 1
 
     async def leave(self, limit: float) -> None:
         """One application fewer; the last one waits `limit` seconds for what is left in threads."""
-        self._tenants -= 1
-        if self._tenants == 0:
+        self._applications -= 1
+        if self._applications == 0:
             await self._renew_executor(limit)
 
     async def _renew_executor(self, limit: float | None) -> None:

@@ -1,4 +1,4 @@
-"""Which handler's host hears what is said: log records and lines belong to the handler that they came from."""
+"""Which handler gets a log record or a line of output: the handler of the application that it came from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _current: ContextVar[LogQueue | None] = ContextVar("asgi_node log_queue", default=None)
 
-# Of handlers that are open, the oldest first.
+# The log queues of open handlers, the oldest first.
 _open: list[LogQueue] = []
 
 
@@ -25,14 +25,14 @@ def enter(log_queue: LogQueue | None) -> None:
 
 
 def leave() -> None:
-    """The handler of this context listens no more."""
+    """Remove the handler of this context."""
     own = _current.get()
     if own in _open:
         _open.remove(own)
 
 
 def is_last() -> bool:
-    """Whether nobody but the handler of this context listens."""
+    """Whether the handler of this context is the only one that is open."""
     return _open == [_current.get()]
 
 
@@ -42,7 +42,7 @@ def levels() -> list[int]:
 
 
 def current() -> LogQueue | None:
-    """The handler of this context, or the oldest, for threads that have none; `None` when nobody listens."""
+    """The handler of this context, or the oldest for threads that have none. `None` when no handler is open."""
     own = _current.get()
     if own is not None and own in _open:
         return own
@@ -50,7 +50,7 @@ def current() -> LogQueue | None:
 
 
 def hand_over(give: Callable[[LogQueue], bool]) -> bool:
-    """Give something to whoever is to hear of it; false when nobody listens."""
+    """Give something to the handler of this context; false when no handler is open."""
     while (log_queue := current()) is not None:
         if give(log_queue):
             return True

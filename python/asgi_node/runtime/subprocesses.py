@@ -140,7 +140,7 @@ def _wait_in_thread(
     try:
         loop.call_soon_threadsafe(lambda: exited(_reap(child)))
     except RuntimeError:
-        # The loop was closed before its child ended: nobody is left to be told, but no zombie must stay.
+        # The loop was closed before its child ended: nobody waits for the code, but no zombie must stay.
         _reap(child)
 
 

@@ -10,7 +10,7 @@ from asgi_node.host import AppHost, Listener
 
 from ._httpx import httpx, module_of
 from .exchange import Exchange, Upgrade, head_of, is_upgrade
-from .reports import tell
+from .reports import report_warnings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,12 +66,12 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
         return host
 
     def serve(self, host: AppHost) -> None:
-        """Send what comes into this application, which was started on the loop that will be running."""
+        """Use this application, which was started on the loop on which requests will be made."""
         self._host = host
         self._listener = self._starting = None
 
     async def leave_all(self) -> None:
-        """Leave the requests that are under way, and hear of no more."""
+        """Leave the requests that are under way, and close the listener."""
         listener, self._listener = self._listener, None
         self._host = None
         try:
@@ -83,7 +83,7 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
                 listener.close()
 
     def start_now(self) -> None:
-        """`start`, for whoever has no event loop; the application has its own (`isolate_loop`)."""
+        """`start` for callers without an event loop. The application has its own (`isolate_loop`)."""
         if not self.isolate_loop:
             raise RuntimeError(
                 "without isolate_loop an application starts on the event loop of the test: use async with"
@@ -93,7 +93,7 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
         self._host = host
 
     def close_now(self) -> None:
-        """`aclose`, for whoever has no event loop."""
+        """`aclose` for callers without an event loop."""
         host, self._host = self._host, None
         listener, self._listener = self._listener, None
         if listener is not None:
@@ -104,7 +104,7 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
             try:
                 host.close()
             finally:
-                tell(host)
+                report_warnings(host)
 
     async def running(self) -> AppHost:
         """The application, which is started now if it was not before."""
@@ -114,7 +114,7 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
             return self._host or await self.start(lifespan="off")
 
     def listener(self) -> Listener:
-        """Where calls of the running loop tell of news."""
+        """The listener of the running loop."""
         if self._listener is None:
             self._listener = Listener()
         return self._listener
@@ -144,7 +144,7 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
                 await host.close_here()
         finally:
             if host is not None:
-                tell(host)
+                report_warnings(host)
 
     async def __aenter__(self) -> Self:
         _running_loop()

@@ -1,4 +1,4 @@
-"""What a WebSocket and its two sessions have in common: its state, and what tests are told of it."""
+"""What a WebSocket and its two sessions have in common: its state, and the exceptions of tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ._httpx import httpx
-from .reports import NoResponse, judge, tell
+from .reports import NoResponse, judge, report_warnings
 
 if TYPE_CHECKING:
     from asgi_node._native import HostEvent
@@ -101,7 +101,7 @@ class Conversation:
         event = self._events.popleft()
         match event.kind:
             case "accept":
-                headers = (self.call.witness and self.call.witness.accepted_with) or event.headers
+                headers = (self.call.recorder and self.call.recorder.accepted_with) or event.headers
                 return {"type": "websocket.accept", "subprotocol": event.text or None, "headers": headers}
             case "text":
                 return {"type": "websocket.send", "text": event.text}
@@ -119,7 +119,7 @@ class Conversation:
                 return {"type": "websocket.http.response.body", "body": event.data, "more_body": not event.last}
 
     def _denied(self, event: HostEvent) -> Message:
-        refused = self.call.witness.denied if self.call.witness else None
+        refused = self.call.recorder.denied if self.call.recorder else None
         if refused is not None and event.status == 403:
             self.closed = refused
             return {"type": "websocket.close", "code": refused[0], "reason": refused[1]}
@@ -146,9 +146,9 @@ class Conversation:
 
     def _substitute(self, message: Message) -> None:
         """Give the application an event that no client can send, in the place of a message."""
-        if self.call.witness is not None:
+        if self.call.recorder is not None:
             text = f"asgi-node: in place of {message['type']} {next(_numbers)}"
-            self.call.witness.substitutes[text] = dict(message)
+            self.call.recorder.substitutes[text] = dict(message)
             self.may_send = self.call.native.message(text)
 
     def close(self, code: int = 1000, reason: str | None = None) -> None:
@@ -161,7 +161,7 @@ class Conversation:
     def settle(self) -> None:
         """The application has ended, and is judged."""
         judge(self.call, True)
-        tell(self.host)
+        report_warnings(self.host)
 
 
 class _Rest:

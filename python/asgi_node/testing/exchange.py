@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from asgi_node.host import AppCall, AppTimeout, head
 
 from ._httpx import httpx, module_of
-from .reports import NoResponse, judge, tell
+from .reports import NoResponse, judge, report_warnings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -167,7 +167,7 @@ class Exchange:
     def settle(self) -> None:
         """The application has ended, and is judged."""
         judge(self.call, self.raises)
-        tell(self.host)
+        report_warnings(self.host)
 
     async def begin(self, stream_of: StreamOf) -> httpx.Response:
         """The response, as soon as it has begun; `stream_of` makes the stream that reads its body."""
@@ -271,7 +271,7 @@ class Exchange:
             self._listener.forget(self.call)
 
     async def aclose(self) -> None:
-        """The client leaves before the end: the application is told, and has a moment to notice."""
+        """Leave before the end: the application receives a disconnect and has a moment to notice it."""
         if not self.done:
             await self.abandon(report=True)
             self.settle()

@@ -1,4 +1,4 @@
-"""What a test is told of an application's mistakes."""
+"""How a test learns of an application's mistakes: exceptions and warnings."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class ASGIWarning(UserWarning):
 
 def judge(call: AppCall, raises: bool) -> None:
     """Raise what a test should fail with, now that the application has ended. `raises` is raise_server_exceptions."""
-    witness = call.witness
-    if witness is None:
+    recorder = call.recorder
+    if recorder is None:
         return
-    refused = list(dict.fromkeys(witness.refused))
-    witness.refused = []
-    raised, witness.raised = witness.raised, None
-    forgotten, witness.forgotten = witness.forgotten, []
+    refused = list(dict.fromkeys(recorder.refused))
+    recorder.refused = []
+    raised, recorder.raised = recorder.raised, None
+    forgotten, recorder.forgotten = recorder.forgotten, []
     if raises and raised is not None and not (call.left and is_disconnect(raised)):
         if refused and not any(str(raised) in reason for reason in refused):
             raised.add_note("asgi-node: before that, " + "; ".join(refused))
@@ -76,15 +76,15 @@ def is_disconnect(raised: BaseException | None) -> bool:
     return False
 
 
-def tell(host: AppHost) -> None:
-    """Warn of what nobody else was told."""
+def report_warnings(host: AppHost) -> None:
+    """Warn of what the host has reported."""
     reports, host.reports[:] = list(host.reports), []
     for report in reports:
         warn(report)
 
 
 collected: ContextVar[list[str] | None] = ContextVar("asgi_node_warnings", default=None)
-"""Where warnings wait for the thread that a test runs on, while a coroutine runs on another for it."""
+"""Warnings of a coroutine that runs on another thread for a test: the test's own thread issues them afterwards."""
 
 
 def warn(report: str) -> None:

@@ -12,7 +12,7 @@ from ._httpx import httpx, module_of
 from .async_transport import AsyncBridgeTransport
 from .exchange import Upgrade, is_upgrade, limit_of
 from .portal import LoopBlocked, Portal
-from .reports import tell
+from .reports import report_warnings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -96,7 +96,7 @@ class BridgeTransport(httpx.BaseTransport):
             Portal(host.thread).run(self.inner.leave_all())
             host.close()
         finally:
-            tell(host)
+            report_warnings(host)
 
     def __enter__(self) -> Self:
         self.start()

@@ -1,4 +1,4 @@
-"""Stands between the bridge and the application: sees every event, and can make them poorer or richer."""
+"""Stands between the bridge and the application: sees every event, and can add keys or take them away."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Trace:
         return next((event for event in self.sent if event.get("type") == "http.response.start"), None)
 
     def left_before_start(self) -> bool:
-        """Whether the application had been told that its client had gone when it began its response."""
+        """Whether the application had received the disconnect of its client when it began its response."""
         return self.start is not None and self.start.get("asgi_node.received_disconnect") is True
 
 
@@ -57,7 +57,7 @@ class Plan:
     """With keys that nobody knows."""
 
 
-class Recorder:
+class Interceptor:
     """The application, as the bridge calls it."""
 
     def __init__(self, app: Callable[..., Awaitable[Any]]) -> None:
