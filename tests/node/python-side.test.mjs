@@ -6,7 +6,7 @@ import { after, describe, test } from 'node:test'
 import { PythonHandler } from 'asgi-node'
 import { apps, callJson, makeHandler, plainPython, pythonExecutable, runNode, runNodeCleanly, temporaryFolder } from './support.mjs'
 
-const limits = { timeout: 30_000 }
+const limits = { timeout: 60_000 }
 const handler = makeHandler({ after }, 'facts_app:app')
 
 /** What plain Python says about itself, as `facts_app` does inside Node. */
@@ -88,6 +88,27 @@ describe('seen from inside', limits, () => {
     assert.match(inside.stdout, /^utf-?8$/i)
     assert.match(inside.stderr, /^utf-?8$/i)
     assert.equal(inside.roundtrip, 'Grüße/日本')
+  })
+
+  test("variables that change Python's start mean what they mean to python", async () => {
+    const none = { LANG: undefined, LC_ALL: undefined, LC_CTYPE: undefined, PYTHONUTF8: undefined }
+    const environments = [
+      { ...none, PYTHONHASHSEED: '7', PYTHONTRACEMALLOC: '3' },
+      { ...none, PYTHONHASHSEED: '0', PYTHONUTF8: '0', PYTHONSAFEPATH: '1' },
+      { ...none, PYTHONHASHSEED: '4294967295', PYTHONUTF8: '1', PYTHONDEVMODE: '1', LC_ALL: 'C.UTF-8' },
+    ]
+    for (const env of environments) {
+      const source = `const handler = new PythonHandler({ app: 'facts_app:app', docroot: apps, blockedThreshold: 0 })
+        const response = await handler.handleRequest(new Request({ url: '/interpreter' }))
+        console.log(response.body.toString())`
+      // Development mode warns on stderr.
+      const { code, result, stderr } = await runNode(source, { env })
+      assert.equal(code, 0, stderr)
+      const plain = await outside('interpreter', env)
+      // site is run later here.
+      const { flags, hash, tracemalloc } = result
+      assert.deepEqual({ flags: { ...flags, no_site: 0 }, hash, tracemalloc }, { flags: plain.flags, hash: plain.hash, tracemalloc: plain.tracemalloc })
+    }
   })
 
   test('recursion in C goes as deep as in plain Python, and never through the stack', async () => {

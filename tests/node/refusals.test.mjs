@@ -5,7 +5,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { target } from '../../npm/asgi-node/lib/native/platform.js'
-import { broken, path, pretender, pythons, refused, saying, script, someVenv } from './interpreters.mjs'
+import { broken, facts, path, pretender, pythons, refused, saying, script, someVenv } from './interpreters.mjs'
 
 /** A PATH on which a Python is, so that passing over in silence would succeed. */
 const usable = join(someVenv, 'bin')

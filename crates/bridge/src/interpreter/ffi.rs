@@ -105,16 +105,18 @@ fn initialize_with_init_config(program: &CStr) -> Result<(), Error> {
         function!(c"PyInitConfig_SetStr": unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> c_int);
     let error = function!(c"PyInitConfig_GetError": unsafe extern "C" fn(*mut c_void, *mut *const c_char) -> c_int);
     let start = function!(c"Py_InitializeFromInitConfig": unsafe extern "C" fn(*mut c_void) -> c_int);
-    // A PyInitConfig begins isolated; these make it what `python` itself would be.
-    let numbers: [(&CStr, i64); 7] = [
+    // A PyInitConfig begins isolated; these, and what the environment asks for, make it what `python` itself would be.
+    let numbers: [(&CStr, i64); 8] = [
         (c"isolated", 0),
         (c"use_environment", 1),
         (c"user_site_directory", 1),
         (c"configure_locale", 1),
         (c"coerce_c_locale", 1),
         (c"install_signal_handlers", 0),
+        (c"safe_path", 0),
         (c"site_import", 0),
     ];
+    let asked_for = asked_for(|name| std::env::var(name).unwrap_or_default(), has_c_locale());
     // SAFETY: `config` is what PyInitConfig_Create gave, used on this thread only and freed once; names and values are
     // C strings that outlive the calls.
     unsafe {
@@ -124,6 +126,7 @@ fn initialize_with_init_config(program: &CStr) -> Result<(), Error> {
         }
         let accepted = numbers
             .iter()
+            .chain(&asked_for)
             .all(|(name, value)| set_int(config, name.as_ptr(), *value) == 0)
             && set_str(config, c"program_name".as_ptr(), program.as_ptr()) == 0;
         let outcome = if accepted && start(config) == 0 {
@@ -136,6 +139,43 @@ fn initialize_with_init_config(program: &CStr) -> Result<(), Error> {
         free(config);
         outcome
     }
+}
+
+/// What `python` takes from the environment, and a `PyInitConfig`, which begins with an answer for it, does not.
+fn asked_for(variable: impl Fn(&str) -> String, c_locale: bool) -> Vec<(&'static CStr, i64)> {
+    let mut numbers: Vec<(&'static CStr, i64)> = Vec::new();
+    match variable("PYTHONUTF8").as_str() {
+        "0" => numbers.push((c"utf8_mode", 0)),
+        "1" => numbers.push((c"utf8_mode", 1)),
+        // PEP 540. From 3.15 on it is 1 anyway.
+        _ if c_locale => numbers.push((c"utf8_mode", 1)),
+        _ => {}
+    }
+    if !variable("PYTHONDEVMODE").is_empty() {
+        numbers.push((c"dev_mode", 1));
+    }
+    if let Ok(seed) = variable("PYTHONHASHSEED").parse::<u32>() {
+        numbers.extend([(c"use_hash_seed", 1), (c"hash_seed", i64::from(seed))]);
+    }
+    if let Ok(frames) = variable("PYTHONTRACEMALLOC").parse::<u16>() {
+        numbers.push((c"tracemalloc", i64::from(frames)));
+    }
+    numbers
+}
+
+/// Whether the environment names no locale, or none that there is.
+fn has_c_locale() -> bool {
+    // SAFETY: both are C strings or null, and this is what Python does itself on this thread a moment later, before any
+    // other thread has touched it. The answer stays valid until the next setlocale, which is Python's.
+    let name = unsafe {
+        libc::setlocale(libc::LC_CTYPE, c"".as_ptr());
+        let name = libc::setlocale(libc::LC_CTYPE, std::ptr::null());
+        if name.is_null() {
+            return true;
+        }
+        CStr::from_ptr(name)
+    };
+    name == c"C" || name == c"POSIX"
 }
 
 /// Python 3.11 to 3.13.
