@@ -19,7 +19,7 @@ pub(crate) enum App {
     #[default]
     Unloaded,
     /// On its way; these want to know.
-    Loading(Vec<Told>),
+    Loading(Vec<OnSettled>),
     Loaded(Arc<Application>),
     Failed(Traced),
     /// On its way down: kept by what is still under way.
@@ -27,30 +27,30 @@ pub(crate) enum App {
     Closed,
 }
 
-/// Told once: null, or why there is no app.
-pub(crate) type Told = Box<dyn FnOnce(Option<NativeFailure>) + Send>;
+/// Called once: with null, or with why there is no app.
+pub(crate) type OnSettled = Box<dyn FnOnce(Option<NativeFailure>) + Send>;
 
 /// The event loop of a handler, known before its app is.
 pub(crate) type Home = Arc<OnceLock<Arc<EventLoop>>>;
 
 /// Loads the app, once, and tells what became of it: null, or why it failed.
-pub(crate) fn load(slot: &Arc<Mutex<App>>, home: &Home, config: &Config, told: Told) {
+pub(crate) fn load(slot: &Arc<Mutex<App>>, home: &Home, config: &Config, on_settled: OnSettled) {
     let mut app = slot.lock();
     let known = match &mut *app {
         App::Unloaded => {
-            *app = App::Loading(vec![told]);
+            *app = App::Loading(vec![on_settled]);
             drop(app);
             let (slot, home) = (Arc::clone(slot), Arc::clone(home));
             let found = move |event_loop| drop(home.set(event_loop));
             return Application::load(config.clone(), found, move |loaded| settle(&slot, loaded));
         }
-        App::Loading(waiting) => return waiting.push(told),
+        App::Loading(waiting) => return waiting.push(on_settled),
         App::Loaded(_) => None,
         App::Failed(traced) => Some(traced.clone().into()),
         App::Closing(_) | App::Closed => Some(Error::HandlerClosed.into()),
     };
     drop(app);
-    told(known);
+    on_settled(known);
 }
 
 /// Nobody waits for the app any longer. If it comes up all the same, it is closed.
@@ -60,8 +60,8 @@ pub(crate) fn abandon(slot: &Mutex<App>) {
         let waiting = std::mem::take(waiting);
         *app = App::Closed;
         drop(app);
-        for told in waiting {
-            told(Some(Error::HandlerClosed.into()));
+        for on_settled in waiting {
+            on_settled(Some(Error::HandlerClosed.into()));
         }
     }
 }
@@ -76,8 +76,8 @@ fn settle(slot: &Mutex<App>, loaded: Result<Arc<Application>, Traced>) {
     if let App::Loading(waiting) = before {
         *app = next;
         drop(app);
-        for told in waiting {
-            told(failure.clone().map(Into::into));
+        for on_settled in waiting {
+            on_settled(failure.clone().map(Into::into));
         }
     } else if let App::Loaded(orphan) = next {
         // The environment has gone while the app was loading: nobody will close it but us.

@@ -107,9 +107,9 @@ impl NativeHandler {
     #[napi(catch_unwind)]
     pub fn abandon(&self) {
         app_slot::abandon(&self.inner.app);
-        let told = self.inner.closing.lock().take();
-        if let Some(told) = told {
-            told(None);
+        let on_settled = self.inner.closing.lock().take();
+        if let Some(on_settled) = on_settled {
+            on_settled(None);
         }
     }
 }

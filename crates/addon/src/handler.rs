@@ -65,7 +65,7 @@ pub(crate) struct Inner {
     /// Where it runs; also while it loads, and when nobody waits for it any longer.
     pub(crate) home: app_slot::Home,
     /// Who waits for a close that is under way.
-    pub(crate) closing: Arc<Mutex<Option<app_slot::Told>>>,
+    pub(crate) closing: Arc<Mutex<Option<app_slot::OnSettled>>>,
     sink: RefCell<Option<Arc<EventSink>>>,
     deliver: OnceCell<Deliver>,
     /// Room for what a drain takes, kept from one to the next.
@@ -344,7 +344,7 @@ impl NativeHandler {
         }
     }
 
-    /// The client has broken the protocol: the app is told behind the messages that came before, and CLOSE is delivered behind
+    /// The client has broken the protocol: the app is on_settled behind the messages that came before, and CLOSE is delivered behind
     /// what it sends until then.
     #[napi(catch_unwind)]
     pub fn faulted(&self, id: u32, code: u32) {
@@ -434,13 +434,13 @@ impl NativeHandler {
     pub fn close<'env>(&self, env: &'env Env, timeout: u32) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         let app = std::mem::replace(&mut *self.inner.app.lock(), App::Closed);
-        let told: app_slot::Told = Box::new(move |failure| deferred.resolve(move |_| Ok(failure)));
-        *self.inner.closing.lock() = Some(told);
+        let on_settled: app_slot::OnSettled = Box::new(move |failure| deferred.resolve(move |_| Ok(failure)));
+        *self.inner.closing.lock() = Some(on_settled);
         let closing = Arc::clone(&self.inner.closing);
         let done = move |failure: Option<NativeFailure>| {
-            let told = closing.lock().take();
-            if let Some(told) = told {
-                told(failure);
+            let on_settled = closing.lock().take();
+            if let Some(on_settled) = on_settled {
+                on_settled(failure);
             }
         };
         match app {
@@ -449,8 +449,8 @@ impl NativeHandler {
                 app.close(timeout.into(), move |closed| done(closed.err().map(Into::into)));
             }
             App::Loading(waiting) => {
-                for told in waiting {
-                    told(Some(Error::HandlerClosed.into()));
+                for on_settled in waiting {
+                    on_settled(Some(Error::HandlerClosed.into()));
                 }
                 done(None);
             }

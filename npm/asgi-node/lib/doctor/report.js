@@ -12,7 +12,7 @@ export function textOf(report) {
     ...(traceback ? indented(traceback) : []),
     ...(fix ? indented(`-> ${fix}`) : []),
   ])
-  return `${[...facts, ...findings, '', verdict(report)].join('\n')}\n`
+  return `${[...facts, ...findings, '', summary(report)].join('\n')}\n`
 }
 
 /** @param {string} text */
@@ -39,7 +39,7 @@ function* factsOf({ node, python, loop, deepbind, libraries, app }) {
 }
 
 /** @param {DoctorReport} report */
-function verdict({ ok, findings }) {
+function summary({ ok, findings }) {
   if (ok) return 'A handler would start.'
   const errors = findings.filter(({ severity }) => severity === 'error').length
   return `No handler would start: ${errors} error${errors === 1 ? '' : 's'}.`

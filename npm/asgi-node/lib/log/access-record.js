@@ -65,7 +65,7 @@ export class AccessRecord {
     res.once('finish', () => (this.complete = true))
   }
 
-  /** It is over: told once. */
+  /** It is over. Called once. */
   end() {
     if (this.#over) return
     this.#over = true
