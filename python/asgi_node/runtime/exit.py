@@ -24,17 +24,33 @@ def run(patience: float) -> None:
 
 
 def _wait_for_threads(patience: float) -> None:
-    """Join threads that are no daemons, and those of `concurrent.futures`, as Python does, but not for ever."""
-    waiter = threading.Thread(target=threading._shutdown, name="asgi-node-exit", daemon=True)  # type: ignore[attr-defined]
+    """Wait for what Python waits for at its end, but not for ever."""
+    waiter = threading.Thread(target=_join_threads, name="asgi-node-exit", daemon=True)
     try:
         waiter.start()
     except RuntimeError:  # there can be no thread more
         return
     waiter.join(patience)
     if waiter.is_alive():
-        names = [thread.name for thread in threading.enumerate() if _is_waited_for(thread)]
+        names = ", ".join(thread.name for thread in _awaited())
         text = "threads are still busy after %g s, half of exitTimeout: they are left behind: %s"
-        logger.warning(text, patience, ", ".join(names))
+        logger.warning(text, patience, names)
+
+
+def _join_threads() -> None:
+    """Join threads that are no daemons, and those of `concurrent.futures`, in Python's order.
+
+    Not by `threading._shutdown`, which waits for the main thread until 3.12 where another one calls it.
+    """
+    for call in reversed(threading._threading_atexits):  # type: ignore[attr-defined]
+        call()
+    while threads := _awaited():
+        for thread in threads:
+            thread.join()
+
+
+def _awaited() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if _is_waited_for(thread)]
 
 
 def _is_waited_for(thread: threading.Thread) -> bool:
