@@ -344,7 +344,7 @@ impl NativeHandler {
         }
     }
 
-    /// The client has broken the protocol: the app is on_settled behind the messages that came before, and CLOSE is delivered behind
+    /// The client has broken the protocol: the app hears of it behind the messages that came before, and CLOSE is delivered behind
     /// what it sends until then.
     #[napi(catch_unwind)]
     pub fn faulted(&self, id: u32, code: u32) {

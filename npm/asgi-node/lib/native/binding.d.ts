@@ -42,7 +42,7 @@ export declare class NativeHandler {
   /** The client has closed its WebSocket, with this code and reason: no further event for this number. */
   closed(id: number, code: number, reason: string): void
   /**
-   * The client has broken the protocol: the app is told behind the messages that came before, and CLOSE is delivered behind
+   * The client has broken the protocol: the app hears of it behind the messages that came before, and CLOSE is delivered behind
    * what it sends until then.
    */
   faulted(id: number, code: number): void
