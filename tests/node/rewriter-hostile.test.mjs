@@ -46,6 +46,26 @@ describe('64 KiB of hostile path against twenty rules', { timeout: 100_000 }, ()
     }
   })
 
+  test('with the flag g, what would be read again after each match is refused', () => {
+    for (const pattern of [/a[^!]*!|a/g, /(a)[^!]*!|a/g, /\/(.*x)?/g, /a[^!]{0,9000}!|a/g, /(?:x[^y]*){2,}/g]) {
+      assert.throws(() => new PathRewriter(pattern, 'b'), { name: 'TypeError', message: /flag g|too large/ }, String(pattern))
+    }
+    const worst = `/${'a/'.repeat(SIZE / 2)}~`
+    for (const pattern of [/\/+/g, /[^/]+/g, /a?\/(?:b[^/]*)*/g, /\/$/g, /[^!]*!$|a$/g, /^[^!]*!|a/g, /a(?:b|c){0,40}/g]) {
+      const time = (/** @type {number} */ length) => {
+        const request = new Request({ url: worst.slice(0, length) })
+        const rewriter = new PathRewriter(pattern, '/')
+        return leastMilliseconds(() => rewriter.rewrite(request))
+      }
+      const [once, eight] = [time(SIZE / 8), time(SIZE)]
+      assert.ok(eight < 16 * once + 1, `${pattern}: ${once.toFixed(3)} ms, and ${eight.toFixed(3)} ms for eight times the length`)
+    }
+  })
+
+  test('a pattern whose states multiply is refused', () => {
+    assert.throws(() => new PathRewriter(/((?:a{1,100}){1,100})b$/, '/x'), { name: 'TypeError', message: /too large/ })
+  })
+
   test('what the rules make of it is bounded, too', () => {
     const grow = new Rewriter([{ rewriters: Array.from({ length: 20 }, () => ({ type: 'path', args: ['^.*$', '$&$&'] })) }])
     assert.throws(() => grow.rewrite(new Request({ url: `/${'a'.repeat(SIZE)}` })), { code: 'REWRITE_FAILED' })

@@ -430,3 +430,12 @@ describe('rules that are written down', () => {
     assert.throws(() => url(rewriter, '/a'), { code: 'REWRITE_FAILED', message: /^rules\[0\]\.rewriters\[1\] \(\/\^\\\/\/ to ""\): it makes "a"/ })
   })
 })
+
+test('holes are mistakes with a place, an argument that is left out is none, and a prototype is no rewriter', () => {
+  assert.throws(() => new Rewriter([, { rewriters: [{ type: 'method', args: ['PUT'] }] }]), /^TypeError: rules\[0\] must be an object/)
+  assert.throws(() => new Rewriter([{ rewriters: [, { type: 'method', args: ['PUT'] }] }]), /rules\[0\]\.rewriters\[0\] must be/)
+  assert.throws(() => new Rewriter([{ conditions: [,], rewriters: [{ type: 'method', args: ['PUT'] }] }]), /rules\[0\]\.conditions\[0\] must be/)
+  const written = new Rewriter([{ rewriters: [{ type: 'header', args: ['x', 'y', 'z', undefined] }] }])
+  assert.deepEqual(new Rewriter(JSON.parse(JSON.stringify(written))).toJSON(), JSON.parse(JSON.stringify(written)))
+  assert.equal(PathRewriter.prototype.then, undefined)
+})

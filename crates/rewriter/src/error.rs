@@ -20,6 +20,12 @@ pub enum Invalid {
          of its own, or do not refer to it"
     )]
     StaleGroup(String),
+    /// Looking for all matches takes quadratic time.
+    #[error(
+        "with the flag g, a repetition without an upper limit must be the last part of the pattern, and what comes before it \
+         at most 128 bytes long: each search could read all of the text again, which takes quadratic time"
+    )]
+    Global,
     /// No regular expression of ECMAScript.
     #[error("not a regular expression: {0}")]
     Syntax(String),
@@ -27,7 +33,7 @@ pub enum Invalid {
     #[error("flag {0:?} is not supported: d, g, i, m, s and u are")]
     Flag(char),
     /// An automaton for it would need too much memory.
-    #[error("the pattern is too large: its repetitions multiply to more than 4 MiB of automaton")]
+    #[error("the pattern is too large: its repetitions multiply to more than 64 KiB of automaton")]
     TooLarge,
     /// Parentheses in parentheses.
     #[error("the pattern has more than {0} levels of parentheses")]

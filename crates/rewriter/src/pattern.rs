@@ -20,8 +20,9 @@ use crate::error::Invalid;
 
 pub(crate) use self::set::ByteSet;
 
-/// Bytes of automaton that a pattern may come to.
-const SIZE: usize = 4 << 20;
+/// Bytes of automaton that a pattern may come to. Where its states cannot be remembered, each byte of a text costs as many steps as
+/// there are of them.
+const SIZE: usize = 64 << 10;
 
 /// What a pattern sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,9 @@ impl Pattern {
         }
         let parsed = parser::parse(source, flags, text)?;
         nesting::check(&parsed.node)?;
+        if flags.contains('g') {
+            nesting::check_global(&parsed.node)?;
+        }
         let mut translated = String::new();
         parsed.node.write(&mut translated);
         let regex = RegexBuilder::new(&translated)
@@ -96,7 +100,8 @@ impl Pattern {
         self.prefilter.admits(bytes)
     }
 
-    /// Calls back for the first match, or with the flag `g` for all of them; tells whether there was one.
+    /// Calls back for the first match, or with the flag `g` for all of them; tells whether there was one. In linear time:
+    /// [`nesting::check_global`] bounds what a search reads behind its match.
     pub(crate) fn each_match<E>(
         &self,
         subject: &[u8],

@@ -1,4 +1,5 @@
-//! What repetitions make of groups and of nothing, where ECMAScript and automata differ.
+//! What repetitions make of groups and of nothing, where ECMAScript and automata differ; and what they cost where all matches are
+//! looked for.
 
 use super::node::{Node, Repeat};
 use crate::error::Invalid;
@@ -28,6 +29,57 @@ pub(super) fn check(node: &Node) -> Result<(), Invalid> {
                 return Err(Invalid::EmptyFirst);
             }
             check(&repeat.node)
+        }
+    }
+}
+
+/// The most bytes that may be read behind a match before it is known to be one.
+const LOOK_AHEAD: u64 = 128;
+
+/// Refuses what takes quadratic time where all matches are looked for: each search could read to the end of the text, and come back
+/// with a short match.
+pub(super) fn check_global(node: &Node) -> Result<(), Invalid> {
+    // The last one ends the text.
+    if is_last(node) || look_ahead(node, true).is_some_and(|bytes| bytes <= LOOK_AHEAD) {
+        return Ok(());
+    }
+    Err(Invalid::Global)
+}
+
+/// Whether no match comes behind a match.
+fn is_last(node: &Node) -> bool {
+    match node {
+        Node::End => true,
+        Node::Concat(nodes) => nodes.last().is_some_and(is_last),
+        Node::Alternatives(nodes) => nodes.iter().all(is_last),
+        Node::Group(_, node) => is_last(node),
+        _ => false,
+    }
+}
+
+/// How many bytes may be read before it is known whether they match. `None`: all of them. `at_end`: nothing has to follow, so what
+/// has been read is a match already.
+fn look_ahead(node: &Node, at_end: bool) -> Option<u64> {
+    match node {
+        Node::Set(_) | Node::Boundary | Node::NotBoundary => Some(1),
+        Node::Start | Node::End => Some(0),
+        // Tried at the first byte only.
+        Node::Concat(nodes) if nodes.first() == Some(&Node::Start) => Some(0),
+        Node::Concat(nodes) => {
+            let last = nodes.len().saturating_sub(1);
+            let all = nodes.iter().enumerate();
+            all.map(|(index, node)| look_ahead(node, at_end && index == last)).sum()
+        }
+        Node::Alternatives(nodes) => nodes
+            .iter()
+            .try_fold(0, |most, node| Some(look_ahead(node, at_end)?.max(most))),
+        Node::Group(_, node) => look_ahead(node, at_end),
+        Node::Repeat(Repeat {
+            node, most: Some(most), ..
+        }) => Some(look_ahead(node, at_end && *most == 1)?.saturating_mul(u64::from(*most))),
+        Node::Repeat(_) if !at_end => None,
+        Node::Repeat(Repeat { node, least, .. }) => {
+            Some(look_ahead(node, *least <= 1)?.saturating_mul(u64::from(*least).max(1)))
         }
     }
 }

@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url'
 import { PythonError, errorFromNative } from './errors.js'
 import { target } from './platform.js'
 
-/** This file: what a bundler has made of it has another name, and as CommonJS no import.meta.url. */
-const self = typeof __filename === 'string' ? __filename : fileURLToPath(import.meta.url)
+/** This file: what a bundler has made of it has another name, and as CommonJS no import.meta.url. (`node -e` has a __filename, too.) */
+const self = import.meta.url ? fileURLToPath(import.meta.url) : __filename
 const require = createRequire(self)
 /** lib, beside which the other packages of npm are. */
 const here = dirname(dirname(self))

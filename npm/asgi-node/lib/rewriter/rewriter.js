@@ -30,7 +30,7 @@ export class Rewriter extends AnyRewriter {
   /** @param {readonly RewriteRule[]} rules */
   constructor(rules) {
     if (!Array.isArray(rules)) throw new TypeError(`rules must be an array, not ${show(rules)}`)
-    super(sequenceOf(rules.map((rule, i) => ruleOf(rule, `rules[${i}]`))))
+    super(sequenceOf(Array.from(rules, (rule, i) => ruleOf(rule, `rules[${i}]`))))
     this.#rules = rules.map((rule) => ({
       ...rule,
       ...(rule.conditions === undefined ? {} : { conditions: rule.conditions.map(copyOf) }),
@@ -103,6 +103,8 @@ function checked(value, place, kinds) {
   }
   const { name, least, most } = kinds[type]
   const list = listOf(args, `${place}.args`)
+  // JSON makes null of it: an argument that is left out is none.
+  while (list.length > least && list.at(-1) === undefined) list.pop()
   if (list.length < least || list.length > most) {
     const wanted = least === most ? `${least}` : `${least} or ${most}`
     throw new TypeError(`${place}.args must have ${wanted} of them, as ${name} does, not ${list.length}`)
@@ -132,7 +134,8 @@ function fieldsOf(value, place, known) {
  */
 function listOf(value, place) {
   if (!Array.isArray(value)) throw new TypeError(`${place} must be an array, not ${show(value)}`)
-  return value
+  // A hole is a mistake with a place, as undefined is.
+  return Array.from(value)
 }
 
 /**
@@ -151,6 +154,8 @@ function placed(place, run) {
 
 /** @template {{ args?: readonly unknown[] }} T @param {T} one @returns {T} */
 function copyOf({ args, ...rest }) {
-  const copied = args?.map((arg) => (isRegExp(arg) ? { pattern: arg.source, flags: arg.flags } : arg))
+  // As far as it has arguments: JSON makes null of undefined.
+  const given = args?.slice(0, args.findLastIndex((arg) => arg !== undefined) + 1)
+  const copied = given?.map((arg) => (isRegExp(arg) ? { pattern: arg.source, flags: arg.flags } : arg))
   return /** @type {T} */ (copied === undefined ? rest : { ...rest, args: copied })
 }

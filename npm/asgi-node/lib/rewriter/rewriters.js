@@ -75,7 +75,7 @@ export class AnyRewriter {
    */
   // oxlint-disable-next-line unicorn/no-thenable -- see above
   get then() {
-    return this.#isSettling ? undefined : chain
+    return #isSettling in this && !this.#isSettling ? chain : undefined
   }
 
   [Symbol.for('nodejs.util.inspect.custom')]() {
