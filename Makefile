@@ -122,7 +122,7 @@ tests/nodes/node_modules/.stamp: tests/nodes/package-lock.json | tools
 	@touch $@
 
 # What Rust, JavaScript and Python agree about is written down once, in Rust; the files of the others are committed.
-build/protocol.stamp: crates/core/src/protocol.rs crates/core/src/bin/protocol.rs | tools
+build/protocol.stamp: $(addprefix crates/core/src/,protocol.rs config.rs bin/protocol.rs) | tools
 	@cargo run --quiet --locked --package asgi-node-core --bin protocol
 	@mkdir -p $(@D) && touch $@
 

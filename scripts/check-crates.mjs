@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path'
  * @type {Record<string, string[]>}
  */
 const LAYERS = {
-  bridge: ['lib', 'test_host', 'application', 'asgi', 'event_loop', 'interpreter', 'log_queue', 'config', 'health', 'errors'],
+  bridge: ['lib', 'test_host', 'application', 'asgi', 'event_loop', 'interpreter', 'log_queue', 'health', 'errors'],
 }
 const TESTS = /#\[cfg\(test\)\]\nmod \w+ \{/
 const PATH = /\b(crate|self|super)((?:::\w+)*)(::\{[^;]*\})?/g

@@ -60,5 +60,19 @@ DEFAULT_REQUEST_TIMEOUT: Final = 0
 """`requestTimeout`: none."""
 DEFAULT_BLOCKED_THRESHOLD: Final = 1000
 """`blockedThreshold`."""
+DEFAULT_UNHEALTHY_AFTER: Final = 30000
+"""`unhealthyAfter`."""
+DEFAULT_MAX_PAYLOAD: Final = 16777216
+"""Bytes of a message, decompressed: `websocket.maxPayload`."""
+DEFAULT_MAX_FRAGMENTS: Final = 131072
+"""Fragments of a message: `websocket.maxFragments`. Autobahn's cases 9.3.* and 9.4.* cut 4 MiB into 65,536."""
+DEFAULT_PING_INTERVAL: Final = 20000
+"""`websocket.pingInterval`."""
+DEFAULT_PING_TIMEOUT: Final = 20000
+"""`websocket.pingTimeout`."""
+DEFAULT_ACCEPT_TIMEOUT: Final = 10000
+"""`websocket.acceptTimeout`."""
 DEFAULT_CLOSE_TIMEOUT: Final = 30000
 """The `timeout` of `close()`."""
+DEFAULT_TRIAL_TIMEOUT: Final = 120000
+"""The `trialTimeout` of `doctor()`."""

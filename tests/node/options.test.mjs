@@ -3,11 +3,18 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Log } from '../../npm/asgi-node/lib/log/logger.js'
 import { checkMiddlewareOptions } from '../../npm/asgi-node/lib/http/middleware.js'
+import { CONFIG_NAMES, EXTENSION_NAMES } from '../../npm/asgi-node/lib/native/protocol.js'
 import { checkOptions, closeTimeout } from '../../npm/asgi-node/lib/options/options.js'
 
 const configOf = (options) => JSON.parse(checkOptions(options).config)
 
 describe('options', () => {
+  test('the configuration has the names that native code takes, and no others', () => {
+    const config = configOf({ app: 'main:app' })
+    assert.deepEqual(Object.keys(config).toSorted(), CONFIG_NAMES.toSorted())
+    assert.deepEqual(Object.keys(config.extensions).toSorted(), EXTENSION_NAMES.toSorted())
+  })
+
   test('defaults', () => {
     const { config, ...settings } = checkOptions({ app: 'main:app' })
     assert.deepEqual(JSON.parse(config), {

@@ -5,9 +5,9 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use asgi_node_bridge::application::Application;
-use asgi_node_bridge::config::Config;
 use asgi_node_bridge::errors::Traced;
 use asgi_node_bridge::event_loop::EventLoop;
+use asgi_node_core::Config;
 use asgi_node_core::Error;
 use parking_lot::Mutex;
 

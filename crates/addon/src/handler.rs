@@ -5,8 +5,8 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use asgi_node_bridge::application::{Application, Submission};
-use asgi_node_bridge::config::Config;
 use asgi_node_bridge::errors::Traced;
+use asgi_node_core::Config;
 use asgi_node_core::log_queue::Dropped;
 use asgi_node_core::message_queue::{ABNORMAL, Closed, Message};
 use asgi_node_core::protocol::flag;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use asgi_node_bridge::application::Submission;
-use asgi_node_bridge::config::Config;
+use asgi_node_core::Config;
 use asgi_node_core::Error;
 use asgi_node_rewriter::{Rewriter, spec};
 

@@ -10,11 +10,11 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::asgi::{PyChannel, ScopeBuilder};
-use crate::config::Config;
 use crate::errors;
 use crate::event_loop::{Dependent, EventLoop, LoopSide, Message, Service, watchdog};
 use crate::health::{Counters, Health};
 use crate::interpreter::exit;
+use asgi_node_core::Config;
 
 mod lifecycle;
 

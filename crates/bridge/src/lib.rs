@@ -3,7 +3,7 @@
 //! From the top down, and nothing imports what stands above it (`make lint` checks that): `test_host` (the host that tests in
 //! Python drive it by), [`application`] (what a host submits requests to), `asgi` (scope, `receive` and `send`),
 //! [`event_loop`] (how a request reaches Python's thread, and whether that is blocked), [`interpreter`] (starts Python when
-//! there is none, ends and forks with the process), [`log_queue`], [`config`], [`health`], [`errors`]. Unsafe code stands in
+//! there is none, ends and forks with the process), [`log_queue`], [`health`], [`errors`]. Unsafe code stands in
 //! files named `ffi.rs` only.
 //!
 //! # Threads
@@ -13,7 +13,6 @@
 
 pub mod application;
 mod asgi;
-pub mod config;
 pub mod errors;
 pub mod event_loop;
 pub mod health;

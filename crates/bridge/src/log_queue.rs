@@ -7,7 +7,7 @@ use asgi_node_core::LogQueue;
 use asgi_node_core::log_queue::{Entry, Kind, Pushed};
 use pyo3::prelude::*;
 
-use crate::config::Config;
+use asgi_node_core::Config;
 
 /// How long a log record waits for room before it is given up.
 const RECORD_TIMEOUT: Duration = Duration::from_millis(50);

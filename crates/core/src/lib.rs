@@ -4,11 +4,12 @@
 //! the event loop), [`exchange`] (one request and its response, shared by both sides), [`response`] and [`framing`] (what the
 //! app may send when), [`websocket`] and [`message_queue`] (the same for messages), [`event`] (what
 //! the host is told), [`log_queue`] (what Python says beside that), [`heartbeat`]
-//! and [`watchdog`] (whether the event loop is blocked), [`text`] (what is too long to be shown), [`error`]. [`protocol`] holds
-//! the numbers that hosts must know, too.
+//! and [`watchdog`] (whether the event loop is blocked), [`text`] (what is too long to be shown), [`error`]. [`config`] holds
+//! what a handler's options say about its app, [`protocol`] the numbers that hosts must know, too.
 
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod error;
 pub mod event;
 pub mod exchange;
@@ -26,6 +27,7 @@ pub mod text;
 pub mod watchdog;
 pub mod websocket;
 
+pub use config::Config;
 pub use error::{Error, Raises};
 pub use event::{Failure, FileRange, ResponseEvent};
 pub use exchange::{Emitted, Exchange, Notify, Received, Windows};

@@ -1,6 +1,7 @@
-//! The contract between Rust and its two hosts: every number that both sides of a binding must agree about, once.
+//! The contract between Rust and its two hosts: every number that both sides of a binding must agree about, once. The names of
+//! the configuration that goes with them are the fields of [`crate::Config`].
 //!
-//! `make build` writes `npm/asgi-node/lib/native/protocol.js` and `python/asgi_node/_protocol.py` from [`TABLES`]; `make lint`
+//! `make build` writes `npm/asgi-node/lib/native/protocol.js` and `python/asgi_node/_protocol.py` from both; `make lint`
 //! fails when they differ from what is committed.
 
 /// One table, for those who write it down in another language.
@@ -148,7 +149,21 @@ tables! {
         REQUEST_TIMEOUT: u64 = 0,
         /// `blockedThreshold`.
         BLOCKED_THRESHOLD: u64 = 1000,
+        /// `unhealthyAfter`.
+        UNHEALTHY_AFTER: u64 = 30_000,
+        /// Bytes of a message, decompressed: `websocket.maxPayload`.
+        MAX_PAYLOAD: usize = 16_777_216,
+        /// Fragments of a message: `websocket.maxFragments`. Autobahn's cases 9.3.* and 9.4.* cut 4 MiB into 65,536.
+        MAX_FRAGMENTS: usize = 131_072,
+        /// `websocket.pingInterval`.
+        PING_INTERVAL: u64 = 20_000,
+        /// `websocket.pingTimeout`.
+        PING_TIMEOUT: u64 = 20_000,
+        /// `websocket.acceptTimeout`.
+        ACCEPT_TIMEOUT: u64 = 10_000,
         /// The `timeout` of `close()`.
         CLOSE_TIMEOUT: u64 = 30_000,
+        /// The `trialTimeout` of `doctor()`.
+        TRIAL_TIMEOUT: u64 = 120_000,
     }
 }

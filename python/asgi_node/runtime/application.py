@@ -29,9 +29,7 @@ _under_way: set[asyncio.Task[Any]] = set()
 
 def open_application(
     loop: SharedLoop,
-    target: str | None,
-    module: str | None,
-    attribute: str | None,
+    target: str,
     docroot: str,
     factory: bool,
     interface: Interface,
@@ -39,9 +37,8 @@ def open_application(
     lifespan: Mode,
     startup_timeout: float,
     cancel_on_disconnect: bool,
-    done: Done,
-    *,
     log_queue: LogQueue | None,
+    done: Done,
 ) -> None:
     """Import the application, wait for its start-up, give `done` its `Runner`. Times are in seconds, 0 for no limit."""
 
@@ -58,7 +55,7 @@ def open_application(
 
     async def start(context: contextvars.Context) -> Runner:
         generators = context.run(own_generators)
-        find = partial(import_app, target, module, attribute, docroot, factory, interface)
+        find = partial(import_app, target, None, None, docroot, factory, interface)
         imported = await loop.while_stopped(find, context)
         app = adapt(await loop.create_task(imported.app(), context=context), interface, wsgi_threads)
         life = Lifespan(app, loop, lifespan, context)

@@ -9,11 +9,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 
 use super::Application;
-use crate::config::Config;
 use crate::errors::{self, Traced};
 use crate::event_loop::{Dependent, EventLoop, LoopSide, threads};
 use crate::interpreter::{self, exit};
 use crate::log_queue::PyLogQueue;
+use asgi_node_core::Config;
 
 impl Application {
     /// Imports an app on its event loop, which is started for it if need be, and waits for its start-up; then calls `done`,
@@ -63,17 +63,11 @@ impl Application {
             Ok(())
         };
         let open = || {
-            let (target, module, attribute) = (&config.app, &config.module, &config.attribute);
-            // Python's calls take twelve arguments of a tuple, no more.
-            let keywords = PyDict::new(py);
-            keywords.set_item("log_queue", PyLogQueue::of(config))?;
-            py.import("asgi_node.runtime.application")?.call_method(
+            py.import("asgi_node.runtime.application")?.call_method1(
                 "open_application",
                 (
                     side.event_loop(py)?,
-                    target,
-                    module,
-                    attribute,
+                    &config.app,
                     &config.docroot,
                     config.factory,
                     &config.interface,
@@ -81,9 +75,9 @@ impl Application {
                     &config.lifespan,
                     seconds(config.startup_timeout),
                     config.cancel_on_disconnect,
+                    PyLogQueue::of(config),
                     PyCFunction::new_closure(py, None, None, finish)?,
                 ),
-                Some(&keywords),
             )
         };
         if let Err(raised) = open() {

@@ -22,8 +22,8 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::application::{Application, Submission};
-use crate::config::{Config, Extensions};
 use crate::event_loop::{Drain, EventLoop};
+use asgi_node_core::config::{Config, Extensions};
 
 pub use call::Call;
 pub use event::HostEvent;

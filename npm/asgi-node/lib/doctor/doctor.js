@@ -9,6 +9,7 @@ import { choose } from '../python/discovery.js'
 import { PythonError } from '../native/errors.js'
 import { nativeFiles } from '../native/load.js'
 import { nodeLibc, target } from '../native/platform.js'
+import { DEFAULT } from '../native/protocol.js'
 import { checkOptions, milliseconds } from '../options/options.js'
 import { run } from '../python/probe.js'
 import { adviceFor, errorFinding, finding } from './findings.js'
@@ -28,7 +29,7 @@ const TRIAL = fileURLToPath(new URL('trial.js', import.meta.url))
 const SEVERITIES = ['error', 'warning', 'note']
 
 /** @param {DoctorOptions} [options] @returns {Promise<DoctorReport>} */
-export async function doctor({ trialTimeout = 120_000, askedBy, ...options } = {}) {
+export async function doctor({ trialTimeout = DEFAULT.TRIAL_TIMEOUT, askedBy, ...options } = {}) {
   milliseconds(trialTimeout, 'trialTimeout')
   const named = [options.app, options.appTarget, options.module].some((value) => value !== undefined)
   const { python, venv, docroot, config } = checkOptions(named ? options : { ...options, app: 'any:app' })

@@ -110,6 +110,51 @@ export const DEFAULT = Object.freeze(/** @type {const} */ ({
   REQUEST_TIMEOUT: 0,
   /** `blockedThreshold`. */
   BLOCKED_THRESHOLD: 1000,
+  /** `unhealthyAfter`. */
+  UNHEALTHY_AFTER: 30000,
+  /** Bytes of a message, decompressed: `websocket.maxPayload`. */
+  MAX_PAYLOAD: 16777216,
+  /** Fragments of a message: `websocket.maxFragments`. Autobahn's cases 9.3.* and 9.4.* cut 4 MiB into 65,536. */
+  MAX_FRAGMENTS: 131072,
+  /** `websocket.pingInterval`. */
+  PING_INTERVAL: 20000,
+  /** `websocket.pingTimeout`. */
+  PING_TIMEOUT: 20000,
+  /** `websocket.acceptTimeout`. */
+  ACCEPT_TIMEOUT: 10000,
   /** The `timeout` of `close()`. */
-  CLOSE_TIMEOUT: 30000
+  CLOSE_TIMEOUT: 30000,
+  /** The `trialTimeout` of `doctor()`. */
+  TRIAL_TIMEOUT: 120000
 }))
+
+/** The names in the configuration of a `NativeHandler`, all of which must be there: crates/core/src/config.rs. */
+export const CONFIG_NAMES = Object.freeze(/** @type {const} */ ([
+  'app',
+  'docroot',
+  'factory',
+  'interface',
+  'wsgiThreads',
+  'loop',
+  'highWaterMark',
+  'maxConcurrency',
+  'maxQueue',
+  'lifespan',
+  'startupTimeout',
+  'shutdownTimeout',
+  'exitTimeout',
+  'cancelOnDisconnect',
+  'requestTimeout',
+  'rootPath',
+  'rootPathStripped',
+  'extensions',
+  'logLevel',
+  'takesLines',
+  'blockedThreshold'
+]))
+
+/** Extensions of ASGI that are off unless they are asked for: the names of `extensions`. */
+export const EXTENSION_NAMES = Object.freeze(/** @type {const} */ ([
+  'pathsend',
+  'zerocopysend'
+]))

@@ -4,13 +4,15 @@ import { show } from '../native/errors.js'
 import { Log, checkLogger, consoleLogger, logLevelOf } from '../log/logger.js'
 import { optionOfOthers } from './misuse.js'
 import { optionsOf, unknownOption } from './names.js'
-import { DEFAULT } from '../native/protocol.js'
+import { DEFAULT, EXTENSION_NAMES } from '../native/protocol.js'
 import { trustOf } from '../incoming/proxy.js'
 import { withoutTrailingSlashes } from '../message/url.js'
 import { rulesOf } from '../rewriter/rewriter.js'
 import { checkUpgrade, checkWebSocket } from './websocket.js'
 
 /** @typedef {import('../index.js').PythonHandlerOptions} PythonHandlerOptions */
+/** @typedef {typeof import('../native/protocol.js').CONFIG_NAMES[number]} ConfigName */
+/** @typedef {typeof EXTENSION_NAMES[number]} ExtensionName */
 
 /**
  * Checked options, sorted by who wants them.
@@ -134,13 +136,10 @@ const stdio = (value, name) => {
 const extensions = (value, name) => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(name, 'an object such as { pathsend: true }', value)
   for (const [key, on] of Object.entries(value)) {
-    if (!EXTENSIONS.includes(key)) throw unknownOption(`${name}.${key}`, EXTENSIONS.map((known) => `${name}.${known}`))
+    if (!EXTENSION_NAMES.some((known) => known === key)) throw unknownOption(`${name}.${key}`, EXTENSION_NAMES.map((known) => `${name}.${known}`))
     if (on !== undefined) boolean(on, `${name}.${key}`)
   }
 }
-
-/** Extensions of ASGI that are off unless they are asked for. */
-const EXTENSIONS = ['pathsend', 'zerocopysend']
 
 /** @type {Record<string, Check>} */
 const CHECKS = {
@@ -201,6 +200,7 @@ export function checkOptions(options) {
   }
   const docroot = docrootOf(options)
   const websocket = { ...checkWebSocket(options.websocket ?? {}), matches: checkUpgrade(options.upgrade ?? {}) }
+  /** @satisfies {Record<ConfigName, unknown> & { extensions: Record<ExtensionName, boolean> }} */
   const config = {
     app: appOf(options),
     factory: options.factory ?? false,
@@ -235,7 +235,7 @@ export function checkOptions(options) {
     log,
     stdio: typeof options.stdio === 'function' ? options.stdio : null,
     accessLog: accessLogOf(options.accessLog ?? false, log),
-    unhealthyAfter: options.unhealthyAfter ?? 30_000,
+    unhealthyAfter: options.unhealthyAfter ?? DEFAULT.UNHEALTHY_AFTER,
     rewriter: options.rewriter === undefined ? undefined : rulesOf(options.rewriter),
     config: JSON.stringify(config)
   }

@@ -17,19 +17,16 @@ import { DEFAULT } from '../native/protocol.js'
  * @property {Match} matches which paths are ours
  */
 
-/** Autobahn's cases 9.3.* and 9.4.* cut 4 MiB into 65,536 pieces. */
-const MAX_FRAGMENTS = 128 * 1024
-
 const LARGEST = 0x7fffffff
 
 /** @type {Readonly<Record<keyof WebSocketOptions, [fallback: number | boolean, least: number, unit: string]>>} */
 const OPTIONS = {
-  maxPayload: [16 * 1024 * 1024, 1, 'a number of bytes from 1'],
+  maxPayload: [DEFAULT.MAX_PAYLOAD, 1, 'a number of bytes from 1'],
   maxQueue: [DEFAULT.MAX_QUEUE, 1, 'a number of messages from 1'],
-  maxFragments: [MAX_FRAGMENTS, 1, 'a number of fragments from 1'],
-  pingInterval: [20_000, 0, 'a number of milliseconds from 0'],
-  pingTimeout: [20_000, 0, 'a number of milliseconds from 0'],
-  acceptTimeout: [10_000, 0, 'a number of milliseconds from 0'],
+  maxFragments: [DEFAULT.MAX_FRAGMENTS, 1, 'a number of fragments from 1'],
+  pingInterval: [DEFAULT.PING_INTERVAL, 0, 'a number of milliseconds from 0'],
+  pingTimeout: [DEFAULT.PING_TIMEOUT, 0, 'a number of milliseconds from 0'],
+  acceptTimeout: [DEFAULT.ACCEPT_TIMEOUT, 0, 'a number of milliseconds from 0'],
   perMessageDeflate: [true, 0, '']
 }
 

@@ -1,38 +1,30 @@
 //! A handler's options, as far as they concern its app.
+//!
+//! JavaScript sends them as JSON. The names of the fields are written to `protocol.js`, too, where the JavaScript that makes
+//! that JSON is checked against them: a name that is missing or unknown on one side fails in `make lint`, and here when a
+//! handler starts. Hence no field has a default: those of the options are in [`crate::protocol::default`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use asgi_node_core::protocol::default;
-use asgi_node_core::{LogQueue, head};
+use crate::{LogQueue, head};
 
 /// What a handler's options say about its app.
 #[derive(Debug, Clone, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent options")]
 pub struct Config {
-    /// `module:attribute`, or `None` when `module` and `attribute` are given.
-    #[serde(default)]
-    pub app: Option<String>,
-    /// A module's dotted name.
-    #[serde(default)]
-    pub module: Option<String>,
-    /// An attribute of it, dotted.
-    #[serde(default)]
-    pub attribute: Option<String>,
+    /// `module:attribute`.
+    pub app: String,
     /// Put first on `sys.path`.
     pub docroot: String,
     /// Whether the attribute is called to get the app.
-    #[serde(default)]
     pub factory: bool,
     /// What the app speaks: `auto`, `asgi2`, `asgi3` or `wsgi`.
-    #[serde(default = "auto")]
     pub interface: String,
     /// Requests that a WSGI app works on at once.
-    #[serde(default = "wsgi_threads")]
     pub wsgi_threads: u32,
     /// `auto`, `asyncio` or `uvloop`.
-    #[serde(default = "auto")]
     pub r#loop: String,
     /// Bytes under way per direction and request.
     pub high_water_mark: usize,
@@ -41,40 +33,28 @@ pub struct Config {
     /// Messages of a WebSocket that wait for the app.
     pub max_queue: usize,
     /// `auto`, `on` or `off`.
-    #[serde(default = "auto")]
     pub lifespan: String,
     /// Milliseconds that lifespan start-up may take; 0 for no limit.
-    #[serde(default)]
     pub startup_timeout: u64,
     /// Milliseconds that lifespan shutdown may take; 0 for no limit.
-    #[serde(default)]
     pub shutdown_timeout: u64,
     /// Milliseconds that the end of the process waits for Python when all handlers have been closed.
-    #[serde(default)]
     pub exit_timeout: u64,
     /// Whether the app's task is cancelled when the client leaves.
-    #[serde(default)]
     pub cancel_on_disconnect: bool,
     /// Milliseconds that a synchronous call may take; 0 for no limit. Other hosts have timers of their own.
-    #[serde(default)]
     pub request_timeout: u64,
     /// The path under which the app is mounted, without a last slash.
-    #[serde(default)]
     pub root_path: String,
     /// Whether the paths of requests hold it already; if not, it is put before them.
-    #[serde(default)]
     pub root_path_stripped: bool,
     /// The extensions that the app is offered where a connection supports them.
-    #[serde(default)]
     pub extensions: Extensions,
     /// The level from which log records are wanted, in Python's numbers.
-    #[serde(default)]
     pub log_level: u8,
     /// Whether the host takes the lines of `sys.stdout` and `sys.stderr`.
-    #[serde(default)]
     pub takes_lines: bool,
     /// Milliseconds after which the host is warned of a blocked event loop; 0 for never.
-    #[serde(default)]
     pub blocked_threshold: u64,
     /// Where log records and lines go; none: the host does not want to know.
     #[serde(skip)]
@@ -83,7 +63,7 @@ pub struct Config {
 
 /// Extensions of ASGI that are off unless they are asked for, because middleware that does not know their events fails.
 #[derive(Debug, Clone, Copy, Default, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct Extensions {
     /// `http.response.pathsend`.
     pub pathsend: bool,
@@ -93,7 +73,7 @@ pub struct Extensions {
 
 impl Extensions {
     /// Those that are not offered, as bits of a head.
-    pub(crate) fn withheld(self) -> u32 {
+    pub fn withheld(self) -> u32 {
         let mut bits = 0;
         if !self.pathsend {
             bits |= head::PATHSEND;
@@ -110,12 +90,4 @@ impl Config {
     pub fn time_limit(&self) -> Option<Duration> {
         (self.request_timeout > 0).then(|| Duration::from_millis(self.request_timeout))
     }
-}
-
-fn auto() -> String {
-    "auto".into()
-}
-
-fn wsgi_threads() -> u32 {
-    default::WSGI_THREADS
 }
