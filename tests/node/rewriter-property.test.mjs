@@ -96,7 +96,7 @@ function escaped(letter) {
   return letter.replace(/[\\^$.*+?()[\]{}|/-]/, '\\$&')
 }
 
-const REFUSED = /may match nothing before it matches something|be left out, in a later repetition|pattern is too large/
+const REFUSED = /may match nothing before it matches something|be left out, in a later repetition|pattern is too large|^\w+: with the flag g, a repetition without an upper limit/
 
 /** Runs cases; gives how many were compared, and how many refused. */
 function compare({ letters, prefix, flags, subjects, apply }) {

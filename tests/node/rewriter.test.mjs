@@ -432,9 +432,12 @@ describe('rules that are written down', () => {
 })
 
 test('holes are mistakes with a place, an argument that is left out is none, and a prototype is no rewriter', () => {
-  assert.throws(() => new Rewriter([, { rewriters: [{ type: 'method', args: ['PUT'] }] }]), /^TypeError: rules\[0\] must be an object/)
-  assert.throws(() => new Rewriter([{ rewriters: [, { type: 'method', args: ['PUT'] }] }]), /rules\[0\]\.rewriters\[0\] must be/)
-  assert.throws(() => new Rewriter([{ conditions: [,], rewriters: [{ type: 'method', args: ['PUT'] }] }]), /rules\[0\]\.conditions\[0\] must be/)
+  const method = { type: 'method', args: ['PUT'] }
+  /** An array with a hole in front of its items. */
+  const holed = (...items) => Object.assign(Array(items.length + 1), Object.fromEntries(items.map((item, i) => [i + 1, item])))
+  assert.throws(() => new Rewriter(holed({ rewriters: [method] })), /^TypeError: rules\[0\] must be an object/)
+  assert.throws(() => new Rewriter([{ rewriters: holed(method) }]), /rules\[0\]\.rewriters\[0\] must be/)
+  assert.throws(() => new Rewriter([{ conditions: holed(), rewriters: [method] }]), /rules\[0\]\.conditions\[0\] must be/)
   const written = new Rewriter([{ rewriters: [{ type: 'header', args: ['x', 'y', 'z', undefined] }] }])
   assert.deepEqual(new Rewriter(JSON.parse(JSON.stringify(written))).toJSON(), JSON.parse(JSON.stringify(written)))
   assert.equal(PathRewriter.prototype.then, undefined)
