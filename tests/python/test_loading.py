@@ -262,14 +262,16 @@ def test_a_missing_module_is_the_application_s_own_when_it_asked_for_it(tmp_path
         ("import email.message\n", "DOCROOT/email.py hides the module 'email' of the standard library: rename it"),
         ("from email import message\n", "DOCROOT/email.py hides the module 'email' of the standard library: rename it"),
         ("import starlette.routing\n", "DOCROOT/starlette.py hides the library SITE/starlette/__init__.py: rename it"),
-        ("import imp\n", "'imp' left the standard library with Python 3.12"),
+        *(
+            [("import imp\n", "'imp' left the standard library with Python 3.12")]
+            if sys.version_info >= (3, 12)
+            else []
+        ),
         ("import a_module_that_nobody_installed\n", f"The interpreter is {sys.executable}"),
         ("import json.nothing\n", f"The interpreter is {sys.executable}"),
     ],
 )
 def test_field_25_what_is_missing_hidden_or_misspelt(tmp_path: Path, text: str, advice: str) -> None:
-    if text == "import imp\n" and sys.version_info < (3, 12):
-        pytest.skip("it is there")
     files = {"pkg/__init__.py": "", "pkg/web.py": "import models\n", "pkg/models.py": "", "src/settings.py": ""}
     hidden = {"email.py": "", "starlette.py": ""} if "email" in text or "starlette" in text else {}
     write(tmp_path, {"main.py": text, **files, **hidden})
@@ -291,11 +293,10 @@ def test_field_25_what_is_missing_hidden_or_misspelt(tmp_path: Path, text: str, 
     ],
 )
 def test_field_25_python_s_own_hints_are_kept(tmp_path: Path, text: str, hint: str) -> None:
-    if "from json" in text and sys.version_info < (3, 12):
-        pytest.skip("Python 3.11 has no hint for it")
     write(tmp_path, {"main.py": text})
     message = fails("APP_IMPORT_FAILED", tmp_path, "main:app").partition("\nTraceback")[0]
-    assert hint in message
+    # Before 3.12 the module traceback has no hints: only what Python prints by itself at its end has.
+    assert (hint in message) == (sys.version_info >= (3, 12))
     assert "json import" not in text or message.endswith(f"The interpreter is {sys.executable}")
 
 

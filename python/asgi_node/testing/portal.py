@@ -22,6 +22,10 @@ Result = TypeVar("Result")
 _EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 
+_IDLE = 10
+"""So many times in a row a loop may be found between two of its turns before it is taken for one that has ended."""
+
+
 class LoopBlocked(AppTimeout):
     """The event loop does not take its turns; the message says where its thread is."""
 
@@ -61,13 +65,18 @@ class Portal:
         return _Borrowed(source, self._news)
 
     def _wait(self, run: _Run[Any], limit: float | None) -> None:
+        idle = 0
         while True:
             try:
                 news = self._news.get(timeout=limit)
             except Empty:
-                if self._thread.is_responsive():
+                responsive = self._thread.is_responsive()
+                place = "" if responsive else self._thread.where()
+                # In the loop itself a thread only waits for a processor, on a machine that is busy.
+                idle = 0 if responsive else idle + 1
+                if place == "" and idle < _IDLE:
                     continue
-                raise LoopBlocked(f"It blocks the event loop: {self._thread.where()}") from None
+                raise LoopBlocked(f"It blocks the event loop: {place or 'it does not run'}") from None
             if news is run:
                 return
             if isinstance(news, _Call):
