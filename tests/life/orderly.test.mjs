@@ -1,7 +1,7 @@
 // An orderly end of the process: Python's threads and atexit are waited for, up to the option exitTimeout.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { runNode, temporaryFolder } from '../node/support.mjs'
+import { apps, runNode, temporaryFolder } from '../node/support.mjs'
 
 const app = `
 import atexit, concurrent.futures, threading, time, os
@@ -48,6 +48,19 @@ describe('an orderly end of the process', { timeout: 600_000 }, () => {
     )
     const said = stdout.trim().split('\n')
     return { code: signal ?? code, said: said.filter((line) => !/^\d+$/.test(line)).join(' '), took: Number(said.find((line) => /^\d+$/.test(line))), stderr }
+  }
+
+  for (const loop of ['asyncio', 'uvloop']) {
+    test(`field_12: idle workers of AnyIO are not waited for, under ${loop}`, async () => {
+      const { code, stderr } = await runNode(
+        `const handler = new PythonHandler({ app: 'fastapi_app:app', docroot: ${JSON.stringify(apps)}, loop: '${loop}' })
+        await Promise.all([1, 2, 3].map(() => handler.handleRequest({ url: '/sync?seconds=0.2' })))
+        await handler.close()`,
+        { timeout: 30_000 },
+      )
+      // It would say so, and five seconds would be gone.
+      assert.deepEqual([code, stderr], [0, ''])
+    })
   }
 
   for (const [what, path, said] of [

@@ -23,8 +23,18 @@ def run(patience: float) -> None:
     stdio.flush()
 
 
+def _end_workers() -> None:
+    """End AnyIO's worker threads. It does so itself when the task that runs the loop ends, and ours never does."""
+    for thread in _awaited():
+        stop = getattr(thread, "stop", None)
+        if type(thread).__module__.startswith("anyio.") and callable(stop):
+            with contextlib.suppress(Exception):
+                stop()
+
+
 def _wait_for_threads(patience: float) -> None:
     """Wait for what Python waits for at its end, but not for ever."""
+    _end_workers()
     waiter = threading.Thread(target=_join_threads, name="asgi-node-exit", daemon=True)
     try:
         waiter.start()
