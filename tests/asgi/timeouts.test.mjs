@@ -9,6 +9,9 @@ const request = (path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`
 describe('requestTimeout', limits, () => {
   const site = serveApp({ before, after }, 'files_app:app', { requestTimeout: 300 })
 
+  // A request that comes while the application starts waits no longer for that: 504, and the app does not hear of it.
+  before(() => site.handler.ready())
+
   test('a client gets 504 before the start, and the app a disconnect', async () => {
     const response = await site.fetch('/wait')
     assert.deepEqual([response.status, await response.text()], [504, 'Gateway Timeout'])
@@ -23,6 +26,7 @@ describe('requestTimeout', limits, () => {
 
   test('a response under way is cut', async (t) => {
     const slow = makeHandler(t, 'stream_app:app', { requestTimeout: 300 })
+    await slow.ready()
     const response = await slow.handleStream({ url: '/?count=100&delay=0.05' })
     assert.equal(response.status, 200)
     await assert.rejects(async () => {

@@ -75,6 +75,7 @@ describe('maxQueue', limits, () => {
 
 describe('requestTimeout', limits, () => {
   const site = serveWebSockets({ before, after }, 'websocket_app:app', { requestTimeout: 100 })
+  before(() => site.handler.ready())
 
   test('field_31 it ends neither a handshake that takes longer nor a WebSocket', async () => {
     const opening = site.open('/slow?before=late&gate=later')
