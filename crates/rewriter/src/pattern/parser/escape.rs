@@ -102,7 +102,7 @@ impl Parser {
         Ok(Member::char(code))
     }
 
-    /// Without the flag `u`, an escape that is none is its character.
+    /// Without the flag `u`, an unknown escape stands for its character.
     fn itself(&self, c: char) -> Option<u32> {
         (!self.modes.unicode).then_some(u32::from(c))
     }
