@@ -6,6 +6,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PythonHandler } from 'asgi-node'
 import { WebSocket } from 'ws'
+import { healthOf } from '../../npm/asgi-node/lib/log/health.js'
 import { apps, call, makeHandler, runNode, temporaryFolder, until } from './support.mjs'
 
 const limits = { timeout: 110_000 }
@@ -19,6 +20,16 @@ function watched(scope, options = {}, app = 'blocking_app:app') {
 }
 
 describe('health', limits, () => {
+  test('blockedMs and `live` never contradict each other around unhealthyAfter', () => {
+    const known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, failed: false, loop: null }
+    const at = (blocked) => {
+      const { live, ready, python } = healthOf('ready', false, { ...known, blocked }, 0, 1000)
+      return [python.blockedMs, live, ready]
+    }
+    assert.deepEqual(at(999.7), [999, true, true])
+    assert.deepEqual(at(1000.2), [1000, false, false])
+  })
+
   test('before, while and after it serves', async (t) => {
     const handler = new PythonHandler({ app: 'blocking_app:app', docroot: apps })
     t.after(() => handler.close())

@@ -18,7 +18,9 @@ import { pythonInfo } from '../python/start.js'
  */
 export function healthOf(state, failed, known, sockets, unhealthyAfter) {
   const python = pythonInfo()
-  const blocked = known.blocked >= unhealthyAfter
+  // What is judged is what is shown: 1,000 ms are not shown while `unhealthyAfter: 1000` has not been reached.
+  const blockedMs = Math.floor(known.blocked)
+  const blocked = blockedMs >= unhealthyAfter
   return {
     ready: state === 'ready' && !blocked && !known.failed,
     live: !failed && !blocked && !known.failed,
@@ -34,7 +36,7 @@ export function healthOf(state, failed, known, sockets, unhealthyAfter) {
       version: python?.version ?? null,
       executable: python?.executable ?? null,
       loop: known.loop,
-      blockedMs: Math.round(known.blocked)
+      blockedMs
     }
   }
 }
