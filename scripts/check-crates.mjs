@@ -118,7 +118,7 @@ function circleIn(graph) {
   return undefined
 }
 
-for (const crate of ['core', 'rewriter', 'bridge', 'addon', 'loader']) {
+for (const crate of ['core', 'rewriter', 'worker', 'bridge', 'addon', 'loader']) {
   const modules = modulesOf(crate)
   const layers = LAYERS[crate]
   /** @type {Map<string, string[]>} */

@@ -34,7 +34,7 @@ generated() {
 check 'rustfmt' cargo fmt --all --check
 check 'clippy' cargo clippy --quiet --workspace --locked -- -D warnings
 # The other crates have no tests of their own: without Node or Python around them they do not link.
-check 'clippy, tests' cargo clippy --quiet --package asgi-node-core --package asgi-node-rewriter --all-targets --locked -- -D warnings
+check 'clippy, tests' cargo clippy --quiet --package asgi-node-core --package asgi-node-rewriter --package asgi-node-worker --all-targets --locked -- -D warnings
 check 'ruff check' .venv/bin/ruff check .
 check 'ruff format' .venv/bin/ruff format --check .
 check 'mypy' .venv/bin/mypy python

@@ -104,7 +104,7 @@ async function allSteps({ all, fast, primary: only, slowest }) {
     `node ${node}, python ${python.tag}`
   const durations = slowest ? [`--durations=${SLOWEST}`] : []
   /** @type {Step} */
-  const core = { name: 'core and rewriter, Rust', runner: 'cargo', commands: [['cargo', 'test', '--package', 'asgi-node-core', '--package', 'asgi-node-rewriter']] }
+  const core = { name: 'core, rewriter and worker, Rust', runner: 'cargo', commands: [['cargo', 'test', '--package', 'asgi-node-core', '--package', 'asgi-node-rewriter', '--package', 'asgi-node-worker']] }
   if (fast) {
     const ignored = SLOW_PYTEST.map((path) => `--ignore=${path}`)
     return [

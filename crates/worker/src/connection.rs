@@ -1,0 +1,144 @@
+//! The socket between Node and one worker.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream as StdStream;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
+};
+use tokio::io::Interest;
+use tokio::net::UnixStream;
+
+use crate::incoming::Incoming;
+use crate::outgoing::Outgoing;
+use crate::wire::Wire;
+
+/// Bytes that one read may bring.
+pub const READ: usize = 256 * 1024;
+
+/// Descriptors that may come with one read: each is sent by itself.
+const DESCRIPTORS: usize = 8;
+
+/// What a read has brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// Something.
+    Some,
+    /// Nothing is there.
+    Nothing,
+    /// The peer has gone.
+    End,
+}
+
+/// One end, on a tokio runtime.
+#[derive(Debug)]
+pub struct Connection(UnixStream);
+
+impl Connection {
+    /// Takes a socket over. Needs the runtime.
+    pub fn new(stream: StdStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self(UnixStream::from_std(stream)?))
+    }
+
+    /// Returns when something can be read.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await
+    }
+
+    /// Returns when something can be written.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.0.writable().await
+    }
+
+    /// Reads what is there, at most [`READ`] bytes. `room` is used again and again.
+    pub fn read<M: Wire>(&self, room: &mut [u8], incoming: &mut Incoming<M>) -> io::Result<Read> {
+        match self
+            .0
+            .try_io(Interest::READABLE, || receive(self.0.as_fd(), room, incoming))
+        {
+            Ok(0) => Ok(Read::End),
+            Ok(_) => Ok(Read::Some),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Nothing),
+            Err(error) if is_end(&error) => Ok(Read::End),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes as much as the socket takes. True when nothing is left.
+    pub fn write(&self, outgoing: &mut Outgoing) -> io::Result<bool> {
+        while !outgoing.is_empty() {
+            let written = {
+                let (bytes, descriptor) = outgoing.next_write();
+                let descriptor = descriptor.map(AsFd::as_fd);
+                self.0
+                    .try_io(Interest::WRITABLE, || send(self.0.as_fd(), bytes, descriptor))
+            };
+            match written {
+                Ok(written) => outgoing.wrote(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Whether an error says that the peer has gone.
+fn is_end(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+}
+
+/// One read of bytes and descriptors; 0 at the end.
+pub fn receive<M: Wire>(socket: BorrowedFd<'_>, room: &mut [u8], incoming: &mut Incoming<M>) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = received_flags();
+    let received = recvmsg(socket, &mut [IoSliceMut::new(room)], &mut control, flags)?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            for descriptor in descriptors {
+                #[cfg(not(target_os = "linux"))]
+                rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
+                let added = incoming.add_descriptor(descriptor);
+                added.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            }
+        }
+    }
+    incoming.extend(&room[..received.bytes]);
+    Ok(received.bytes)
+}
+
+#[cfg(target_os = "linux")]
+fn received_flags() -> RecvFlags {
+    RecvFlags::CMSG_CLOEXEC
+}
+
+#[cfg(not(target_os = "linux"))]
+fn received_flags() -> RecvFlags {
+    RecvFlags::empty()
+}
+
+fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let descriptors = descriptor.map(|one| [one]);
+    if let Some(descriptors) = &descriptors {
+        control.push(SendAncillaryMessage::ScmRights(descriptors));
+    }
+    let sent = sendmsg(socket, &[IoSlice::new(bytes)], &mut control, send_flags())?;
+    Ok(sent)
+}
+
+#[cfg(target_os = "linux")]
+fn send_flags() -> SendFlags {
+    SendFlags::NOSIGNAL
+}
+
+#[cfg(not(target_os = "linux"))]
+fn send_flags() -> SendFlags {
+    SendFlags::empty()
+}

@@ -1,0 +1,107 @@
+//! Frames that have come, put together to messages.
+
+use std::collections::{HashMap, VecDeque};
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+
+use crate::frame::{self, Malformed};
+use crate::wire::Wire;
+
+/// The most bytes of one message: a body that Node, or Python, could not hold either.
+const LONGEST: usize = 1 << 32;
+
+/// The most descriptors that may wait for their frame.
+const DESCRIPTORS: usize = 1024;
+
+/// A message of which some has come.
+#[derive(Debug)]
+struct Part {
+    kind: u8,
+    payload: Vec<u8>,
+}
+
+/// What one connection has received.
+#[derive(Debug)]
+pub struct Incoming<M> {
+    bytes: Vec<u8>,
+    start: usize,
+    descriptors: VecDeque<OwnedFd>,
+    parts: HashMap<u32, Part>,
+    message: PhantomData<M>,
+}
+
+impl<M> Default for Incoming<M> {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            descriptors: VecDeque::new(),
+            parts: HashMap::new(),
+            message: PhantomData,
+        }
+    }
+}
+
+impl<M: Wire> Incoming<M> {
+    /// Adds bytes.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        if self.start == self.bytes.len() {
+            self.bytes.clear();
+            self.start = 0;
+        } else if self.start > frame::LARGEST {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Adds a descriptor; they come in the order of the frames that they belong to.
+    pub fn add_descriptor(&mut self, descriptor: OwnedFd) -> Result<(), Malformed> {
+        if self.descriptors.len() >= DESCRIPTORS {
+            return Err(Malformed("descriptors without frames".into()));
+        }
+        self.descriptors.push_back(descriptor);
+        Ok(())
+    }
+
+    /// Whether the peer has stopped in the middle of a message.
+    pub fn is_torn(&self) -> bool {
+        self.start < self.bytes.len() || !self.parts.is_empty()
+    }
+
+    /// The next message that is complete.
+    pub fn next_message(&mut self) -> Result<Option<(u32, M)>, Malformed> {
+        loop {
+            let Some((frame, length)) = frame::first(&self.bytes[self.start..])? else {
+                return Ok(None);
+            };
+            self.start += length;
+            let (kind, id) = (frame.kind, frame.id);
+            let descriptors = &mut self.descriptors;
+            let mut descriptor = || descriptors.pop_front();
+            let Some(part) = self.parts.get_mut(&id) else {
+                if frame.more {
+                    let payload = frame.payload.to_vec();
+                    self.parts.insert(id, Part { kind, payload });
+                    continue;
+                }
+                return Ok(Some((id, M::decode(kind, frame.payload, &mut descriptor)?)));
+            };
+            if part.kind != kind {
+                return Err(Malformed(format!(
+                    "kind {kind} in the middle of a message of kind {}",
+                    part.kind
+                )));
+            }
+            if part.payload.len() + frame.payload.len() > LONGEST {
+                return Err(Malformed("a message without an end".into()));
+            }
+            part.payload.extend_from_slice(frame.payload);
+            if !frame.more
+                && let Some(part) = self.parts.remove(&id)
+            {
+                return Ok(Some((id, M::decode(kind, &part.payload, &mut descriptor)?)));
+            }
+        }
+    }
+}

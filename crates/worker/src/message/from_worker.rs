@@ -1,0 +1,230 @@
+//! What a worker says to Node.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+
+use asgi_node_core::log_queue::{Dropped, Entry};
+use asgi_node_core::message_queue::{Closed, Message};
+
+use super::parts::{
+    Failed, Start, Status, closed, entry, message, put_closed, put_entry, put_flags, put_message, whole,
+};
+use crate::frame::Malformed;
+use crate::wire::{Fields, Wire, put_bytes, put_size};
+
+/// From a worker to Node.
+#[derive(Debug)]
+pub enum FromWorker {
+    /// Of no request: the application is up.
+    Opened,
+    /// Of no request: it is not, and the worker ends.
+    Refused(Failed),
+    /// Of no request: the application has gone down, in order or not, and the worker ends.
+    Ended(Option<Failed>),
+    /// A whole response.
+    Complete(Start),
+    /// The start of a response.
+    Start(Start),
+    /// A piece of a body.
+    Body(Vec<u8>),
+    /// The end of a response.
+    End {
+        /// The last piece of the body.
+        body: Vec<u8>,
+        /// The trailers.
+        trailers: Vec<u8>,
+    },
+    /// There is no (complete) response.
+    Failed {
+        /// Whether it had begun.
+        started: bool,
+        /// Why.
+        why: Failed,
+    },
+    /// The app has received so much of what it was sent: bytes, and messages.
+    Credit(usize, u64),
+    /// The app wants the body of a request that expects `100 Continue`.
+    Continue,
+    /// `103 Early Hints`.
+    EarlyHint(Vec<u8>),
+    /// A range of a file is the next piece of the body.
+    File {
+        /// The file; none once it is on its way.
+        file: Option<File>,
+        /// Where the range begins.
+        offset: u64,
+        /// Its length.
+        length: u64,
+        /// Whether the response ends with it.
+        last: bool,
+        /// What it counts against the window.
+        weight: usize,
+    },
+    /// A WebSocket is accepted.
+    Accept(Vec<u8>),
+    /// A message to the client of a WebSocket.
+    Message(Message),
+    /// A WebSocket ends.
+    Close(Closed),
+    /// The app has returned. The last message of a request, or the one before its last ones.
+    Returned,
+    /// Of no request: a log record or a line of output.
+    Said(Entry),
+    /// Of no request: so much of that was lost.
+    Dropped(Dropped),
+    /// Of no request: the answer to [`ToWorker::Ping`].
+    Status(Status),
+    /// Of no request: where the event loop's thread is, in words, and its stack.
+    Place(String, String),
+}
+
+impl Wire for FromWorker {
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Opened => 0,
+            Self::Refused(_) => 1,
+            Self::Ended(_) => 2,
+            Self::Complete(_) => 3,
+            Self::Start(_) => 4,
+            Self::Body(_) => 5,
+            Self::End { .. } => 6,
+            Self::Failed { .. } => 7,
+            Self::Credit(..) => 8,
+            Self::Continue => 9,
+            Self::EarlyHint(_) => 10,
+            Self::File { .. } => 11,
+            Self::Accept(_) => 12,
+            Self::Message(_) => 13,
+            Self::Close(_) => 14,
+            Self::Returned => 15,
+            Self::Said(_) => 16,
+            Self::Dropped(_) => 17,
+            Self::Status(_) => 18,
+            Self::Place(..) => 19,
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Complete(start) | Self::Start(start) => 6 + start.headers.len() + start.body.len(),
+            Self::Body(bytes) | Self::EarlyHint(bytes) | Self::Accept(bytes) => bytes.len(),
+            Self::End { body, trailers } => 4 + body.len() + trailers.len(),
+            Self::Failed { why, .. } | Self::Refused(why) | Self::Ended(Some(why)) => 1 + why.size(),
+            Self::Message(message) => 1 + message.data.len(),
+            Self::Close(closed) => 6 + closed.reason.len(),
+            Self::Said(entry) => 6 + entry.text.len(),
+            Self::Place(words, stack) => 8 + words.len() + stack.len(),
+            _ => 40,
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Refused(why) => why.put(out),
+            Self::Ended(why) => {
+                put_flags(out, &[why.is_some()]);
+                if let Some(why) = why {
+                    why.put(out);
+                }
+            }
+            Self::Complete(start) | Self::Start(start) => start.put(out),
+            Self::Body(bytes) | Self::EarlyHint(bytes) | Self::Accept(bytes) => out.extend_from_slice(bytes),
+            Self::End { body, trailers } => {
+                put_bytes(out, trailers);
+                out.extend_from_slice(body);
+            }
+            Self::Failed { started, why } => {
+                put_flags(out, &[*started]);
+                why.put(out);
+            }
+            Self::Credit(bytes, messages) => {
+                put_size(out, *bytes);
+                out.extend_from_slice(&messages.to_le_bytes());
+            }
+            Self::File {
+                offset,
+                length,
+                last,
+                weight,
+                ..
+            } => {
+                out.extend_from_slice(&offset.to_le_bytes());
+                out.extend_from_slice(&length.to_le_bytes());
+                put_flags(out, &[*last]);
+                put_size(out, *weight);
+            }
+            Self::Message(message) => put_message(out, message),
+            Self::Close(closed) => put_closed(out, closed),
+            Self::Said(entry) => put_entry(out, entry),
+            Self::Dropped(dropped) => {
+                out.extend_from_slice(&dropped.records.to_le_bytes());
+                out.extend_from_slice(&dropped.lines.to_le_bytes());
+            }
+            Self::Status(status) => status.put(out),
+            Self::Place(words, stack) => {
+                put_bytes(out, words.as_bytes());
+                put_bytes(out, stack.as_bytes());
+            }
+            Self::Opened | Self::Continue | Self::Returned => {}
+        }
+    }
+
+    fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        match self {
+            Self::File { file, .. } => file.take().map(Into::into),
+            _ => None,
+        }
+    }
+
+    fn decode(kind: u8, payload: &[u8], descriptor: &mut dyn FnMut() -> Option<OwnedFd>) -> Result<Self, Malformed> {
+        let mut fields = Fields(payload);
+        let fields = &mut fields;
+        let decoded = match kind {
+            0 => Self::Opened,
+            1 => Self::Refused(Failed::take(fields)?),
+            2 => {
+                let failed = fields.flag()?;
+                Self::Ended(failed.then(|| Failed::take(fields)).transpose()?)
+            }
+            3 => Self::Complete(Start::take(fields)?),
+            4 => Self::Start(Start::take(fields)?),
+            5 => Self::Body(fields.rest()),
+            6 => {
+                let trailers = fields.bytes()?;
+                let body = fields.rest();
+                Self::End { body, trailers }
+            }
+            7 => Self::Failed {
+                started: fields.flag()?,
+                why: Failed::take(fields)?,
+            },
+            8 => Self::Credit(fields.size()?, fields.u64()?),
+            9 => Self::Continue,
+            10 => Self::EarlyHint(fields.rest()),
+            11 => Self::File {
+                file: Some(
+                    descriptor()
+                        .ok_or_else(|| Malformed("a file without a descriptor".into()))?
+                        .into(),
+                ),
+                offset: fields.u64()?,
+                length: fields.u64()?,
+                last: fields.flag()?,
+                weight: fields.size()?,
+            },
+            12 => Self::Accept(fields.rest()),
+            13 => Self::Message(message(fields)?),
+            14 => Self::Close(closed(fields)?),
+            15 => Self::Returned,
+            16 => Self::Said(entry(fields)?),
+            17 => Self::Dropped(Dropped {
+                records: fields.u64()?,
+                lines: fields.u64()?,
+            }),
+            18 => Self::Status(Status::take(fields)?),
+            19 => Self::Place(fields.text()?, fields.text()?),
+            other => return Err(Malformed(format!("there is no kind {other} from a worker"))),
+        };
+        whole(fields, decoded)
+    }
+}

@@ -1,0 +1,150 @@
+//! What Node says to a worker.
+
+use std::os::fd::OwnedFd;
+
+use asgi_node_core::message_queue::{Closed, Message};
+
+use super::parts::{closed, message, put_closed, put_flags, put_message, whole};
+use crate::frame::Malformed;
+use crate::wire::{Fields, Wire, put_bytes, put_size};
+
+/// From Node to a worker.
+#[derive(Debug)]
+pub enum ToWorker {
+    /// The first message, of no request: [`crate::Opening`] as JSON, and the file of the [`crate::Ledger`].
+    Open(Vec<u8>, Option<OwnedFd>),
+    /// A request.
+    Request {
+        /// The caller takes the whole response at once.
+        collects: bool,
+        /// The client waits for `100 Continue`.
+        expects_continue: bool,
+        /// It asks for a WebSocket.
+        is_websocket: bool,
+        /// More of the body follows.
+        body_follows: bool,
+        /// The flat head.
+        head: Vec<u8>,
+        /// What is there of the body.
+        body: Vec<u8>,
+    },
+    /// More of a request's body; `true`: the last of it.
+    Body(Vec<u8>, bool),
+    /// A message of a WebSocket.
+    Message(Message),
+    /// The client has closed its WebSocket.
+    Closed(Closed),
+    /// The client has broken the protocol; what the app sends still goes out.
+    Faulted(u16),
+    /// The client has closed its side.
+    HalfClose,
+    /// The client has gone.
+    Disconnect,
+    /// Node has taken so many bytes of response.
+    Taken(usize),
+    /// Of no request: [`FromWorker::Status`] is wanted, and a beat of the event loop.
+    Ping,
+    /// Of no request: [`FromWorker::Place`] is wanted.
+    Locate,
+    /// Of no request: the handler closes; requests may take so many milliseconds more.
+    Close(u64),
+    /// Of no request: a close that is under way may take so many milliseconds from now, if it would take longer.
+    Shorten(u64),
+}
+
+impl Wire for ToWorker {
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Open(..) => 0,
+            Self::Request { .. } => 1,
+            Self::Body(..) => 2,
+            Self::Message(_) => 3,
+            Self::Closed(_) => 4,
+            Self::Faulted(_) => 5,
+            Self::HalfClose => 6,
+            Self::Disconnect => 7,
+            Self::Taken(_) => 8,
+            Self::Ping => 9,
+            Self::Locate => 10,
+            Self::Close(_) => 11,
+            Self::Shorten(_) => 12,
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Open(json, _) => json.len(),
+            Self::Request { head, body, .. } => 8 + head.len() + body.len(),
+            Self::Body(chunk, _) => 1 + chunk.len(),
+            Self::Message(message) => 1 + message.data.len(),
+            Self::Closed(closed) => 6 + closed.reason.len(),
+            _ => 8,
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Open(json, _) => out.extend_from_slice(json),
+            Self::Request {
+                collects,
+                expects_continue,
+                is_websocket,
+                body_follows,
+                head,
+                body,
+            } => {
+                put_flags(out, &[*collects, *expects_continue, *is_websocket, *body_follows]);
+                put_bytes(out, head);
+                out.extend_from_slice(body);
+            }
+            Self::Body(chunk, last) => {
+                put_flags(out, &[*last]);
+                out.extend_from_slice(chunk);
+            }
+            Self::Message(message) => put_message(out, message),
+            Self::Closed(closed) => put_closed(out, closed),
+            Self::Faulted(code) => out.extend_from_slice(&code.to_le_bytes()),
+            Self::Taken(bytes) => put_size(out, *bytes),
+            Self::Close(time) | Self::Shorten(time) => out.extend_from_slice(&time.to_le_bytes()),
+            Self::HalfClose | Self::Disconnect | Self::Ping | Self::Locate => {}
+        }
+    }
+
+    fn take_descriptor(&mut self) -> Option<OwnedFd> {
+        match self {
+            Self::Open(_, ledger) => ledger.take(),
+            _ => None,
+        }
+    }
+
+    fn decode(kind: u8, payload: &[u8], descriptor: &mut dyn FnMut() -> Option<OwnedFd>) -> Result<Self, Malformed> {
+        let mut fields = Fields(payload);
+        let decoded = match kind {
+            0 => Self::Open(fields.rest(), descriptor()),
+            1 => Self::Request {
+                collects: fields.flag()?,
+                expects_continue: fields.flag()?,
+                is_websocket: fields.flag()?,
+                body_follows: fields.flag()?,
+                head: fields.bytes()?,
+                body: fields.rest(),
+            },
+            2 => {
+                let last = fields.flag()?;
+                Self::Body(fields.rest(), last)
+            }
+            3 => Self::Message(message(&mut fields)?),
+            4 => Self::Closed(closed(&mut fields)?),
+            5 => Self::Faulted(fields.u16()?),
+            6 => Self::HalfClose,
+            7 => Self::Disconnect,
+            8 => Self::Taken(fields.size()?),
+            9 => Self::Ping,
+            10 => Self::Locate,
+            11 => Self::Close(fields.u64()?),
+            12 => Self::Shorten(fields.u64()?),
+            other => return Err(Malformed(format!("there is no kind {other} for a worker"))),
+        };
+        whole(&fields, decoded)
+    }
+}

@@ -1,0 +1,153 @@
+//! Messages that wait to be written, cut into frames.
+//!
+//! Requests take turns: of a message that does not fit into one frame, one frame is written, then one of the next request that
+//! has something to say. What belongs to one request stays in order.
+
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
+
+use crate::frame::{HEADER, LARGEST, header};
+use crate::wire::Wire;
+
+/// So many bytes are put together for one write.
+const BATCH: usize = 256 * 1024;
+
+/// A message, or what is left of it.
+#[derive(Debug)]
+struct Waiting {
+    kind: u8,
+    payload: Vec<u8>,
+    sent: usize,
+    descriptor: Option<OwnedFd>,
+}
+
+/// The messages of one connection.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    /// Whole frames, from `written` on.
+    buffer: Vec<u8>,
+    written: usize,
+    /// Where in the buffer a frame begins that a descriptor travels with.
+    descriptors: VecDeque<(usize, OwnedFd)>,
+    /// What has not come into the buffer yet, by request.
+    waiting: HashMap<u32, VecDeque<Waiting>>,
+    /// Whose turn it is.
+    turns: VecDeque<u32>,
+}
+
+impl Outgoing {
+    /// Adds a message of this request.
+    pub fn push<M: Wire>(&mut self, id: u32, mut message: M) {
+        let kind = message.kind();
+        let descriptor = message.take_descriptor();
+        // Mostly it is short, and nothing waits: then it is written down once.
+        if self.waiting.is_empty() && message.size() <= LARGEST && self.buffer.len() < BATCH {
+            let start = self.buffer.len();
+            self.buffer.extend_from_slice(&[0; HEADER]);
+            message.encode(&mut self.buffer);
+            let length = self.buffer.len() - start - HEADER;
+            if length <= LARGEST {
+                self.buffer[start..start + HEADER].copy_from_slice(&header(kind, id, false, length));
+                self.descriptors.extend(descriptor.map(|one| (start, one)));
+                return;
+            }
+            self.buffer.truncate(start);
+        }
+        let mut payload = Vec::with_capacity(message.size());
+        message.encode(&mut payload);
+        let queue = self.waiting.entry(id).or_default();
+        if queue.is_empty() {
+            self.turns.push_back(id);
+        }
+        queue.push_back(Waiting {
+            kind,
+            payload,
+            sent: 0,
+            descriptor,
+        });
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.turns.is_empty()
+    }
+
+    /// What is to be written next, and the descriptor that goes with its first byte.
+    pub fn next_write(&mut self) -> (&[u8], Option<&OwnedFd>) {
+        self.fill();
+        let mut end = self.buffer.len();
+        let mut descriptor = None;
+        // A descriptor goes with the first byte of what it is written with.
+        let mut coming = self.descriptors.iter();
+        if let Some((start, one)) = coming.next() {
+            if *start == self.written {
+                descriptor = Some(one);
+                end = coming.next().map_or(end, |(next, _)| *next);
+            } else {
+                end = *start;
+            }
+        }
+        (&self.buffer[self.written..end], descriptor)
+    }
+
+    /// So many bytes of it have been written.
+    pub fn wrote(&mut self, bytes: usize) {
+        if bytes > 0
+            && self
+                .descriptors
+                .front()
+                .is_some_and(|(start, _)| *start == self.written)
+        {
+            self.descriptors.pop_front();
+        }
+        self.written += bytes;
+        if self.written >= self.buffer.len() {
+            self.written = 0;
+            self.buffer.clear();
+            // What a burst has needed is not kept for ever.
+            if self.buffer.capacity() > 4 * BATCH {
+                self.buffer = Vec::new();
+            }
+        }
+    }
+
+    /// Forgets what this request has not begun to send.
+    pub fn forget(&mut self, id: u32) {
+        if let Some(queue) = self.waiting.get_mut(&id) {
+            queue.retain(|message| message.sent > 0);
+            if queue.is_empty() {
+                self.waiting.remove(&id);
+                self.turns.retain(|turn| *turn != id);
+            }
+        }
+    }
+
+    fn fill(&mut self) {
+        while self.buffer.len() < BATCH {
+            let Some(id) = self.turns.pop_front() else { return };
+            let Some(queue) = self.waiting.get_mut(&id) else {
+                continue;
+            };
+            if let Some(message) = queue.front_mut() {
+                let left = message.payload.len() - message.sent;
+                let length = left.min(LARGEST);
+                let start = self.buffer.len();
+                self.buffer
+                    .extend_from_slice(&header(message.kind, id, left > length, length));
+                self.buffer
+                    .extend_from_slice(&message.payload[message.sent..message.sent + length]);
+                self.descriptors
+                    .extend(message.descriptor.take().map(|one| (start, one)));
+                message.sent += length;
+                if left == length {
+                    queue.pop_front();
+                }
+            }
+            if queue.is_empty() {
+                self.waiting.remove(&id);
+            } else {
+                self.turns.push_back(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Messages as bytes: fields of fixed sizes, texts with their lengths, and one run of bytes at the end.
+
+use std::os::fd::OwnedFd;
+
+use crate::frame::Malformed;
+
+/// What can be sent.
+pub trait Wire: Sized {
+    /// Its kind, below 128.
+    fn kind(&self) -> u8;
+
+    /// About how many bytes it takes: exact where it is long.
+    fn size(&self) -> usize;
+
+    /// Adds its bytes.
+    fn encode(&self, out: &mut Vec<u8>);
+
+    /// The descriptor that travels with it.
+    fn take_descriptor(&mut self) -> Option<OwnedFd>;
+
+    /// Takes bytes apart. `descriptor` gives the next one that has come.
+    fn decode(kind: u8, payload: &[u8], descriptor: &mut dyn FnMut() -> Option<OwnedFd>) -> Result<Self, Malformed>;
+}
+
+/// Takes fields off the front of a payload.
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
+
+impl Fields<'_> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let (array, rest) = self.0.split_first_chunk().ok_or_else(short)?;
+        self.0 = rest;
+        Ok(*array)
+    }
+
+    pub(crate) fn flag(&mut self) -> Result<bool, Malformed> {
+        match self.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(Malformed(format!("{other} is neither true nor false"))),
+        }
+    }
+
+    pub(crate) fn byte(&mut self) -> Result<u8, Malformed> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    pub(crate) fn u16(&mut self) -> Result<u16, Malformed> {
+        Ok(u16::from_le_bytes(self.array()?))
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, Malformed> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    pub(crate) fn size(&mut self) -> Result<usize, Malformed> {
+        usize::try_from(self.u64()?).map_err(|_| short())
+    }
+
+    /// Bytes with their length before them.
+    pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, Malformed> {
+        let length = u32::from_le_bytes(self.array()?) as usize;
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or_else(short)?;
+        self.0 = rest;
+        Ok(bytes.to_vec())
+    }
+
+    pub(crate) fn text(&mut self) -> Result<String, Malformed> {
+        String::from_utf8(self.bytes()?).map_err(|_| Malformed("a text is not UTF-8".into()))
+    }
+
+    /// All that is left.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0).to_vec()
+    }
+
+    /// Nothing may be left.
+    pub(crate) fn end(&self) -> Result<(), Malformed> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(Malformed(format!("{} bytes too many", self.0.len())))
+    }
+}
+
+fn short() -> Malformed {
+    Malformed("it ends too early".into())
+}
+
+/// Adds bytes with their length before them.
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    // Longer ones do not occur: heads and trailers are bounded by the parser of HTTP, texts are shortened.
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&bytes[..length as usize]);
+}
+
+pub(crate) fn put_size(out: &mut Vec<u8>, size: usize) {
+    out.extend_from_slice(&(size as u64).to_le_bytes());
+}
