@@ -52,6 +52,34 @@ const ONCE = {
 }
 const once = new Set(Object.values(ONCE).flat())
 
+/**
+ * Each starts dozens of processes, or waits, and takes a tenth of a cell's time. Beside the current Node and the primary Python each of
+ * them runs in one cell of the matrix, by turn; `make matrix` runs them in each.
+ */
+const BY_TURN = [
+  'asgi/imports',
+  'asgi/lifespan',
+  'asgi/outcomes',
+  'asgi/websocket-limits',
+  'e2e/fastapi',
+  'e2e/wsgi',
+  'hostile/apps',
+  'hostile/loop-failure',
+  'hostile/sent-files',
+  'hostile/unfinished',
+  'life/blocked',
+  'node/children',
+  'node/health',
+  'node/logging',
+  'node/python-side',
+  'node/rewriter-property',
+  'node/start-errors',
+  'node/stdio',
+]
+
+/** Beside those and what is run once: they take longest, and begin first, so that no core waits for them at the end. */
+const LONG = new Set([...BY_TURN, 'hostile/upgrades', 'life/destructors', 'life/orderly', 'life/stop'])
+
 /** Beside those that run once: what `make test-fast` leaves out of tests/asgi and tests/node, because it starts many processes, or waits. */
 const SLOW = new Set([
   'node/children',
@@ -63,7 +91,7 @@ const SLOW = new Set([
   'asgi/websocket-limits',
 ])
 
-/** Files of pytest that start a pytest, a Node or an example for each of their tests: not in `make test-fast`. */
+/** Files of pytest that start a pytest, a Node or an example for each of their tests: not in `make test-fast`, and by turn in the matrix. */
 export const SLOW_PYTEST = ['tests/python/test_documents.py', 'tests/python/test_pytest_plugin.py']
 
 /** What this machine cannot run, with the reason, which is said at the end. @type {Map<string, string>} */
@@ -80,9 +108,21 @@ const names = readdirSync(join(ROOT, 'tests'), { withFileTypes: true })
   .map((name) => name.slice(0, -'.test.mjs'.length))
   .toSorted()
 
-for (const name of [...TIMED, ...once, ...SLOW]) {
+for (const name of [...TIMED, ...once, ...LONG, ...SLOW]) {
   if (!names.includes(name)) throw new Error(`scripts/suites.mjs names tests/${name}.test.mjs, which is not there`)
 }
+
+/**
+ * What is run by turn, in the cell `index` of `of`.
+ * @typedef {{ index: number, of: number }} Turn
+ */
+
+/**
+ * Those of a list whose turn it is.
+ * @param {readonly string[]} list
+ * @param {Turn} turn
+ */
+export const inTurn = (list, { index, of }) => list.filter((_, i) => i % of === index)
 
 /**
  * All; those of a cell of the matrix; the units alone; those in which lines can be counted.
@@ -93,17 +133,22 @@ for (const name of [...TIMED, ...once, ...SLOW]) {
  * The files of a step: those that may run beside each other, and those that may not.
  * @param {Extent} extent
  * @param {boolean} primary  whether this is the primary Python
+ * @param {Turn} [turn]  of a cell
  * @returns {{ together: string[], alone: string[] }}
  */
-export function filesOf(extent, primary) {
+export function filesOf(extent, primary, turn = { index: 0, of: 1 }) {
+  const others = new Set(BY_TURN)
+  for (const name of inTurn(BY_TURN, turn)) others.delete(name)
   const chosen = names.filter((name) => {
     if (IMPOSSIBLE.has(name) || (PRIMARY_ONLY.has(name) && !primary)) return false
     if (extent === 'whole') return true
     // On a read-only file system nothing can be written down.
     if (extent === 'counted') return name !== 'life/environment' && !TIMED.has(name)
     if (extent === 'fast' && (SLOW.has(name) || !/^(?:asgi|node)[/]/.test(name))) return false
-    return !once.has(name)
+    return !once.has(name) && !(extent === 'cell' && others.has(name))
   })
-  const paths = (/** @type {boolean} */ timed) => chosen.filter((name) => TIMED.has(name) === timed).map((name) => join('tests', `${name}.test.mjs`))
+  const long = (/** @type {string} */ name) => Number(LONG.has(name) || once.has(name))
+  const sorted = chosen.toSorted((a, b) => long(b) - long(a))
+  const paths = (/** @type {boolean} */ timed) => sorted.filter((name) => TIMED.has(name) === timed).map((name) => join('tests', `${name}.test.mjs`))
   return { together: paths(false), alone: paths(true) }
 }
