@@ -28,7 +28,7 @@ for node in tests/nodes/node_modules/node*/bin/node; do \
 done; exit $$failed
 endef
 
-.PHONY: help tools demo build test test-fast coverage wheel matrix bundlers loom exits workers large soak autobahn websocket-scale lint format pack venvs nodes lock clean distclean
+.PHONY: help tools demo setup build test test-fast coverage wheel matrix bundlers loom exits workers large soak autobahn websocket-scale lint format pack venvs nodes lock clean distclean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -38,7 +38,9 @@ demo: build ## build all that is needed, then serve examples/fastapi on 127.0.0.
 
 build: .venv/.stamp node_modules/.stamp build/protocol.stamp $(ADDON) $(LOADER) $(BRIDGE) ## the native files, next to the packages
 
-test: build venvs nodes ## every test, with each Node and each Python version
+setup: build venvs nodes ## all that lint and tests want; with --jobs=4 what is fetched and what is compiled, side by side
+
+test: setup ## every test, with each Node and each Python version
 	@node scripts/test.mjs $(if $(ONLY),--only '$(ONLY)')
 
 test-fast: build ## the units of the core, of JavaScript and of Python, with one Node and one Python: two minutes

@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# `make lint`: every check runs, also after one has failed; the names of those that did are printed at the end.
+# `make lint`: every check runs, also after one has failed; what each says is printed in this order at the end.
 # `scripts/lint.sh TEXT` runs only the checks whose name contains TEXT, `scripts/lint.sh quick` those that take a second each.
 set -uo pipefail
 
 only=${1:-}
 slow='^(clippy|mypy|stubtest|tsc|protocol|imports)'
-failed=()
-ran=0
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+cores=$(getconf _NPROCESSORS_ONLN)
+names=()
 bin=node_modules/.bin
 
+# check NAME COMMAND…: as many at once as there are cores.
 check() {
   local name=$1 output
   shift
@@ -17,13 +20,14 @@ check() {
   else
     case $name in *"$only"*) ;; *) return 0 ;; esac
   fi
-  ran=$((ran + 1))
+  names+=("$name")
+  local result=$results/${#names[@]}
+  while [ "$(jobs -rp | wc -l)" -ge "$cores" ]; do wait -n; done
   if output=$("$@" 2>&1); then
-    printf 'ok   %s\n' "$name"
+    printf 'ok   %s\n' "$name" >"$result"
   else
-    printf 'FAIL %s: %s\n%s\n' "$name" "$*" "$output"
-    failed+=("$name")
-  fi
+    printf 'FAIL %s: %s\n%s\n' "$name" "$*" "$output" >"$result"
+  fi &
 }
 
 # What git follows is what the build wrote. (Staging a new version is enough: it shows that it was meant.)
@@ -54,7 +58,13 @@ check 'platforms' node scripts/targets.mjs --check
 check 'layers of the crates' node scripts/check-crates.mjs
 check 'one version' node scripts/bump-version.mjs --check
 
-if [ "$ran" = 0 ]; then
+wait
+failed=()
+for number in "${!names[@]}"; do
+  cat "$results/$((number + 1))"
+  grep -q '^ok' "$results/$((number + 1))" || failed+=("${names[number]}")
+done
+if [ ${#names[@]} = 0 ]; then
   printf 'make lint: no check has "%s" in its name\n' "$only"
   exit 2
 fi
