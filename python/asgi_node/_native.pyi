@@ -95,6 +95,19 @@ class Channel:
     def on_disconnect(self, callback: Callable[[], object]) -> None:
         """Call it on the event loop's thread when the client leaves before the application's task has ended."""
 
+    @property
+    def is_unwanted(self) -> bool:
+        """Whether nobody waits for what the application has not sent yet.
+
+        Its client has left, or its host has given it up."""
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the host has given the request up and counts it no more among those in flight."""
+
+    def abandon(self) -> None:
+        """Count it no more among the requests in flight, though its application goes on."""
+
     def begin_shutdown(self) -> None:
         """The handler is closing: ``receive()`` gives a disconnect where it would wait for one. ``send()`` goes on.
 

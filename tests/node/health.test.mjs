@@ -21,7 +21,7 @@ function watched(scope, options = {}, app = 'blocking_app:app') {
 
 describe('health', limits, () => {
   test('blockedMs and `live` never contradict each other around unhealthyAfter', () => {
-    const known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, failed: false, loop: null }
+    const known = { inFlight: 0, abandoned: 0, queued: 0, requests: 0, errors: 0, lag: 0, failed: false, loop: null }
     const at = (blocked) => {
       const { live, ready, python } = healthOf('ready', false, { ...known, blocked }, 0, 1000)
       return [python.blockedMs, live, ready]
@@ -35,7 +35,7 @@ describe('health', limits, () => {
     t.after(() => handler.close())
     const { python, ...first } = handler.health()
     assert.deepEqual(first, {
-      ready: false, live: true, draining: false, inFlight: 0, queued: 0, loopLagMs: 0, sockets: 0, requestsTotal: 0, errorsTotal: 0,
+      ready: false, live: true, draining: false, inFlight: 0, abandoned: 0, queued: 0, loopLagMs: 0, sockets: 0, requestsTotal: 0, errorsTotal: 0,
     })
     assert.equal(python.blockedMs, 0)
     await handler.ready()

@@ -24,7 +24,7 @@ use crate::ffi::{self, Deliver, Delivered, Delivery};
 use crate::health::Health;
 use crate::open::OpenExchanges;
 use crate::rewriting::Rewriting;
-use crate::sync_call::{SyncHost, SyncOutcome};
+use crate::sync_call::{self, SyncOutcome};
 
 /// Log records and lines that are handed over before JavaScript's other work comes in between.
 const SAID_AT_ONCE: usize = 256;
@@ -373,8 +373,21 @@ impl NativeHandler {
     #[napi(catch_unwind)]
     pub fn disconnect(&self, id: u32) {
         let open = self.inner.open.borrow_mut().remove(id);
-        if let Some(open) = open {
-            open.exchange.disconnect();
+        match (open, self.inner.app()) {
+            (Some(open), Ok(app)) => app.disconnect(&open.exchange),
+            (Some(open), Err(_)) => open.exchange.disconnect(),
+            (None, _) => {}
+        }
+    }
+
+    /// The time of this request is over: no further event for this number. It counts as abandoned until the app returns.
+    #[napi(catch_unwind)]
+    pub fn give_up(&self, id: u32) {
+        let open = self.inner.open.borrow_mut().remove(id);
+        match (open, self.inner.app()) {
+            (Some(open), Ok(app)) => app.give_up(&open.exchange),
+            (Some(open), Err(_)) => open.exchange.disconnect(),
+            (None, _) => {}
         }
     }
 
@@ -390,22 +403,15 @@ impl NativeHandler {
             expects_continue: false,
             is_websocket: false,
         };
-        let host = Arc::new(SyncHost::default());
-        let submitted = if DELIVERING.get() {
+        let app = if DELIVERING.get() {
             Err(Error::SyncReentrant)
         } else {
-            self.inner
-                .rewrite(&mut submission)
-                .and_then(|()| self.inner.app())
-                .and_then(|app| app.submit(submission, Arc::clone(&host) as Arc<dyn Notify>))
+            self.inner.rewrite(&mut submission).and_then(|()| self.inner.app())
         };
-        let answered = submitted.map_err(Traced::from).and_then(|exchange| {
-            let failed = |failure: asgi_node_core::Failure| Traced {
-                error: failure.error,
-                traceback: failure.traceback,
-            };
-            host.wait(&exchange, self.inner.config.time_limit()).map_err(failed)
-        });
+        let limit = self.inner.config.time_limit();
+        let answered = app
+            .map_err(Traced::from)
+            .and_then(|app| sync_call::call(&app, submission, limit));
         Ok(answered.into())
     }
 

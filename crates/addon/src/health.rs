@@ -11,7 +11,9 @@ use napi_derive::napi;
 pub struct Health {
     /// Requests whose app has not returned.
     pub in_flight: f64,
-    /// Those of them that the event loop has not come to.
+    /// Requests that were given up and whose app has not returned: they are not in flight.
+    pub abandoned: f64,
+    /// Requests that the event loop has not come to.
     pub queued: f64,
     /// All requests that were accepted so far.
     pub requests: f64,
@@ -36,6 +38,7 @@ impl From<health::Health> for Health {
         let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
         Self {
             in_flight: health.in_flight as f64,
+            abandoned: health.abandoned as f64,
             queued: health.queued as f64,
             requests: health.requests as f64,
             errors: health.errors as f64,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use asgi_node_bridge::application::{Application, Submission};
 use asgi_node_bridge::errors::Traced;
 use asgi_node_bridge::interpreter::exit;
 use asgi_node_core::{Error, Exchange, Failure, Notify, ResponseEvent};
@@ -77,7 +78,7 @@ impl From<Result<Whole, Traced>> for SyncOutcome {
 
 /// The host of one synchronous call.
 #[derive(Default)]
-pub(crate) struct SyncHost {
+struct SyncHost {
     news: Mutex<bool>,
     bell: Condvar,
 }
@@ -120,6 +121,23 @@ impl Whole {
     }
 }
 
+/// Answers one request while the caller waits, at most for the limit.
+pub(crate) fn call(app: &Arc<Application>, request: Submission, limit: Option<Duration>) -> Result<Whole, Traced> {
+    let host = Arc::new(SyncHost::default());
+    let exchange = app.submit(request, Arc::clone(&host) as Arc<dyn Notify>)?;
+    host.wait(&exchange, limit).map_err(|failure| {
+        match failure.error {
+            Error::RequestTimeout => app.give_up(&exchange),
+            // It has told the host itself, or the process ends.
+            _ => exchange.disconnect(),
+        }
+        Traced {
+            error: failure.error,
+            traceback: failure.traceback,
+        }
+    })
+}
+
 /// Why nobody waits any longer; `None` while the wait goes on.
 fn given_up(is_ending: bool, deadline: Option<Instant>, now: Instant) -> Option<Error> {
     if is_ending {
@@ -131,13 +149,12 @@ fn given_up(is_ending: bool, deadline: Option<Instant>, now: Instant) -> Option<
 }
 
 impl SyncHost {
-    /// Blocks until the exchange has its outcome, or until the limit (the app gets `http.disconnect` then).
-    pub(crate) fn wait(&self, exchange: &Arc<Exchange>, limit: Option<Duration>) -> Result<Whole, Failure> {
+    /// Blocks until the exchange has its outcome, or until the limit.
+    fn wait(&self, exchange: &Arc<Exchange>, limit: Option<Duration>) -> Result<Whole, Failure> {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let mut whole = Whole::default();
         loop {
             if let Err(error) = self.sleep(deadline) {
-                exchange.disconnect();
                 return Err(Failure {
                     error,
                     traceback: String::new(),

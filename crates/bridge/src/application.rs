@@ -17,6 +17,7 @@ use crate::interpreter::exit;
 use asgi_node_core::Config;
 
 mod lifecycle;
+mod overdue;
 
 /// A loaded app on its event loop.
 pub struct Application {
@@ -28,7 +29,8 @@ pub struct Application {
     scopes: ScopeBuilder,
     counters: Arc<Counters>,
     window: usize,
-    limit: usize,
+    /// Milliseconds that a request may take; 0 for no limit.
+    request_timeout: u64,
     shutdown_timeout: u64,
     max_queue: usize,
     /// Extensions that this app is not offered.
@@ -79,9 +81,9 @@ impl Application {
                 config.root_path_stripped,
             )?,
             runner: runner.clone().unbind(),
-            counters: Arc::default(),
+            counters: Arc::new(Counters::new(config.max_concurrency)),
             window: config.high_water_mark,
-            limit: config.max_concurrency,
+            request_timeout: config.request_timeout,
             shutdown_timeout: config.shutdown_timeout,
             max_queue: config.max_queue,
             withheld: config.extensions.withheld(),
@@ -124,8 +126,8 @@ impl Application {
         }
         let mut head = RequestHead::parse(request.head)?;
         head.withhold(self.withheld);
-        if !self.counters.begin(self.limit) {
-            return Err(Error::Overloaded { limit: self.limit });
+        if !self.counters.begin() {
+            return Err(self.overloaded());
         }
         let outbound = if request.collects { usize::MAX } else { self.window };
         let windows = Windows {
@@ -145,9 +147,9 @@ impl Application {
         let service = Arc::clone(self) as Arc<dyn Service>;
         let message = Message::Request(service, Arc::clone(&exchange), head);
         if !self.event_loop.offer_quietly(message) {
-            self.counters.done();
+            self.counters.done(&exchange);
             let failure = self.event_loop.failure();
-            return Err(failure.unwrap_or(Error::Overloaded { limit: self.limit }));
+            return Err(failure.unwrap_or(self.overloaded()));
         }
         self.counters.note_submitted();
         watchdog::wake();
@@ -168,7 +170,7 @@ impl Application {
                 Ok((scope, Bound::new(py, channel)?))
             }
         };
-        let (scope, channel) = make().inspect_err(|_| self.counters.done())?;
+        let (scope, channel) = make()?;
         self.starter.bind(py).call1((scope, channel)).map(drop)
     }
 
@@ -211,12 +213,13 @@ impl Service for Application {
                 started: false,
             };
             self.counters.note_failure();
+            self.counters.done(&own);
             own.emit(ResponseEvent::Failed(failure));
         }
     }
 
-    fn forget(&self) {
-        self.counters.done();
+    fn forget(&self, exchange: &Exchange) {
+        self.counters.done(exchange);
     }
 }
 

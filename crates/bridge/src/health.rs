@@ -3,12 +3,16 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use asgi_node_core::Exchange;
+
 /// See `Health` in npm/asgi-node/lib/index.d.ts.
 #[derive(Debug, Clone, Copy)]
 pub struct Health {
     /// Requests whose app has not returned.
     pub in_flight: usize,
-    /// Those of them that the event loop has not come to.
+    /// Requests that the host gave up and whose app has not returned: they are not in flight.
+    pub abandoned: usize,
+    /// Requests that the event loop has not come to.
     pub queued: u64,
     /// All requests that were accepted so far.
     pub requests: u64,
@@ -25,9 +29,12 @@ pub struct Health {
 }
 
 /// What an application counts while it serves.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counters {
+    /// Requests that may be in flight, and as many may be abandoned.
+    limit: usize,
     in_flight: AtomicUsize,
+    abandoned: AtomicUsize,
     submitted: AtomicU64,
     started: AtomicU64,
     failed: AtomicU64,
@@ -35,24 +42,62 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// One request more in flight; false, and nothing counted, when that is more than `limit`.
-    pub(crate) fn begin(&self, limit: usize) -> bool {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            in_flight: AtomicUsize::new(0),
+            abandoned: AtomicUsize::new(0),
+            submitted: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            body_was_dropped: AtomicBool::new(false),
+        }
+    }
+
+    /// Requests that may be in flight.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// One request more in flight; false, and nothing counted, when that is more than the limit.
+    pub(crate) fn begin(&self) -> bool {
         // In one order with what the watchdog does before it goes to sleep.
-        if self.in_flight.fetch_add(1, Ordering::SeqCst) >= limit {
+        if self.in_flight.fetch_add(1, Ordering::SeqCst) >= self.limit {
             self.in_flight.fetch_sub(1, Ordering::AcqRel);
             return false;
         }
         true
     }
 
-    /// One request fewer in flight.
-    pub(crate) fn done(&self) {
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    /// The app of this request has returned, or will never be called. Only the first call counts.
+    pub(crate) fn done(&self, exchange: &Exchange) {
+        let counter = match exchange.note_return() {
+            Some(false) => &self.in_flight,
+            Some(true) => &self.abandoned,
+            None => return,
+        };
+        counter.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Moves a request from those in flight to the abandoned ones, which makes room for another, unless there are as many
+    /// of these already.
+    pub(crate) fn abandon(&self, exchange: &Exchange) {
+        // First: its app may return at any time, and takes it away from there.
+        if self.abandoned.fetch_add(1, Ordering::SeqCst) < self.limit && exchange.abandon() {
+            self.in_flight.fetch_sub(1, Ordering::AcqRel);
+        } else {
+            self.abandoned.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 
     /// Requests whose app has not returned.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// Whether an app has something to do.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight() + self.abandoned.load(Ordering::SeqCst) > 0
     }
 
     /// A request was queued for the event loop.
@@ -87,6 +132,7 @@ impl Counters {
         let submitted = self.submitted.load(Ordering::Relaxed);
         Health {
             in_flight: self.in_flight(),
+            abandoned: self.abandoned.load(Ordering::Acquire),
             queued: submitted.saturating_sub(started),
             requests: submitted,
             errors: self.failed.load(Ordering::Relaxed),

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use crate::ResponseEvent;
 use crate::message_queue::{Closed, MessageQueue};
 use crate::sync::Mutex;
+use counted::Counted;
 
+mod counted;
 mod messages;
 
 /// Is told that an exchange has news. Must not block, and must not call the exchange.
@@ -105,6 +107,7 @@ pub struct Exchange {
     id: u32,
     is_websocket: bool,
     windows: Windows,
+    counted: Counted,
     state: Mutex<State>,
     event_loop: Arc<dyn Notify>,
     host: Arc<dyn Notify>,
@@ -149,6 +152,7 @@ impl Exchange {
             id,
             is_websocket: state.messages.is_some(),
             windows,
+            counted: Counted::default(),
             state: Mutex::new(state),
             event_loop,
             host,

@@ -15,6 +15,7 @@ from asgi_node.tracebacks import last_lines_of, lines_of
 
 from . import fork
 from .logs import log_failure, logger
+from .overdue import CANCEL_GRACE, TIME_OVER, Overdue
 
 if TYPE_CHECKING:
     import contextvars
@@ -36,9 +37,6 @@ CLOSING = "the handler is closing"
 
 # Seconds that a stream of events has to notice that its handler is closing.
 NOTICE = 1.0
-
-# Seconds that a cancelled task has to end.
-CANCEL_GRACE = 5.0
 
 if sys.version_info >= (3, 12):
 
@@ -72,6 +70,7 @@ class Runner:
         self.cancel_on_disconnect = cancel_on_disconnect
         # A task that nobody holds can be collected while it waits.
         self.running: dict[asyncio.Task[None], Channel] = {}
+        self.overdue = Overdue(loop, self.running)
         self.warned = False
         self.timeout = math.inf
         """Seconds that requests under way may take at shutdown: the shortest that was asked for."""
@@ -124,6 +123,10 @@ class Runner:
             _, stuck = await asyncio.wait(self.running, timeout=CANCEL_GRACE)
             if stuck:
                 logger.error("%d requests went on after they were cancelled: they are left behind", len(stuck))
+
+    def watch_overdue(self, limit: float) -> None:
+        """Nobody waits for one of these requests any more. `limit`: the seconds that a request may take, 0 for any."""
+        self.overdue.watch(limit)
 
     def fail(self, reason: str) -> None:
         """Fail what is under way: the loop will not come to it any more."""
@@ -207,7 +210,7 @@ def _is_disconnect(raised: BaseException, channel: Channel) -> bool:
     such as Starlette's ``ClientDisconnect`` and ``WebSocketDisconnect``.
     """
     if isinstance(raised, asyncio.CancelledError):
-        return raised.args in ((CLIENT_LEFT,), (CLOSING,))
+        return raised.args in ((CLIENT_LEFT,), (CLOSING,), (TIME_OVER,))
     if isinstance(raised, BaseExceptionGroup):
         return all(_is_disconnect(each, channel) for each in raised.exceptions)
     name = type(raised).__name__

@@ -193,6 +193,6 @@ impl Drop for Waiting {
 }
 
 /// Milliseconds as Python has them.
-fn seconds(milliseconds: u64) -> f64 {
+pub(super) fn seconds(milliseconds: u64) -> f64 {
     Duration::from_millis(milliseconds).as_secs_f64()
 }

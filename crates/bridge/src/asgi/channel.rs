@@ -117,6 +117,11 @@ impl<P: Protocol> Channel<P> {
         &self.exchange
     }
 
+    /// Whether nobody waits for what the app has not sent yet: its client has left, or its host has given it up.
+    pub(super) fn is_unwanted(&self) -> bool {
+        !self.is_over() && self.exchange.is_disconnected()
+    }
+
     pub(super) fn number(&self) -> u64 {
         self.number
     }
@@ -285,7 +290,7 @@ impl<P: Protocol> Channel<P> {
         if std::mem::replace(&mut progress.ended, true) {
             return false;
         }
-        self.counters.done();
+        self.counters.done(&self.exchange);
         if P::is_over(&progress.state) {
             return false;
         }

@@ -105,6 +105,27 @@ impl PyChannel {
         }
     }
 
+    /// Whether nobody waits for what the app has not sent yet: its client has left, or its host has given it up. A WebSocket is
+    /// there for more than its client: it counts when the host has given it up.
+    #[getter]
+    fn is_unwanted(&self) -> bool {
+        match &self.0 {
+            Kind::Http(channel) => channel.is_unwanted(),
+            Kind::WebSocket(channel) => channel.exchange().is_abandoned(),
+        }
+    }
+
+    /// Whether the host has given the request up and counts it no more among those in flight.
+    #[getter]
+    fn is_abandoned(&self) -> bool {
+        either!(self, channel => channel.exchange().is_abandoned())
+    }
+
+    /// Counts it no more among the requests in flight, though its app goes on.
+    fn abandon(&self) {
+        either!(self, channel => channel.counters().abandon(channel.exchange()));
+    }
+
     /// Calls `callback()` on the event loop's thread when the client leaves before the app's task has ended.
     fn on_disconnect(&self, py: Python<'_>, callback: Py<PyAny>) {
         either!(self, channel => channel.on_disconnect(py, callback));

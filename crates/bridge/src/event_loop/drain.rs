@@ -86,7 +86,7 @@ impl Drain {
         self.event_loop.heartbeat().arrive(Instant::now());
         for message in self.close() {
             if let Message::Request(service, exchange, _) = message {
-                service.forget();
+                service.forget(&exchange);
                 exchange.emit(ResponseEvent::Failed(Failure {
                     error: error.clone(),
                     traceback: String::new(),

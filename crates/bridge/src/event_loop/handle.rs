@@ -20,7 +20,7 @@ pub trait Service: Send + Sync {
     fn start(self: Arc<Self>, py: Python<'_>, side: &Arc<LoopSide>, exchange: Arc<Exchange>, head: &RequestHead);
 
     /// A request that was queued will never start.
-    fn forget(&self);
+    fn forget(&self, exchange: &Exchange);
 }
 
 /// A job for the event loop's thread.

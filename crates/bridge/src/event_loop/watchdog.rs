@@ -107,7 +107,7 @@ fn run() {
 impl Watched {
     /// Whether requests are under way.
     fn is_busy(&self) -> bool {
-        self.counters.upgrade().is_some_and(|counters| counters.in_flight() > 0)
+        self.counters.upgrade().is_some_and(|counters| counters.is_busy())
     }
 
     fn has_work(&self) -> bool {

@@ -161,3 +161,17 @@ fn asgi_46_continue_is_asked_for_by_the_first_receive_only() {
     body(e.receive());
     assert!(e.take_events().is_empty(), "the body came without being asked for");
 }
+
+#[test]
+fn field_15_a_request_counts_in_one_place_and_only_until_its_app_returns() {
+    let (e, ..) = exchange(b"", true);
+    assert!(!e.is_abandoned());
+    assert_eq!((e.abandon(), e.abandon(), e.is_abandoned()), (true, false, true));
+    assert_eq!((e.note_return(), e.note_return()), (Some(true), None));
+    assert!(!e.is_abandoned());
+    let (e, ..) = exchange(b"", true);
+    assert_eq!(
+        (e.note_return(), e.abandon(), e.is_abandoned()),
+        (Some(false), false, false)
+    );
+}

@@ -56,7 +56,7 @@ export class WebSocketCall extends Call {
   }
 
   expire() {
-    this.#leaveWith(CODE.ABNORMAL, '')
+    this.exchanges.expire(this)
     this.#deny(503, '', EMPTY)
   }
 

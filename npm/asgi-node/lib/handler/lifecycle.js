@@ -52,7 +52,7 @@ export class Lifecycle {
   /** When close() stops waiting for requests, by `performance.now()`. It only ever comes nearer. */
   #deadline = Infinity
   /** What was known last. @type {import('../log/health.js').KnownHealth} */
-  #known = { inFlight: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0, failed: false, loop: null }
+  #known = { inFlight: 0, abandoned: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0, failed: false, loop: null }
   /** Closes by `signal`; what goes wrong then has nobody else to hear of it. */
   #onAbort = () => void this.close().catch((error) => this.#report(error))
   /** What Python said last is handed over before the end. */
@@ -277,8 +277,9 @@ export class Lifecycle {
     return orLate(closed, () => {
       const now = performance.now()
       const blocked = native.blocked() >= BLOCKED
-      const inFlight = native.health()?.inFlight ?? 0
-      if (inFlight === 0 || (!blocked && now > this.#deadline + CANCEL_GRACE + SLACK)) since ??= now
+      const health = native.health()
+      const busy = health !== null && health.inFlight + health.abandoned > 0
+      if (!busy || (!blocked && now > this.#deadline + CANCEL_GRACE + SLACK)) since ??= now
       // Python keeps the time by itself, and has an error that says more.
       if (!blocked) return false
       return now > SLACK + (since === null ? this.#deadline : since + limit)
@@ -288,7 +289,7 @@ export class Lifecycle {
   /** @returns {import('../index.js').Health} */
   health() {
     const blocked = this.#state === 'closed' ? 0 : (this.#native?.blocked() ?? 0)
-    this.#known = this.#native?.health() ?? { ...this.#known, inFlight: 0, queued: 0, blocked }
+    this.#known = this.#native?.health() ?? { ...this.#known, inFlight: 0, abandoned: 0, queued: 0, blocked }
     const { unhealthyAfter } = this.#settings
     return healthOf(this.#state, this.#failure !== undefined, this.#known, this.#sockets.size, unhealthyAfter)
   }

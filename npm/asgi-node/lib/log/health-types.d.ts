@@ -8,7 +8,12 @@ export interface Health {
   readonly draining: boolean
   /** Requests and WebSockets whose app has not returned. */
   readonly inFlight: number
-  /** Those of them that Python's event loop has not come to. */
+  /**
+   * Requests that `requestTimeout` has given up, and WebSockets that `websocket.acceptTimeout` has, whose app has not returned.
+   * They are not in flight. At most `maxConcurrency`; above it, requests that are given up stay in flight.
+   */
+  readonly abandoned: number
+  /** Requests that were accepted and that Python's event loop has not come to. */
   readonly queued: number
   /**
    * Milliseconds that the event loop took to come to the latest beat, or that it has been at it so far if that is more. Beats

@@ -26,6 +26,7 @@ export function healthOf(state, failed, known, sockets, unhealthyAfter) {
     live: !failed && !blocked && !known.failed,
     draining: state === 'closing' || state === 'closed',
     inFlight: known.inFlight,
+    abandoned: known.abandoned,
     queued: known.queued,
     loopLagMs: Math.round(known.lag * 1000) / 1000,
     sockets,

@@ -55,6 +55,8 @@ export declare class NativeHandler {
   halfClose(id: number): void
   /** The client has gone, or nobody wants the rest: no further event for this number. */
   disconnect(id: number): void
+  /** The time of this request is over: no further event for this number. It counts as abandoned until the app returns. */
+  giveUp(id: number): void
   /** Answers one request while the caller waits. */
   callSync(head: string, body?: Uint8Array | undefined | null): SyncOutcome
   /** How the app is; null before it is there and after the end. Does not wait for Python. */
@@ -78,7 +80,9 @@ export declare class NativeHandler {
 export interface Health {
   /** Requests whose app has not returned. */
   inFlight: number
-  /** Those of them that the event loop has not come to. */
+  /** Requests that were given up and whose app has not returned: they are not in flight. */
+  abandoned: number
+  /** Requests that the event loop has not come to. */
   queued: number
   /** All requests that were accepted so far. */
   requests: number

@@ -2,7 +2,7 @@ import { PythonError, bodyTooLarge, errorFromFailure } from './errors.js'
 import { Context } from './context.js'
 import { closeFile, dispatch } from './exchange.js'
 import { disconnectedOutcome, failedOutcome } from './outcome.js'
-import { EVENT, FLAG } from './protocol.js'
+import { CLOSE_CODE, EVENT, FLAG } from './protocol.js'
 import { Slots } from './slots.js'
 
 /** Wake Python after at most this many batched requests. */
@@ -18,7 +18,7 @@ const BURST = 8
 
 /**
  * The part of NativeHandler that requests use.
- * @typedef {Pick<import('./binding.js').NativeHandler, 'submit' | 'wake' | 'push' | 'message' | 'closed' | 'faulted' | 'drained' | 'halfClose' | 'disconnect' | 'keepAlive'>} Native
+ * @typedef {Pick<import('./binding.js').NativeHandler, 'submit' | 'wake' | 'push' | 'message' | 'closed' | 'faulted' | 'drained' | 'halfClose' | 'disconnect' | 'giveUp' | 'keepAlive'>} Native
  */
 
 // Native code calls `deliver`, and `deliver` may reach code of the user (a patched writeHead, say). While it does, this
@@ -196,6 +196,25 @@ export class Exchanges {
     if (!exchange.open) return
     this.remove(exchange)
     this.#native.closed(exchange.id, code, reason)
+    this.#closed(exchange, code)
+  }
+
+  /**
+   * The app of a WebSocket has not answered in time.
+   * @param {Exchange} exchange
+   */
+  expire(exchange) {
+    if (!exchange.open) return
+    this.remove(exchange)
+    this.#native.giveUp(exchange.id)
+    this.#closed(exchange, CLOSE_CODE.ABNORMAL)
+  }
+
+  /**
+   * @param {Exchange} exchange
+   * @param {number} code
+   */
+  #closed(exchange, code) {
     if (exchange.record !== null) exchange.record.code = code
     this.over(exchange, disconnectedOutcome(exchange.status))
   }
@@ -215,7 +234,8 @@ export class Exchanges {
   fail(exchange, error, inOrder = false) {
     if (exchange.open) {
       this.remove(exchange)
-      this.#native.disconnect(exchange.id)
+      if (error instanceof PythonError && error.code === 'REQUEST_TIMEOUT') this.#native.giveUp(exchange.id)
+      else this.#native.disconnect(exchange.id)
     }
     const outcome = failedOutcome(error, exchange.status)
     const request = outcome.kind === 'failed' ? exchange.described(outcome) : null

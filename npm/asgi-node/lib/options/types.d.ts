@@ -118,9 +118,12 @@ export interface PythonHandlerOptions {
   maxBodySize?: number
   /**
    * Milliseconds from the start of a request to the end of its response; after that the caller gets REQUEST_TIMEOUT, a
-   * client 504 or, in the middle of a response, a cut connection, and the app `http.disconnect`; 0 is no limit.
+   * client 504 or, in the middle of a response, a cut connection, and the app `http.disconnect`; 0 is no limit. It does not
+   * count for WebSockets, which have `websocket.acceptTimeout`.
+   *
+   * An app that goes on has its place among the `maxConcurrency` no longer: `health().abandoned` counts it. It is cancelled when
+   * it has not returned after as long again, at most after 5,000 ms. One whose client has left may go on for `requestTimeout`.
    * @default 0
-   * It does not count for WebSockets, which have `websocket.acceptTimeout`.
    */
   requestTimeout?: number
   /**

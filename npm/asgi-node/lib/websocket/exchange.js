@@ -227,7 +227,8 @@ export class WebSocketExchange extends Exchange {
 
   /** The app has not answered in time. */
   expire() {
-    this.ended(CODE.ABNORMAL, '')
+    if (this.access) this.access.code ??= CODE.ABNORMAL
+    this.exchanges.expire(this)
     this.refuse(503)
   }
 
