@@ -1,7 +1,7 @@
 //! Whether libpython and Python's extensions find their own libraries rather than Node's.
 //!
-//! Node exports its OpenSSL, zlib and libuv. Without `RTLD_DEEPBIND` whatever is loaded later binds to those copies: the
-//! extensions, and libpython itself where it is linked with zlib (Debian's is).
+//! Node exports its OpenSSL, zlib and libuv. Without `RTLD_DEEPBIND`, everything that is loaded later binds to those copies:
+//! Python's extensions, and libpython itself if it is linked with zlib (as on Debian).
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 use crate::ffi;

@@ -1,4 +1,4 @@
-//! What can go wrong with libpython and with rules, and how it looks in JavaScript.
+//! The errors of loading libpython and of compiling rules, and how they look in JavaScript.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ pub enum LoadError {
     #[error("cannot open the Python library {path}: {reason}")]
     NotOpened { path: String, reason: String },
 
-    /// A shared library, but not Python's. Becomes a JS `Error` with the code `LIBPYTHON_NOT_FOUND`.
+    /// The file is a shared library, but not Python's. Becomes a JS `Error` with the code `LIBPYTHON_NOT_FOUND`.
     #[error("{path} is not a Python library: it has no symbol Py_InitializeEx")]
     NotPython { path: String },
 

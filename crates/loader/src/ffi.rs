@@ -14,24 +14,24 @@ const DEEPBIND: libc::c_int = libc::RTLD_DEEPBIND;
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 const DEEPBIND: libc::c_int = 0;
 
-/// Opens a library that defines `symbol` (itself, or by one that it needs) and lends its symbols to everything that is
-/// loaded later. It stays open as long as the process. False: there is no such symbol, and nothing was left open.
+/// Opens a library that defines `symbol` (in itself or in a dependency) and makes its symbols visible to everything that is
+/// loaded later. It stays open until the process ends. Returns false if there is no such symbol; nothing is left open then.
 pub fn open_global(path: &CStr, symbol: &CStr, deepbind: bool) -> Result<bool, String> {
     let binding = if deepbind { DEEPBIND } else { 0 };
-    // Privately first: what turns out to be something else must not have shown its symbols to anybody.
+    // With private symbols first: if this is another library, nothing must have seen its symbols.
     let handle = dlopen(path, libc::RTLD_NOW | libc::RTLD_LOCAL | binding)?;
-    // SAFETY: `handle` came from dlopen just now and is still open; `symbol` is a C string that outlives the call.
+    // SAFETY: dlopen has just returned `handle`, and it is still open; `symbol` is a C string that outlives the call.
     if unsafe { libc::dlsym(handle.as_ptr(), symbol.as_ptr()).is_null() } {
         // SAFETY: `handle` is open, this is its only close, and no address taken from it is kept.
         unsafe { libc::dlclose(handle.as_ptr()) };
         return Ok(false);
     }
-    // Opening it once more only turns its symbols global.
+    // Opening it again only makes its symbols global.
     dlopen(path, libc::RTLD_NOW | libc::RTLD_GLOBAL | binding)?;
     Ok(true)
 }
 
-/// The file that defines a symbol which the whole process sees, if there is one.
+/// The file that defines this global symbol, if there is one.
 pub fn file_of_global_symbol(symbol: &CStr) -> Option<PathBuf> {
     // SAFETY: RTLD_DEFAULT is always a valid handle, and `symbol` is a C string that outlives the call.
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, symbol.as_ptr()) };
@@ -90,19 +90,19 @@ mod allocator {
         mem::MaybeUninit,
     };
 
-    /// A library other than libc that defines `malloc` and comes before it: a preloaded allocator, which is no friend of
-    /// `RTLD_DEEPBIND` (what one of the two allocates, the other would free).
+    /// A library other than libc that defines `malloc` and comes before libc: a preloaded allocator. It does not work with
+    /// `RTLD_DEEPBIND`: one allocator would free what the other has allocated.
     pub fn replaced_allocator() -> Option<String> {
         let mut before_libc: Vec<CString> = Vec::new();
         // SAFETY: the callback runs before this returns, on this thread, and gets back the reference that it was given.
         unsafe { libc::dl_iterate_phdr(Some(name_of), (&raw mut before_libc).cast()) };
-        // Only now: the linker's lock is held over the callback, and dlopen would wait for another of its locks, which a
-        // thread that imports an extension (another handler has started Python already) holds while it waits for the first.
+        // Only after the callback: the linker holds a lock while it runs, and dlopen waits for a second lock. A thread that
+        // imports an extension (for a handler that is already open) holds the second and waits for the first: a deadlock.
         let found = before_libc.into_iter().find(|name| defines_malloc(name))?;
         Some(found.to_string_lossy().into_owned())
     }
 
-    /// Takes the name of one loaded object, in the order in which symbols are looked up; 1 ends the search.
+    /// Called with each loaded object, in the order of symbol lookup, and notes its name; returns 1 to end the search.
     unsafe extern "C" fn name_of(object: *mut libc::dl_phdr_info, _: usize, names: *mut c_void) -> libc::c_int {
         // SAFETY: the linker gives a valid object, whose name is a C string.
         let name = unsafe { CStr::from_ptr((*object).dlpi_name) };
@@ -112,16 +112,16 @@ mod allocator {
             return 1;
         }
         if !file.is_empty() && !file.starts_with("linux-vdso") {
-            // SAFETY: this is the vector that `replaced_allocator` gave, and nobody else has it meanwhile.
+            // SAFETY: this is the vector that `replaced_allocator` passed, and nothing else uses it during the callback.
             unsafe { (*names.cast::<Vec<CString>>()).push(name.to_owned()) };
         }
         0
     }
 
-    /// Whether this library, which is loaded, defines `malloc` itself.
+    /// Whether this loaded library defines `malloc` itself.
     fn defines_malloc(name: &CStr) -> bool {
-        // SAFETY: dlopen with RTLD_NOLOAD only counts a reference, which dlclose gives back; dladdr fills `info` when it
-        // returns non-zero, with a name that is valid as long as that reference.
+        // SAFETY: dlopen with RTLD_NOLOAD only takes a reference, which dlclose gives back. When dladdr returns non-zero,
+        // it has filled `info`, with a name that is valid while we hold that reference.
         unsafe {
             let handle = libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD);
             if handle.is_null() {

@@ -1,15 +1,15 @@
-//! The first stage of loading Python: open libpython so that everybody in the process sees its symbols.
+//! The first stage of loading Python: opens libpython so that the whole process sees its symbols.
 //!
 //! The addon, and every extension module that Python imports later, leave Python's symbols undefined and expect
 //! the process to have them. Node cannot provide that: `process.dlopen` accepts Node-API modules only, and closes
-//! whatever else it is given. So this addon, which needs no Python symbol itself, opens the library with
-//! `RTLD_GLOBAL`, and the other one is required after it.
+//! any other library. So this addon, which needs no Python symbol itself, opens libpython with `RTLD_GLOBAL`.
+//! The other addon is required after it.
 //!
-//! What is open is asked of the dynamic linker and not remembered here: the main thread, its workers and even a
-//! second copy of this package in the same process then agree on the answer. libpython is never closed.
+//! Which libpython is open is not remembered here: we ask the dynamic linker. So the main thread, its workers and even
+//! a second copy of this package in the same process agree on the answer. libpython is never closed.
 //!
-//! Because it needs no Python, it is also where the rules of request rewriting are compiled that JavaScript makes, to be checked and
-//! tried ([`rewriter`]); those of a handler's requests run in the other addon.
+//! This addon needs no Python, so it also compiles the rewriting rules that JavaScript makes, to check and to try them
+//! ([`rewriter`]). The rules for a handler's requests run in the other addon.
 
 mod deepbind;
 mod errors;
@@ -24,17 +24,17 @@ use napi_derive::napi;
 #[napi(object)]
 #[derive(Debug)]
 pub struct Opened {
-    /// Whether with `RTLD_DEEPBIND`; extensions must be loaded the same way.
+    /// Whether it was opened with `RTLD_DEEPBIND`; extensions must be loaded the same way.
     pub deepbind: bool,
-    /// Why.
+    /// Why with or without it.
     pub deepbind_reason: String,
 }
 
-/// Opens the libpython at `path` for the whole process. Opening the one that is open already does nothing.
-/// `deepbind` decides; undefined: where it helps and is safe.
+/// Opens the libpython at `path` for the whole process. If it is already open, nothing happens.
+/// `deepbind` says whether with `RTLD_DEEPBIND`; undefined: where it helps and is safe.
 ///
 /// Throws an `Error` with a `code`: `LIBPYTHON_NOT_FOUND` when the file cannot be opened or is not a libpython
-/// (the message holds the dynamic linker's reason), `PYTHON_CONFLICT` when another one is open already.
+/// (the message holds the dynamic linker's reason), `PYTHON_CONFLICT` when another one is already open.
 #[napi(catch_unwind)]
 #[allow(clippy::needless_pass_by_value, reason = "Node-API hands over an owned string")]
 pub fn open(path: String, deepbind: Option<bool>) -> napi::Result<Opened, Code> {

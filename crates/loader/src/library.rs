@@ -9,10 +9,10 @@ use std::{
 
 use crate::{errors::LoadError, ffi};
 
-/// Every Python library has it, and nothing else does.
+/// A symbol that every libpython has, and no other library.
 const MARK: &std::ffi::CStr = c"Py_InitializeEx";
 
-/// Two workers that start at once must not both find that nothing is open yet.
+/// Without it, two workers that start at the same time could both find that no libpython is open yet.
 static OPENING: Mutex<()> = Mutex::new(());
 
 pub fn open(path: &str, deepbind: bool) -> Result<(), LoadError> {

@@ -1,4 +1,4 @@
-//! Rules outside of a handler: they are checked when they are made, and can be tried, before there is any Python.
+//! Rules outside of a handler: they are checked when they are made, and can be tried, before Python is started.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ impl NativeCondition {
         Ok(Self(Condition::new(&spec).map_err(invalid)?))
     }
 
-    /// Whether a flat head has it.
+    /// Whether the condition holds for a flat head.
     #[napi(catch_unwind)]
     pub fn matches(&self, head: JsString<'_>, docroot: String) -> napi::Result<bool> {
         let head = head.into_latin1()?;
@@ -46,7 +46,7 @@ impl NativeRewriter {
         Ok(Self(Rewriter::new(&spec).map_err(invalid)?))
     }
 
-    /// The flat head that comes of one; null where it is the same. Throws an `Error` with the code `REWRITE_FAILED`.
+    /// The rewritten flat head; null if nothing has changed. Throws an `Error` with the code `REWRITE_FAILED`.
     #[napi(catch_unwind)]
     pub fn rewrite(
         &self,

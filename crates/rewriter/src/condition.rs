@@ -8,7 +8,7 @@ use crate::head::Head;
 use crate::pattern::{Pattern, Text};
 use crate::spec;
 
-/// What a request must have.
+/// What must hold for a request.
 #[derive(Debug, Clone)]
 pub enum Condition {
     /// The raw path.
@@ -17,13 +17,13 @@ pub enum Condition {
     Header(String, Pattern),
     /// The method.
     Method(Pattern),
-    /// A file or a folder that the path names.
+    /// The path names a file or a folder that exists.
     Exists,
-    /// There is none.
+    /// The path names no file or folder.
     NotExists,
-    /// All of them; true of none.
+    /// All of these hold; true for an empty list.
     All(Vec<Condition>),
-    /// One of them; false of none.
+    /// At least one of these holds; false for an empty list.
     Any(Vec<Condition>),
 }
 
@@ -44,7 +44,7 @@ impl Condition {
         })
     }
 
-    /// Whether a request has it. Files are looked for below `docroot`.
+    /// Whether it holds for a request. Files are looked for below `docroot`.
     pub fn matches(&self, head: &mut Head<'_>, docroot: &Path) -> bool {
         match self {
             Self::Path(pattern) => pattern.admits(head.path_bytes()) && pattern.is_match(head.path()),

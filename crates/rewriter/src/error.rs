@@ -1,6 +1,6 @@
-//! What is wrong with a rule. What goes wrong with a request is [`asgi_node_core::Error::RewriteFailed`].
+//! Errors in a rule. An error in rewriting a request is [`asgi_node_core::Error::RewriteFailed`].
 
-/// A rule that cannot be. Becomes a JS `TypeError`.
+/// A rule that is refused. Becomes a JS `TypeError`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// Matching it takes more than linear time.
@@ -9,36 +9,36 @@ pub enum Invalid {
     /// Matching it takes exponential time.
     #[error("a back-reference ({0}) cannot be matched in linear time, and is refused")]
     BackReference(String),
-    /// ECMAScript leaves an iteration that matches nothing, automata cannot in every case.
+    /// ECMAScript undoes an iteration that matches nothing; an automaton cannot do so in every case.
     #[error(
         "what is repeated may match nothing before it matches something: put the alternative that matches something first"
     )]
     EmptyFirst,
-    /// ECMAScript forgets in each iteration what a group held, automata do not.
+    /// ECMAScript clears a group at each iteration; an automaton does not.
     #[error(
         "${0} stands for a group that may match nothing, or be left out, in a later repetition: put the repetition into a group \
          of its own, or do not refer to it"
     )]
     StaleGroup(String),
-    /// Looking for all matches takes quadratic time.
+    /// With the flag `g`, the search would take quadratic time.
     #[error(
         "with the flag g, a repetition without an upper limit must be the last part of the pattern, and what comes before it \
          at most 128 bytes long: each search could read all of the text again, which takes quadratic time"
     )]
     Global,
-    /// No regular expression of ECMAScript.
+    /// The pattern is not a regular expression of ECMAScript.
     #[error("not a regular expression: {0}")]
     Syntax(String),
-    /// `v` and `y`, and what are no flags.
+    /// `v`, `y`, or an unknown flag.
     #[error("flag {0:?} is not supported: d, g, i, m, s and u are")]
     Flag(char),
-    /// An automaton for it would need too much memory.
+    /// The automaton of the pattern would need too much memory.
     #[error("the pattern is too large: its repetitions multiply to more than 64 KiB of automaton")]
     TooLarge,
-    /// Parentheses in parentheses.
+    /// Parentheses are nested too deeply.
     #[error("the pattern has more than {0} levels of parentheses")]
     TooDeep(usize),
-    /// A replacement that no request could carry.
+    /// The replacement holds a character that a request cannot carry.
     #[error("the replacement holds {0:?}, which may not stand in {1}")]
     Replacement(char, &'static str),
     /// A fragment is never sent.
@@ -47,13 +47,13 @@ pub enum Invalid {
     /// RFC 9110, 9.1.
     #[error("{0:?} is not a method: it must be a token, as GET is")]
     Method(String),
-    /// Its response has no body, for which the client waits.
+    /// The response to HEAD has no body, but the client would wait for one.
     #[error("HEAD cannot be put in place of another method: the client would wait for the body of the response")]
     Head,
     /// RFC 9110, 5.1.
     #[error("{0:?} is not a header's name")]
     HeaderName(String),
-    /// The body stays as it is.
+    /// The header describes the body, and rewriting does not change the body.
     #[error("{0} says where the body ends, and cannot be rewritten")]
     Framing(String),
 }

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use asgi_node_core::target::percent_decode;
 
-/// No longer path can be opened (Linux, `PATH_MAX`).
+/// A longer path cannot be opened (Linux, `PATH_MAX`).
 const LONGEST: usize = 4096;
 
-/// Whether there is a file or a folder. The path is percent-decoded once; `.` and `..` are resolved as in a URL, before the file
-/// system is asked. What lies outside of `docroot` is not there, also where a symbolic link leads to it.
+/// Whether the path names a file or a folder. The path is percent-decoded once. `.` and `..` are resolved as in a URL, before
+/// the file system is asked. Anything outside of `docroot` counts as missing, also behind a symbolic link.
 ///
 /// ```
 /// use std::path::Path;
@@ -39,7 +39,7 @@ pub fn exists(docroot: &Path, raw_path: &[u8]) -> bool {
         }
     }
     let wants_folder = path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..");
-    // Both as they are now: a docroot may be a link that another release is put behind.
+    // Both are resolved for each request: the docroot may be a symbolic link that a deployment changes.
     let Ok(root) = docroot.canonicalize() else {
         return false;
     };

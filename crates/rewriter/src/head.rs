@@ -1,5 +1,5 @@
-//! A request's head while rules look at it: the flat one that crosses Node-API (see `asgi_node_core::head`), cut up as far as a
-//! rule needs it, and put together again only if one has changed something.
+//! A request's head while rules work on it. It starts as the flat head that crosses Node-API (see `asgi_node_core::head`), is
+//! parsed only as far as a rule needs it, and is written again only if a rule has changed something.
 
 use std::borrow::Cow;
 
@@ -16,27 +16,27 @@ const TLS_FIELDS: usize = 6;
 /// Name and value.
 pub(crate) type Field<'h> = (Cow<'h, [u8]>, Cow<'h, [u8]>);
 
-/// A head under work.
+/// A head that rules work on.
 #[derive(Debug)]
 pub struct Head<'h> {
     method: Cow<'h, [u8]>,
     path: Cow<'h, [u8]>,
     query: Cow<'h, [u8]>,
     bytes: Option<ByteSet>,
-    /// The target of the client, until there is another.
+    /// The target that the client sent, until a rule changes it.
     sent_target: Option<&'h [u8]>,
-    /// Everything behind the target, with the NUL in front of it.
+    /// Everything after the target, from the NUL that separates them.
     rest: &'h [u8],
-    /// Taken apart when a rule looks at them for the first time.
+    /// Parsed when a rule first looks at them.
     headers: Option<Vec<Field<'h>>>,
     headers_changed: bool,
     is_websocket: bool,
-    /// The method of the client.
+    /// The method that the client sent.
     sent_method: &'h [u8],
 }
 
 impl<'h> Head<'h> {
-    /// Takes a flat head. What is none is left to the core, which says so.
+    /// Takes a flat head. If it is malformed, the core reports it later.
     pub fn new(flat: &'h [u8], is_websocket: bool) -> Self {
         let (method, rest) = cut(flat);
         let (target, _) = cut(rest.get(1..).unwrap_or_default());
@@ -79,13 +79,13 @@ impl<'h> Head<'h> {
         }
     }
 
-    /// The bytes that the path has, collected when the first rule asks.
+    /// The set of bytes that occur in the path, collected when a rule first asks for it.
     pub(crate) fn path_bytes(&mut self) -> ByteSet {
         let path = &self.path;
         *self.bytes.get_or_insert_with(|| ByteSet::in_text(path))
     }
 
-    /// The bytes that the href has.
+    /// The set of bytes that occur in the href.
     pub(crate) fn href_bytes(&mut self) -> ByteSet {
         let mark = if self.query.is_empty() { b"" } else { &b"?"[..] };
         self.path_bytes()
@@ -101,7 +101,7 @@ impl<'h> Head<'h> {
                 .get(headers_from(rest)..)
                 .unwrap_or_default()
                 .split(|&byte| byte == 0);
-            // What stands in front of the first NUL is nothing.
+            // The text before the first NUL is empty: skip it.
             fields.next();
             let mut headers = Vec::new();
             while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
@@ -127,19 +127,19 @@ impl<'h> Head<'h> {
         }
     }
 
-    /// A WebSocket has no method in its scope, and its handshake has none but GET.
+    /// Ignored for a WebSocket: its scope has no method, and its handshake is always a GET.
     pub(crate) fn set_method(&mut self, method: &str) {
         if !self.is_websocket && *self.method != *method.as_bytes() {
             self.method = Cow::Owned(method.as_bytes().to_vec());
         }
     }
 
-    /// What [`Self::headers`] gave has been changed.
+    /// Notes that the caller has changed what [`Self::headers`] returned.
     pub(crate) fn note_changed_headers(&mut self) {
         self.headers_changed = true;
     }
 
-    /// The flat head; none where it is the same as before.
+    /// The flat head; `None` if nothing has changed.
     pub fn into_flat(self) -> Option<Vec<u8>> {
         if *self.method == *self.sent_method && self.sent_target.is_some() && !self.headers_changed {
             return None;
@@ -157,7 +157,7 @@ impl<'h> Head<'h> {
         let behind_extensions = skip(self.rest, from_extensions, 1);
         flat.extend_from_slice(&self.rest[..before_root]);
         let root = &self.rest[before_root..from_extensions];
-        // An app that is no longer below its mount must not be told that it is.
+        // If the path is no longer below the mount, the application must not be told that it is.
         flat.extend_from_slice(if self.is_under(root) { root } else { b"\0" });
         let extensions = &self.rest[from_extensions..behind_extensions];
         if self.sent_method == b"HEAD" && *self.method != *b"HEAD" {
@@ -181,7 +181,7 @@ impl<'h> Head<'h> {
         Some(flat)
     }
 
-    /// Whether the path is that of a mount, or below it. `root` has a NUL in front, and is decoded.
+    /// Whether the path is the mount's own or below it. `root` begins with a NUL and is decoded.
     fn is_under(&self, root: &[u8]) -> bool {
         let root = root.get(1..).unwrap_or_default();
         let path = percent_decode(&self.path);
@@ -190,17 +190,17 @@ impl<'h> Head<'h> {
     }
 }
 
-/// Whether this is that header.
+/// Whether the header has this name.
 pub(crate) fn is(name: &[u8], wanted: &str) -> bool {
     name.eq_ignore_ascii_case(wanted.as_bytes())
 }
 
-/// Up to the next NUL, and from there on.
+/// Splits before the next NUL.
 fn cut(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.split_at(memchr(0, bytes).unwrap_or(bytes.len()))
 }
 
-/// Where the NUL stands that is so many fields behind the one at `from`.
+/// The index of the NUL that is this many fields after the one at `from`.
 fn skip(rest: &[u8], from: usize, fields: usize) -> usize {
     (0..fields).fold(from, |at, _| {
         let behind = rest.get(at + 1..).unwrap_or_default();
@@ -208,7 +208,7 @@ fn skip(rest: &[u8], from: usize, fields: usize) -> usize {
     })
 }
 
-/// Where the NUL in front of the first header stands.
+/// The index of the NUL before the first header.
 fn headers_from(rest: &[u8]) -> usize {
     let from_extensions = skip(rest, 0, BEFORE_ROOT + 1);
     let behind = skip(rest, from_extensions, 1);
@@ -219,7 +219,7 @@ fn headers_from(rest: &[u8]) -> usize {
     }
 }
 
-/// Of decimal digits behind a NUL.
+/// The number that stands in decimal digits after a NUL.
 fn number(field: &[u8]) -> u32 {
     let digits = field.get(1..).and_then(|digits| std::str::from_utf8(digits).ok());
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)

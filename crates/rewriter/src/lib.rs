@@ -1,7 +1,7 @@
 //! Request rewriting: conditions and rewriters over a request's head, before an application sees it.
 //!
-//! Rules are made once and run on every request, so they are compiled, and whatever a client sends, they cost time that is linear in
-//! its length: patterns have the syntax of ECMAScript and the engine of the `regex` crate.
+//! Rules are made once and run on every request, so they are compiled. Whatever a client sends, the time is linear in its
+//! length: patterns have the syntax of ECMAScript, but the engine of the `regex` crate.
 //!
 //! Files in the order of use: [`spec`] (what JavaScript hands over), [`pattern`] and `replacement` (its regular expressions),
 //! [`condition`], [`existence`] and [`rewriter`] (the rules), [`head`] (what they work on), [`error`].

@@ -1,8 +1,8 @@
 //! A regular expression of ECMAScript, matched in linear time.
 //!
-//! [`parser`] reads the source into a tree ([`node`]) whose leaves are sets of bytes ([`set`]); the tree is written down as a
-//! pattern of the `regex` crate; [`nesting`] refuses the two things that ECMAScript and automata see differently, and [`prefilter`]
-//! says of most texts without a look at their order that they do not match.
+//! [`parser`] reads the source into a tree ([`node`]) whose leaves are sets of bytes ([`set`]). The tree is written as a pattern
+//! of the `regex` crate. [`nesting`] refuses the two constructs that behave differently in ECMAScript and in automata.
+//! [`prefilter`] rules out most texts that do not match by the bytes that occur in them, in any order.
 
 mod class;
 mod nesting;
@@ -20,14 +20,14 @@ use crate::error::Invalid;
 
 pub(crate) use self::set::ByteSet;
 
-/// Bytes of automaton that a pattern may come to. Where its states cannot be remembered, each byte of a text costs as many steps as
-/// there are of them.
+/// The largest automaton that a pattern may have, in bytes. When its states cannot be cached, each byte of a text costs as
+/// many steps as there are states.
 const SIZE: usize = 64 << 10;
 
-/// What a pattern sees.
+/// The kind of text that a pattern matches against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {
-    /// A path or an href: visible ASCII, everything else percent-encoded. So is what a pattern says of it: `é` stands for `%C3%A9`.
+    /// A path or an href: visible ASCII, everything else percent-encoded. Patterns are encoded alike: `é` stands for `%C3%A9`.
     Target,
     /// A method, or the value of a header: one latin-1 character per byte.
     Latin1,
@@ -41,9 +41,9 @@ pub enum Text {
 /// let pattern = Pattern::new(r"^\/users\/(?<id>\d+)$", "i", Text::Target)?;
 /// assert!(pattern.is_match(b"/Users/7"));
 /// assert!(!pattern.is_match(b"/users/x"));
-/// // What backtracking engines need minutes for costs as much as anything else.
+/// // A pattern for which backtracking engines need minutes is as fast as any other.
 /// assert!(!Pattern::new("(a+)+$", "", Text::Target)?.is_match(&[b"a".repeat(65_536), b"!".to_vec()].concat()));
-/// // What cannot be matched in linear time is refused.
+/// // A pattern that cannot be matched in linear time is refused.
 /// let refused = Pattern::new("^/(?!admin)", "", Text::Target).unwrap_err();
 /// assert!(refused.to_string().starts_with("a look-ahead cannot be matched in linear time"));
 /// # Ok::<(), asgi_node_rewriter::Invalid>(())
@@ -55,7 +55,7 @@ pub struct Pattern {
     text: Text,
     global: bool,
     names: Vec<(String, usize)>,
-    /// Groups that ECMAScript may forget in a later iteration.
+    /// Groups that ECMAScript may clear in a later iteration.
     stale: Vec<usize>,
 }
 
@@ -95,7 +95,7 @@ impl Pattern {
         self.regex.is_match(subject)
     }
 
-    /// Whether a text with these bytes may match: asked first where the bytes are known.
+    /// Whether a text with these bytes may match: a cheap test for callers that know the bytes.
     pub(crate) fn admits(&self, bytes: ByteSet) -> bool {
         self.prefilter.admits(bytes)
     }
@@ -120,7 +120,7 @@ impl Pattern {
                 break;
             };
             matched = true;
-            // Behind an empty match ECMAScript goes on one character further, and behind any other right there.
+            // After an empty match ECMAScript goes on one character later; after any other, at its end.
             at = whole.end + usize::from(whole.is_empty());
             let locations = locations.as_ref();
             each(&Found { whole, locations })?;
@@ -150,7 +150,7 @@ impl Pattern {
         same.map(|&(_, group)| group).collect()
     }
 
-    /// Refuses a reference to a group that may hold another text here than in ECMAScript.
+    /// Refuses a reference to a group that may hold a different text here than in ECMAScript.
     pub(crate) fn check_reference(&self, groups: &[usize]) -> Result<(), Invalid> {
         let Some(stale) = groups.iter().find(|group| self.stale.contains(group)) else {
             return Ok(());
@@ -174,7 +174,7 @@ impl Found<'_> {
         self.whole.clone()
     }
 
-    /// Where a group has matched, if it has.
+    /// Where a group has matched, if it has matched.
     pub(crate) fn group(&self, group: usize) -> Option<Range<usize>> {
         let (start, end) = self.locations?.get(group)?;
         Some(start..end)

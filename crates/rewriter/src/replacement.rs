@@ -3,10 +3,10 @@
 use crate::error::Invalid;
 use crate::pattern::{Found, Pattern, Text};
 
-/// What comes of a replacement may be so long. With `g`, `$'` alone could make 2 GiB of a path of 64 KiB.
+/// The longest result of a replacement, in bytes. With `g`, `$'` alone could turn a path of 64 KiB into 2 GiB.
 pub(crate) const LONGEST: usize = 1 << 20;
 
-/// A result that is longer than it may be.
+/// The result is longer than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
@@ -17,20 +17,20 @@ enum Piece {
     Match,
     Before,
     After,
-    /// The one of these groups that has matched: one, unless several have one name.
+    /// The one of these groups that has matched: it is one group, unless several share a name.
     Groups(Vec<usize>),
 }
 
-/// What a match is replaced by.
+/// The text that replaces a match.
 #[derive(Debug, Clone)]
 pub(crate) struct Replacement {
     pieces: Vec<Piece>,
-    /// Whether it ends in `&`: what was there follows.
+    /// Whether it ends in `&`: the old query is added after it.
     pub(crate) ends_in_ampersand: bool,
 }
 
 impl Replacement {
-    /// Takes a replacement apart. Which `$` mean something depends on the pattern's groups.
+    /// Parses a replacement. Which `$` have a meaning depends on the pattern's groups.
     pub(crate) fn parse(text: &str, pattern: &Pattern) -> Result<Self, Invalid> {
         let chars: Vec<char> = text.chars().collect();
         let mut pieces = Vec::new();
@@ -46,7 +46,7 @@ impl Replacement {
                 at += 1 + length;
             } else {
                 encode(c, pattern.text(), &mut literal)?;
-                // `$$`, too, is a `$`.
+                // `$$` is a `$`, too.
                 let is_doubled = c == '$' && chars.get(at + 1) == Some(&'$');
                 at += if is_doubled { 2 } else { 1 };
             }
@@ -59,12 +59,12 @@ impl Replacement {
         })
     }
 
-    /// Whether it needs to know what groups have matched.
+    /// Whether it needs to know where groups have matched.
     pub(crate) fn has_groups(&self) -> bool {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Groups(_)))
     }
 
-    /// What `String.prototype.replace` gives; none where nothing matches. Fails where that is longer than 1 MiB.
+    /// What `String.prototype.replace` gives; `None` if nothing matches. Fails if that is longer than 1 MiB.
     pub(crate) fn replace(&self, pattern: &Pattern, subject: &[u8]) -> Result<Option<Vec<u8>>, TooLong> {
         let mut out = Vec::new();
         let mut copied = 0;
@@ -82,7 +82,7 @@ impl Replacement {
         Ok(matched.then_some(out))
     }
 
-    /// Writes it for one match.
+    /// Writes the replacement for one match.
     pub(crate) fn expand(&self, subject: &[u8], found: &Found<'_>, out: &mut Vec<u8>) {
         let whole = found.whole();
         for piece in &self.pieces {
@@ -107,7 +107,7 @@ fn flush(literal: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
     }
 }
 
-/// What a `$` in front of this means, and how much of it belongs to it; none where it is only a `$`.
+/// What a `$` before this text means, and how much of the text belongs to it; `None` if it is a plain `$`.
 fn reference(rest: &[char], pattern: &Pattern) -> Option<(Piece, usize)> {
     let digit = |index: usize| {
         rest.get(index)?
@@ -125,7 +125,7 @@ fn reference(rest: &[char], pattern: &Pattern) -> Option<(Piece, usize)> {
         }
         _ => {
             let first = digit(0)?;
-            // Two digits where there are so many groups, else one.
+            // Two digits if there are so many groups, else one.
             let two = digit(1).map(|second| (10 * first + second, 2));
             [two, Some((first, 1))]
                 .into_iter()
@@ -136,7 +136,7 @@ fn reference(rest: &[char], pattern: &Pattern) -> Option<(Piece, usize)> {
     }
 }
 
-/// A character of the replacement itself as it is sent.
+/// A literal character of the replacement, in the bytes that are sent.
 fn encode(c: char, text: Text, out: &mut Vec<u8>) -> Result<(), Invalid> {
     match (text, c) {
         (Text::Target, '#') => return Err(Invalid::Fragment),

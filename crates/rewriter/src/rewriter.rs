@@ -1,4 +1,4 @@
-//! What rules do to a request.
+//! Rewriters: how rules change a request.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -15,22 +15,22 @@ use crate::spec;
 /// A change of a request.
 #[derive(Debug, Clone)]
 pub enum Rewriter {
-    /// Of the raw path. A `?` in the replacement begins the query.
+    /// Replaces in the raw path. A `?` in the replacement begins the query.
     Path(Substitution),
-    /// Of the raw path and the query as one text.
+    /// Replaces in the raw path and the query as one text.
     Href(Substitution),
-    /// Of each value of a header that matches; or of a header that is given what comes of the first value of another that
-    /// matches, in place of its own values.
+    /// Replaces in each value of a header that matches. Or gives a header one new value in place of its own values: the
+    /// rewritten first matching value of another header.
     Header(String, Option<String>, Substitution),
-    /// Of the method.
+    /// Replaces the method.
     Method(String),
-    /// One after the other: each sees what those before it have made.
+    /// Runs rewriters one after the other; each sees the result of those before it.
     Sequence(Vec<Rewriter>),
-    /// Where the condition holds.
+    /// Runs only if the condition holds.
     When(Condition, Box<Rewriter>),
 }
 
-/// A pattern and what its matches are replaced by.
+/// A pattern and the replacement of its matches.
 #[derive(Debug, Clone)]
 pub struct Substitution {
     rule: String,
@@ -64,7 +64,7 @@ impl Rewriter {
         })
     }
 
-    /// Changes a head. Fails where no request could be that comes of it.
+    /// Changes a head. Fails if the result cannot be a request.
     pub fn rewrite(&self, head: &mut Head<'_>, docroot: &Path) -> Result<(), Error> {
         match self {
             Self::Path(value) if value.pattern.admits(head.path_bytes()) => {
@@ -91,7 +91,7 @@ impl Rewriter {
         Ok(())
     }
 
-    /// Changes a flat head; `None` where no rule does.
+    /// Changes a flat head; `None` if no rule changes it.
     ///
     /// ```
     /// use std::path::Path;
@@ -137,7 +137,7 @@ impl Substitution {
         ))
     }
 
-    /// A path that is rewritten, with its query.
+    /// Rewrites a path, with its query.
     fn target(&self, path: &[u8], query: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let replaced = self.replacement.replace(&self.pattern, path);
         let Some(path) = replaced.map_err(|TooLong| self.too_long())? else {
@@ -146,7 +146,7 @@ impl Substitution {
         self.checked(self.joined(path, query)).map(Some)
     }
 
-    /// A path with a query, rewritten as one. Where the match leaves out the `?`, what is behind it remains the query.
+    /// Rewrites path and query as one text. If the match does not include the `?`, the text after it remains the query.
     fn href(&self, href: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let mark = href.iter().position(|&byte| byte == b'?').unwrap_or(href.len());
         let (mut out, mut copied, mut path) = (Vec::new(), 0, None);
@@ -182,8 +182,8 @@ impl Substitution {
         self.checked(joined).map(Some)
     }
 
-    /// A path, in which the replacement may have put a query, and the query that was there: the replacement's wins, unless it
-    /// ends in `&`.
+    /// Joins a path, into which the replacement may have put a query, and the old query. The replacement's query wins, unless it
+    /// ends in `&`: then the old one follows it.
     fn joined(&self, mut path: Vec<u8>, query: &[u8]) -> Vec<u8> {
         let has_query = path.contains(&b'?');
         if has_query && !self.replacement.ends_in_ampersand {
@@ -203,7 +203,7 @@ impl Substitution {
         path
     }
 
-    /// What may be the target of a request. An empty path is the root.
+    /// Checks that this can be the target of a request. An empty path becomes the root.
     fn checked(&self, mut target: Vec<u8>) -> Result<Vec<u8>, Error> {
         if target.len() > LONGEST {
             return Err(self.too_long());
@@ -257,7 +257,7 @@ impl Substitution {
         }
         let Some(made) = made else { return Ok(()) };
         let headers = head.headers();
-        // The first of the old values gives its place to the new one.
+        // The new value takes the place of the first old one.
         let place = headers.iter().position(|(other, _)| is(other, name));
         let field = (Cow::Owned(name.as_bytes().to_vec()), Cow::Owned(made));
         match place {

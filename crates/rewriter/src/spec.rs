@@ -1,4 +1,4 @@
-//! Rules as JavaScript writes them down.
+//! Rules in the form in which JavaScript passes them.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +9,9 @@ use crate::pattern::{Pattern, Text};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Regexp {
-    /// What stands between the slashes.
+    /// The text between the slashes.
     pub source: String,
-    /// What stands behind them.
+    /// The letters after them.
     #[serde(default)]
     pub flags: String,
 }
@@ -32,7 +32,7 @@ pub enum Condition {
     Header {
         /// Case does not matter.
         name: String,
-        /// What one of its values matches.
+        /// The pattern that one of its values must match.
         pattern: Regexp,
     },
     /// See [`crate::Condition::Method`].
@@ -47,15 +47,15 @@ pub enum Condition {
     Any(Vec<Condition>),
 }
 
-/// What is replaced, and by what.
+/// A pattern and its replacement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Substitution {
-    /// What errors call the rule.
+    /// The name of the rule in errors.
     pub rule: String,
-    /// What is looked for.
+    /// The text to look for.
     pub pattern: Regexp,
-    /// What stands there then.
+    /// The text to put there.
     pub replacement: String,
 }
 
@@ -71,10 +71,10 @@ pub enum Rewriter {
     Header {
         /// Case does not matter.
         name: String,
-        /// The header whose value is read instead.
+        /// The other header whose value is read, if not its own.
         #[serde(default)]
         from: Option<String>,
-        /// What happens to its values.
+        /// The pattern and replacement for its values.
         value: Substitution,
     },
     /// See [`crate::Rewriter::Method`].

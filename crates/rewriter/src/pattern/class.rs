@@ -1,14 +1,14 @@
-//! Characters and classes of characters: what they contain, and which bytes that makes.
+//! Characters and classes of characters, and the bytes that they match.
 
 use regex::Regex;
 
 use super::set::{ByteSet, equivalents};
 use crate::error::Invalid;
 
-/// What a class has in it.
+/// A member of a class.
 #[derive(Debug, Clone)]
 pub(super) enum Member {
-    /// Characters, the last included. Half of a surrogate pair is one, as in ECMAScript.
+    /// A range of characters, both ends included. Half of a surrogate pair is a character, as in ECMAScript.
     Range(u32, u32),
     /// `\d` and `\D`.
     Digit(bool),
@@ -16,7 +16,7 @@ pub(super) enum Member {
     Word(bool),
     /// `\s` and `\S`.
     Space(bool),
-    /// `\p{…}` and `\P{…}`: whether this matches a character, and whether that is asked.
+    /// `\p{…}` and `\P{…}`: the test for a character, and the result that the class wants from it.
     Property(Regex, bool),
 }
 
@@ -33,7 +33,7 @@ impl Member {
         Self::Range(c, c)
     }
 
-    /// A property of Unicode by what stands in the braces.
+    /// The property of Unicode that the braces name.
     pub(super) fn property(text: &str, wanted: bool) -> Result<Self, Invalid> {
         let unknown = || Invalid::Syntax(format!("no property of Unicode is called {text:?}"));
         if !text
@@ -60,7 +60,7 @@ impl Member {
     }
 }
 
-/// The bytes that a class matches: those of which some equal is in it, or, where it is inverted, none.
+/// The bytes that a class matches. A byte is in it when one of its equals (by case) is; an inverted class has all other bytes.
 pub(super) fn bytes_of(members: &[Member], inverted: bool, modes: Modes) -> ByteSet {
     let within = |c| members.iter().any(|member| member.contains(c, modes));
     ByteSet::of(|byte| {
@@ -78,7 +78,7 @@ pub(super) fn dot(modes: Modes) -> ByteSet {
     ByteSet::of(|byte| modes.dot_all || !matches!(byte, b'\n' | b'\r'))
 }
 
-/// ASCII's letters and digits; where case does not matter, and Unicode's does, what is equal to one of them, too.
+/// ASCII's letters, digits and `_`; with the flags `i` and `u`, also the characters that are equal to one of these.
 fn is_word(c: u32, modes: Modes) -> bool {
     let ascii = u8::try_from(c).is_ok_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     ascii || (modes.unicode && modes.ignore_case && matches!(c, 0x17F | 0x212A))

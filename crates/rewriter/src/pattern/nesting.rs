@@ -1,29 +1,29 @@
-//! What repetitions make of groups and of nothing, where ECMAScript and automata differ; and what they cost where all matches are
-//! looked for.
+//! Repetitions: where ECMAScript and automata differ (groups and empty matches), and what they cost when a search looks for
+//! all matches.
 
 use super::node::{Node, Repeat};
 use crate::error::Invalid;
 
-/// What a part of a pattern may match of nothing.
+/// Whether and when a part of a pattern may match the empty text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Emptiness {
-    /// It matches something.
+    /// It never matches the empty text.
     Never,
-    /// It may match nothing, when all else has failed.
+    /// It may match the empty text when all else has failed.
     Last,
-    /// It may match nothing before it tries to match something.
+    /// It may match the empty text before it tries to match something.
     Early,
 }
 
-/// Refuses a repetition of something that would rather match nothing: where it could stop, ECMAScript takes back such an iteration
-/// and tries what comes next, an automaton stops.
+/// Refuses a repetition of something that prefers the empty match. Where the repetition could stop, ECMAScript undoes such an
+/// iteration and tries the next alternative; an automaton stops.
 pub(super) fn check(node: &Node) -> Result<(), Invalid> {
     match node {
         Node::Set(_) | Node::Start | Node::End | Node::Boundary | Node::NotBoundary => Ok(()),
         Node::Concat(nodes) | Node::Alternatives(nodes) => nodes.iter().try_for_each(check),
         Node::Group(_, node) => check(node),
         Node::Repeat(repeat) => {
-            // As often as it has to come, nothing is something.
+            // ECMAScript accepts empty iterations up to the minimum, as an automaton does.
             let may_stop = repeat.most != Some(repeat.least);
             if may_stop && emptiness(&repeat.node) == Emptiness::Early {
                 return Err(Invalid::EmptyFirst);
@@ -33,20 +33,20 @@ pub(super) fn check(node: &Node) -> Result<(), Invalid> {
     }
 }
 
-/// The most bytes that may be read behind a match before it is known to be one.
+/// The most bytes that a search may read past the end of a match before it knows that this is a match.
 const LOOK_AHEAD: u64 = 128;
 
-/// Refuses what takes quadratic time where all matches are looked for: each search could read to the end of the text, and come back
-/// with a short match.
+/// Refuses patterns whose search for all matches takes quadratic time: each search could read to the end of the text and find
+/// only a short match.
 pub(super) fn check_global(node: &Node) -> Result<(), Invalid> {
-    // The last one ends the text.
+    // Such a pattern has one match at most.
     if is_last(node) || look_ahead(node, true).is_some_and(|bytes| bytes <= LOOK_AHEAD) {
         return Ok(());
     }
     Err(Invalid::Global)
 }
 
-/// Whether no match comes behind a match.
+/// Whether a match always ends at the end of the text, so that no other can follow.
 fn is_last(node: &Node) -> bool {
     match node {
         Node::End => true,
@@ -57,13 +57,13 @@ fn is_last(node: &Node) -> bool {
     }
 }
 
-/// How many bytes may be read before it is known whether they match. `None`: all of them. `at_end`: nothing has to follow, so what
-/// has been read is a match already.
+/// How many bytes may be read before it is known whether they match. `None`: no limit. `at_end`: nothing has to follow, so the
+/// bytes that were read are already a match.
 fn look_ahead(node: &Node, at_end: bool) -> Option<u64> {
     match node {
         Node::Set(_) | Node::Boundary | Node::NotBoundary => Some(1),
         Node::Start | Node::End => Some(0),
-        // Tried at the first byte only.
+        // It is tried at the first byte of the text only.
         Node::Concat(nodes) if nodes.first() == Some(&Node::Start) => Some(0),
         Node::Concat(nodes) => {
             let last = nodes.len().saturating_sub(1);
@@ -128,7 +128,7 @@ pub(super) fn stale_groups(node: &Node) -> Vec<usize> {
     stale
 }
 
-/// `repeated`: it is part of something that may come again; `optional`: part of something that may be left out there.
+/// `repeated`: the node is in something that may be repeated; `optional`: in something there that may be left out.
 fn collect(node: &Node, repeated: bool, optional: bool, stale: &mut Vec<usize>) {
     match node {
         Node::Set(_) | Node::Start | Node::End | Node::Boundary | Node::NotBoundary => {}
@@ -141,14 +141,14 @@ fn collect(node: &Node, repeated: bool, optional: bool, stale: &mut Vec<usize>) 
             collect(node, repeated, optional, stale);
         }
         Node::Repeat(Repeat { node, least, most, .. }) => {
-            // Counted iterations are copies, of which a later one may match nothing: ECMAScript takes that back.
+            // Counted iterations are copies. A later copy may match the empty text, and ECMAScript undoes that.
             let is_counted = most.is_some_and(|most| most > 1 && most > *least);
             if is_counted && emptiness(node) != Emptiness::Never {
                 collect(node, true, true, stale);
             } else if *most == Some(1) {
                 collect(node, repeated, optional || *least == 0, stale);
             } else {
-                // What it leaves out, it leaves out as a whole, unless something around it comes again.
+                // It is left out as a whole, or not at all, unless something around it is repeated.
                 collect(node, true, repeated && (optional || *least == 0), stale);
             }
         }

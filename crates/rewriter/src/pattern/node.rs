@@ -9,7 +9,7 @@ use super::set::ByteSet;
 pub(super) enum Node {
     /// One byte.
     Set(ByteSet),
-    /// `^`. No text that is rewritten has lines, so the flag `m` changes nothing.
+    /// `^`. The texts have no line ends, so the flag `m` changes nothing.
     Start,
     /// `$`.
     End,
@@ -17,9 +17,9 @@ pub(super) enum Node {
     Boundary,
     /// `\B`.
     NotBoundary,
-    /// One after the other; of none: nothing.
+    /// One after the other; an empty list matches the empty text.
     Concat(Vec<Node>),
-    /// The first that leads to a match.
+    /// Alternatives: the first that leads to a match counts.
     Alternatives(Vec<Node>),
     /// `(…)`, with its number.
     Group(usize, Box<Node>),
@@ -27,7 +27,7 @@ pub(super) enum Node {
     Repeat(Repeat),
 }
 
-/// A quantifier and what it stands behind.
+/// A quantifier and the node that it repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Repeat {
     pub(super) node: Box<Node>,
@@ -37,7 +37,7 @@ pub(super) struct Repeat {
 }
 
 impl Node {
-    /// In the syntax of the regex crate, for Unicode off.
+    /// The node in the syntax of the regex crate, with Unicode off.
     pub(super) fn write(&self, out: &mut String) {
         match self {
             Self::Set(set) => set.write(out),
@@ -63,7 +63,7 @@ impl Node {
         }
     }
 
-    /// The same, as something that a quantifier may follow.
+    /// The same, in a form that a quantifier may follow.
     fn write_atom(&self, out: &mut String) {
         if matches!(self, Self::Concat(_) | Self::Alternatives(_)) {
             out.push_str("(?:");

@@ -1,6 +1,6 @@
-//! The syntax of ECMAScript's regular expressions (ECMA-262, 22.2.1, and B.1.2, which browsers add where the flag `u` is not).
+//! The syntax of ECMAScript's regular expressions: ECMA-262, 22.2.1, and without the flag `u` also B.1.2 (for web browsers).
 //!
-//! JavaScript has compiled the source before, so what is no regular expression hardly comes here; it is refused all the same.
+//! JavaScript has already compiled the source, so an invalid one hardly comes here; it is refused all the same.
 
 mod escape;
 
@@ -10,14 +10,14 @@ use super::node::{Node, Repeat};
 use super::set::ByteSet;
 use crate::error::Invalid;
 
-/// Parentheses in parentheses. What reads the tree calls itself.
+/// The deepest nesting of parentheses: the functions that read the tree are recursive.
 const DEPTH: usize = 100;
 
-/// A pattern that was read.
+/// A parsed pattern.
 #[derive(Debug)]
 pub(super) struct Parsed {
     pub(super) node: Node,
-    /// Names and numbers of the groups that have one.
+    /// Names and numbers of the groups that have a name.
     pub(super) names: Vec<(String, usize)>,
 }
 
@@ -93,7 +93,7 @@ impl Parser {
         Some(next)
     }
 
-    /// Goes past this, if it comes next.
+    /// Skips this text if it comes next.
     fn take(&mut self, text: &str) -> bool {
         let comes = text
             .chars()
@@ -224,7 +224,7 @@ impl Parser {
         self.depth -= 1;
         Ok(match number {
             Some(number) => Node::Group(number, Box::new(inside)),
-            // In a group, also where there is one node: a quantifier may follow.
+            // In a group, even around a single node: a quantifier may follow.
             None => Node::Concat(vec![inside]),
         })
     }
@@ -260,7 +260,7 @@ impl Parser {
         }
     }
 
-    /// A class, behind its `[`.
+    /// A class, after its `[`.
     fn class(&mut self) -> Result<Node, Invalid> {
         let inverted = self.take("^");
         let mut members = Vec::new();
@@ -270,7 +270,7 @@ impl Parser {
                 Some(']') => break,
                 Some(c) => self.class_atom(c)?,
             };
-            // `-` is one character at the end of a class, and beside what is more than one.
+            // `-` is an ordinary character at the end of a class, and beside a member that is itself a class.
             if self.peek() != Some('-') || matches!(self.chars.get(self.at + 1), Some(']') | None) {
                 members.push(first);
                 continue;
@@ -292,7 +292,7 @@ impl Parser {
         Ok(Node::Set(class::bytes_of(&members, inverted, self.modes)))
     }
 
-    /// One character. Of a path, what has to be percent-encoded there is what it is encoded as.
+    /// One character. In a path, it is percent-encoded where it has to be.
     fn literal(&self, c: u32) -> Node {
         let encoded = |c: char| {
             let mut utf8 = [0; 4];

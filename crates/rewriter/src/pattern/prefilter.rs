@@ -1,20 +1,20 @@
-//! What can be said of a text from the bytes that are in it, without a look at their order.
+//! Rules out texts by the set of bytes that occur in them, whatever their order.
 //!
-//! The bytes of a path are collected once for all rules. Most rules need a byte that is not there, or have no place for one that is:
-//! they are done with after some instructions, however long the path is.
+//! The bytes of a path are collected once for all rules. Most rules need a byte that the path does not have, or do not allow one
+//! that it has. They are ruled out in a few instructions, however long the path is.
 
 use super::node::{Node, Repeat};
 use super::set::ByteSet;
 
-/// As many sets as are remembered.
+/// The most sets that are kept.
 const MOST: usize = 16;
 
-/// What a text that matches has.
+/// What holds for every text that matches.
 #[derive(Debug, Clone)]
 pub(super) struct Prefilter {
-    /// One byte, at least, of each of these.
+    /// The text has at least one byte of each of these sets.
     required: Vec<ByteSet>,
-    /// Nothing but these, where the pattern is for the whole text.
+    /// The text has only these bytes; known if the pattern covers the whole text.
     allowed: Option<ByteSet>,
 }
 
@@ -50,7 +50,7 @@ fn required(node: &Node) -> Vec<ByteSet> {
             sets
         }
         Node::Alternatives(nodes) => {
-            // One of the alternatives: of each the set that says most.
+            // One of the alternatives must match: the union of the most selective set of each.
             let smallest = |node| required(node).into_iter().min_by_key(|set| set.len());
             let sets: Option<Vec<_>> = nodes.iter().map(smallest).collect();
             sets.map(|sets| vec![sets.into_iter().fold(ByteSet::default(), ByteSet::with)])
@@ -66,7 +66,7 @@ fn required(node: &Node) -> Vec<ByteSet> {
     }
 }
 
-/// Whether a match can only be at that end of the text.
+/// Whether a match can only be at that end of the text (`^` or `$`).
 fn is_at(node: &Node, end: &Node) -> bool {
     match node {
         Node::Set(_) | Node::Boundary | Node::NotBoundary => false,

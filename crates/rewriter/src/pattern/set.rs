@@ -1,7 +1,7 @@
 //! Sets of bytes: what one atom of a pattern matches.
 //!
-//! The text that patterns see has 256 characters at most: a target is ASCII, a header's value is latin-1. So whatever an atom
-//! says of all Unicode is worked out here, once, and the automaton behind it sees plain bytes.
+//! The texts have at most 256 different characters: a target is ASCII, a header's value is latin-1. So an atom that speaks of all
+//! Unicode is turned into a set here, once, and the automaton works on plain bytes.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ impl ByteSet {
         set
     }
 
-    /// The bytes that a text has.
+    /// The set of bytes that occur in a text.
     pub(crate) fn in_text(text: &[u8]) -> Self {
         let mut set = Self::default();
         if text.len() < 256 {
@@ -30,7 +30,7 @@ impl ByteSet {
             }
             return set;
         }
-        // A bit waits for the one before it where both are in one word, and a long path may be of one byte; these do not.
+        // Setting a bit waits for the write before it if both are in one word, as in a long path of one byte. These do not wait.
         let mut seen = [false; 256];
         for &byte in text {
             seen[usize::from(byte)] = true;
@@ -62,7 +62,7 @@ impl ByteSet {
         self.0[usize::from(byte >> 6)] & (1 << (byte & 63)) != 0
     }
 
-    /// As a class of the regex crate, where Unicode is off.
+    /// As a class of the regex crate, with Unicode off.
     pub(super) fn write(self, out: &mut String) {
         let mut ranges = Vec::new();
         let mut from = None;
@@ -92,8 +92,8 @@ impl ByteSet {
     }
 }
 
-/// The characters that ECMAScript takes for equal to a latin-1 one where case does not matter (ECMA-262, Canonicalize), itself
-/// among them: by upper case without the flag `u`, by Unicode's simple case folding with it.
+/// The characters that ECMAScript takes for equal to a latin-1 character if case is ignored (ECMA-262, Canonicalize), itself
+/// included. Without the flag `u` it compares upper case, with it Unicode's simple case folding.
 pub(super) fn equivalents(byte: u8, unicode: bool) -> impl Iterator<Item = u32> {
     let swapped = match byte {
         b'a'..=b'z' | 0xE0..=0xF6 | 0xF8..=0xFE => Some(byte - 0x20),

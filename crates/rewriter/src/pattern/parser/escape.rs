@@ -5,7 +5,7 @@ use super::{Node, Parser};
 use crate::error::Invalid;
 
 impl Parser {
-    /// An escape outside of classes, behind its backslash.
+    /// An escape outside of classes, after its backslash.
     pub(super) fn escaped(&mut self) -> Result<Node, Invalid> {
         match self.peek() {
             Some('b') => Ok(self.assertion(Node::Boundary)),
@@ -24,7 +24,7 @@ impl Parser {
         }
     }
 
-    /// What a character, or the escape that it begins, is within a class.
+    /// The member of a class that this character, or the escape that it begins, stands for.
     pub(super) fn class_atom(&mut self, c: char) -> Result<Member, Invalid> {
         if c != '\\' {
             return Ok(Member::char(u32::from(c)));
@@ -34,7 +34,7 @@ impl Parser {
                 self.at += 1;
                 Ok(Member::char(8))
             }
-            // In a class, `\c` takes digits, too (B.1.2).
+            // In a class, `\c` also takes digits (B.1.2).
             Some('c') if !self.modes.unicode => {
                 let control = self.chars.get(self.at + 1).copied();
                 match control.filter(|c| c.is_ascii_digit() || *c == '_') {
@@ -54,7 +54,7 @@ impl Parser {
         node
     }
 
-    /// Whether the number that comes is that of a group. Without the flag `u`, one that is too high is an octal code.
+    /// Whether the next number is that of a group. Without the flag `u`, a number that is too high is an octal code.
     fn refers_to_a_group(&self) -> bool {
         let digits: String = self.chars[self.at..]
             .iter()
@@ -114,7 +114,7 @@ impl Parser {
         Some(code)
     }
 
-    /// Behind `\u`: four digits, or, `in_braces` (with the flag `u`, and in names) any number of them.
+    /// After `\u`: four digits, or, in names and with the flag `u`, also any number of digits in braces.
     pub(super) fn unicode_escape(&mut self, in_name: bool) -> Option<u32> {
         if !(in_name || self.modes.unicode) || self.peek() != Some('{') {
             return self.hex(4);
@@ -126,7 +126,7 @@ impl Parser {
         Some(code)
     }
 
-    /// The first half of a surrogate pair and the second, which `\u` follows, are one character.
+    /// The first half of a surrogate pair; if the second half follows as another `\u` escape, both are one character.
     fn with_other_half(&mut self, first: u32) -> u32 {
         let begun = self.at;
         if (0xD800..0xDC00).contains(&first) && self.take("\\u") {
@@ -138,7 +138,7 @@ impl Parser {
         first
     }
 
-    /// Up to three digits, and not above 0o377 (B.1.2).
+    /// An octal code: up to three digits, 0o377 at most (B.1.2).
     fn octal(&mut self, first: char) -> u32 {
         let mut code = first.to_digit(8).unwrap_or(0);
         for _ in 0..2 {
