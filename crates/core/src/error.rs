@@ -1,7 +1,7 @@
 //! Every error of asgi-node, in one place.
 //!
-//! Two audiences: an app that called `send` wrongly gets a Python exception ([`Error::raises`]); a Node developer gets a
-//! `PythonError` with a stable [`Error::code`].
+//! They have two readers. An app that called `send` wrongly gets a Python exception ([`Error::raises`]). A Node developer
+//! gets a `PythonError` with a stable [`Error::code`].
 
 /// The kind of Python exception that an error becomes in the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,19 +10,19 @@ pub enum Raises {
     Type,
     /// `ValueError`: a value of the right type that HTTP does not allow.
     Value,
-    /// `RuntimeError`: an event that does not belong here.
+    /// `RuntimeError`: an event that is not allowed now.
     Runtime,
     /// `asgi_node.ClientDisconnected`, a subclass of `OSError` (ASGI HTTP 2.4).
     Disconnected,
 }
 
-/// What can go wrong, with the words that the user reads.
+/// What can go wrong, with the message that the user reads.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A value in an event has the wrong type. Becomes a Python `TypeError`.
     #[error("{0}")]
     WrongType(String),
-    /// An event lacks a key, or a value is one that HTTP forbids. Becomes a Python `ValueError`.
+    /// An event lacks a key, or HTTP forbids a value. Becomes a Python `ValueError`.
     #[error("{0}")]
     WrongValue(String),
     /// An event that is unknown, was not advertised, or comes at the wrong time. Becomes a Python `RuntimeError`.
@@ -32,22 +32,22 @@ pub enum Error {
     #[error("the client has disconnected")]
     ClientDisconnected,
 
-    /// The bridge was used in a process that was forked from the one that serves. Becomes a Python `RuntimeError`.
+    /// The bridge was used in a process that was forked from the serving process. Becomes a Python `RuntimeError`.
     #[error("this process was forked from the one that serves: receive and send work only there")]
     ForkedProcess,
 
     /// The flat head that the host handed over is malformed. Becomes a JS `PythonError`.
     #[error("malformed request: {0}")]
     InvalidRequest(String),
-    /// A rule of the handler's rewriter makes of this request what no request can be. Becomes a JS `PythonError`, 500 on the wire.
+    /// A rule of the handler's rewriter turns this request into an invalid one. Becomes a JS `PythonError`, 500 on the wire.
     #[error("{rule}: {reason}")]
     RewriteFailed {
-        /// The rule, as its maker knows it.
+        /// The rule, as the user wrote it.
         rule: String,
-        /// What it would have made.
+        /// What is wrong with the result.
         reason: String,
     },
-    /// As many requests as the handler allows are in flight. Becomes a JS `PythonError`, 503 on the wire.
+    /// The handler has its maximum number of requests in flight. Becomes a JS `PythonError`, 503 on the wire.
     #[error("{limit} requests are in flight, which is the limit (option maxConcurrency)")]
     Overloaded {
         /// The limit that was reached.
@@ -82,7 +82,7 @@ pub enum Error {
     /// The interpreter could not be started. Becomes a JS `PythonError`.
     #[error("{0}")]
     PythonStartFailed(String),
-    /// Another interpreter runs already; a process has one. Becomes a JS `PythonError`.
+    /// Another interpreter already runs; a process can have only one. Becomes a JS `PythonError`.
     #[error(
         "this process already runs {running}, so {wanted} cannot be started: one process has one interpreter. \
          Give both handlers the same `python` or `venv`, or run the second app in a process of its own"
@@ -93,7 +93,7 @@ pub enum Error {
         /// The one that was asked for.
         wanted: String,
     },
-    /// `asgi_node.loading` refused the app; it chose the code and the words. Becomes a JS `PythonError`.
+    /// `asgi_node.loading` refused the app; it chose the code and the message. Becomes a JS `PythonError`.
     #[error("{message}")]
     AppLoad {
         /// One of the `APP_…` and `MODULE_CONFLICT` codes of `asgi_node.errors`.

@@ -1,4 +1,4 @@
-//! What the host (Node, or the Python test client) is told about a response.
+//! The events of a response for the host (Node, or the Python test client).
 
 use std::fs::File;
 
@@ -17,7 +17,7 @@ pub enum ResponseEvent {
         /// The whole body.
         body: Vec<u8>,
     },
-    /// The start of a response, with the first piece of its body when that was there in time.
+    /// The start of a response, with the first piece of its body if that came in time.
     Start {
         /// The status code, 100 to 999.
         status: u16,
@@ -35,29 +35,29 @@ pub enum ResponseEvent {
         /// The trailers, flat as headers are; empty when there are none.
         trailers: Vec<u8>,
     },
-    /// There will be no (complete) response.
+    /// There will be no response, or no complete one.
     Failed(Failure),
     /// The request body has room again: the host may go on pushing.
     Resume,
-    /// The app asked for the body of a request that expects `100 Continue`.
+    /// The app wants to read the body of a request that expects `100 Continue`.
     Continue,
     /// `103 Early Hints`: the values of its `Link` headers, joined by `\0`.
     EarlyHint(Vec<u8>),
-    /// A piece of the body that is a range of a file; the host reads it (`pathsend`, `zerocopysend`).
+    /// A piece of the body: a range of a file, which the host reads (`pathsend`, `zerocopysend`).
     File(FileRange),
-    /// The app takes a WebSocket: `subprotocol\0name\0value\0…`, the sub-protocol empty when there is none.
+    /// The app accepts a WebSocket: `subprotocol\0name\0value\0…`; the sub-protocol is empty when there is none.
     Accept(Vec<u8>),
-    /// A message to the client of a WebSocket.
+    /// A WebSocket message to the client.
     Message(Message),
-    /// The WebSocket ends: by the app, or because the handler closes.
+    /// The WebSocket ends: the app has closed it, or the handler closes.
     Close(Closed),
 }
 
 /// A range of an open, regular file.
 #[derive(Debug)]
 pub struct FileRange {
-    /// Ours alone: it closes when nobody needs it, delivered or not. What it holds is the app's: it may change that as soon as its
-    /// `send()` has returned, which is when the host has taken `weight` bytes.
+    /// Our own descriptor: it closes when it is no longer used, delivered or not. The file's content is the app's: the app may
+    /// change it once its `send()` has returned, which is when the host has taken `weight` bytes.
     pub file: File,
     /// Where the range begins.
     pub offset: u64,
@@ -65,23 +65,23 @@ pub struct FileRange {
     pub length: u64,
     /// Whether the response ends with it.
     pub last: bool,
-    /// What it counts against the window: all of it, so that nothing overtakes the file.
+    /// What it counts against the window: all its bytes, so that no later piece is sent before the file.
     pub weight: usize,
 }
 
 /// Why there is no complete response.
 #[derive(Debug, Clone)]
 pub struct Failure {
-    /// What the host reports.
+    /// The error that the host reports.
     pub error: Error,
     /// The Python traceback, when an exception was the reason.
     pub traceback: String,
-    /// Whether the host has been given the start: then only cutting the connection tells the client.
+    /// Whether the host has the start of the response: then it can only tell the client by cutting the connection.
     pub started: bool,
 }
 
 impl ResponseEvent {
-    /// What counts against the window: the bytes of body or message that it carries.
+    /// What it counts against the window: the bytes of body or message that it carries.
     pub fn body_len(&self) -> usize {
         match self {
             Self::Complete { body, .. } | Self::Start { body, .. } | Self::Body(body) | Self::End { body, .. } => {

@@ -1,4 +1,4 @@
-//! Response headers and message framing: we own both, because Node writes whatever it is given (docs/asgi.md, 56 to 65).
+//! Response headers and message framing. We check both, because Node writes whatever it is given (docs/asgi.md, 56 to 65).
 
 use crate::Error;
 
@@ -33,10 +33,10 @@ pub struct HeaderBlock {
     is_event_stream: bool,
 }
 
-/// Headers of one connection only; HTTP/2 has none of them (RFC 9113, section 8.2.2).
+/// Headers that belong to one connection; HTTP/2 forbids them (RFC 9113, section 8.2.2).
 const CONNECTION_SPECIFIC: [&[u8]; 4] = [b"connection", b"keep-alive", b"proxy-connection", b"upgrade"];
 
-/// The most bytes that the fields of one block may have. No client reads as many, and V8 has a limit for strings.
+/// The most bytes that the fields of one block may have. No client reads so many, and V8 limits the length of strings.
 pub const MOST_FIELD_BYTES: usize = 16 << 20;
 
 const EVENT_STREAM: &[u8] = b"text/event-stream";
@@ -52,14 +52,14 @@ impl HeaderBlock {
         }
     }
 
-    /// Adds a header after checking it. What framing says otherwise (`transfer-encoding`, a repeated equal
-    /// `content-length`, connection headers on HTTP/2) is left out.
+    /// Adds a header after checking it. Leaves out what the framing decides itself (`transfer-encoding`, a repeated equal
+    /// `content-length`, connection headers on HTTP/2).
     pub fn add(&mut self, name: &[u8], value: &[u8], version: Version) -> Result<(), Error> {
         self.check_size(name, value)?;
         check_name(name)?;
         check_value(name, value)?;
         match name.len() {
-            // Only these lengths can be a header that framing cares about.
+            // Only names of these lengths can matter to framing.
             14 if name.eq_ignore_ascii_case(b"content-length") => {
                 let length = content_length(value)?;
                 match self.content_length.replace(length) {
@@ -72,7 +72,7 @@ impl HeaderBlock {
                         )));
                     }
                 }
-                // Written as we understood it, so that the client cannot understand it differently.
+                // Written as we parsed it, so that the client cannot parse it differently.
                 self.append(name, length.to_string().as_bytes());
                 return Ok(());
             }
@@ -93,7 +93,7 @@ impl HeaderBlock {
         Ok(())
     }
 
-    /// Adds a trailer field: as [`Self::add`], but what frames or routes a message may not stand there (RFC 9110, 6.5.1).
+    /// Adds a trailer field: as [`Self::add`], but refuses fields that frame or route a message (RFC 9110, 6.5.1).
     pub fn add_trailer(&mut self, name: &[u8], value: &[u8]) -> Result<(), Error> {
         const FORBIDDEN: [&[u8]; 9] = [
             b"content-length",
@@ -140,7 +140,7 @@ impl HeaderBlock {
         self.flat.extend_from_slice(value);
     }
 
-    /// Whether the body is a stream of server-sent events, which has no end of its own.
+    /// Whether the body is a stream of server-sent events, which does not end by itself.
     pub fn is_event_stream(&self) -> bool {
         self.is_event_stream
     }
@@ -150,8 +150,8 @@ impl HeaderBlock {
         self.content_length
     }
 
-    /// Fits the headers to a status: 1xx and 204 carry no length, and a connection ends after a final 1xx, because its
-    /// client goes on waiting for the real response (RFC 9110, 8.6 and 15.2).
+    /// Fits the headers to a status. 1xx and 204 carry no length. A connection ends after a final 1xx, because its client
+    /// would go on waiting for the real response (RFC 9110, 8.6 and 15.2).
     pub fn fit(&mut self, status: u16, version: Version) {
         let informational = status < 200;
         if informational || status == 204 {
@@ -164,7 +164,7 @@ impl HeaderBlock {
         }
     }
 
-    /// Leaves out `trailer` where no trailers can follow: it would be untrue, and Node throws at it.
+    /// Leaves out `trailer` if no trailers can follow: it would be wrong, and Node throws on it.
     pub fn without_trailers(&mut self) {
         if std::mem::take(&mut self.announces_trailers) {
             self.retain(|name| name != b"trailer");
@@ -217,8 +217,8 @@ fn check_name(name: &[u8]) -> Result<(), Error> {
     )))
 }
 
-/// A value holds visible characters, spaces, tabs and bytes from 0x80 (RFC 9110, 5.5): no CR, LF or NUL, and no other
-/// control character, on which parsers disagree.
+/// A value holds visible characters, spaces, tabs and bytes from 0x80 (RFC 9110, 5.5). CR, LF, NUL and all other control
+/// characters are refused: parsers disagree on them.
 fn check_value(name: &[u8], value: &[u8]) -> Result<(), Error> {
     match value.iter().position(|&b| (b < 0x20 && b != b'\t') || b == 0x7f) {
         None => Ok(()),

@@ -1,7 +1,7 @@
 //! The flat head: everything that the host knows of a request before its body, in one latin-1 string.
 //!
-//! One string crosses Node-API at the cost of one copy, where an object would cost a call per property. Fields are joined by
-//! `\0`, which may stand in none of them; then come the headers as they were received, name and value in turn.
+//! One string crosses Node-API at the cost of one copy; an object would cost a call per property. Fields are joined by
+//! `\0`, which no field may contain. Then come the headers as they were received, name and value in turn.
 
 use crate::framing::Version;
 use crate::{Error, target::Target};
@@ -10,15 +10,15 @@ pub use crate::protocol::extension::{EARLY_HINT, HEAD, PATHSEND, TLS, TRAILERS, 
 
 const FIELDS: usize = 10;
 const TLS_FIELDS: usize = 6;
-/// Between the certificates of a chain, which are one field.
+/// The separator between the certificates of a chain, which are one field.
 const CHAIN_SEPARATOR: u8 = 1;
 
-/// What the `tls` extension of ASGI says of a connection. Empty text is `None` there.
+/// The data of ASGI's `tls` extension for a connection. An empty text here is `None` there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tls<'a> {
     /// The server's certificate, PEM.
     pub server_cert: &'a [u8],
-    /// The client's certificates, PEM, its own first: see [`Tls::chain`].
+    /// The client's certificates, PEM, the client's own first: see [`Tls::chain`].
     chain: &'a [u8],
     /// The subject of the client's certificate (RFC 4514), UTF-8.
     pub client_cert_name: &'a [u8],
@@ -50,7 +50,7 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// Takes a head apart; fails only when the host broke the format.
+    /// Parses a head; fails only if the host broke the format.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
         let mut ends = [0; FIELDS];
         let mut from = 0;
@@ -80,7 +80,7 @@ impl RequestHead {
         Ok(head)
     }
 
-    /// Where the headers begin: behind the last fixed field, or behind those of the `tls` extension.
+    /// Where the headers begin: after the last fixed field, or after the fields of the `tls` extension.
     fn headers_from(&self) -> Result<usize, Error> {
         let mut from = self.ends[FIELDS - 1] + 1;
         if self.supports(TLS) {
@@ -105,12 +105,12 @@ impl RequestHead {
         self.field(0)
     }
 
-    /// The method by which the response is framed: what the client has sent, as far as that matters.
+    /// The method that decides the framing of the response: HEAD if the client has sent it, also if a rule has changed it.
     pub fn framing_method(&self) -> &[u8] {
         if self.supports(HEAD) { b"HEAD" } else { self.method() }
     }
 
-    /// The target, cut up.
+    /// The target, split into its parts.
     pub fn target(&self) -> Target<'_> {
         Target::parse(self.field(1))
     }
@@ -137,8 +137,8 @@ impl RequestHead {
         (!host.is_empty()).then(|| (host, self.number(7).ok().flatten()))
     }
 
-    /// The part of the path under which the host has mounted the app (UTF-8, decoded); the target holds it too. Empty
-    /// where there is none.
+    /// The part of the path under which the host has mounted the app (UTF-8, decoded); the target includes it. Empty
+    /// without a mount.
     pub fn root_path(&self) -> &[u8] {
         self.field(8)
     }
@@ -148,7 +148,7 @@ impl RequestHead {
         self.extensions & extension != 0
     }
 
-    /// What is known of the connection's encryption; none where it has none.
+    /// The data of the connection's encryption; `None` for a plain connection.
     pub fn tls(&self) -> Option<Tls<'_>> {
         if !self.supports(TLS) {
             return None;
@@ -169,12 +169,12 @@ impl RequestHead {
         self.extensions
     }
 
-    /// Takes away what the connection supports but the handler does not offer.
+    /// Removes the extensions that the connection supports but the handler does not offer.
     pub fn withhold(&mut self, extensions: u32) {
         self.extensions &= !extensions;
     }
 
-    /// Whether the client takes trailers (`TE: trailers`, RFC 9110, 10.1.4). Looked at only where they can be sent.
+    /// Whether the client accepts trailers (`TE: trailers`, RFC 9110, 10.1.4). Asked only if they can be sent.
     pub fn takes_trailers(&self) -> bool {
         self.supports(TRAILERS)
             && self.headers().any(|(name, value)| {
@@ -186,7 +186,7 @@ impl RequestHead {
             })
     }
 
-    /// The headers in the order in which they were received, names in their own case.
+    /// The headers in the order in which they were received; the names keep their case.
     pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let rest = self
             .headers_from()
@@ -207,7 +207,7 @@ impl RequestHead {
     }
 }
 
-/// Where the field that begins at `from` ends. The last one has no separator behind it when there are no headers.
+/// Where the field that begins at `from` ends. Without headers, no separator follows the last field.
 fn field_end(bytes: &[u8], from: usize) -> Result<usize, Error> {
     let rest = bytes
         .get(from..)
@@ -215,7 +215,7 @@ fn field_end(bytes: &[u8], from: usize) -> Result<usize, Error> {
     Ok(from + rest.iter().position(|&b| b == 0).unwrap_or(rest.len()))
 }
 
-/// A field of decimal digits; an empty one is none.
+/// A field of decimal digits; an empty one is `None`.
 fn number<N: std::str::FromStr>(digits: &[u8]) -> Result<Option<N>, Error> {
     if digits.is_empty() {
         return Ok(None);

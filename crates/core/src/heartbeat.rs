@@ -1,6 +1,6 @@
-//! Whether the event loop still turns: a heartbeat is sent to it, and it notes when that arrives.
+//! Whether the event loop still runs: we send it a heartbeat, and it notes when the heartbeat arrives.
 //!
-//! Everybody may look at any time without a lock. A heartbeat costs one message, so it is sent only by who wants to know.
+//! Any thread may read this at any time without a lock. A heartbeat costs one message, so it is sent only on demand.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ impl Heartbeat {
         u64::try_from(elapsed).unwrap_or(u64::MAX).max(1)
     }
 
-    /// Notes that a heartbeat leaves now; false when one is under way already.
+    /// Notes that a heartbeat is sent now; false when one is already under way.
     pub fn send(&self, now: Instant) -> bool {
         let moment = self.since_epoch(now);
         self.sent
@@ -42,7 +42,7 @@ impl Heartbeat {
             .is_ok()
     }
 
-    /// The loop has come to the beat.
+    /// Notes that the loop has handled the heartbeat.
     pub fn arrive(&self, now: Instant) {
         let sent = self.sent.swap(NONE, Ordering::AcqRel);
         if sent != NONE {
@@ -51,13 +51,13 @@ impl Heartbeat {
         }
     }
 
-    /// How long the heartbeat that is under way has been so; none when the loop has come to all.
+    /// How long a heartbeat has been under way; `None` when the loop has handled all.
     pub fn pending(&self, now: Instant) -> Option<Duration> {
         let sent = self.sent.load(Ordering::Acquire);
         (sent != NONE).then(|| Duration::from_nanos(self.since_epoch(now).saturating_sub(sent)))
     }
 
-    /// How far the loop is behind: what the latest heartbeat took, or what the one that is under way has taken if that is more.
+    /// How far the loop is behind: the time of the latest heartbeat, or of the one under way if that is longer.
     pub fn lag(&self, now: Instant) -> Duration {
         let latest = Duration::from_nanos(self.lag.load(Ordering::Acquire));
         self.pending(now).map_or(latest, |pending| pending.max(latest))

@@ -1,18 +1,18 @@
 //! A bounded queue with many producers, one consumer, and one coalesced wake-up.
 //!
-//! Both directions use it: requests on their way to the event loop, exchanges with news on their way to Node. A producer
-//! wakes the consumer only when the queue was asleep, and the consumer takes everything that is there, so a burst of a
-//! thousand messages costs one wake-up.
+//! Both directions use it: for requests on their way to the event loop, and for exchanges with news on their way to Node.
+//! A producer wakes the consumer only if it is asleep, and the consumer takes everything that is there. So a burst of
+//! a thousand messages costs one wake-up.
 //!
-//! Bounded in two ways. [`Inbox::offer_quietly`] refuses above the capacity: it is for messages that come from outside.
-//! [`Inbox::post`] never refuses: it is for messages whose number something else bounds (an exchange is queued at most once,
-//! and the exchanges in flight are limited), because losing one of those would lose an outcome.
+//! It is bounded in two ways. [`Inbox::offer_quietly`] refuses above the capacity: it is for messages from outside.
+//! [`Inbox::post`] never refuses, because a lost message would lose an outcome. It is for messages whose number is bounded
+//! elsewhere: an exchange is queued at most once, and the exchanges in flight are limited.
 
 use crate::sync::Mutex;
 
 /// Wakes the consumer's thread. Must not block and must not call back into the inbox.
 pub trait Waker: Send + Sync {
-    /// Called once for each time the inbox goes from asleep to having something.
+    /// Called once each time a message reaches a sleeping inbox.
     fn wake(&self);
 }
 
@@ -54,8 +54,8 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Adds a message unless the inbox is full or closed; gives it back then. Leaves a sleeping consumer asleep:
-    /// [`Self::wake`] must follow soon.
+    /// Adds a message, or gives it back if the inbox is full or closed. Does not wake a sleeping consumer: [`Self::wake`] must
+    /// follow soon.
     pub fn offer_quietly(&self, item: T) -> Result<(), T> {
         let mut queue = self.queue.lock();
         if queue.closed || queue.items.len() >= self.capacity {
@@ -65,7 +65,7 @@ impl<T> Inbox<T> {
         Ok(())
     }
 
-    /// Wakes the consumer if it sleeps over something.
+    /// Wakes the consumer if it sleeps although messages wait.
     pub fn wake(&self) {
         let mut queue = self.queue.lock();
         let asleep = !queue.items.is_empty() && !std::mem::replace(&mut queue.awake, true);
@@ -75,8 +75,8 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Adds a message whose number is bounded elsewhere, and wakes the consumer if it sleeps; gives the message back only when
-    /// the inbox is closed.
+    /// Adds a message of a kind whose number is bounded elsewhere, and wakes the consumer if it sleeps. Gives the message back
+    /// only if the inbox is closed.
     pub fn post(&self, item: T) -> Result<(), T> {
         let mut queue = self.queue.lock();
         if queue.closed {
@@ -103,7 +103,7 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Wakes the consumer although nothing was added: it stopped half way and wants another turn.
+    /// Wakes the consumer although nothing was added: it stopped before the end of its batch and wants another turn.
     pub fn ring(&self) {
         self.waker.wake();
     }

@@ -2,10 +2,10 @@
 //!
 //! Files in the order of the data path: [`head`] and [`target`] (what the client asked), [`inbox`] (how a request reaches
 //! the event loop), [`exchange`] (one request and its response, shared by both sides), [`response`] and [`framing`] (what the
-//! app may send when), [`websocket`] and [`message_queue`] (the same for messages), [`event`] (what
-//! the host is told), [`log_queue`] (what Python says beside that), [`heartbeat`]
-//! and [`watchdog`] (whether the event loop is blocked), [`text`] (what is too long to be shown), [`error`]. [`config`] holds
-//! what a handler's options say about its app, [`protocol`] the numbers that hosts must know, too.
+//! app may send when), [`websocket`] and [`message_queue`] (the same for messages), [`event`] (what the host gets),
+//! [`log_queue`] (log records and output of Python), [`heartbeat`] and [`watchdog`] (whether the event loop is blocked),
+//! [`text`] (shortens long texts), [`error`]. [`config`] holds a handler's options for its app, [`protocol`] the numbers
+//! that hosts must know, too.
 
 #![forbid(unsafe_code)]
 

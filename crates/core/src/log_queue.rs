@@ -1,8 +1,8 @@
-//! What Python has to say to its host beside responses: log records and lines of output, in the order in which they came.
+//! What Python sends to its host besides responses: log records and lines of output, in their order.
 //!
-//! Bounded by number and by bytes. A writer that finds it full waits for room, but not for long: the host may itself be
-//! waiting for the writer. After one wait in vain nobody waits until the host has taken something, so a host that is stuck
-//! costs its writers one wait in all. What is given up is counted, and the count handed over with the next entries.
+//! It is bounded by number and by bytes. A writer that finds it full waits for room, but not for long: the host may itself
+//! be waiting for the writer. After one wait in vain no writer waits until the host has taken something, so a host that is
+//! stuck costs its writers one wait in all. Entries that are dropped are counted, and the next entries carry the count.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::Waker;
 use crate::sync::{Condvar, Mutex};
 
-/// What an [`Entry`] is.
+/// The kind of an [`Entry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A log record of this level (Python's numbers, up to 255), as JSON.
@@ -21,10 +21,10 @@ pub enum Kind {
     Stderr,
 }
 
-/// One thing that was said.
+/// One log record or line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Its text.
     pub text: String,
@@ -33,15 +33,15 @@ pub struct Entry {
 /// What became of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
-    /// The host gets it.
+    /// It is queued for the host.
     Kept,
-    /// There was no room for it: it is counted.
+    /// There was no room for it; it was dropped and counted.
     Dropped,
-    /// The host listens no more: somebody else has to be told.
+    /// The host no longer listens: the caller must put it elsewhere.
     Closed,
 }
 
-/// What was given up since the last time.
+/// How many entries were dropped since the last time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dropped {
     /// Log records.
@@ -81,7 +81,7 @@ impl std::fmt::Debug for LogQueue {
 }
 
 impl LogQueue {
-    /// An empty log queue with room for so many entries and bytes; one entry always fits.
+    /// An empty log queue with room for this many entries and bytes; a single entry always fits.
     pub fn new(most_entries: usize, most_bytes: usize, waker: Box<dyn Waker>) -> Self {
         Self {
             state: Mutex::new(State::default()),
@@ -138,8 +138,8 @@ impl LogQueue {
             || (state.entries.len() < self.most_entries && state.bytes + entry.text.len() <= self.most_bytes)
     }
 
-    /// Moves at most `most` entries into `batch`, and tells what was given up before. If some are left, the host is woken
-    /// again: its other work comes in between.
+    /// Moves at most `most` entries into `batch`, and returns how many were dropped before. If some are left, the host is woken
+    /// again, so that its other work comes in between.
     pub fn take(&self, most: usize, batch: &mut Vec<Entry>) -> Dropped {
         let mut state = self.state.lock();
         let count = most.min(state.entries.len());
@@ -157,7 +157,7 @@ impl LogQueue {
         dropped
     }
 
-    /// Nobody listens any more: hands back what is left.
+    /// The host no longer listens: hands back the entries that are left.
     pub fn close(&self) -> VecDeque<Entry> {
         let mut state = self.state.lock();
         state.closed = true;

@@ -1,4 +1,4 @@
-//! The messages of a WebSocket that wait for the app, and how they end.
+//! The messages of a WebSocket that wait for the app, and the end of the WebSocket.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// What it counts against a window.
+    /// How many bytes it counts against a window.
     pub fn weight(&self) -> usize {
         self.data.len() + MESSAGE_OVERHEAD
     }
@@ -24,7 +24,7 @@ impl Message {
 /// Why there are no more messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// The code of the close frame, or what stands for none (1005, 1006).
+    /// The code of the close frame, or the code for a missing one (1005, 1006).
     pub code: u16,
     /// Its reason, UTF-8.
     pub reason: String,
@@ -50,13 +50,13 @@ impl Closed {
 pub enum ReceivedMessage {
     /// The next message.
     Message(Message),
-    /// There will be no more; every later look finds the same (docs/asgi.md, 100).
+    /// There will be no more messages; every later call finds the same (docs/asgi.md, 100).
     Closed(Closed),
     /// Nothing yet; the event loop will be told.
     Nothing,
 }
 
-/// Messages from the client that wait for the app: bounded by their number and by their bytes.
+/// Messages from the client that wait for the app, bounded by their number and by their bytes.
 #[derive(Debug)]
 pub struct MessageQueue {
     messages: VecDeque<Message>,
@@ -68,7 +68,7 @@ pub struct MessageQueue {
 }
 
 impl MessageQueue {
-    /// A queue that wants no more from `most` messages or `heaviest` bytes on.
+    /// A queue that is full at `most` messages or `heaviest` bytes.
     pub fn new(most: usize, heaviest: usize) -> Self {
         Self {
             messages: VecDeque::new(),
@@ -80,7 +80,7 @@ impl MessageQueue {
         }
     }
 
-    /// Adds a message; false means that the host should stop. What comes after the end is dropped.
+    /// Adds a message; false means that the host should stop reading. Messages after the end are dropped.
     pub fn push(&mut self, message: Message) -> bool {
         if self.closed.is_some() {
             return true;
@@ -91,19 +91,20 @@ impl MessageQueue {
         !self.paused
     }
 
-    /// Nothing comes any more. The first reason stays.
+    /// Notes the end: no more messages come. The first reason counts.
     pub fn close(&mut self, closed: Closed) {
         self.closed.get_or_insert(closed);
     }
 
-    /// The next message, what came before the end first (docs/asgi.md, 112). The flag says that the host may go on.
+    /// The next message; messages that came before the end are given out before it (docs/asgi.md, 112). The flag says that the
+    /// host may go on.
     pub fn pop(&mut self) -> (ReceivedMessage, bool) {
         let Some(message) = self.messages.pop_front() else {
             let end = self.closed.clone();
             return (end.map_or(ReceivedMessage::Nothing, ReceivedMessage::Closed), false);
         };
         self.weight -= message.weight();
-        // Half way down, so that a client that keeps the queue full is not stopped and started for each message.
+        // Only when half empty, so that a client that keeps the queue full is not stopped and started for each message.
         let resumes = self.paused && self.messages.len() <= self.most / 2 && self.weight <= self.heaviest / 2;
         self.paused &= !resumes;
         (ReceivedMessage::Message(message), resumes)

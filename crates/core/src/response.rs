@@ -1,4 +1,4 @@
-//! What an app may send when, and how much: the state machine behind `send` (docs/asgi.md, 51 to 68).
+//! What an app may send, when, and how much: the state machine behind `send` (docs/asgi.md, 51 to 68).
 //!
 //! Every method checks first and changes state afterwards, so an app that catches the error can still send a correct
 //! response (docs/asgi.md, 65, 66).
@@ -23,7 +23,7 @@ enum Phase {
 pub struct BodyPlan {
     /// Whether the bytes go to the client: not on HEAD, 1xx, 204 and 304.
     pub sends: bool,
-    /// Whether bytes were dropped that the app should not have sent (1xx, 204, 304; not HEAD, where that is right).
+    /// Whether bytes were dropped that the app should not have sent (1xx, 204, 304). For HEAD it may send them, so not then.
     pub drops: bool,
     /// Whether the response is complete with this piece.
     pub completes: bool,
@@ -61,7 +61,7 @@ impl ResponseState {
         self.phase != Phase::Idle
     }
 
-    /// Whether the body is complete, and trailers were announced that have not come yet.
+    /// Whether the body is complete, but the announced trailers have not come yet.
     pub fn awaits_trailers(&self) -> bool {
         self.phase == Phase::Trailers
     }
@@ -71,13 +71,13 @@ impl ResponseState {
         self.phase == Phase::Complete
     }
 
-    /// Whether its body is one of server-sent events that goes on: it has no end of its own, and a client that comes again when
-    /// it ends.
+    /// Whether its body is an unfinished stream of server-sent events: it does not end by itself, and its client reconnects
+    /// when it ends.
     pub fn is_event_stream(&self) -> bool {
         self.phase == Phase::Body && self.is_event_stream && !self.trailers
     }
 
-    /// Whether a start may come now; asked before its headers are looked at.
+    /// Whether a start may come now; called before its headers are read.
     pub fn may_start(&self) -> Result<(), Error> {
         match self.phase {
             Phase::Idle => Ok(()),
@@ -86,7 +86,7 @@ impl ResponseState {
         }
     }
 
-    /// Whether trailers can follow a body with this head: it has to be one that ends where its framing says so.
+    /// Whether trailers can follow a body with this head: only if the end of the body comes from its framing.
     pub fn can_end_with_trailers(&self, status: u16, headers: &HeaderBlock) -> bool {
         !self.is_head && !is_bodyless(status) && headers.content_length().is_none()
     }

@@ -1,5 +1,5 @@
-//! The locks of everything here. With `--cfg loom` they are ones that loom can interrupt: `make loom` runs the threads of an
-//! inbox, a log queue and an exchange in every order that they can take turns in.
+//! The locks that this crate uses. With `--cfg loom` they are loom's: `make loom` runs the threads of an inbox, a log queue
+//! and an exchange in every possible order.
 
 #[cfg(not(loom))]
 pub(crate) use parking_lot::{Condvar, Mutex};
@@ -17,7 +17,7 @@ mod modelled {
     #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
-    /// Holds the lock, but for the moment in which a condition is waited for.
+    /// Holds the lock, except while it waits for a condition.
     #[derive(Debug)]
     pub(crate) struct MutexGuard<'a, T>(Option<loom::sync::MutexGuard<'a, T>>);
 
@@ -62,7 +62,7 @@ mod modelled {
             Self(loom::sync::Condvar::new())
         }
 
-        /// loom has no time: whoever is not told waits for ever, which it reports.
+        /// loom has no clock: a thread that is never notified waits for ever, and loom reports that.
         pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> WaitTimeoutResult {
             guard.0 = guard
                 .0

@@ -1,8 +1,8 @@
-//! The request target: raw bytes in, the pieces of an ASGI scope out. Nothing is normalised (docs/asgi.md, 19 to 26).
+//! The request target: splits its raw bytes into what an ASGI scope needs. Nothing is normalised (docs/asgi.md, 19 to 26).
 
 use std::borrow::Cow;
 
-/// A request target, cut up but not decoded.
+/// A request target, split but not decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The path as it was received: no query, no fragment.
@@ -12,7 +12,7 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Cuts up a target: the fragment goes, an absolute form is reduced to its path.
+    /// Splits a target. A fragment is dropped, an absolute form is reduced to its path and query.
     pub fn parse(target: &'a [u8]) -> Self {
         let target = strip_origin(cut(target, b'#').0);
         let (raw_path, query) = cut(target, b'?');
@@ -46,7 +46,7 @@ fn strip_origin(target: &[u8]) -> &[u8] {
     &rest[authority..]
 }
 
-/// Percent-decodes; an escape that is not one (`%zz`, `%4`) is kept as it is.
+/// Percent-decodes; an invalid escape (`%zz`, `%4`) is kept as it is.
 pub fn percent_decode(bytes: &[u8]) -> Cow<'_, [u8]> {
     if !bytes.contains(&b'%') {
         return Cow::Borrowed(bytes);
@@ -70,7 +70,7 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|d| u8::try_from(d).ok())
 }
 
-/// Percent-encodes what may not stand in a path: for a root path that is put before `raw_path`.
+/// Percent-encodes the characters that a path may not contain: for a root path that is put before `raw_path`.
 pub fn percent_encode_path(path: &str) -> Vec<u8> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = Vec::with_capacity(path.len());

@@ -1,4 +1,4 @@
-//! Texts of an application, no longer than anybody can read: V8 refuses strings from 512 MiB on, and a log has a disk.
+//! Shortens an application's texts to a length that people can read: V8 refuses strings from 512 MiB on, and disks fill up.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,8 @@ pub const LONGEST_MESSAGE: usize = 64 << 10;
 /// The most bytes of a traceback that leave Python.
 pub const LONGEST_TRACEBACK: usize = 256 << 10;
 
-/// The text, or its beginning and its end with the number of bytes between them that were left out. A traceback ends with
-/// what was raised, so both halves matter.
+/// The text; if it is too long, its beginning, the number of bytes that were left out, and its end. A traceback ends with
+/// the exception, so both halves matter.
 pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     if text.len() <= most {
         return Cow::Borrowed(text);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Between two looks at a loop, at most and at least.
+/// The longest and the shortest pause between two looks at a loop.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -13,7 +13,7 @@ pub struct Sample {
     pub pending: Option<Duration>,
     /// Whether requests are under way.
     pub busy: bool,
-    /// Whether a warning was given since the loop last answered.
+    /// Whether we have warned since the loop last answered.
     pub warned: bool,
     /// How long the loop's thread has waited for a core since the heartbeat left.
     pub starved: Duration,
@@ -32,7 +32,7 @@ pub enum Step {
     Warn(Duration),
 }
 
-/// Decides about a loop that may be blocked for this long.
+/// Decides what to do about a loop that may be blocked for at most `threshold`.
 pub fn decide(sample: &Sample, threshold: Duration) -> Step {
     let regular = (threshold / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
     let Some(pending) = sample.pending else {
@@ -41,7 +41,7 @@ pub fn decide(sample: &Sample, threshold: Duration) -> Step {
     if sample.warned {
         return Step::Look(regular);
     }
-    // On a machine that has too much to do, the loop is slow, and nobody's code is to blame.
+    // On an overloaded machine the loop is slow, but no code blocks it.
     let own = pending.saturating_sub(sample.starved);
     match threshold.checked_sub(own) {
         Some(left) if !left.is_zero() => Step::Look(left.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)),

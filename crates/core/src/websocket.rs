@@ -1,4 +1,4 @@
-//! What the app may send when on a WebSocket: the state machine behind `send` (docs/asgi.md, 81 to 104).
+//! What the app may send on a WebSocket, and when: the state machine behind `send` (docs/asgi.md, 81 to 104).
 
 use crate::framing::{HeaderBlock, Version};
 use crate::message_queue::Closed;
@@ -12,19 +12,19 @@ use crate::protocol::limit::CLOSE_REASON as MAX_REASON;
 
 #[derive(Debug, Clone)]
 enum Phase {
-    /// The handshake waits for the app.
+    /// The handshake waits for the app's answer.
     Connecting,
-    /// The app sends its own response instead of accepting.
+    /// The app denies the handshake with a response of its own.
     Denying(ResponseState),
     /// Accepted.
     Open,
     /// The app has closed it, or refused it.
     Closed(Closed),
-    /// It was closed for the app: it has returned, or the handler closes.
+    /// We have closed it for the app: the app has returned, or the handler closes.
     Ended(Closed),
 }
 
-/// What `websocket.close` comes to.
+/// The effect of `websocket.close`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Closing {
     /// The handshake is refused with 403.
@@ -54,12 +54,12 @@ impl SocketState {
         matches!(self.0, Phase::Connecting | Phase::Denying(_))
     }
 
-    /// Whether the app itself has closed or refused it: then nothing of the client's is of interest any more.
+    /// Whether the app itself has closed or refused it: then the client's messages no longer matter.
     pub fn is_closed_by_app(&self) -> bool {
         matches!(self.0, Phase::Closed(_))
     }
 
-    /// Why `receive` gives a disconnect although the client is there: this side has ended it.
+    /// The disconnect that `receive` gives if this side, not the client, has ended the WebSocket.
     pub fn closed(&self) -> Option<&Closed> {
         match &self.0 {
             Phase::Closed(closed) | Phase::Ended(closed) => Some(closed),
@@ -82,7 +82,7 @@ impl SocketState {
         Ok(())
     }
 
-    /// Whether the handshake still waits for an answer; asked before the event is looked at.
+    /// Whether the handshake still waits for an answer; called before the event is read.
     pub fn may_answer(&self, event: &str) -> Result<(), Error> {
         match self.0 {
             Phase::Connecting => Ok(()),
@@ -106,7 +106,7 @@ impl SocketState {
         }
     }
 
-    /// What `websocket.close` would come to; asked before the event is looked at.
+    /// The effect that `websocket.close` would have; called before the event is read.
     pub fn may_close(&self) -> Result<Closing, Error> {
         match self.0 {
             Phase::Connecting => Ok(Closing::Refuse),
@@ -117,8 +117,8 @@ impl SocketState {
         }
     }
 
-    /// Accepts `websocket.close`. A refusal is a 403, whatever the code and the reason are: no close frame will hold them, and
-    /// frameworks put there what would not fit one (`FastAPI` a list of what is wrong with the query).
+    /// Accepts `websocket.close`. A refusal is a 403, whatever the code and the reason are: no close frame will carry them. So
+    /// they are not checked: frameworks put there what would not fit one (`FastAPI`, a list of errors in the query).
     pub fn close(&mut self, code: i64, reason: &str) -> Result<Closing, Error> {
         let closing = self.may_close()?;
         if closing == Closing::Refuse {
@@ -139,7 +139,7 @@ impl SocketState {
         Ok(closing)
     }
 
-    /// Ends it for the app, whose later `send` finds nobody (not an error of its own, as after its own close).
+    /// Ends it for the app. A later `send` fails as after a disconnect; it is not the app's error, as it is after its own close.
     pub fn end(&mut self, closed: Closed) {
         self.0 = Phase::Ended(closed);
     }
@@ -184,7 +184,7 @@ fn after_close(event: &str) -> Error {
     Error::WrongOrder(format!("{event} was sent after the WebSocket was closed"))
 }
 
-/// The codes that may stand in a close frame (RFC 6455, 7.4; 1012 to 1014 are in its registry).
+/// The code, if a close frame may carry it (RFC 6455, 7.4; 1012 to 1014 are in its registry).
 fn close_code(code: i64) -> Result<u16, Error> {
     match u16::try_from(code) {
         Ok(code) if matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) => Ok(code),
@@ -210,7 +210,7 @@ pub fn subprotocols<'a>(headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> 
         .collect()
 }
 
-/// Adds a header of the app's to the answer to the handshake. What the handshake itself says cannot be said twice.
+/// Adds one of the app's headers to the answer to the handshake. Refuses headers that the handshake itself sets.
 pub fn add_accept_header(block: &mut HeaderBlock, name: &[u8], value: &[u8]) -> Result<(), Error> {
     const OURS: [&[u8]; 3] = [
         b"sec-websocket-accept",
@@ -223,15 +223,15 @@ pub fn add_accept_header(block: &mut HeaderBlock, name: &[u8], value: &[u8]) -> 
             "header {name:?} belongs to the handshake: choose a sub-protocol by 'subprotocol'"
         )));
     }
-    // A response of 101 has no body, so no length of one either (RFC 9110, 8.6).
+    // A 101 response has no body, so it carries no length either (RFC 9110, 8.6).
     if name.eq_ignore_ascii_case(b"content-length") {
         return Ok(());
     }
-    // Connection headers are the handshake's as well; HTTP/2 has the rule that drops them.
+    // The handshake sets the connection headers as well; the rule for HTTP/2 drops them.
     block.add(name, value, Version::Http2)
 }
 
-/// The refusal of a handshake that the app closed: 403 without a body.
+/// The response to a handshake that the app refused: 403 without a body.
 pub fn refusal() -> ResponseEvent {
     ResponseEvent::Complete {
         status: 403,
