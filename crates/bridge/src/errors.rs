@@ -12,7 +12,7 @@ pyo3::create_exception!(
     "Raised by `send()` after the client has gone (ASGI HTTP 2.4). Silent when it escapes the application."
 );
 
-/// The exception that an app gets from `send`.
+/// The exception that `send` raises in an app.
 pub(crate) fn to_python(error: &Error) -> PyErr {
     let message = error.to_string();
     match error.raises() {
@@ -23,12 +23,12 @@ pub(crate) fn to_python(error: &Error) -> PyErr {
     }
 }
 
-/// A host-facing error with the Python traceback behind it.
+/// An error for the host, with the Python traceback of its cause.
 #[derive(Debug, Clone)]
 pub struct Traced {
     /// What the host reports.
     pub error: Error,
-    /// The traceback as Python prints it; empty when no exception was the reason.
+    /// The traceback as Python prints it; empty if no exception was the cause.
     pub traceback: String,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn from_python(py: Python<'_>, raised: &PyErr, otherwise: impl FnOnce
     }
 }
 
-/// What was raised, in a line.
+/// The exception, in one line.
 pub(crate) fn message(raised: &PyErr) -> String {
     shortened(&raised.to_string(), LONGEST_MESSAGE).into_owned()
 }

@@ -1,4 +1,4 @@
-//! How an app is, in numbers that need no Python to be read.
+//! An app's health in numbers, which can be read without Python.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,26 +12,26 @@ pub struct Health {
     pub in_flight: usize,
     /// Requests that the host gave up and whose app has not returned: they are not in flight.
     pub abandoned: usize,
-    /// Requests that the event loop has not come to.
+    /// Requests that the event loop has not started.
     pub queued: u64,
     /// All requests that were accepted so far.
     pub requests: u64,
-    /// Those whose app raised, or did not complete its response.
+    /// Requests whose app raised, or did not complete its response.
     pub errors: u64,
     /// How far the event loop is behind.
     pub lag: Duration,
-    /// How long it has not answered a heartbeat that is under way.
+    /// How long a heartbeat has been unanswered.
     pub blocked: Duration,
-    /// Whether the event loop has ended, and no request goes on.
+    /// Whether the event loop has ended, so that no request goes on.
     pub failed: bool,
     /// Which event loop it runs on.
     pub r#loop: &'static str,
 }
 
-/// What an application counts while it serves.
+/// The counters of an application.
 #[derive(Debug)]
 pub struct Counters {
-    /// Requests that may be in flight, and as many may be abandoned.
+    /// How many requests may be in flight; as many may be abandoned.
     limit: usize,
     in_flight: AtomicUsize,
     abandoned: AtomicUsize,
@@ -54,14 +54,14 @@ impl Counters {
         }
     }
 
-    /// Requests that may be in flight.
+    /// How many requests may be in flight.
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// One request more in flight; false, and nothing counted, when that is more than the limit.
+    /// Counts one more request in flight; false, without counting it, if that is more than the limit.
     pub(crate) fn begin(&self) -> bool {
-        // In one order with what the watchdog does before it goes to sleep.
+        // `SeqCst`: ordered against what the watchdog does before it goes to sleep.
         if self.in_flight.fetch_add(1, Ordering::SeqCst) >= self.limit {
             self.in_flight.fetch_sub(1, Ordering::AcqRel);
             return false;
@@ -79,8 +79,8 @@ impl Counters {
         counter.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// Moves a request from those in flight to the abandoned ones, which makes room for another, unless there are as many
-    /// of these already.
+    /// Moves a request from those in flight to the abandoned ones, which makes room for another. Does nothing if the limit
+    /// of abandoned requests has been reached.
     pub(crate) fn abandon(&self, exchange: &Exchange) {
         // First: its app may return at any time, and takes it away from there.
         if self.abandoned.fetch_add(1, Ordering::SeqCst) < self.limit && exchange.abandon() {
@@ -105,12 +105,12 @@ impl Counters {
         self.submitted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The event loop has come to a request.
+    /// The event loop has started a request.
     pub(crate) fn note_started(&self) {
         self.started.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The sequence number of the request that was started last. For the event loop's thread.
+    /// The sequence number of the request that was started last. Called on the event loop's thread.
     pub(crate) fn started(&self) -> u64 {
         self.started.load(Ordering::Relaxed)
     }
@@ -120,14 +120,14 @@ impl Counters {
         self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether this app has never before sent a body where none may be.
+    /// True once: the first time that this app has sent a body that is not allowed.
     pub(crate) fn is_first_dropped_body(&self) -> bool {
         !self.body_was_dropped.swap(true, Ordering::Relaxed)
     }
 
-    /// The numbers, with what is known of the event loop.
+    /// The numbers, with the state of the event loop.
     pub(crate) fn health(&self, lag: Duration, blocked: Duration, kind: &'static str) -> Health {
-        // First what is subtracted: a request may start between the two.
+        // Read the subtrahend first: a request may start between the two reads.
         let started = self.started();
         let submitted = self.submitted.load(Ordering::Relaxed);
         Health {

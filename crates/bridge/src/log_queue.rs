@@ -1,4 +1,4 @@
-//! How log records and lines of output leave Python: the core's log queue as a Python object.
+//! The core's log queue as a Python object: log records and lines of output leave Python through it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use pyo3::prelude::*;
 
 use asgi_node_core::Config;
 
-/// How long a log record waits for room before it is given up.
+/// How long a log record waits for room before it is dropped.
 const RECORD_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// The same for a line: output is lost less lightly.
+/// The same for a line, longer: lost output is worse.
 const LINE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Takes log records and lines to one handler's host.
+/// Passes log records and lines to one handler's host.
 #[pyclass(frozen, name = "LogQueue", module = "asgi_node._native")]
 #[derive(Debug)]
 pub struct PyLogQueue {
@@ -25,7 +25,7 @@ pub struct PyLogQueue {
 }
 
 impl PyLogQueue {
-    /// The one of this handler, if its host wants any.
+    /// The log queue of this handler, if its host wants any logs.
     pub(crate) fn of(config: &Config) -> Option<Self> {
         config.log_queue.as_ref().map(|queue| Self {
             queue: Arc::clone(queue),
@@ -57,19 +57,19 @@ impl PyLogQueue {
         self.takes_lines
     }
 
-    /// Hands over a log record as JSON. False when nobody listens any more.
+    /// Hands over a log record as JSON. False if the host no longer listens.
     fn record(&self, py: Python<'_>, level: u8, text: String) -> bool {
         self.push(py, Kind::Record(level), text, RECORD_TIMEOUT)
     }
 
-    /// Hands over a line of `sys.stdout` (1) or `sys.stderr` (2). False when nobody listens any more.
+    /// Hands over a line of `sys.stdout` (1) or `sys.stderr` (2). False if the host no longer listens.
     fn line(&self, py: Python<'_>, descriptor: i32, text: String) -> bool {
         let kind = if descriptor == 2 { Kind::Stderr } else { Kind::Stdout };
         self.push(py, kind, text, LINE_TIMEOUT)
     }
 }
 
-/// A queue as large as any host should need: what does not fit was said faster than it is read.
+/// A queue that is large enough for any host: it only overflows when logs are written faster than they are read.
 pub fn new(waker: Box<dyn asgi_node_core::Waker>) -> Arc<LogQueue> {
     Arc::new(LogQueue::new(10_000, 16 << 20, waker))
 }

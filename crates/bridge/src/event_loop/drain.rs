@@ -1,4 +1,4 @@
-//! The loop's end of an event loop: takes the messages, on its thread.
+//! The receiving end of an event loop: takes the messages, on the loop's thread.
 
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
@@ -15,17 +15,17 @@ use super::loop_side::LoopSide;
 use super::wakeup::{self, Alarm};
 use crate::interpreter::{exit, fork};
 
-/// The most messages that one call of [`Drain`] handles before other callbacks of the loop get their turn.
+/// The most messages that one call of [`Drain`] handles before other callbacks of the loop run.
 const BATCH: usize = 256;
 
-/// Takes what the hosts have sent. Give it to `loop.add_reader(drain.fileno(), drain)`.
+/// Takes the messages that the hosts have sent. Give it to `loop.add_reader(drain.fileno(), drain)`.
 #[pyclass(frozen, module = "asgi_node._native")]
 #[derive(Debug)]
 pub struct Drain {
     event_loop: Arc<EventLoop>,
     alarm: Alarm,
     side: Arc<LoopSide>,
-    /// What one call left for the next, and a vector to take batches with.
+    /// Messages that one call left for the next, and the vector that is reused for batches.
     backlog: Mutex<(VecDeque<Message>, Vec<Message>)>,
 }
 
@@ -56,7 +56,7 @@ impl Drain {
         self.alarm.silence();
         self.side.begin_drain();
         if self.handle_batch(py) {
-            // Through the selector again, so that the loop's other callbacks come in between.
+            // Through the selector again, so that the loop's other callbacks run in between.
             self.event_loop.inbox().ring();
         }
         self.side.end_drain(py)
@@ -64,7 +64,7 @@ impl Drain {
 }
 
 impl Drain {
-    /// A loop to be, and the callable that its thread gives to `add_reader`.
+    /// A new event loop, not yet running, and the callable that its thread gives to `add_reader`.
     pub fn pair() -> std::io::Result<(Arc<EventLoop>, Self)> {
         let (bell, alarm) = wakeup::pair()?;
         let event_loop = EventLoop::new(bell);
@@ -77,12 +77,12 @@ impl Drain {
         Ok((event_loop, drain))
     }
 
-    /// The loop has ended, for this reason: fails what is under way, and refuses what comes.
+    /// The loop has ended, for this reason: fails the requests under way, and refuses new ones.
     pub(super) fn fail(&self, py: Python<'_>, reason: String) {
         let error = Error::LoopFailed(reason);
-        // First: whoever is refused a place in the inbox finds the reason.
+        // First: a caller that the inbox refuses must find the reason.
         let dependents = self.event_loop.failing().set(&error);
-        // One that is under way has its answer: the loop is not blocked, it is no more.
+        // Answers a heartbeat that is under way: the loop has ended, so it must not be reported as blocked.
         self.event_loop.heartbeat().arrive(Instant::now());
         for message in self.close() {
             if let Message::Request(service, exchange, _) = message {
@@ -100,14 +100,14 @@ impl Drain {
         self.side.fail(py, &error);
     }
 
-    /// Takes no more messages; gives those that wait.
+    /// Stops taking messages; returns those that wait.
     fn close(&self) -> Vec<Message> {
         let (backlog, _) = &mut *self.backlog.lock();
         let left = std::mem::take(backlog);
         left.into_iter().chain(self.event_loop.inbox().close()).collect()
     }
 
-    /// Handles at most [`BATCH`] messages; tells whether some are left.
+    /// Handles at most [`BATCH`] messages; returns whether some are left.
     fn handle_batch(&self, py: Python<'_>) -> bool {
         for _ in 0..BATCH {
             if fork::is_child() {

@@ -1,4 +1,4 @@
-//! Whether an event loop cannot go on, and who wants to know.
+//! The failure of an event loop, and the objects that are told of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -6,16 +6,16 @@ use std::sync::{Arc, Weak};
 use asgi_node_core::Error;
 use parking_lot::Mutex;
 
-/// Wants to know when its loop fails: an application, or whoever waits for one.
+/// Is told when its loop fails: an application, or a caller that waits for one.
 pub(crate) trait Dependent: Send + Sync {
-    /// The loop has failed. Called once, on the loop's thread, or at once where it has failed before.
+    /// The loop has failed. Called once, on the loop's thread; or at once, if the loop had already failed.
     fn loop_failed(&self, error: &Error);
 }
 
-/// Whether a loop has failed, and who wants to know.
+/// Whether a loop has failed, and its dependents.
 #[derive(Default)]
 pub(super) struct Failing {
-    /// Looked at for every request.
+    /// Separate from `state`, because it is read for every request.
     failed: AtomicBool,
     state: Mutex<State>,
 }
@@ -43,7 +43,7 @@ impl Failing {
             .flatten()
     }
 
-    /// Has somebody told when the loop fails; at once if it has.
+    /// Tells this dependent when the loop fails; at once if it has failed.
     pub(super) fn tell(&self, whom: &Arc<dyn Dependent>) {
         let mut state = self.state.lock();
         let Some(error) = state.error.clone() else {
@@ -54,7 +54,7 @@ impl Failing {
         whom.loop_failed(&error);
     }
 
-    /// The loop has failed, for this reason. Gives those who want to know.
+    /// Notes that the loop has failed, and why. Returns the dependents to tell.
     pub(super) fn set(&self, error: &Error) -> Vec<Weak<dyn Dependent>> {
         let mut state = self.state.lock();
         state.error = Some(error.clone());

@@ -1,4 +1,4 @@
-//! The hosts' end of an event loop: where messages go in.
+//! The sending end of an event loop: hosts put messages in here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -16,7 +16,7 @@ const CAPACITY: usize = 1 << 20;
 
 /// Serves requests: an application.
 pub trait Service: Send + Sync {
-    /// Starts the app's task for a request, on the event loop's thread. What goes wrong is the request's outcome.
+    /// Starts the app's task for a request, on the event loop's thread. An error becomes the request's outcome.
     fn start(self: Arc<Self>, py: Python<'_>, side: &Arc<LoopSide>, exchange: Arc<Exchange>, head: &RequestHead);
 
     /// A request that was queued will never start.
@@ -30,11 +30,11 @@ type Call = Box<dyn FnOnce(Python<'_>, &Arc<LoopSide>) + Send>;
 pub enum Message {
     /// Start the app for a request.
     Request(Arc<dyn Service>, Arc<Exchange>, RequestHead),
-    /// An exchange that the loop waits for has news.
+    /// There is news on an exchange that the loop waits for.
     News(Arc<Exchange>),
     /// Anything else; rare.
     Call(Call),
-    /// Nothing: that it is handled shows that the loop turns.
+    /// A heartbeat: when it is handled, the loop runs.
     Heartbeat,
 }
 
@@ -49,15 +49,15 @@ impl std::fmt::Debug for Message {
     }
 }
 
-/// One event loop, for the threads that give it work.
+/// One event loop, as the threads that give it work see it.
 #[derive(Debug)]
 pub struct EventLoop {
     inbox: Inbox<Message>,
     heartbeat: Heartbeat,
-    /// Its thread, as Python and as the kernel number it; 0 before there is one.
+    /// Its thread: Python's identifier, and the kernel's; 0 before the thread exists.
     ident: AtomicU64,
     native_id: AtomicU32,
-    /// What runs, which is not what was asked for where uvloop does not work.
+    /// The kind that runs. It differs from the kind asked for if uvloop does not work.
     is_asyncio: AtomicBool,
     failing: Failing,
 }
@@ -89,7 +89,7 @@ impl EventLoop {
         self.failing.failure()
     }
 
-    /// Has somebody told when the loop fails; at once if it has.
+    /// Tells this dependent when the loop fails; at once if it has failed.
     pub(crate) fn tell_of_failure(&self, whom: &Arc<dyn Dependent>) {
         self.failing.tell(whom);
     }
@@ -101,12 +101,12 @@ impl EventLoop {
         self.ident.store(ident, Ordering::Release);
     }
 
-    /// Queues a request, for which [`Self::wake`] must follow soon; false when the queue is full.
+    /// Queues a request; false if the queue is full. A call of [`Self::wake`] must follow soon.
     pub(crate) fn offer_quietly(&self, message: Message) -> bool {
         self.inbox.offer_quietly(message).is_ok()
     }
 
-    /// Wakes the loop if it sleeps over requests.
+    /// Wakes the loop if it sleeps although requests wait.
     pub(crate) fn wake(&self) {
         self.inbox.wake();
     }
@@ -116,7 +116,7 @@ impl EventLoop {
         drop(self.inbox.close());
     }
 
-    /// Runs something on the loop's thread. Dropped if the loop has ended.
+    /// Runs something on the loop's thread. If the loop has ended, drops it.
     pub fn call(&self, call: impl FnOnce(Python<'_>, &Arc<LoopSide>) + Send + 'static) {
         drop(self.inbox.post(Message::Call(Box::new(call))));
     }
@@ -128,13 +128,13 @@ impl EventLoop {
 
     /// Sends a heartbeat, unless one is under way.
     pub fn send_heartbeat(&self) {
-        // One that has failed would never answer, and is known to have failed.
+        // A loop that has failed would never answer, and we know that it has failed.
         if self.failure().is_none() && self.heartbeat.send(Instant::now()) {
             drop(self.inbox.post(Message::Heartbeat));
         }
     }
 
-    /// Which loop it is: `asyncio` or `uvloop`. Known once it is bound.
+    /// Which loop it is: `asyncio` or `uvloop`. Known when it is bound.
     pub(crate) fn kind(&self) -> &'static str {
         if self.is_asyncio.load(Ordering::Acquire) {
             "asyncio"

@@ -1,4 +1,4 @@
-//! What only the event loop's thread touches.
+//! The state that only the event loop's thread touches.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-/// Waits for news of an exchange: a channel.
+/// A channel that waits for news of an exchange.
 pub(crate) trait Listener: Send + Sync {
     /// The exchange has news.
     fn wake(self: Arc<Self>, py: Python<'_>);
@@ -18,18 +18,18 @@ pub(crate) trait Listener: Send + Sync {
     fn fail(self: Arc<Self>, py: Python<'_>, error: &Error);
 }
 
-/// The start of a response that is held for the first piece of its body.
+/// The start of a response that is held back until the first piece of its body comes.
 pub(crate) trait HeldStart: Send + Sync {
-    /// Whether no body has taken it along yet.
+    /// Whether it has not yet been sent with a body.
     fn is_held(&self) -> bool;
 
-    /// Sends it by itself.
+    /// Sends it without a body.
     fn flush(&self);
 }
 
 /// One loop's state.
 pub struct LoopSide {
-    /// Who waits for news, by the address of the exchange (which a listener keeps alive).
+    /// The listeners, by the address of the exchange (which its listener keeps alive).
     waiting: Mutex<HashMap<usize, Arc<dyn Listener>>>,
     held: Mutex<Vec<Arc<dyn HeldStart>>>,
     draining: AtomicBool,
@@ -63,7 +63,7 @@ impl LoopSide {
         }
     }
 
-    /// Tells it which loop it belongs to; false when it knows of one already.
+    /// Tells it which loop it belongs to; false if it already has one.
     pub(super) fn bind(self: &Arc<Self>, event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = event_loop.py();
         let running = Running {
@@ -89,16 +89,16 @@ impl LoopSide {
         self.bound(py)?.create_future.bind(py).call0()
     }
 
-    /// Wants [`Listener::wake`] to be called at the next news.
+    /// Registers a listener: [`Listener::wake`] is called at the next news.
     pub(crate) fn wait(&self, exchange: &Arc<Exchange>, listener: Arc<dyn Listener>) {
         let before = self.waiting.lock().insert(key(exchange), listener);
         drop(before);
     }
 
-    /// No longer wants news.
+    /// Removes the listener of this exchange.
     pub(crate) fn forget(&self, exchange: &Arc<Exchange>) {
         let mut waiting = self.waiting.lock();
-        // Mostly nobody waits, and then there is nothing to hash.
+        // Usually no listener waits; then the hash is not needed.
         let forgotten = if waiting.is_empty() {
             None
         } else {
@@ -116,7 +116,7 @@ impl LoopSide {
         }
     }
 
-    /// The loop has failed: so does what waits for it.
+    /// The loop has failed: fails all listeners.
     pub(super) fn fail(&self, py: Python<'_>, error: &Error) {
         let waiting = std::mem::take(&mut *self.waiting.lock());
         for listener in waiting.into_values() {
@@ -126,10 +126,10 @@ impl LoopSide {
         drop(held);
     }
 
-    /// Flushes this start at the next turn of the loop unless a body takes it along before.
+    /// Holds this start back, and flushes it at the next iteration of the loop unless it has been sent with a body before.
     pub(crate) fn hold(&self, py: Python<'_>, start: Arc<dyn HeldStart>) -> PyResult<()> {
         self.held.lock().push(start);
-        // While draining, the end of the drain looks whether a flush is needed at all: mostly it is not.
+        // During a drain, the end of the drain checks whether a flush is needed at all: usually it is not.
         if self.draining.load(Ordering::Relaxed) {
             Ok(())
         } else {
@@ -137,7 +137,7 @@ impl LoopSide {
         }
     }
 
-    /// A drain begins: starts that are held until its end need no flush.
+    /// A drain begins: starts that are held during it need no flush of their own.
     pub(super) fn begin_drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -145,7 +145,7 @@ impl LoopSide {
     /// The drain has ended.
     pub(super) fn end_drain(&self, py: Python<'_>) -> PyResult<()> {
         self.draining.store(false, Ordering::Relaxed);
-        // Not under the lock: the last reference to a channel may go here. The vector is used again.
+        // Not under the lock: this may drop the last reference to a channel. The vector is reused.
         let mut held = std::mem::take(&mut *self.held.lock());
         held.retain(|start| start.is_held());
         let any = !held.is_empty();
@@ -173,7 +173,7 @@ impl LoopSide {
     }
 }
 
-/// Sends the starts that were held for a body which did not come in time. Weak: a loop that has ended is let go.
+/// Sends the held starts whose body did not come in time. Weak: it must not keep a loop alive that has ended.
 #[pyclass(frozen)]
 #[derive(Debug)]
 struct Flush(Weak<LoopSide>);
@@ -187,7 +187,7 @@ impl Flush {
     }
 }
 
-/// What a waiting exchange is known by.
+/// The key of a waiting exchange: its address.
 fn key(exchange: &Arc<Exchange>) -> usize {
     Arc::as_ptr(exchange).addr()
 }

@@ -1,11 +1,11 @@
 //! The asyncio loop's thread, seen from Rust: how requests and news reach it, and whether it is blocked.
 //!
-//! Hosts put [`Message`]s into an [`EventLoop`] (`handle`), which wakes the loop's selector once ([`wakeup`]); that calls
-//! [`Drain`], which takes the whole batch. What only the loop's thread touches is its [`LoopSide`]. `threads` starts the loops
-//! of this process, `watchdog` warns of one that is blocked, `failure` ends what waits for one that cannot go on.
+//! Hosts put [`Message`]s into an [`EventLoop`] (`handle`), which wakes the loop's selector once ([`wakeup`]). The selector
+//! calls [`Drain`], which takes the whole batch. [`LoopSide`] is the state that only the loop's thread touches. `threads`
+//! starts the loops of this process, `watchdog` warns of a blocked loop, `failure` tells those who wait for a failed one.
 //!
-//! What the messages are for stands above this folder and is known here by traits only: [`Service`], [`Listener`],
-//! [`HeldStart`], [`Dependent`].
+//! The receivers of the messages are in folders above this one, which knows them only by traits: [`Service`],
+//! [`Listener`], [`HeldStart`], [`Dependent`].
 
 mod drain;
 mod failure;

@@ -1,4 +1,4 @@
-//! The event loops of this process, one thread for each kind: all apps that ask for one kind share it.
+//! The event loops of this process, one thread for each kind: all apps that ask for the same kind share one loop.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -13,11 +13,11 @@ use super::handle::EventLoop;
 use crate::errors::{self, Traced};
 use crate::interpreter;
 
-/// By kind: `asyncio` or `uvloop`.
+/// The loops by their kind: `asyncio` or `uvloop`.
 static RUNNING: LazyLock<Mutex<HashMap<String, Arc<EventLoop>>>> = LazyLock::new(Mutex::default);
 
-/// The event loop for who wants `auto`, `asyncio` or `uvloop`; started if need be. On Python's main thread only, so that no
-/// two are started.
+/// The event loop for `auto`, `asyncio` or `uvloop`; started if need be. Called on Python's main thread only, so that the
+/// same kind is never started twice.
 pub(crate) fn event_loop(py: Python<'_>, wanted: &str) -> Result<Arc<EventLoop>, Traced> {
     let choose = || -> PyResult<(String, String)> {
         py.import("asgi_node.runtime.loop")?
@@ -52,7 +52,7 @@ fn start(kind: &str) -> Result<Arc<EventLoop>, Traced> {
                 raised.write_unraisable(py, None);
                 reason
             });
-            // What waits for it, and whatever comes, is told.
+            // Fails the requests that wait for it, and refuses later ones.
             drain.get().fail(py, reason);
         });
     };

@@ -37,7 +37,7 @@ pub fn pair() -> io::Result<(Bell, Alarm)> {
 
 impl Waker for Bell {
     fn wake(&self) {
-        // A full counter or socket means that the loop has been woken and has not looked yet: nothing is lost.
+        // If the counter or the socket is full, the loop has been woken but has not read it yet: nothing is lost.
         #[cfg(target_os = "linux")]
         let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
         #[cfg(not(target_os = "linux"))]
@@ -51,7 +51,7 @@ impl Alarm {
         self.0.as_raw_fd()
     }
 
-    /// Makes it unreadable until the next wake.
+    /// Makes the descriptor unreadable until the next wake-up.
     pub fn silence(&self) {
         #[cfg(target_os = "linux")]
         let _ = rustix::io::read(&self.0, &mut [0u8; 8]);

@@ -1,8 +1,8 @@
-//! Finds event loops that are blocked, and says where they are.
+//! Finds blocked event loops, and reports where they are blocked.
 //!
-//! One thread for the process, which never attaches to Python. While a request is under way it sends a heartbeat to the event
-//! loop now and then ([`asgi_node_core::Heartbeat`]). When the loop does not answer in time, it asks Python's main thread for
-//! the stack of the loop's thread, and puts a warning into the log queue of a handler. If native code holds the GIL, that
+//! It is one thread for the process, which never attaches to Python. While a request is under way it sends a heartbeat to the
+//! event loop now and then ([`asgi_node_core::Heartbeat`]). When the loop does not answer in time, it asks Python's main thread
+//! for the stack of the loop's thread, and puts a warning into the log queue of a handler. If native code holds the GIL, that
 //! stack does not come, and the warning says so.
 //!
 //! Each look at a loop takes a sample, decides what to do ([`asgi_node_core::watchdog`]), and does it. With nothing under way
@@ -25,7 +25,7 @@ use super::handle::EventLoop;
 use crate::health::Counters;
 use crate::interpreter;
 
-/// How long the stack may take. With a busy GIL it takes some milliseconds.
+/// How long we wait for the stack. With a busy GIL it takes some milliseconds.
 const STACK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Python's numbers of levels.
@@ -56,7 +56,7 @@ static WAKE: Condvar = Condvar::new();
 /// Whether the thread sleeps until it is woken.
 static ASLEEP: AtomicBool = AtomicBool::new(false);
 
-/// Watches this event loop from now on, for as long as the application that counts here lives.
+/// Watches this event loop from now on, as long as the application that owns `counters` lives.
 pub(crate) fn watch(
     event_loop: &Arc<EventLoop>,
     counters: &Arc<Counters>,
@@ -76,7 +76,7 @@ pub(crate) fn watch(
     }
 }
 
-/// There is something to watch. Called for each request: one load, and nothing else unless all was quiet for a while.
+/// Wakes the thread: there is something to watch. Called for each request; it costs one load unless the thread sleeps.
 pub(crate) fn wake() {
     if ASLEEP.load(Ordering::SeqCst) && ASLEEP.swap(false, Ordering::SeqCst) {
         STATE.lock().woken = true;
@@ -93,7 +93,7 @@ fn run() {
             WAKE.wait_for(&mut state, pause);
         } else {
             ASLEEP.store(true, Ordering::SeqCst);
-            // A request that came before this store has not woken the thread.
+            // A request that came before this store has not woken the thread, so look once more.
             let quiet = !state.watched.iter().any(Watched::has_work);
             while quiet && !state.woken {
                 WAKE.wait(&mut state);
@@ -116,16 +116,16 @@ impl Watched {
     }
 }
 
-/// What is known of an event loop from earlier looks.
+/// What earlier looks at an event loop have found.
 #[derive(Default)]
 struct Seen {
-    /// Who was warned that it is blocked.
+    /// The log queue that has the warning that it is blocked.
     warned: Option<Arc<LogQueue>>,
-    /// For how long its thread had waited for a core when the latest heartbeat left.
+    /// For how long its thread had waited for a core when the latest heartbeat was sent.
     starved: Duration,
 }
 
-/// Looks at every loop once; tells when to look again, if anything is under way. Loops are known by their address.
+/// Looks at every loop once; returns when to look again if requests are under way. Loops are identified by their address.
 fn look(seen: &mut HashMap<usize, Seen>) -> Option<Duration> {
     let watched = {
         let mut state = STATE.lock();
@@ -136,7 +136,7 @@ fn look(seen: &mut HashMap<usize, Seen>) -> Option<Duration> {
     for watched in watched {
         let key = Arc::as_ptr(&watched.event_loop).addr();
         let (busy, threshold) = (watched.is_busy(), watched.threshold);
-        // The handler that was there first is told; the shortest threshold decides when.
+        // The oldest handler gets the warning; the shortest threshold decides when.
         let (first, any) = loops.entry(key).or_insert((watched, false));
         first.threshold = first.threshold.min(threshold);
         *any |= busy;
@@ -179,7 +179,7 @@ fn look_at(watched: &Watched, busy: bool, seen: &mut Seen) -> Option<Duration> {
     }
 }
 
-/// Says that the loop is blocked, and where; false when it went on meanwhile.
+/// Warns that the loop is blocked, and where; false if it has gone on meanwhile.
 fn warn(watched: &Watched) -> bool {
     let (why, stack) = locate(&watched.event_loop);
     let Some(pending) = watched.event_loop.heartbeat().pending(Instant::now()) else {
@@ -197,7 +197,7 @@ fn report_recovery(log_queue: &LogQueue, lag: Duration) {
     report(log_queue, INFO, &text, lag, "");
 }
 
-/// For how long the loop's thread could have run, and others had all cores.
+/// For how long the loop's thread was ready to run but had no core.
 fn starved(event_loop: &EventLoop) -> Duration {
     let Some((_, native)) = event_loop.thread() else {
         return Duration::ZERO;
@@ -210,7 +210,7 @@ fn starved(event_loop: &EventLoop) -> Duration {
     Duration::from_nanos(waited.unwrap_or_default())
 }
 
-/// Where the loop's thread is: in words, and as a Python stack. Blocks for as long as the stack may take.
+/// Where the loop's thread is: in words, and as a Python stack. Blocks until the stack has come or its time is up.
 pub fn locate(event_loop: &EventLoop) -> (String, String) {
     let Some((ident, native)) = event_loop.thread() else {
         return ("its thread is not known".into(), String::new());
@@ -236,10 +236,10 @@ fn stack_of(py: Python<'_>, ident: u64) -> Option<String> {
     module.call_method1("stack_of", (ident,)).ok()?.extract().ok()?
 }
 
-/// What the kernel says of a thread of this process.
+/// The state of a thread of this process, from the kernel.
 fn thread_state(native: u32) -> &'static str {
     let status = std::fs::read_to_string(format!("/proc/self/task/{native}/stat")).unwrap_or_default();
-    // "123 (name) S …": the name may hold anything, also parentheses.
+    // "123 (name) S …": the name may hold any characters, even parentheses.
     let state = status
         .rsplit_once(')')
         .and_then(|(_, rest)| rest.trim_start().chars().next());
@@ -251,7 +251,7 @@ fn thread_state(native: u32) -> &'static str {
     }
 }
 
-/// The same JSON as that of `asgi_node.runtime.logs`.
+/// Writes the same JSON as `asgi_node.runtime.logs`.
 fn report(log_queue: &LogQueue, level: u8, text: &str, blocked: Duration, stack: &str) {
     let milliseconds = u64::try_from(blocked.as_millis()).unwrap_or(u64::MAX);
     let mut extra = serde_json::json!({ "blockedMs": milliseconds });

@@ -1,20 +1,20 @@
-//! The end of the process, as far as Python takes part in it.
+//! Python's part in the end of the process.
 //!
-//! The interpreter is never finalised (SAFETY.md, 8), but what an application gave to `atexit` runs, and its buffers are
-//! flushed. The thread that ends the process asks Python's main thread for that and waits: for a bounded time, because a thread
-//! that keeps the GIL must not keep the process. After an orderly end, when all handlers have been closed, that is as long as
-//! their option `exitTimeout` says.
+//! The interpreter is never finalised (SAFETY.md, 8), but the functions that an application gave to `atexit` run, and its
+//! buffers are flushed. The thread that ends the process asks Python's main thread to do that, and waits. The wait is bounded:
+//! a thread that keeps the GIL must not keep the process alive. At an orderly end, when all handlers have been closed, their
+//! option `exitTimeout` is the bound.
 //!
-//! From then on no thread runs Python, because somebody holds the GIL until the process has ended. `exit()` takes down what
-//! Python's extensions stand on, such as OpenSSL's tables, while their threads go on; without the GIL none of them gets far.
+//! From then on no thread runs Python, because one of our threads holds the GIL until the process has ended. `exit()` destroys
+//! what Python's extensions need, such as OpenSSL's tables, while their threads go on; without the GIL none of them gets far.
 //!
 //! - While JavaScript and Node end, Python's main thread holds it.
-//! - In `exit()`, before the first destructor, it passes to the thread that runs these: others that wait for it may get it before,
-//!   for the five milliseconds after which Python takes it away from them. Destructors of extensions take the GIL:
-//!   on the thread that holds it they get it at once, on any other they would wait for ever.
-//! - Python's main thread, which is free then, ends the process itself where a destructor hangs all the same: one may wait for
-//!   a thread that waits for the GIL.
-//! - Where Python did not answer in time, threads may run it, so no destructor runs: the process ends as by `_exit`.
+//! - In `exit()`, before the first destructor, the GIL passes to the thread that runs the destructors. Other waiting threads may
+//!   get it first, for the five milliseconds after which Python takes it away from them. Destructors of extensions take the
+//!   GIL: the thread that holds it gets it at once, any other would wait for ever.
+//! - Python's main thread is then free. It ends the process itself if a destructor hangs nevertheless: a destructor may wait
+//!   for a thread that waits for the GIL.
+//! - If Python did not answer in time, threads may still run it, so no destructor runs: the process ends as by `_exit`.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -25,27 +25,27 @@ use pyo3::prelude::*;
 
 use super::{ffi, fork, main_thread};
 
-/// The longest that the process's end waits for Python while a handler is open.
+/// How long the end of the process waits for Python at most while a handler is open.
 const LIMIT: Duration = Duration::from_millis(90);
 
-/// The longest that the thread in `exit()` waits for the GIL, which threads that compute pass round.
+/// How long the thread in `exit()` waits for the GIL at most: busy threads pass it round among themselves.
 const HANDOVER: Duration = Duration::from_secs(1);
 
-/// The longest that destructors may take.
+/// How long destructors may take at most.
 const DESTRUCTORS: Duration = Duration::from_secs(5);
 
 static ENDING: AtomicBool = AtomicBool::new(false);
 static MEETING: OnceLock<Arc<Meeting>> = OnceLock::new();
 
-/// Whether the process is about to end: whoever waits for Python should give up.
+/// Whether the process is about to end: callers that wait for Python should give up.
 pub fn is_ending() -> bool {
     ENDING.load(Ordering::Acquire)
 }
 
 static OVER: AtomicBool = AtomicBool::new(false);
 
-/// Stops an event loop's thread once Python has run its exit hooks: it may get the GIL for a moment while that passes from one
-/// thread to another.
+/// Stops an event loop's thread once Python has run its exit hooks. Such a thread may get the GIL for a moment while the GIL
+/// passes from one thread to another.
 pub(crate) fn stop_if_over(py: Python<'_>) {
     if OVER.load(Ordering::Relaxed) {
         py.detach(park);
@@ -61,15 +61,15 @@ fn park() -> ! {
 /// Apps that have not been closed.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
-/// Milliseconds: the longest `exitTimeout` of all handlers that there were.
+/// The longest `exitTimeout` of all handlers so far, in milliseconds.
 static PATIENCE: AtomicU64 = AtomicU64::new(0);
 
-/// Has the end of the process wait so many milliseconds if it is an orderly one.
+/// Makes the end of the process wait this many milliseconds if it is an orderly one.
 pub(crate) fn be_patient(milliseconds: u64) {
     PATIENCE.fetch_max(milliseconds, Ordering::AcqRel);
 }
 
-/// An app that is open: while there is one, no end of the process is an orderly one.
+/// An open app: while there is one, the end of the process is not an orderly one.
 #[derive(Debug)]
 pub(crate) struct Open(AtomicBool);
 
@@ -79,7 +79,7 @@ impl Open {
         Self(AtomicBool::new(true))
     }
 
-    /// It has been closed.
+    /// Notes that the app has been closed.
     pub(crate) fn close(&self) {
         if self.0.swap(false, Ordering::AcqRel) {
             OPEN.fetch_sub(1, Ordering::AcqRel);
@@ -93,17 +93,17 @@ impl Drop for Open {
     }
 }
 
-/// How long the end waits; none where a handler is open.
+/// How long the end of the process waits; `None` while a handler is open.
 fn patience() -> Option<Duration> {
     let milliseconds = PATIENCE.load(Ordering::Acquire);
     (OPEN.load(Ordering::Acquire) == 0).then(|| Duration::from_millis(milliseconds).max(LIMIT))
 }
 
-/// What JavaScript said the process ends with: for where libc does not tell it.
+/// The exit status that JavaScript has announced: for platforms whose libc does not tell it.
 static CODE: Mutex<Option<i32>> = Mutex::new(None);
 
-/// Has Python run what `atexit` has, once. Called by the thread that ends the process, with the exit status that it means to end
-/// with.
+/// Makes Python run its `atexit` functions, once. Called by the thread that ends the process, with the exit status that it is
+/// going to end with.
 pub fn run_exit_hooks(code: i32) {
     *CODE.lock() = Some(code);
     wait_for_python();
@@ -120,7 +120,7 @@ fn wait_for_python() {
     if !meeting.wait(LIMIT)
         && let Some(patience) = orderly
     {
-        // JavaScript's handlers never run again: whoever sends a signal now wants the end.
+        // JavaScript's signal handlers never run again: a signal that comes now must end the process.
         ffi::default_actions();
         if !meeting.wait(patience.saturating_sub(LIMIT)) {
             let seconds = patience.as_secs_f64();
@@ -130,12 +130,12 @@ fn wait_for_python() {
         }
     }
     meeting.give_up();
-    // Before the destructors of all libraries that have been loaded since.
+    // Registered again, so that it runs before the destructors of all libraries that have been loaded since.
     watch();
 }
 
-/// Has `exit()` call us before the destructors of libraries that are there, also where no JavaScript has called [`run_exit_hooks`]:
-/// handlers in workers only, say.
+/// Makes `exit()` call us before the destructors of the libraries that are loaded now. This also covers processes in which no
+/// JavaScript calls [`run_exit_hooks`], for example with handlers in workers only.
 pub(crate) fn watch() {
     ffi::at_exit(hook);
 }
@@ -144,7 +144,7 @@ fn hook(status: Option<i32>) {
     drop(std::panic::catch_unwind(|| last(status)));
 }
 
-/// The last word before destructors run.
+/// Our last step before destructors run.
 fn last(status: Option<i32>) {
     static ONCE: AtomicBool = AtomicBool::new(false);
     if fork::is_child() || ONCE.swap(true, Ordering::AcqRel) {
@@ -163,7 +163,7 @@ fn last(status: Option<i32>) {
     }
 }
 
-/// Ends the process without destructors, where its exit status is known.
+/// Ends the process without destructors, if its exit status is known.
 fn leave(status: Option<i32>) {
     if let Some(status) = status {
         ffi::leave(status);
@@ -180,16 +180,16 @@ enum Stage {
     Over,
     /// The thread in `exit()` wants the GIL.
     HandedOver,
-    /// It has it.
+    /// The thread in `exit()` has the GIL.
     Taken,
 }
 
 #[derive(Debug, Default)]
 struct State {
     stage: Stage,
-    /// The time was up: nobody waits for what Python does.
+    /// The time was up: no thread waits for Python any more.
     late: bool,
-    /// What the process ends with.
+    /// The exit status.
     status: Option<i32>,
 }
 
@@ -200,7 +200,7 @@ struct Meeting {
 }
 
 impl Meeting {
-    /// Waits for Python; false when the time is up.
+    /// Waits for Python; false if the time is up.
     fn wait(&self, limit: Duration) -> bool {
         self.wait_while(limit, |stage| stage == Stage::Awaited).stage != Stage::Awaited
     }
@@ -230,7 +230,7 @@ impl Meeting {
         state.late = state.stage == Stage::Awaited;
     }
 
-    /// Asks for the GIL where Python's main thread holds it.
+    /// Asks for the GIL if Python's main thread holds it.
     fn hand_over(&self, status: Option<i32>) -> Stage {
         let mut state = self.state.lock();
         state.status = status;
@@ -241,7 +241,7 @@ impl Meeting {
         state.stage
     }
 
-    /// What Python's main thread does while another one runs destructors. Ends the process where these hang.
+    /// Python's main thread waits here while another thread runs destructors, and ends the process if they hang.
     fn guard(&self) {
         let taken = self.wait_while(HANDOVER, |stage| stage == Stage::HandedOver).stage == Stage::Taken;
         if taken {
@@ -251,7 +251,7 @@ impl Meeting {
     }
 }
 
-/// What Python's main thread does of it, and how long it may take if the end is an orderly one.
+/// The job of Python's main thread at the end, and how long it may take if the end is an orderly one.
 struct Part(Arc<Meeting>, Duration);
 
 impl Part {
@@ -267,19 +267,19 @@ impl Part {
             }
         }
         OVER.store(true, Ordering::Relaxed);
-        // With the GIL, on purpose.
+        // Waits while holding the GIL, on purpose.
         meeting.enter(Stage::Over);
         drop(meeting.wait_while(Duration::MAX, |stage| stage == Stage::Over));
         py.detach(|| {
             meeting.guard();
-            // Where it cannot end the process.
+            // Reached only if it cannot end the process.
             park()
         });
     }
 }
 
 impl Drop for Part {
-    /// When it was never played: Python did not start, or its main thread takes no more jobs.
+    /// Covers a part that was never played: Python did not start, or its main thread takes no more jobs.
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
         if state.stage == Stage::Awaited {

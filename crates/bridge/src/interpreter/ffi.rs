@@ -29,7 +29,7 @@ fn symbol(name: &CStr) -> Option<*mut c_void> {
     (!found.is_null()).then_some(found)
 }
 
-/// Looks a function up and gives it its C type.
+/// Looks up a function and gives it its C type.
 macro_rules! function {
     ($name:literal : $type:ty) => {{
         let found = symbol($name)
@@ -62,11 +62,11 @@ pub(crate) fn initialize(program: &Path) -> Result<(), Error> {
     }
 }
 
-/// Shows the present environment to libraries that were opened with `RTLD_DEEPBIND`.
+/// Makes the present environment visible to libraries that were opened with `RTLD_DEEPBIND`.
 ///
-/// `environ` has two places in this process: the executable's copy, which `setenv` (and so `process.env`) changes, and libc's
-/// own, which deeply bound libraries, libpython among them, read. The latter gets a copy of the former, never freed, so that
-/// it stays valid whatever `setenv` does later.
+/// This process has two variables `environ`. `setenv` (and so `process.env`) changes the executable's copy; libraries that are
+/// opened with `RTLD_DEEPBIND`, such as libpython, read libc's own. The latter gets a copy of the former. It is never freed,
+/// so that it stays valid whatever `setenv` does later.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn publish_environment() {
     type Environment = *mut *mut *mut c_char;
@@ -105,7 +105,7 @@ fn initialize_with_init_config(program: &CStr) -> Result<(), Error> {
         function!(c"PyInitConfig_SetStr": unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char) -> c_int);
     let error = function!(c"PyInitConfig_GetError": unsafe extern "C" fn(*mut c_void, *mut *const c_char) -> c_int);
     let start = function!(c"Py_InitializeFromInitConfig": unsafe extern "C" fn(*mut c_void) -> c_int);
-    // A PyInitConfig begins isolated; these, and what the environment asks for, make it what `python` itself would be.
+    // A PyInitConfig begins isolated. These settings, and those of the environment, make it behave like `python` itself.
     let numbers: [(&CStr, i64); 8] = [
         (c"isolated", 0),
         (c"use_environment", 1),
@@ -141,7 +141,7 @@ fn initialize_with_init_config(program: &CStr) -> Result<(), Error> {
     }
 }
 
-/// What `python` takes from the environment, and a `PyInitConfig`, which begins with an answer for it, does not.
+/// Settings that `python` takes from the environment. A `PyInitConfig` does not: it begins with values of its own for them.
 fn asked_for(variable: impl Fn(&str) -> String, c_locale: bool) -> Vec<(&'static CStr, i64)> {
     let mut numbers: Vec<(&'static CStr, i64)> = Vec::new();
     match variable("PYTHONUTF8").as_str() {
@@ -163,10 +163,10 @@ fn asked_for(variable: impl Fn(&str) -> String, c_locale: bool) -> Vec<(&'static
     numbers
 }
 
-/// Whether the environment names no locale, or none that there is.
+/// Whether the environment names no locale, or one that does not exist.
 fn has_c_locale() -> bool {
-    // SAFETY: both are C strings or null, and this is what Python does itself on this thread a moment later, before any
-    // other thread has touched it. The answer stays valid until the next setlocale, which is Python's.
+    // SAFETY: both are C strings or null. Python makes the same call on this thread a moment later, and no other thread
+    // has touched the locale before. The answer stays valid until the next setlocale, which is Python's.
     let name = unsafe {
         libc::setlocale(libc::LC_CTYPE, c"".as_ptr());
         let name = libc::setlocale(libc::LC_CTYPE, std::ptr::null());
@@ -214,7 +214,7 @@ fn initialize_with_globals(program: &CStr) -> Result<(), Error> {
     Ok(())
 }
 
-/// Detaches the thread that started the interpreter, for good: others may run Python now.
+/// Detaches the thread that started the interpreter, for good: other threads may run Python now.
 pub(crate) fn release() {
     // SAFETY: called once, on the thread that `initialize` attached, with no Python object borrowed. The thread state is
     // kept alive by the interpreter, which is never finalised.
@@ -234,7 +234,7 @@ pub(crate) fn set_flag(flags: &pyo3::Bound<'_, pyo3::PyAny>, index: usize, value
     }
 }
 
-/// Has `callback` called by `exit()`, before what was registered earlier, with the exit status where libc tells it.
+/// Makes `exit()` call `callback` before all functions that were registered earlier, with the exit status if libc tells it.
 pub(crate) fn at_exit(callback: fn(Option<i32>)) {
     static CALLBACK: OnceLock<fn(Option<i32>)> = OnceLock::new();
     let _ = CALLBACK.set(callback);
@@ -261,17 +261,17 @@ pub(crate) fn at_exit(callback: fn(Option<i32>)) {
 
 /// Ends the process without destructors.
 pub(crate) fn leave(status: i32) {
-    // SAFETY: it does not return, and runs nothing of this process.
+    // SAFETY: it does not return, and runs no code of this process.
     unsafe { libc::_exit(status) };
 }
 
 /// Takes the GIL on a thread that may never have seen Python, until the process has ended.
 pub(crate) fn attach_for_good() {
-    // SAFETY: the interpreter runs, and is never finalised. The state is not given back, on purpose.
+    // SAFETY: the interpreter runs, and is never finalised. The thread state is not released, on purpose.
     unsafe { pyo3::ffi::PyGILState_Ensure() };
 }
 
-/// Gives the signals by which a process is told to end their default action, unless they are ignored.
+/// Gives the signals that ask a process to end their default action, unless they are ignored.
 pub(crate) fn default_actions() {
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
         default_action(signal);
@@ -283,7 +283,7 @@ thread_local! {
     static MASK: std::cell::Cell<Option<libc::sigset_t>> = const { std::cell::Cell::new(None) };
 }
 
-/// Keeps all signals from this thread, until [`unblock_signals`].
+/// Blocks all signals on this thread, until [`unblock_signals`].
 pub(crate) fn block_signals() {
     // SAFETY: both sets are plain data, filled in before they are read; the mask is that of this thread alone.
     unsafe {
@@ -295,7 +295,7 @@ pub(crate) fn block_signals() {
     }
 }
 
-/// Takes back what [`block_signals`] did; those that came meanwhile are delivered now.
+/// Undoes [`block_signals`]; signals that came meanwhile are delivered now.
 pub(crate) fn unblock_signals() {
     if let Some(before) = MASK.take() {
         // SAFETY: `before` is what the kernel said this thread's mask was.
@@ -303,7 +303,7 @@ pub(crate) fn unblock_signals() {
     }
 }
 
-/// Gives all signals that are handled their default action; those that are ignored stay so.
+/// Gives all handled signals their default action; ignored signals stay ignored.
 pub(crate) fn reset_signals() {
     // macOS has 31 signals, and no name for the last of them.
     #[cfg(target_os = "linux")]

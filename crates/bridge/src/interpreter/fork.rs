@@ -1,7 +1,7 @@
 //! A process that was forked from this one, by `os.fork` or multiprocessing.
 //!
-//! Only the thread that forked goes on in it: no loop is served, no Node runs, and a lock that another thread held stays
-//! locked. So nothing of the bridge is touched there: the application gets an exception.
+//! Only the thread that forked goes on in it: no event loop runs, Node does not run, and a lock that another thread held
+//! stays locked. So the bridge must not be used there: the application gets an exception.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,7 @@ pub(crate) fn is_child() -> bool {
     CHILD.load(Ordering::Relaxed)
 }
 
-/// The exception for an application that would use the bridge in a forked process.
+/// The exception for an application that tries to use the bridge in a forked process.
 pub(crate) fn check() -> PyResult<()> {
     if is_child() {
         Err(to_python(&Error::ForkedProcess))
@@ -27,20 +27,21 @@ pub(crate) fn check() -> PyResult<()> {
     }
 }
 
-/// Goes before each fork, which must be followed by [`forked_parent`] here and [`forked_child`] there: a signal for the child
-/// that came before its handlers are gone would be written into a pipe that the parent reads, and taken for the parent's.
+/// Called before each fork; [`forked_parent`] must follow in this process, and [`forked_child`] in the child. It blocks signals:
+/// a signal for the child that comes before its handlers are reset would be written into a pipe that the parent reads, as
+/// if it were the parent's.
 #[pyfunction]
 pub(crate) fn forking() {
     ffi::block_signals();
 }
 
-/// Goes behind a fork, in this process.
+/// Called after a fork, in this process.
 #[pyfunction]
 pub(crate) fn forked_parent() {
     ffi::unblock_signals();
 }
 
-/// Goes behind a fork, in the child: the bridge raises from here on, and signals have their default actions.
+/// Called after a fork, in the child: from here on the bridge raises, and signals have their default actions.
 #[pyfunction]
 pub(crate) fn forked_child() {
     CHILD.store(true, Ordering::Relaxed);
@@ -48,7 +49,7 @@ pub(crate) fn forked_child() {
     ffi::unblock_signals();
 }
 
-/// The end of a request in the child, which is the end of the child.
+/// Ends the child: called when a request has ended in it.
 pub(crate) fn leave(py: Python<'_>) -> PyResult<()> {
     py.import("asgi_node.runtime.fork")?.call_method0("leave").map(drop)
 }

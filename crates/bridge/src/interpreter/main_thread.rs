@@ -1,4 +1,4 @@
-//! Python's main thread, for other threads: whether there is one, what runs on it, and how to give it something to do.
+//! Python's main thread, for other threads: whether it exists, which interpreter it runs, and how to give it a job.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 /// Jobs that may wait for Python's main thread.
 pub(super) const JOBS: usize = 1024;
 
-/// What was started, for `PythonHandler.python`.
+/// The interpreter that was started, for `PythonHandler.python`.
 #[derive(Debug, Clone, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Facts {
@@ -40,7 +40,7 @@ pub(super) enum State {
 
 pub(super) static STATE: Mutex<State> = Mutex::new(State::Idle);
 
-/// What runs, if anything does.
+/// The interpreter that runs, if any.
 fn facts() -> Option<Arc<Facts>> {
     match &*STATE.lock() {
         State::Running(facts, _) => Some(Arc::clone(facts)),
@@ -48,7 +48,7 @@ fn facts() -> Option<Arc<Facts>> {
     }
 }
 
-/// Gives Python's main thread something to do. Dropped where there is none, or where it has too much to do already.
+/// Gives Python's main thread a job. The job is dropped if the thread does not exist, or has too many jobs already.
 pub(crate) fn run(work: impl FnOnce(Python<'_>) + Send + 'static) {
     match &mut *STATE.lock() {
         State::Running(_, jobs) => drop(jobs.try_send(Box::new(work))),
@@ -61,7 +61,7 @@ pub(crate) fn run(work: impl FnOnce(Python<'_>) + Send + 'static) {
     }
 }
 
-/// Gives Python's main thread something to do, now; refuses where there is none, or where it has too much to do already.
+/// Gives Python's main thread a job, now; refuses if the thread does not exist, or has too many jobs already.
 pub(crate) fn try_run(work: impl FnOnce(Python<'_>) + Send + 'static) -> Result<(), Error> {
     let jobs = match &*STATE.lock() {
         State::Running(_, jobs) => jobs.clone(),
@@ -77,7 +77,7 @@ pub(crate) fn deepbind() -> bool {
     facts().is_some_and(|facts| facts.deepbind)
 }
 
-/// The start is over: tells whoever waits.
+/// The start is over: tells all who wait for it.
 pub(super) fn settle(started: Result<(Arc<Facts>, SyncSender<Job>), Error>) {
     let (next, outcome) = match started {
         Ok((facts, jobs)) => (State::Running(Arc::clone(&facts), jobs), Ok(facts)),

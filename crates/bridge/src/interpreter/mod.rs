@@ -1,5 +1,5 @@
-//! The interpreter's life in this process: `start`, `main_thread` (the thread that it was started on), [`exit`] (its part in
-//! the process's end), `fork` (which keeps children away from the bridge). `ffi` holds the unsafe code.
+//! The interpreter's life in this process: `start`, `main_thread` (the thread on which it was started), [`exit`] (its part in
+//! the end of the process), `fork` (keeps forked children away from the bridge). `ffi` holds the unsafe code.
 
 pub mod exit;
 mod ffi;

@@ -1,8 +1,8 @@
 //! Starts Python inside a process that is not python, once, and keeps it (ARCHITECTURE.md, "Starting Python").
 //!
-//! The thread that starts the interpreter becomes Python's main thread and stays: it starts event loops, and so signal
-//! handlers, which only a main thread may set, stay Node's. All threads that run Python have 16 MiB stacks:
-//! Rust's 2 MiB crash on recursion that plain python survives. The interpreter is never finalised.
+//! The thread that starts the interpreter becomes Python's main thread and stays; it starts the event loops. Only a main thread
+//! may set signal handlers, so they stay Node's. All threads that run Python have 16 MiB stacks: Rust's 2 MiB overflow on
+//! recursion that plain python survives. The interpreter is never finalised.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use super::main_thread::{Facts, JOBS, Job, STATE, Started, State, settle};
 use super::{exit, ffi};
 use crate::errors;
 
-/// What a thread that runs Python needs: see above.
+/// The stack of a thread that runs Python: see above.
 pub(crate) const STACK: usize = 16 << 20;
 
 /// How to start.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The interpreter whose life we lead: a venv's own `bin/python`.
+    /// The interpreter that we act as: a venv's own `bin/python`.
     pub executable: PathBuf,
     /// The library that the loader opened for it.
     pub libpython: PathBuf,
@@ -31,7 +31,7 @@ pub struct Options {
     pub package_dir: PathBuf,
     /// Whether extensions are loaded with `RTLD_DEEPBIND`, as libpython was; the loader decided.
     pub deepbind: bool,
-    /// Why.
+    /// Why with or without it.
     pub deepbind_reason: String,
     /// `sys.argv`.
     pub argv: Vec<String>,
@@ -40,7 +40,7 @@ pub struct Options {
 /// Makes the module `asgi_node._native`.
 pub(crate) type Native = fn(Python<'_>) -> Py<PyModule>;
 
-/// Starts the interpreter unless it runs, with this module in it; then calls `done`, on any thread, once.
+/// Starts the interpreter unless it already runs, with this module in it. Then calls `done` once, on any thread.
 pub(crate) fn start(options: Options, native: Native, done: impl FnOnce(Started) + Send + 'static) {
     let mut state = STATE.lock();
     let conflict = |running: &Path| {
@@ -73,7 +73,7 @@ pub(crate) fn start(options: Options, native: Native, done: impl FnOnce(Started)
     done(settled);
 }
 
-/// The life of Python's main thread.
+/// What Python's main thread runs, from its start to its end.
 fn live(options: &Options, native: Native) {
     if let Err(error) = ffi::initialize(&options.executable) {
         return settle(Err(error));
@@ -97,13 +97,13 @@ fn live(options: &Options, native: Native) {
     }
 }
 
-/// Everything between the bare interpreter and the first import of an extension, in this order: the order matters.
+/// All steps between the bare interpreter and the first import of an extension. Their order matters.
 fn boot(py: Python<'_>, options: &Options, native: Native) -> PyResult<Facts> {
     let sys = py.import("sys")?;
     let deepbind = options.deepbind;
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     if deepbind {
-        // Before any extension is imported, and .pth files import some: extensions then find their own libssl, libz, libuv
+        // Before any extension is imported (.pth files import some): so extensions find their own libssl, libz, libuv
         // rather than the copies that Node exports.
         sys.call_method1("setdlopenflags", (libc::RTLD_NOW | libc::RTLD_DEEPBIND,))?;
     }
@@ -133,8 +133,8 @@ fn boot(py: Python<'_>, options: &Options, native: Native) -> PyResult<Facts> {
     })
 }
 
-/// Runs `site`, which was held back until the flags were set, and makes `sys.flags` say so: multiprocessing would hand `-S`
-/// to its children.
+/// Runs `site`, which had to wait until the flags were set, and corrects `sys.flags`: otherwise multiprocessing would pass
+/// `-S` to its children.
 fn restore_site(py: Python<'_>, sys: &Bound<'_, PyModule>) -> PyResult<()> {
     py.import("site")?.call_method0("main")?;
     let flags = sys.getattr("flags")?;

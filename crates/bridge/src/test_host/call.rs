@@ -1,4 +1,4 @@
-//! One request of a Python caller's, and how it waits.
+//! One request of a Python caller, and how the caller waits for it.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,20 +14,20 @@ use pyo3::types::{PyBytes, PyString};
 use super::event::HostEvent;
 use super::notifier::{Mailbox, Notifier};
 
-/// How often a caller that waits looks whether Ctrl-C was pressed.
+/// How often a waiting caller checks whether Ctrl-C was pressed.
 const SIGNALS: Duration = Duration::from_millis(100);
 
 static NUMBERS: AtomicU32 = AtomicU32::new(1);
 
 #[derive(Debug, Default)]
 struct News {
-    /// There are events that nobody has taken.
+    /// There are events that the caller has not taken.
     events: bool,
     /// The app's task has ended.
     ended: bool,
 }
 
-/// What the exchange tells of news.
+/// Receives news from the exchange.
 #[derive(Debug)]
 pub(crate) struct Caller {
     id: u32,
@@ -82,7 +82,7 @@ impl Call {
         Arc::clone(&self.caller)
     }
 
-    /// A call is one request.
+    /// Called once: a call is one request.
     pub(crate) fn claim(&self) -> PyResult<()> {
         if self.claimed.swap(true, Ordering::AcqRel) {
             return Err(PyRuntimeError::new_err("this call was submitted before"));
@@ -100,7 +100,7 @@ impl Call {
         self.exchange.get().ok_or_else(missing)
     }
 
-    /// Waits detached, and looks for signals in between.
+    /// Waits detached, and checks for signals in between.
     fn wait(&self, py: Python<'_>, timeout: Option<f64>, until: fn(&News) -> bool) -> PyResult<bool> {
         let limit = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds.max(0.0)).ok());
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
@@ -120,7 +120,7 @@ impl Call {
 
 #[pymethods]
 impl Call {
-    /// A request to be. A `notifier` is told of its number whenever there is news.
+    /// A request that is not submitted yet. A `notifier` gets its number whenever there is news.
     #[new]
     #[pyo3(signature = (notifier=None))]
     fn new(notifier: Option<&Bound<'_, Notifier>>) -> Self {
@@ -148,13 +148,13 @@ impl Call {
         self.caller.news.lock().ended
     }
 
-    /// Waits for events or for the end of the app's task, at most `timeout` seconds. Whether either came.
+    /// Waits for events or for the end of the app's task, at most `timeout` seconds. Returns whether either came.
     #[pyo3(signature = (timeout=None))]
     fn wait_for_news(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         self.wait(py, timeout, |news| news.events || news.ended)
     }
 
-    /// Waits for the end of the app's task, at most `timeout` seconds. Whether it came.
+    /// Waits for the end of the app's task, at most `timeout` seconds. Returns whether it came.
     #[pyo3(signature = (timeout=None))]
     fn wait_for_end(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         self.wait(py, timeout, |news| news.ended)
@@ -171,7 +171,7 @@ impl Call {
             .collect()
     }
 
-    /// An event of this weight is used up: the app may send as many bytes again.
+    /// An event of this weight has been used: the app may send as many bytes again.
     fn taken(&self, weight: usize) -> PyResult<()> {
         self.exchange()?.taken(weight);
         Ok(())

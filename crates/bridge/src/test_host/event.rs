@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use crate::asgi::names::names;
 
-/// One event. Which attributes it has a value in depends on its `kind`; the others are empty.
+/// One event. Its `kind` decides which attributes have a value; the others are empty.
 #[pyclass(frozen, get_all, module = "asgi_node._native")]
 #[derive(Debug)]
 pub struct HostEvent {
@@ -72,7 +72,7 @@ impl HostEvent {
             ResponseEvent::File(FileRange {
                 file, offset, length, ..
             }) => Self {
-                // The descriptor is the caller's from here on, to read and to close.
+                // From here on the caller owns the descriptor: it reads and closes it.
                 range: Some((file.into_raw_fd(), offset, length)),
                 ..made("file")
             },

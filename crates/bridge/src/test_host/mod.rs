@@ -1,13 +1,13 @@
 //! The host in Python: what the addon is for Node, for tests and tools that run inside a Python of their own.
 //!
-//! A [`Host`] is one app on one event loop. A [`Call`] is one request: it is submitted once, and its caller then waits
-//! for events, on any thread and without the GIL, or is told by a [`Notifier`], which an asyncio loop of the caller's watches.
+//! A [`Host`] is one app on one event loop. A [`Call`] is one request: it is submitted once. Its caller then waits for
+//! events, on any thread and without the GIL; or the caller's asyncio loop watches a [`Notifier`].
 //! Everything else (heads, scopes, validation, windows, disconnects) is what Node's host uses: `Application` and `Exchange`.
 //!
 //! # Threads
 //!
-//! The event loop's thread calls [`Notify::notify`] while it holds the exchange's lock, so that takes no lock of
-//! Python's: it sets a flag and rings. A caller that waits has detached from Python and holds the lock of its [`Call`] only.
+//! The event loop's thread calls [`Notify::notify`] while it holds the exchange's lock, so `notify` takes no lock of
+//! Python: it sets a flag and wakes the caller. A waiting caller has detached from Python and holds only its [`Call`]'s lock.
 
 mod call;
 mod event;
@@ -29,7 +29,7 @@ pub use call::Call;
 pub use event::HostEvent;
 pub use notifier::Notifier;
 
-/// One app on one event loop, and where requests go in.
+/// One app on one event loop; it takes requests.
 #[pyclass(frozen, module = "asgi_node._native")]
 #[derive(Debug)]
 pub struct Host {
@@ -58,13 +58,13 @@ impl Host {
         })
     }
 
-    /// What the event loop watches: `drain.bind(loop)`, then `loop.add_reader(drain.fileno(), drain)`, on its thread.
+    /// The object for the event loop to watch: `drain.bind(loop)`, then `loop.add_reader(drain.fileno(), drain)`, on its thread.
     #[getter]
     fn drain(&self, py: Python<'_>) -> Py<Drain> {
         self.drain.clone_ref(py)
     }
 
-    /// Serves what this `Runner` runs. Once, on the event loop's thread, after the app's start-up.
+    /// Serves the app of this `Runner`. Call it once, on the event loop's thread, after the app's start-up.
     #[pyo3(signature = (
         runner, *, root_path="", root_path_stripped=false, high_water_mark=default::HIGH_WATER_MARK,
         max_queue=default::MAX_QUEUE, max_concurrency=default::MAX_CONCURRENCY, pathsend=false, zerocopysend=false
@@ -100,7 +100,7 @@ impl Host {
         Ok(())
     }
 
-    /// Sends a request into the app. `head` is the flat head of `asgi_node.host.head()`, `body` what is there of its body.
+    /// Sends a request to the app. `head` is the flat head of `asgi_node.host.head()`, `body` the first part of the body.
     #[pyo3(signature = (call, head, body, *, body_follows=false, expects_continue=false, is_websocket=false))]
     #[allow(
         clippy::fn_params_excessive_bools,
@@ -132,7 +132,7 @@ impl Host {
         call.begin(exchange.map_err(|error| refused(&error))?)
     }
 
-    /// Calls `callback()` on the event loop's thread, behind all requests that were submitted before.
+    /// Calls `callback()` on the event loop's thread, after all requests that were submitted before.
     fn call_soon(&self, callback: Py<PyAny>) {
         self.event_loop.call(move |py, _| {
             if let Err(raised) = callback.bind(py).call0() {
@@ -154,7 +154,7 @@ impl Host {
         }
     }
 
-    /// Lets go of the app and of what is queued. The event loop no longer watches `drain`.
+    /// Drops the app and everything that is queued. The event loop must no longer watch `drain`.
     fn release(&self) {
         let app = self.app.lock().take();
         self.event_loop.close();

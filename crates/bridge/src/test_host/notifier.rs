@@ -1,4 +1,4 @@
-//! How an asyncio loop of the caller's hears of news: the numbers of calls, and a descriptor that becomes readable.
+//! Tells the caller's asyncio loop of news: the numbers of calls, and a descriptor that becomes readable.
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::event_loop::wakeup::{self, Alarm};
 pub(crate) struct Mailbox(Inbox<u32>);
 
 impl Mailbox {
-    /// Bounded by the calls in flight: each tells at most twice, of events and of its end, before it is looked at.
+    /// Bounded by the calls in flight: each call posts at most twice, for events and for its end, before the loop reads them.
     pub(crate) fn post(&self, id: u32) {
         let _ = self.0.post(id);
     }
 }
 
-/// Where calls tell of news. Give it to `loop.add_reader(notifier.fileno(), …)` and `take()` there.
+/// Collects the news of calls. Give it to `loop.add_reader(notifier.fileno(), …)`, and call `take()` there.
 #[pyclass(frozen, module = "asgi_node._native")]
 #[derive(Debug)]
 pub struct Notifier {
@@ -47,7 +47,7 @@ impl Notifier {
         self.alarm.fd()
     }
 
-    /// The numbers of the calls that have news, some perhaps twice; the descriptor is silent then.
+    /// The numbers of the calls that have news, some perhaps twice; the descriptor is then no longer readable.
     fn take(&self) -> Vec<u32> {
         self.alarm.silence();
         let mut batch = Vec::new();
