@@ -75,6 +75,7 @@ function manifest({ name, title, runsOn }) {
     bugs,
     repository: { ...repository, directory: `npm/${name}` },
     license,
+    type: 'commonjs',
     ...runsOn,
     engines,
     files: ['addon.node', 'loader.node', 'python'],
