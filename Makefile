@@ -28,7 +28,7 @@ for node in tests/nodes/node_modules/node*/bin/node; do \
 done; exit $$failed
 endef
 
-.PHONY: help tools demo setup build test test-fast coverage wheel matrix bundlers loom exits workers large soak autobahn websocket-scale lint format pack venvs nodes lock clean distclean
+.PHONY: help tools demo setup build test test-fast coverage wheel matrix bundlers loom exits workers large soak autobahn websocket-scale lint format pack debug release-dry-run venvs nodes lock clean distclean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -38,7 +38,10 @@ demo: build ## build all that is needed, then serve examples/fastapi on 127.0.0.
 
 build: .venv/.stamp node_modules/.stamp build/protocol.stamp $(ADDON) $(LOADER) $(BRIDGE) ## the native files, next to the packages
 
-setup: build venvs nodes ## all that lint and tests want; with --jobs=4 what is fetched and what is compiled, side by side
+debug: .venv/.stamp node_modules/.stamp build/protocol.stamp ## the native files, not optimised, until a source changes
+	@export PROFILE=debug; scripts/build.sh addon $(ADDON); scripts/build.sh bridge $(BRIDGE); scripts/build.sh loader $(LOADER)
+
+setup: build venvs nodes build/tools/.stamp ## all that lint and tests want; with --jobs=4 what is fetched and what is compiled, side by side
 
 test: setup ## every test, with each Node and each Python version
 	@node scripts/test.mjs $(if $(ONLY),--only '$(ONLY)')
@@ -79,7 +82,7 @@ large: build nodes ## a body of 4 GiB on each Node; wants 10 GiB of memory
 soak: build ## N requests of every kind, sockets and aborts, and what they leave behind (N=1000000)
 	@ASGI_NODE_PYTHON=$${ASGI_NODE_PYTHON:-$(CURDIR)/.venv/bin/python} node --expose-gc tests/life/soak.mjs $(or $(N),1000000)
 
-lint: build ## every check that needs no test run
+lint: build build/tools/.stamp ## every check that needs no test run
 	@scripts/lint.sh
 
 format: .venv/.stamp ## rewrite Rust and Python in the house format
@@ -88,6 +91,9 @@ format: .venv/.stamp ## rewrite Rust and Python in the house format
 
 pack: build ## the npm packages as they are published, in build/packages
 	@node scripts/pack.mjs build/packages
+
+release-dry-run: build build/tools/.stamp ## all of a release that needs no account, in build/release (RELEASING.md)
+	@scripts/release/dry-run.sh
 
 venvs: .venv/.stamp ## a virtual environment for each Python that is installed
 	@node scripts/venvs.mjs all
@@ -116,6 +122,13 @@ tools:
 node_modules/.stamp: package-lock.json package.json $(wildcard npm/*/package.json) | tools
 	@echo 'npm packages …'
 	@npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+# What checks and releases, and no test imports: an environment of its own.
+build/tools/.stamp: requirements-tools.txt | .venv/.stamp
+	@echo 'tools …'
+	@rm -rf build/tools/venv && .venv/bin/python -m venv build/tools/venv
+	@build/tools/venv/bin/pip install --quiet --no-compile --only-binary :all: -r requirements-tools.txt
 	@touch $@
 
 tests/nodes/node_modules/.stamp: tests/nodes/package-lock.json | tools

@@ -1,6 +1,7 @@
 // The npm packages as they are published: node scripts/pack.mjs DIRECTORY. Prints the path of each tarball.
 //
-//   --all    every platform's package, and an error where native files are missing. Otherwise those that are built.
+//   --all           every platform's package, and an error where native files are missing. Otherwise those that are built.
+//   --native DIR    where the native files are, in a folder for each platform (default: npm)
 //
 // The main package names the platforms' packages as its optional dependencies here, not in its own manifest: a version
 // that no registry has yet would keep `npm ci` from working in the repository.
@@ -19,7 +20,10 @@ import { TARGETS } from './targets.mjs'
 const NOT_IN_NODE = ['conformance', 'host', 'pytest_plugin', 'testing', '__main__.py']
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const { values, positionals } = parseArgs({ options: { all: { type: 'boolean', default: false } }, allowPositionals: true })
+const { values, positionals } = parseArgs({
+  options: { all: { type: 'boolean', default: false }, native: { type: 'string', default: join(ROOT, 'npm') } },
+  allowPositionals: true,
+})
 const destination = resolve(positionals[0] ?? join(ROOT, 'build', 'packages'))
 const stage = join(destination, 'stage')
 
@@ -27,7 +31,7 @@ const stage = join(destination, 'stage')
 
 /** The folders of npm/ that are packed. */
 function packages() {
-  const built = TARGETS.filter(({ name }) => values.all || existsSync(join(ROOT, 'npm', name, 'addon.node')))
+  const built = TARGETS.filter(({ name }) => values.all || existsSync(join(values.native, name, 'addon.node')))
   if (built.length === 0) throw new Error('no native files are there: make build')
   return ['asgi-node', ...built.map(({ name }) => name)]
 }
@@ -48,6 +52,8 @@ function pack(name) {
   const folder = join(stage, name)
   mkdirSync(folder, { recursive: true })
   cpSync(join(ROOT, 'npm', name), folder, { recursive: true })
+  const native = join(resolve(values.native), name)
+  if (existsSync(native)) cpSync(native, folder, { recursive: true, filter: (path) => path === native || path.endsWith('.node') })
   for (const licence of ['LICENSE-MIT', 'LICENSE-APACHE']) cpSync(join(ROOT, licence), join(folder, licence))
   /** @type {Manifest} */
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))

@@ -24,6 +24,7 @@ const ONCE = {
     'e2e/client',
     'e2e/integrations',
     'node/logging-docs',
+    'node/publishing',
     'e2e/python-docs',
     'node/readme',
     'node/rewriting-docs',

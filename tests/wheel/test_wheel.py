@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from packaging.version import Version
+
 import asgi_node
 from asgi_node import _native
 
@@ -30,7 +32,9 @@ def test_node(asgi_node_server):
 
 def test_it_is_the_installed_one_and_there_is_no_node() -> None:
     assert "site-packages" in asgi_node.__file__
-    assert _native.__version__ == asgi_node.__version__ == importlib.metadata.version("asgi-node")
+    assert _native.__version__ == asgi_node.__version__
+    # PyPI's name for 1.0.0-beta.1 is 1.0.0b1.
+    assert Version(asgi_node.__version__) == Version(importlib.metadata.version("asgi-node"))
     assert Path(asgi_node.__file__).with_name("py.typed").exists()
     assert shutil.which("node") is None
 
