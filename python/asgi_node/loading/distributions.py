@@ -1,8 +1,8 @@
-"""Which distribution of PyPI a module comes in. Anybody may own a name there, so nothing is guessed."""
+"""Which distribution on PyPI provides a module. Anybody may own a name there, so nothing is guessed."""
 
 from __future__ import annotations
 
-# What is installed by another name than it is imported by.
+# Modules whose distribution has a different name.
 _OTHER_NAMES = {
     "OpenSSL": "pyOpenSSL",
     "Crypto": "pycryptodome",
@@ -55,7 +55,7 @@ _OTHER_NAMES = {
     "zmq": "pyzmq",
 }
 
-# What has one name for both.
+# Modules whose distribution has the same name.
 _SAME_NAMES = """
 a2wsgi aiofiles aiohttp aiokafka aiomysql aiosqlite alembic anthropic anyio apscheduler arq asgiref asyncpg authlib
 beanie blacksheep blinker boto3 botocore cachetools celery certifi channels chardet click cryptography django
@@ -77,4 +77,4 @@ _WITHOUT_313 = (
 )
 
 REMOVED = {**dict.fromkeys(_WITHOUT_312.split(), "3.12"), **dict.fromkeys(_WITHOUT_313.split(), "3.13")}
-"""Modules that the standard library no longer has, and the Python that came without them first."""
+"""Modules that were removed from the standard library, and the first Python without them."""

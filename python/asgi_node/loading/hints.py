@@ -1,4 +1,4 @@
-"""The words of a load error: tracebacks without our own frames, near names, where was looked."""
+"""Texts for load errors: tracebacks without our own frames, similar names, the places that were searched."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def traceback_of(error: BaseException) -> str:
 def _trim(whole: traceback.TracebackException) -> None:
     others = [frame for frame in whole.stack if str(Path(frame.filename).parent) != _OURS]
     own = [frame for frame in others if not _internal(frame.filename)]
-    # What importing itself raises, because gevent has taken its locks away say, has no other frames to show. (A
-    # SyntaxError shows its place by itself.)
+    # An exception of the import system itself (for example after gevent has replaced its locks) has no other frames
+    # to show. (A SyntaxError shows its place by itself.)
     whole.stack = traceback.StackSummary.from_list(own if own or hasattr(whole, "msg") else others)
     for other in (whole.__cause__, whole.__context__, *(getattr(whole, "exceptions", None) or ())):
         if other is not None:
@@ -50,12 +50,12 @@ def _internal(filename: str) -> bool:
 
 
 def raised_by_application(error: BaseException) -> bool:
-    """Whether any code but ours and importlib's was running."""
+    """Whether the traceback has frames other than ours and importlib's."""
     return any(not _internal(frame.f_code.co_filename) for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def describe(error: BaseException) -> str:
-    """``KeyError: 'DATABASE_URL'``: the last lines of a traceback, or words for those who wanted to end the process."""
+    """``KeyError: 'DATABASE_URL'``: the last lines of a traceback, or a text for code that tried to end the process."""
     if isinstance(error, SystemExit):
         return f"it called sys.exit({error.code!r})"
     text = "".join(last_lines_of(error)).strip()
@@ -64,7 +64,7 @@ def describe(error: BaseException) -> str:
 
 
 def path_like_hint(module: str, attribute: str, docroot: str) -> str | None:
-    """How to write `module` when it is a path; None when it may be the name of a module."""
+    """How to write `module` if it is a path; None if it can be the name of a module."""
     if module.startswith(".") and "/" not in module and not module.endswith(".py"):
         return (
             f"nothing is relative to a package here, write the name in full, such as '{module.lstrip('.')}:{attribute}'"
@@ -83,7 +83,7 @@ def path_like_hint(module: str, attribute: str, docroot: str) -> str | None:
 
 
 def looked_in(docroot: str) -> str:
-    """Where modules were looked for, in order."""
+    """The places where modules were looked for, in order."""
     others = [entry for entry in sys.path if entry != docroot]
     return f"Looked in the docroot {docroot}" + (
         f", then in sys.path of {sys.executable}: {', '.join(others)}" if others else ""
@@ -91,7 +91,7 @@ def looked_in(docroot: str) -> str:
 
 
 def similar_modules(docroot: str, name: str) -> str:
-    """What a misspelt module may have meant, or what there is."""
+    """Which modules a misspelt name may mean, or which modules exist."""
     top, _, rest = name.partition(".")
     folder, prefix, wanted = Path(docroot), "", top
     while rest and (folder / wanted).is_dir():
@@ -105,7 +105,7 @@ def similar_modules(docroot: str, name: str) -> str:
 
 
 def folder_hint(docroot: str, name: str) -> str:
-    """For a module that lies one folder below, as in a ``src`` layout."""
+    """A hint for a module that is one folder below, as in a ``src`` layout."""
     path = Path(docroot)
     top = name.partition(".")[0]
     try:
@@ -121,7 +121,7 @@ def folder_hint(docroot: str, name: str) -> str:
 
 
 def submodule_hint(imported: Any, module: str, attribute: str) -> str:
-    """For ``'package:module.app'``: the module is there, but nobody has imported it."""
+    """A hint for ``'package:module.app'``: the module exists, but nothing has imported it."""
     first, _, rest = attribute.partition(".")
     try:
         found = hasattr(imported, "__path__") and importlib.util.find_spec(f"{imported.__name__}.{first}") is not None
@@ -131,10 +131,10 @@ def submodule_hint(imported: Any, module: str, attribute: str) -> str:
 
 
 def names_of_attributes(value: Any, wanted: str) -> str:
-    """What `value` has: near names first, then its public callables, then the rest."""
+    """The attributes of `value`: similar names first, then its public callables, then the rest."""
     try:
         public = [name for name in dir(value) if not name.startswith("_")]
-        # Of a module, what it imported to do its work is not what it offers: modules last, classes in between.
+        # Modules and classes that a module has imported are less likely meant: modules come last, classes before them.
         ranks = {name: _rank(inspect.getattr_static(value, name, None), value) for name in public}
     except Exception:  # dir() and __getattr__ are the application's code
         return ""

@@ -1,4 +1,4 @@
-"""What imports by name, taught to ask whose name it is; installed once there is a second docroot. See `isolation`."""
+"""Hooks for imports by name, which ask whose name it is. Installed when a second docroot comes. See `isolation`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _original_find_spec = importlib.util.find_spec
 def install() -> None:
     """Hook the import statement, ``importlib.import_module`` and ``find_spec``."""
     sys.meta_path.insert(0, AliasFinder)
-    # import_module looks this up in its module at each call, which serves those too who hold import_module itself.
+    # import_module looks this up in its module at each call, so code that holds import_module itself is covered too.
     _bootstrap._gcd_import = _gcd_import
     importlib.util.find_spec = _find_spec
-    # It keeps the __import__ of its birth, and uses what that returns: "()": "helpers.JsonFormatter".
+    # It keeps the __import__ that it was created with, and uses its result: "()": "helpers.JsonFormatter".
     logging.config.BaseConfigurator.importer = staticmethod(_import_for_result)
     builtins.__import__ = _import
 
@@ -47,7 +47,7 @@ def _import(
             owner = importer()
         if owner is not None:
             actual = resolve(owner, name)
-            # __import__(name), and C's PyImport_Import, which passes an empty list, go on to read sys.modules[name].
+            # __import__(name), and C's PyImport_Import (with an empty list), read sys.modules[name] afterwards.
             if actual != name and (globals is None or (type(fromlist) is list and not fromlist)):
                 raise conflict(top, owner.own_spec(top))
             name = actual
@@ -67,7 +67,7 @@ def _find_spec(name: str, package: str | None = None) -> ModuleSpec | None:
     try:
         return _original_find_spec(name if name.startswith(".") else _resolved(name), package)
     except ModuleNotFoundError as error:
-        if error.name == name:  # what is invisible does not exist
+        if error.name == name:  # an invisible module does not exist for its caller
             return None
         raise
 

@@ -1,9 +1,9 @@
 """What kind of callable an application is, and how to call it as ASGI 3.
 
-ASGI 3 is one call, ``await app(scope, receive, send)``; ASGI 2 is two, ``await app(scope)(receive, send)``; WSGI is one
-that blocks, ``app(environ, start_response)``. An application is taken for ASGI 3 unless it is certainly something else
-(checklist 5, 6): the guess of other servers, "not a coroutine function, so ASGI 2", is wrong for a plain function that
-returns a coroutine, for partials and for decorated callables.
+ASGI 3 is one call, ``await app(scope, receive, send)``. ASGI 2 is two, ``await app(scope)(receive, send)``. WSGI is one
+call that blocks, ``app(environ, start_response)``. An application is taken for ASGI 3 unless it is certainly something
+else (docs/asgi.md, 5 and 6). Other servers guess "not a coroutine function, so ASGI 2". That is wrong for a plain
+function that returns a coroutine, for partials and for decorated callables.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ ASGI3App = Callable[[Scope, Receive, Send], Any]
 Interface = Literal["auto", "asgi2", "asgi3", "wsgi"]
 Kind = Literal["asgi3", "asgi2", "wsgi", "two", "factory", "other"]
 
-# What the two arguments of WSGI are called, by PEP 3333 and by frameworks.
+# The names of WSGI's two arguments, in PEP 3333 and in frameworks.
 _ENVIRON = frozenset({"environ", "env", "environment"})
 _START_RESPONSE = frozenset({"start_response", "start_resp"})
 
-# Where a signature cannot be read (compiled classes): the classes whose __call__ is WSGI.
+# Classes whose __call__ is WSGI, for classes whose signature cannot be read (compiled ones).
 _WSGI_CLASSES = frozenset(
     {
         "bottle.Bottle",
@@ -40,10 +40,10 @@ _WSGI_CLASSES = frozenset(
 
 
 def classify(app: App) -> Kind:
-    """What `app` can be called with: three arguments, or for certain something else.
+    """Which arguments `app` can be called with: three, unless it is certainly something else.
 
     ``asgi3`` is also the answer for everything that cannot be inspected, such as a callable written in C. ``two`` takes
-    two arguments that are not called as those of WSGI are: that may be it.
+    two arguments whose names are not those of WSGI: it may be WSGI all the same.
     """
     try:
         signature = inspect.signature(app)
@@ -64,10 +64,10 @@ def classify(app: App) -> Kind:
 def adapt(app: App, interface: Interface = "auto", wsgi_threads: int | None = None) -> ASGI3App:
     """`app` as a callable that returns a coroutine for (scope, receive, send).
 
-    `app` itself where it is that already, so that a request costs no extra frame. `interface` overrides the guess. One
-    of WSGI becomes an instance of `wsgi.WSGI` with so many threads (default 10), which `release` ends.
+    It is `app` itself if that already is one, so that a request costs no extra frame. `interface` overrides the guess.
+    A WSGI application becomes an instance of `wsgi.WSGI` with this many threads (default 10), which `release` ends.
 
-    Raises `AppLoadError` with the code WSGI_NOT_AVAILABLE where a2wsgi is not installed.
+    Raises `AppLoadError` with the code WSGI_NOT_AVAILABLE if a2wsgi is not installed.
     """
     kind = classify(app) if interface == "auto" else interface
     if kind == "wsgi":
@@ -82,7 +82,7 @@ def adapt(app: App, interface: Interface = "auto", wsgi_threads: int | None = No
 
 
 def release(adapted: ASGI3App) -> None:
-    """Let go of what `adapt` made for an application: the threads of one of WSGI."""
+    """Release what `adapt` has made for an application: the threads of a WSGI application."""
     from .wsgi import WSGI
 
     if isinstance(adapted, WSGI):
@@ -90,17 +90,17 @@ def release(adapted: ASGI3App) -> None:
 
 
 def is_coroutine_function(app: App) -> bool:
-    """Whether calling `app` gives a coroutine: an async function, method or ``__call__``, or a partial of one."""
+    """Whether calling `app` returns a coroutine: an async function, method or ``__call__``, or a partial of one."""
     while isinstance(app, functools.partial):
         app = app.func
     if inspect.iscoroutinefunction(app):
         return True
-    # A class is called through its metaclass and gives an instance, whatever its own __call__ is.
+    # Calling a class returns an instance, whatever its own __call__ is.
     return not inspect.isclass(app) and inspect.iscoroutinefunction(getattr(app, "__call__", None))  # noqa: B004
 
 
 def _is_known_wsgi(app: App) -> bool:
-    """Whether a framework's own WSGI ``__call__`` would be called, and not one that a subclass has put in its place."""
+    """Whether a framework's own WSGI ``__call__`` would be called, not one that a subclass has replaced it with."""
     owner = next((base for base in type(app).__mro__ if "__call__" in base.__dict__), type)
     return f"{owner.__module__}.{owner.__qualname__}" in _WSGI_CLASSES
 
@@ -114,13 +114,13 @@ def _accepts(signature: inspect.Signature, count: int) -> bool:
 
 
 def _is_double_callable(app: App) -> bool:
-    """Whether an `app` that takes the scope alone gives something to await with (receive, send)."""
+    """Whether an `app` that takes only the scope returns a callable for (receive, send)."""
     if is_coroutine_function(app):
         return False
     if not inspect.isclass(app):
         return True
-    # The class of one application per scope: its instances are called with (receive, send).
-    # (A class's own attribute, not what calling the class is, which getattr would find on its metaclass.)
+    # A class with one instance per scope: its instances are called with (receive, send).
+    # (Its own attribute: getattr could find the __call__ of its metaclass.)
     call = next((base.__dict__["__call__"] for base in app.__mro__ if "__call__" in base.__dict__), None)
     if call is None:
         return False
@@ -135,7 +135,7 @@ _OTHERWISE = "If it is none of ASGI 3, say what it is by the option `interface`:
 
 def _from_asgi2(app: App) -> ASGI3App:
     async def asgi2(scope: Scope, receive: Receive, send: Send) -> Any:
-        # The version tells the application which of the two it is served as. A copy: our caller may keep its scope.
+        # The version tells the application which of the two is spoken. A copy, because our caller may keep its scope.
         scope = {**scope, "asgi": {**scope.get("asgi", {}), "version": "2.0"}}
         return await app(scope)(receive, send)
 

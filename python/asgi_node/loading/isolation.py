@@ -1,25 +1,26 @@
 """Several applications in one interpreter: each docroot's modules are its own.
 
-``sys.modules`` and ``sys.path`` are one per process. Of two docroots that both hold ``main.py`` (or ``app/``), one
-would get the other's, at import or, worse, at the first request that runs ``import helpers`` in a function. So:
+A process has one ``sys.modules`` and one ``sys.path``. If two docroots both hold ``main.py`` (or ``app/``), one would
+get the other's, at import or, worse, at the first request that runs ``import helpers`` in a function. So:
 
-- The first docroot that imports a top-level name gets the plain name, and a process with one docroot is plain Python:
-  nothing is hooked, and the finder of its directory is the usual one in all but name.
+- The first docroot that imports a top-level name gets the plain name. A process with one docroot is plain Python:
+  nothing is hooked, and the finder of its directory works like the usual one.
 - Another docroot that holds a module of that name gets its own, called ``helpers@2`` (submodules ``app@2.routers``): in
   ``sys.modules``, as ``__name__`` and so as ``cls.__module__``. That name has to be unique and registered, because
-  dataclasses, pydantic, typing and pickle look up ``sys.modules[cls.__module__]``: under the plain name, annotations
+  dataclasses, pydantic, typing and pickle look up ``sys.modules[cls.__module__]``. Under the plain name, annotations
   written as strings would silently mean the other application's classes.
-- Who imports decides. An import statement belongs to the module that it stands in (``builtins.__import__`` gets its
-  globals), a call of ``importlib.import_module`` or ``find_spec`` to the nearest module of a docroot on the stack, or,
-  when there is none, to the docroot that the context has entered (`enter`).
-- What a docroot holds is invisible to other docroots' code, unless it was on ``sys.path`` without us (PYTHONPATH).
-- What cannot be kept apart raises `ModuleConflict` and never gives the other's code: a compiled extension module at the
-  top level, a library whose name another docroot's file has taken, and, from the second docroot, ``__import__(name)``
-  and unpickling by plain name (both go on to read ``sys.modules[name]``).
+- The importing code decides which docroot an import is for. An import statement is for the docroot of its own module
+  (``builtins.__import__`` gets its globals). A call of ``importlib.import_module`` or ``find_spec`` is for the nearest
+  module of a docroot on the stack. If the stack has none, it is for the docroot that the context has entered (`enter`).
+- The modules of a docroot are invisible to other docroots' code, unless it was on ``sys.path`` without us (PYTHONPATH).
+- Modules that cannot be kept apart raise `ModuleConflict`; code never gets the other docroot's module. They are
+  compiled extension modules at the top level, and libraries whose name another docroot's file has taken. From the
+  second docroot on, ``__import__(name)`` and unpickling by plain name raise it too: both read ``sys.modules[name]``
+  afterwards.
 
-The limits: code that reads ``sys.modules["helpers"]`` with a literal name is not seen. Loggers of renamed modules have
-the new name. A pickle of a renamed class means nothing to another process, such as a spawned one. Modules are never
-unloaded, and closing a handler frees no names, as a process that serves one application would not either.
+The limits: we cannot see code that reads ``sys.modules["helpers"]`` with a literal name. Loggers of renamed modules
+have the new name. Another process, such as a spawned one, cannot load a pickle of a renamed class. Modules are never
+unloaded, and closing a handler frees no names; a process that serves one application does not do so either.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _LOADERS: Any = (
 
 
 class ModuleConflict(ImportError):  # noqa: N818 (named for its code, MODULE_CONFLICT)
-    """Two docroots, or a docroot and a library, need different modules under one name, and cannot both have them."""
+    """Two docroots, or a docroot and a library, need different modules of one name, and both cannot be loaded."""
 
 
 class Docroot(machinery.FileFinder):
@@ -57,9 +58,9 @@ class Docroot(machinery.FileFinder):
     def __init__(self, path: str, number: int) -> None:
         super().__init__(path, *_LOADERS)
         self.number = number
-        # What a top-level name is called in sys.modules for this docroot's code; an entry never changes.
+        # The name in sys.modules of each top-level name in this docroot's code; an entry never changes.
         self.bound: dict[str, str] = {}
-        # On sys.path without us (PYTHONPATH, an editable install): then it is everybody's.
+        # On sys.path without us (PYTHONPATH, an editable install): then all code sees its modules.
         self.shared = any(os.path.realpath(entry) == path for entry in sys.path if entry)
 
     def find_spec(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
@@ -69,9 +70,9 @@ class Docroot(machinery.FileFinder):
         return None
 
     def own_spec(self, top: str) -> ModuleSpec | None:
-        """What this directory holds under a top-level name, whoever asks.
+        """The module in this directory with a top-level name, whichever code asks.
 
-        A directory without ``__init__.py`` counts only when nothing else provides the name, as for plain Python: an
+        A directory without ``__init__.py`` counts only if nothing else provides the name, as in plain Python: a folder
         ``alembic/`` of migrations does not hide the library.
         """
         spec = super().find_spec(top)
@@ -104,7 +105,7 @@ class AliasFinder:
 
 
 _registering = threading.RLock()
-# Nothing is imported while this one is held, which others may want in the middle of an import.
+# Nothing is imported while this lock is held: other threads may need it in the middle of an import.
 _lock = threading.Lock()
 _docroots: dict[str, Docroot] = {}
 # Which docroot a top-level name in sys.modules belongs to; set before the import, so that two threads cannot both win.
@@ -142,14 +143,14 @@ def run(owner: Docroot, function: Callable[[], Result]) -> Result:  # noqa: ARG0
 
 
 def enter(owner: Docroot) -> None:
-    """Let imports in the current context, where no module of a docroot is on the stack, be for `owner`."""
+    """Make imports in the current context be for `owner` if no module of a docroot is on the stack."""
     _entered.set(owner)
 
 
 def resolve(owner: Docroot, name: str) -> str:
-    """What the module that `owner`'s code calls `name` is called in ``sys.modules``.
+    """The name in ``sys.modules`` of the module that `owner`'s code calls `name`.
 
-    Raises ImportError for what that code must not see.
+    Raises ImportError for a module that this code must not see.
     """
     top, dot, rest = name.partition(".")
     bound = owner.bound.get(top)
@@ -172,7 +173,7 @@ def _bind(owner: Docroot, top: str) -> str:
         raise conflict(top, outside_spec(top))
     if claimant is None and _loaded_elsewhere(top):
         if top in _preloaded or top in sys.stdlib_module_names:
-            owner.bound[top] = top  # as in plain Python, where what is loaded wins
+            owner.bound[top] = top  # as in plain Python: a loaded module wins
             return top
     elif claimant is None:
         claimant = _claims[top] = owner
@@ -192,7 +193,7 @@ def is_claimed(top: str) -> bool:
 
 
 def conflict(top: str, wanted: ModuleSpec | None) -> ModuleConflict:
-    """The error for a name that stands for another module than the one that is needed."""
+    """The error for a name under which another module is loaded than the one that is needed."""
     module = sys.modules.get(top)
     loaded = getattr(module, "__spec__", None) or (_claims[top].own_spec(top) if top in _claims else None)
     return ModuleConflict(
@@ -216,7 +217,7 @@ def _loaded_elsewhere(top: str) -> bool:
 
 
 def outside_spec(top: str) -> ModuleSpec | None:
-    """What the name would be if there were no docroots."""
+    """The module of this name if there were no docroots."""
     return PathFinder.find_spec(top, [entry for entry in sys.path if os.path.realpath(entry) not in _docroots])
 
 
@@ -228,7 +229,7 @@ def _path_hook(path: str) -> Docroot:
 
 
 def _admits(owner: Docroot, top: str, spec: ModuleSpec) -> bool:
-    """Whether the import that is going on may find a module of `owner` under its plain name."""
+    """Whether the current import may find a module of `owner` under its plain name."""
     if len(_docroots) < 2:
         return True
     if _claims.get(top) not in (None, owner):
@@ -237,7 +238,7 @@ def _admits(owner: Docroot, top: str, spec: ModuleSpec) -> bool:
     if asking is not None:
         return asking is owner or owner.shared
     if spec.loader is not None and top not in _claims:
-        # A library imports it, and nothing tells for whom.
+        # A library imports it, and nothing says for which docroot.
         for other in list(_docroots.values()):
             rival = other.own_spec(top) if other is not owner else None
             if rival is not None:
@@ -246,7 +247,7 @@ def _admits(owner: Docroot, top: str, spec: ModuleSpec) -> bool:
 
 
 def importer() -> Docroot | None:
-    """The docroot that the import is for that is going on."""
+    """The docroot that the current import is for."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code is _RUN:
@@ -269,7 +270,7 @@ def owner_of(namespace: Mapping[str, Any]) -> Docroot | None:
 
 
 def _claim_loaded() -> None:
-    """Claim what was imported before anything was hooked. (Namespace packages are not claimed when they are found.)"""
+    """Claim the modules that were imported before the hooks. (Namespace packages are not claimed when found.)"""
     for name, module in list(sys.modules.items()):
         spec = getattr(module, "__spec__", None)
         if "." in name or name in _claims or not isinstance(spec, ModuleSpec):

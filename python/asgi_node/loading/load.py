@@ -1,7 +1,7 @@
-"""Import the application that a handler names, and say precisely what is wrong when that does not work.
+"""Imports the application that a handler names, and says precisely what is wrong if that fails.
 
-The module is imported by the normal import system, with the docroot first on ``sys.path``; how several docroots live
-side by side is in `isolation`.
+The normal import system imports the module, with the docroot first on ``sys.path``. `isolation` keeps several docroots
+apart.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ DEFAULT_ATTRIBUTE = "app"
 
 @dataclass(frozen=True)
 class Imported:
-    """What a target names, or what its factory has returned. `app` makes sure that it is an application."""
+    """The object that a target names, or that its factory has returned. `app` checks that it is an application."""
 
     value: Any
     written: str
@@ -49,9 +49,9 @@ class Imported:
     interface: Interface
 
     async def app(self) -> App:
-        """The application; that of an ``async def`` factory is awaited here, on the event loop that will serve it.
+        """The application. The result of an ``async def`` factory is awaited here, on the loop that will serve it.
 
-        Raises `AppLoadError`, and nothing else but the cancellation of the caller.
+        Raises only `AppLoadError`, and CancelledError if the caller is cancelled.
         """
         value = self.value
         if self.factory and is_awaited(value):
@@ -74,14 +74,14 @@ def import_app(
 ) -> Imported:
     """Import what `target` names, as ``'package.module:attribute.attribute'``, or `module` and `attribute`.
 
-    Without an attribute it is ``app``. `docroot` is put first on ``sys.path`` (moved there, if it is on it already).
-    With `factory` what is named is called without arguments, and the application is what it returns. `interface` says
-    how it will be called, and so what it has to take.
+    The default attribute is ``app``. `docroot` is put first on ``sys.path``, or moved there. With `factory` the named
+    object is called without arguments and returns the application. `interface` says how the application will be
+    called, and so which arguments it has to take.
 
-    Called where no event loop runs, because that is what applications expect while they are imported: other servers
-    import them before their loop runs.
+    Call it where no event loop runs. Applications expect that while they are imported: other servers import them
+    before their loop runs.
 
-    Raises `AppLoadError`, and nothing else, whatever the application's code does.
+    Raises only `AppLoadError`, whatever the application's code does.
     """
     written = target if target is not None else f"{module}:{attribute or DEFAULT_ATTRIBUTE}"
     if target is not None:
@@ -105,12 +105,12 @@ def import_app(
 
 
 def enter(docroot: str) -> None:
-    """Tell imports in the current context whose they are, where the stack does not: see `isolation.enter`."""
+    """Assign imports in the current context to a docroot if the stack does not: see `isolation.enter`."""
     isolation.enter(isolation.docroot(docroot))
 
 
 def _check_docroot(docroot: str, written: str) -> None:
-    """Python's imports take a folder that they may not enter or list for an empty one."""
+    """Check that the docroot can be read: Python's imports treat an unreadable folder like an empty one."""
     try:
         Path(docroot, "..").stat()
         next(Path(docroot).iterdir(), None)
@@ -126,7 +126,7 @@ def _not_found(message: str) -> NoReturn:
 
 def _import_module(owner: isolation.Docroot, name: str, written: str) -> Any:
     try:
-        # On the docroot's behalf, which `isolation` then finds: with one docroot this is importlib.import_module(name).
+        # Called for the docroot, which `isolation` finds. With one docroot it is importlib.import_module(name).
         imported = isolation.run(owner, lambda: importlib.import_module(name))
     except isolation.ModuleConflict as error:
         raise AppLoadError("MODULE_CONFLICT", str(error), traceback_of(error)) from error
@@ -146,7 +146,7 @@ def _import_module(owner: isolation.Docroot, name: str, written: str) -> Any:
 
 
 def _why(error: ModuleNotFoundError, name: str) -> str:
-    """Which part of a dotted name is missing, where that is not the whole."""
+    """Which part of a dotted name is missing; empty if the whole name is."""
     parent = name.rpartition(".")[0]
     if str(error).endswith("is not a package"):
         return f": {parent!r} is a module, not a package"
@@ -155,7 +155,7 @@ def _why(error: ModuleNotFoundError, name: str) -> str:
 
 
 def _check_not_hidden(owner: isolation.Docroot, name: str) -> None:
-    """Refuse a module that had the name before the docroot's own: ``code.py``, ``platform.py``."""
+    """Refuse a module that was loaded under the name of the docroot's own: ``code.py``, ``platform.py``."""
     top = name.partition(".")[0]
     own = owner.own_spec(top)
     actual = getattr(sys.modules.get(owner.bound.get(top, top)), "__spec__", None)
@@ -175,7 +175,7 @@ def _attribute_of(imported: Any, module: str, attribute: str, written: str) -> A
         try:
             found = getattr(found, part)
         except AttributeError as error:
-            if raised_by_application(error):  # from inside a property or the module's own __getattr__
+            if raised_by_application(error):  # raised in a property or in the module's own __getattr__
                 raise _reading_failed(module, attribute, error) from error
             what = (
                 f"{module}:{'.'.join(done)}"
@@ -218,7 +218,7 @@ def _call_factory(owner: isolation.Docroot, factory: Any, written: str) -> Any:
 
 
 def is_awaited(made: Any) -> bool:
-    """Whether what a factory has returned is still to be awaited: it is an ``async def``."""
+    """Whether the result of a factory must still be awaited, because the factory is an ``async def``."""
     return inspect.isawaitable(made) and not callable(made)
 
 
@@ -234,7 +234,7 @@ def _factory_failed(written: str, error: BaseException, docroot: str) -> AppLoad
 def _checked(app: Any, written: str, factory: bool, interface: Interface) -> App:
     subject = f"what the factory {written!r} returned" if factory else repr(written)
     if inspect.iscoroutine(app):
-        app.close()  # else Python warns, later and elsewhere, that nobody awaited it
+        app.close()  # else Python would warn later, elsewhere, that it was never awaited
         _not_callable(f"{subject} is a coroutine: give the function, uncalled")
     if not callable(app):
         _not_callable(f"{subject} is {_kind(app)}, which cannot be called, so it is no ASGI application")
@@ -267,7 +267,7 @@ def _checked(app: Any, written: str, factory: bool, interface: Interface) -> App
 
 
 def _check_wsgi(app: App, subject: str) -> None:
-    """Refuse what cannot be a WSGI application, although it was called one."""
+    """Refuse an object that cannot be a WSGI application although `interface` says so."""
     says = "but the option `interface` says 'wsgi'"
     if is_coroutine_function(app):
         _not_callable(f"{subject} is {_kind(app)}, which is async, {says}: leave it out for an ASGI application")

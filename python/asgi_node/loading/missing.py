@@ -1,4 +1,4 @@
-"""What to do about a module that an application imports and that is not there, or is another than it means."""
+"""Advice for an import in an application that fails, or that finds a different module than intended."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .distributions import DISTRIBUTIONS, REMOVED
 
 
 def import_advice(error: BaseException, docroot: str) -> str:
-    """Sentences for behind Python's own: which interpreter it is, and what was meant, hidden or is not installed."""
+    """Text to add to Python's own: the interpreter, and which module was meant, is hidden or is not installed."""
     if not isinstance(error, ImportError):
         return ""
     here = f". The interpreter is {sys.executable}"
@@ -24,7 +24,7 @@ def import_advice(error: BaseException, docroot: str) -> str:
 
 def _advice(error: ImportError, name: str, docroot: str) -> str | None:
     top = name.partition(".")[0]
-    # From Python 3.13 on it says so itself where a name is missing in such a module.
+    # From 3.13 on, Python says so itself if a name is missing in such a module.
     if "consider renaming" not in str(error) and (hidden := _hiding(top, docroot)) is not None:
         return hidden
     if not isinstance(error, ModuleNotFoundError):
@@ -54,7 +54,7 @@ def _removed(top: str) -> str | None:
 
 
 def _beside(error: BaseException, top: str, docroot: str) -> str | None:
-    """A module of that name that lies where the import does not look: beside the importing file, or in a folder."""
+    """A module of that name where the import does not look: beside the importing file, or in a folder."""
     root = Path(os.path.realpath(docroot))
     files = [Path(os.path.realpath(frame.filename)) for frame in traceback.extract_tb(error.__traceback__)]
     importing = next((file.parent for file in reversed(files) if root in file.parents), root)
@@ -77,9 +77,9 @@ def _module_in(folder: Path, top: str) -> Path | None:
 
 
 def _installable(top: str) -> str | None:
-    """The command for a module that is known; for no other, because anybody may have taken its name on PyPI."""
+    """The command that installs a known module. None for others, because anybody may own their name on PyPI."""
     if isolation.outside_spec(top) is not None:
-        return None  # it is installed, and lacks a part
+        return None  # it is installed, but lacks a part
     distribution = DISTRIBUTIONS.get(top)
     return f"`{sys.executable} -m pip install {distribution}` installs it" if distribution is not None else None
 

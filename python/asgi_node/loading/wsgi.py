@@ -1,8 +1,8 @@
-"""WSGI applications (PEP 3333) as ASGI 3 ones, on the threads of a2wsgi.
+"""Runs WSGI applications (PEP 3333) as ASGI 3 applications, on the threads of a2wsgi.
 
-a2wsgi has the pool, the environ and the way back to the loop. What is here is what it leaves open: it stops when the
-client has gone or the handler closes (a2wsgi's thread would wait for ever for room in a queue that nobody reads), reads
-bodies as files are read, and takes the path from its bytes.
+a2wsgi has the pool, the environ and the way back to the loop. This module adds what a2wsgi lacks. It stops when the
+client has gone or the handler closes; a2wsgi's thread would wait for ever for room in a queue that is never read.
+It reads bodies as files are read, and takes the path from its bytes.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 THREADS = 10
 """How many requests a WSGI application works on at once by default (`wsgiThreads`); others wait."""
 
-# Where the call is found in the scope that a2wsgi passes on.
+# The key of the call in the scope that a2wsgi passes on.
 _CALL = "asgi_node.loading.wsgi_call"
 
 
 class WSGI:
-    """A WSGI application that is called as ASGI 3 is.
+    """A WSGI application that can be called as an ASGI 3 one.
 
-    Its environ holds ``asgi.scope``. A WebSocket is closed before it is accepted, which is 403 for the client.
+    Its environ holds ``asgi.scope``. A WebSocket is closed before it is accepted: the client gets 403.
     """
 
     def __init__(self, app: WSGIApp, threads: int = THREADS) -> None:
@@ -47,7 +47,7 @@ class WSGI:
         self._middleware = _middleware()(self._run, workers=threads)
 
     def close(self) -> None:
-        """Let its threads end: at once if they are idle, else when they come back."""
+        """Let its threads end: at once if they are idle, else when their calls return."""
         self._middleware.executor.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,13 +57,13 @@ class WSGI:
             await self._middleware(scope, receive, send)
             return
         call = WSGICall(asyncio.get_running_loop(), scope, receive, send)
-        # The query and the path are set in _run, from their bytes: a2wsgi takes them for text.
+        # The query and the path are set in _run, from their bytes: a2wsgi treats them as text.
         passed = {**scope, "query_string": b"", "headers": _headers(scope["headers"]), _CALL: call}
         running = asyncio.ensure_future(self._middleware(passed, call.receive, call.send))
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
-            # A thread cannot be cancelled. Its next chunk or read raises, and it holds its place until then.
+            # A thread cannot be cancelled. Its next chunk or read raises; until then it counts as busy.
             call.give_up()
             while not running.done():
                 with contextlib.suppress(asyncio.CancelledError):
@@ -75,7 +75,7 @@ class WSGI:
             raise call.failure
 
     def _run(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
-        """What a2wsgi takes for the application; on one of its threads."""
+        """The application that a2wsgi gets; it is called on one of a2wsgi's threads."""
         call: WSGICall = environ["asgi.scope"][_CALL]
         environ.update(_environ(call.scope))
         environ["wsgi.input"] = call.body()
@@ -83,7 +83,7 @@ class WSGI:
 
 
 def _environ(scope: Scope) -> dict[str, Any]:
-    """What a2wsgi's environ lacks, or has in another way than PEP 3333 and its applications want it."""
+    """Values that a2wsgi's environ lacks, or has in a form that PEP 3333 and applications do not expect."""
     root = scope.get("root_path", "").encode().decode("latin-1")
     raw = scope.get("raw_path")
     path = (unquote_to_bytes(raw) if raw else scope["path"].encode()).decode("latin-1")
@@ -94,14 +94,14 @@ def _environ(scope: Scope) -> dict[str, Any]:
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "asgi.scope": scope,
         "wsgi.errors": sys.stderr,
-        # The end of the body is the end of the input, also where its length was not announced.
+        # The input ends where the body ends, also if its length was not announced.
         "wsgi.input_terminated": True,
     }
 
 
 def _headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers, without those that would pass for others, and with one cookie header (RFC 6265, 5.4)."""
-    # HTTP_X_USER is X-User, which a proxy may have set; a client must not reach it by X_User.
+    """The headers, without those that could be mistaken for others, and with one cookie header (RFC 6265, 5.4)."""
+    # HTTP_X_USER is X-User, which a proxy may have set; a client must not be able to set it by X_User.
     kept = [(name, value) for name, value in headers if b"_" not in name]
     cookies = [value for name, value in kept if name == b"cookie"]
     if len(cookies) > 1:

@@ -1,4 +1,4 @@
-"""One call of a WSGI application: between the thread that it runs on and the event loop."""
+"""One call of a WSGI application: connects the thread that it runs on with the event loop."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from asgi_node._native import ClientDisconnected
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 
-# What is read ahead of the application.
+# How much is read ahead of the application.
 _BUFFER = 65536
 
 
 class WSGICall:
-    """The events of one request, for an application that blocks. Ends when nobody is interested any more."""
+    """The events of one request, for an application that blocks. Ends when the response is no longer wanted."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class WSGICall:
     ) -> None:
         self.scope = scope
         self.failure: BaseException | None = None
-        """Why the response cannot go on: what `send` raised, or that the client has gone."""
+        """Why the response cannot go on: the exception of `send`, or the client's disconnect."""
         self._loop = loop
         self._receive = receive
         self._send = send
@@ -37,7 +37,7 @@ class WSGICall:
     # --- on the loop ---
 
     async def send(self, event: Any) -> None:
-        """Pass an event on; never raises: a2wsgi's queue has to be emptied, or its thread would wait for room."""
+        """Pass an event on. Never raises: a2wsgi's queue must be emptied, or its thread would wait for room."""
         if self.failure is None:
             try:
                 await self._send(event)
@@ -58,7 +58,7 @@ class WSGICall:
         raise self.failure
 
     def give_up(self) -> None:
-        """Nobody waits for the response any more."""
+        """The response is no longer wanted: end the call."""
         if self.failure is None:
             self.failure = ClientDisconnected("the request was given up")
         if self._receiving is not None:
@@ -67,7 +67,7 @@ class WSGICall:
     # --- on the thread ---
 
     def check(self) -> None:
-        """Raise what ended the response, if anything did."""
+        """Raise the exception that ended the response, if there is one."""
         if self.failure is not None:
             raise self.failure
 
@@ -86,12 +86,12 @@ class WSGICall:
     def chunks(
         self, app: Callable[..., Any], environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterator[bytes]:
-        """Run `app` and give the chunks of its response; `start_response` is called just before the first of them."""
+        """Run `app` and yield the chunks of its response; `start_response` is called just before the first of them."""
         response = _Response(self, start_response)
         iterable = app(environ, response.start)
         try:
             for chunk in iterable:
-                # An empty one says that the application is not ready yet.
+                # An empty chunk says that the application is not ready yet.
                 if _checked(chunk):
                     response.begin()
                     yield chunk
@@ -112,7 +112,7 @@ class _Response:
         self._write: Callable[[bytes], None] | None = None
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
-        """PEP 3333's ``start_response``: with `exc_info` it replaces what was not sent yet, or raises it."""
+        """PEP 3333's ``start_response``: with `exc_info` it replaces an unsent head, or raises if it was sent."""
         if exc_info and self._write is not None:
             raise exc_info[1].with_traceback(exc_info[2])
         if self._head is not None and not exc_info:
@@ -122,7 +122,7 @@ class _Response:
         return self.write
 
     def begin(self) -> Callable[[bytes], None]:
-        """Send the head, unless it is sent; raise what has ended the response."""
+        """Send the head, unless it is sent; raise the exception that has ended the response."""
         self._call.check()
         if self._write is None:
             if self._head is None:
@@ -131,20 +131,20 @@ class _Response:
         return self._write
 
     def write(self, chunk: bytes) -> None:
-        """PEP 3333's ``write``, for applications that are older than it."""
+        """PEP 3333's ``write``, for applications that are older than PEP 3333."""
         if _checked(chunk):
             self.begin()(chunk)
 
 
 def _checked(chunk: bytes) -> bytes:
-    """`chunk`. Looked at before the head is sent, so that a mistake is still answered with 500."""
+    """`chunk`, checked before the head is sent, so that a mistake is still answered with 500."""
     if not isinstance(chunk, bytes):
         raise TypeError(f"a chunk of a WSGI application's response is {type(chunk).__name__}, not bytes (PEP 3333)")
     return chunk
 
 
 class _Body(io.RawIOBase):
-    """A request body as a file that blocks."""
+    """A request body as a blocking file."""
 
     def __init__(self, call: WSGICall) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class _Body(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Some bytes, 0 at the end. Raises `ClientDisconnected` when the client leaves before the end of its body."""
+        """Read some bytes, 0 at the end. Raises `ClientDisconnected` if the client leaves before its body's end."""
         while not self._rest and not self._ended:
             event = self._call.event()
             if event["type"] == "http.disconnect":

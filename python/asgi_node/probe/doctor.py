@@ -1,8 +1,8 @@
 """``python -m asgi_node doctor``: would a handler start?
 
-A handler is Node's, and Node judges: this runs the doctor of the npm package that the docroot (or the current folder)
-uses, so that nothing about finding Python is written twice. Without Node, or without that package, no handler starts;
-then only what this Python knows of itself is printed.
+A handler runs in Node, so Node decides. This runs the doctor of the npm package that the docroot (or the current
+folder) uses, so the search for Python is written only once. Without Node, or without that package, no handler starts;
+then this prints only the facts of this Python.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any, Literal
 from . import probe
 
 DoctorCode = Literal["NODE_NOT_FOUND", "NODE_PACKAGE_NOT_FOUND"]
-"""What is found here; all other codes are those of the npm package (`FindingCode` in its types)."""
+"""Findings of this module; all other codes are those of the npm package (`FindingCode` in its types)."""
 
-# Between an answer of the npm package's doctor (0, 1, 2) and this there is nothing.
+# An exit status that the npm package's doctor does not use (it has 0, 1, 2).
 _NO_PACKAGE = 66
 
-# The package that an application's own script would import: of the docroot, else of the current folder.
+# Finds the package that an application's own script would import: from the docroot, else from the current folder.
 _ASK = f"""
 const {{ createRequire }} = await import('node:module')
 const {{ pathToFileURL }} = await import('node:url')
@@ -42,7 +42,7 @@ process.exitCode = await (await import(pathToFileURL(cli).href)).main(args)
 
 
 def main(arguments: list[str]) -> int:
-    """Pass `arguments` on to the npm package's doctor; gives its exit status: 0 if a handler would start, 1 if not."""
+    """Pass `arguments` to the npm package's doctor; return its exit status: 0 if a handler would start, 1 if not."""
     folders = [str(folder) for folder in dict.fromkeys((_docroot(arguments), Path.cwd()))]
     node = shutil.which("node")
     if node is None:
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _docroot(arguments: list[str]) -> Path:
-    """Where the npm package is looked for."""
+    """The folders where the npm package is looked for."""
     named = [argument.partition("=")[2] for argument in arguments if argument.startswith("--docroot=")]
     named += [after for before, after in itertools.pairwise(arguments) if before == "--docroot"]
     folder = Path(named[-1] if named else ".").resolve()

@@ -1,7 +1,7 @@
-"""Which copies of OpenSSL, zlib, brotli and libuv Python's extensions run on, and whether uvloop works.
+"""Which copies of OpenSSL, zlib, brotli and libuv Python's extensions use, and whether uvloop works.
 
-Run as a program in a plain interpreter (``python -P libraries.py``, prints JSON) and, as `trial`, inside Node: where
-the two answers differ, Node's copy has taken the place of Python's own.
+It runs as a program in a plain interpreter (``python -P libraries.py``, prints JSON), and as `trial` inside Node. If
+the two answers differ, Node's copy has replaced Python's own.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 
 def facts(try_uvloop: bool) -> dict[str, Any]:
-    """The version of each library, None for one that this Python does not use; and what is wrong with uvloop.
+    """The version of each library (None if this Python does not use it), and what is wrong with uvloop.
 
-    `try_uvloop` makes a loop of it, to see: not inside Node, where it may be bound to a libuv of another version.
+    `try_uvloop` tests it by making a loop. Not inside Node, where uvloop may be bound to a libuv of another version.
     """
     libuv, broken = _uvloop(try_uvloop)
     return {"openssl": _openssl(), "zlib": _zlib(), "brotli": _brotli(), "libuv": libuv, "uvloopBroken": broken}
@@ -47,7 +47,7 @@ def _brotli() -> str | None:
 
 
 def _uvloop(try_it: bool) -> tuple[str | None, str | None]:
-    """The version of the libuv that uvloop runs on, and why it does not work."""
+    """The version of the libuv that uvloop uses; or why uvloop does not work."""
     import importlib.util
 
     if importlib.util.find_spec("uvloop") is None:
@@ -58,14 +58,14 @@ def _uvloop(try_it: bool) -> tuple[str | None, str | None]:
         if try_it:
             uvloop.new_event_loop().close()
         number = uvloop.loop.libuv_get_version()  # type: ignore[attr-defined, unused-ignore]
-    except Exception as broken:  # of another Python, or half installed: anything may come
+    except Exception as broken:  # for another Python, or half installed: it may raise anything
         return None, f"{type(broken).__name__}: {broken}"
     return f"{number >> 16}.{number >> 8 & 0xFF}.{number & 0xFF}", None
 
 
 async def trial(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 (what ASGI gives)
     """The application that the doctor starts: it answers with `facts` and with the loop that it runs on."""
-    # The loop's class is our own, made of one of these.
+    # The loop's class is our own, derived from one of these.
     bases = type(asyncio.get_running_loop()).__mro__
     loop = "uvloop" if any(base.__module__.partition(".")[0] == "uvloop" for base in bases) else "asyncio"
     body = json.dumps({**facts(try_uvloop=False), "loop": loop})

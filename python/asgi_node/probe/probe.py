@@ -1,12 +1,11 @@
 # ruff: noqa: C402, F401, PTH113, PTH118, PTH123, RUF005, UP010, UP024, UP030, UP032
-"""What a Python interpreter says about itself: is it one that Node can host, and where is its library?
+"""The facts of a Python interpreter: can Node host it, and where is its library?
 
 Node runs this file in each interpreter that it considers (`python -I probe.py`) and reads one JSON object, the last
-line of standard output. A refusal has to name the version that it refuses, so the syntax is that of Python 2.7 too:
-no annotations, no f-strings, only ASCII. Nothing is taken from sysconfig on trust: Debian's claims a shared build
-although /usr/bin/python3 is static, conda's claims a static one although its library is there, and relocated
-builds name folders of the machine that made them. A library counts when the file is there and says that it has
-the right version.
+line of standard output. A refusal has to name the version that it refuses, so the file must also run on Python 2.7:
+no annotations, no f-strings, only ASCII. sysconfig is not trusted. Debian's claims a shared build although
+/usr/bin/python3 is static; conda's claims a static one although its library is there; relocated builds name folders
+of the machine that made them. A library counts only if the file is there and reports the right version.
 """
 
 from __future__ import print_function
@@ -25,16 +24,16 @@ if TYPE_CHECKING:
 # Oldest version that the addon's stable ABI serves.
 MINIMUM = (3, 11)
 
-# What the build says about its library.
+# The build variables that describe the library.
 BUILD_VARIABLES = ("INSTSONAME", "LDLIBRARY", "LIBDIR", "LIBPL", "PYTHONFRAMEWORKPREFIX")
 
 
 def facts():
     # type: () -> dict[str, Any]
-    """Everything that decides whether and how Node can run this interpreter, ready for JSON.
+    """All facts that decide whether and how Node can run this interpreter, ready for JSON.
 
-    `libpython` is the shared library to open, or None; `libpython_names` and `libpython_folders` are where it was
-    looked for, `libpython_refused` the files that are there but are not it (each with the reason).
+    `libpython` is the shared library to open, or None. `libpython_names` and `libpython_folders` say where it was
+    looked for; `libpython_refused` lists files that exist but are not it, each with the reason.
     """
     result = {
         "executable": sys.executable,
@@ -66,7 +65,7 @@ def config(name):
 
 def implementation():
     # type: () -> str
-    """As sys.implementation calls it: 'cpython', 'pypy', 'graalpy'."""
+    """The name in sys.implementation: 'cpython', 'pypy', 'graalpy'."""
     if hasattr(sys, "implementation"):
         return sys.implementation.name
     return "pypy" if hasattr(sys, "pypy_version_info") else "cpython"
@@ -74,7 +73,7 @@ def implementation():
 
 def libc():
     # type: () -> str | None
-    """'glibc 2.36', 'musl', or None where there is neither."""
+    """'glibc 2.36', 'musl', or None if it is neither."""
     if not sys.platform.startswith("linux"):
         return None
     try:
@@ -124,11 +123,11 @@ def library():
 
 def library_names():
     # type: () -> list[str]
-    """File names of the shared library: as sysconfig says, then as CPython's own build calls it."""
+    """File names of the shared library: first those in sysconfig, then those of CPython's own build."""
     stem = "libpython{0}.{1}{2}".format(sys.version_info[0], sys.version_info[1], getattr(sys, "abiflags", ""))
     usual = [stem + ".dylib"] if sys.platform == "darwin" else [stem + ".so.1.0", stem + ".so"]
     names = [config("INSTSONAME"), config("LDLIBRARY")] + usual
-    # A static build names its archive here, which cannot be loaded. A macOS framework's library has no suffix.
+    # A static build names its archive here, which cannot be loaded. The library of a macOS framework has no suffix.
     return unique(name for name in names if name and not name.endswith(".a"))
 
 
@@ -147,7 +146,7 @@ def library_folders():
 
 def unique(items):
     # type: (Any) -> list[str]
-    """The items in their order, each once."""
+    """The items in order, without repetitions."""
     seen = []  # type: list[str]
     for item in items:
         if item not in seen:
@@ -157,7 +156,7 @@ def unique(items):
 
 def mapped_library():
     # type: () -> str | None
-    """The library that this very process runs on: the truth, where the system tells it and the build is shared."""
+    """The library that this process itself uses: certain, if the system tells it and the build is shared."""
     try:
         with open("/proc/self/maps") as maps:
             text = maps.read()
@@ -175,13 +174,13 @@ def wrong_library(path):
     try:
         import ctypes
     except ImportError:
-        # Built without libffi. The file's name holds the version, which has to do.
+        # Python was built without libffi. The version in the file's name has to be enough.
         return None
     try:
         version = ctypes.c_ulong.in_dll(ctypes.CDLL(path), "Py_Version").value
     except (OSError, ValueError) as error:
         return str(error)
-    # Only major and minor: a bug-fix release serves its neighbour's standard library.
+    # Only major and minor: a bug-fix release works with the standard library of another one.
     if version >> 16 != sys.hexversion >> 16:
         return "it is Python {0}.{1}".format(version >> 24, version >> 16 & 0xFF)
     return None
