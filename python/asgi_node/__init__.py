@@ -17,7 +17,7 @@ __all__ = ["ClientDisconnected"]
 
 
 def __getattr__(name: str) -> object:
-    # Looked up late: the probe and the loader are used where there is no bridge.
+    # Imported on first use: the probe and the loader also run without the bridge.
     if name == "ClientDisconnected":
         from ._native import ClientDisconnected
 

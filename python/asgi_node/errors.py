@@ -1,7 +1,7 @@
-"""What can go wrong when an application is loaded.
+"""The errors of loading an application.
 
 The codes are part of the public interface: they reach JavaScript as ``PythonError.code`` and stay the same between
-releases, whereas the messages are written for people and may improve.
+releases. The messages are written for people and may change.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ AppErrorCode = Literal[
 ]
 
 
-# The most characters of a failure that leave Python: V8 refuses long strings, and nobody reads them.
+# The most characters of an error that leave Python: V8 refuses long strings, and people do not read them.
 LONGEST_MESSAGE = 16_000
 LONGEST_TRACEBACK = 64_000
 
 
 def shortened(text: str, most: int) -> str:
-    """The text, or its beginning and its end with the number of characters between them that were left out."""
+    """The text; if it is too long, its beginning, the number of characters that were left out, and its end."""
     if len(text) <= most:
         return text
     half = most // 2
@@ -35,7 +35,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def printable(text: str) -> str:
-    """What UTF-8 can carry of a text: those of an application may hold lone surrogates."""
+    """The text in a form that UTF-8 can carry: an application's text may hold lone surrogates."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

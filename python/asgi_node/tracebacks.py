@@ -1,4 +1,4 @@
-"""Exceptions as text. Python's own formatting may import an application's modules on the way, and may raise."""
+"""Exceptions as text. Python's own formatting may import modules of an application, and may raise."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _NO_SITE = re.compile(r"\. Site initialization is disabled, did you forget [^?\n
 
 
 def lines_of(raised: BaseException, frames: TracebackType | None) -> list[str]:
-    """The traceback of what was raised, from `frames` on."""
+    """The traceback of an exception, from `frames` on."""
     return polished(formatted(raised, frames).format())
 
 
 def last_lines_of(raised: BaseException) -> list[str]:
-    """What was raised, with Python's own hint (``Did you mean ...?``) and its notes, without a traceback."""
+    """The exception with Python's own hint (``Did you mean ...?``) and its notes, without a traceback."""
     return polished(formatted(raised, raised.__traceback__).format_exception_only())
 
 
@@ -32,18 +32,18 @@ def formatted(raised: BaseException, frames: TracebackType | None) -> traceback.
         with _without_names(raised, _is_imported_by_formatting):
             return traceback.TracebackException(type(raised), raised, frames, compact=True)
     except Exception:
-        # A hint is all that is lost. Python 3.15 looks through each folder of sys.path for it.
+        # Only a hint is lost. Python 3.15 searches each folder of sys.path for it.
         with _without_names(raised, lambda _: True):
             return traceback.TracebackException(type(raised), raised, frames, compact=True)
 
 
 def polished(lines: Iterator[str]) -> list[str]:
-    """Without the hint that is wrong inside Node."""
+    """Remove the hint that is wrong inside Node."""
     return [_NO_SITE.sub("", line) for line in lines] if sys.flags.no_site else list(lines)
 
 
 def _is_imported_by_formatting(error: ImportError) -> bool:
-    """Whether a search for similar names imports a module, and so runs the application's code, once more.
+    """Whether a search for similar names would import a module, and so run the application's code again.
 
     For ``No module named 'a.b'`` Python 3.15 imports ``a``, for ``cannot import name 'b' from 'a'`` every Python does.
     """
@@ -55,7 +55,7 @@ def _is_imported_by_formatting(error: ImportError) -> bool:
 
 @contextlib.contextmanager
 def _without_names(raised: BaseException, hidden: Any) -> Iterator[None]:
-    """Take the names from import errors in the chain for a while: without a name there is no search."""
+    """Remove the names from import errors in the chain for a while: without a name Python does not search."""
     names: list[tuple[ImportError, str | None]] = []
     for error in _chain(raised):
         if isinstance(error, ImportError) and hidden(error):

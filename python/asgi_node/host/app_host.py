@@ -1,4 +1,4 @@
-"""One application with its event loop and lifespan, and the calls that are made of it."""
+"""One application with its event loop and lifespan, and the calls to it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from asgi_node.runtime.lifespan import Lifespan, Mode
 
 _owner: contextvars.ContextVar[AppHost | None] = contextvars.ContextVar("asgi_node_host", default=None)
-"""Whose application a task belongs to."""
+"""The host whose application a task belongs to."""
 
 
 class AppHost:
@@ -92,7 +92,7 @@ class AppHost:
         self.startup_timeout = startup_timeout
         self.shutdown_timeout = shutdown_timeout
         self.reports: list[str] = []
-        """Warnings that belong to no call that is still under way: late events, tasks that were left behind."""
+        """Warnings that belong to no call under way: late events, tasks that were left behind."""
         self.state: dict[str, Any] = {}
         self.thread: LoopThread | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -103,7 +103,7 @@ class AppHost:
     # ---- its life
 
     def start(self) -> None:
-        """Start a loop on a thread, and the application on it. Raises what its start-up raised."""
+        """Start a loop on a thread, and the application on it. Raises the exception of its start-up."""
         self.thread = thread = LoopThread(self.loop_kind)
         thread.start()
         try:
@@ -115,7 +115,7 @@ class AppHost:
             raise
 
     def close(self, grace: float = GRACE) -> None:
-        """End what is under way, after `grace` seconds by cancelling; then the lifespan, the loop and its thread."""
+        """End the calls under way, after `grace` seconds by cancelling; then the lifespan, the loop and its thread."""
         thread, self.thread = self.thread, None
         if thread is None:
             return
@@ -160,7 +160,7 @@ class AppHost:
         self.close()
 
     async def start_here(self) -> None:
-        """Start the application on the running loop. Raises what its start-up raised."""
+        """Start the application on the running loop. Raises the exception of its start-up."""
         self.loop = loop = asyncio.get_running_loop()
         entered = contextvars.copy_context()
         context = entered.copy()
@@ -182,7 +182,7 @@ class AppHost:
         self._runner = runner
 
     async def close_here(self, grace: float = GRACE) -> None:
-        """End what is under way, after `grace` seconds by cancelling; then the lifespan. Raises what its end raised."""
+        """End the calls under way, after `grace` seconds by cancelling; then the lifespan. Raises its exception."""
         runner, self._runner, loop = self._runner, None, self.loop
         if runner is None or loop is None:
             return
@@ -220,7 +220,7 @@ class AppHost:
             raise getattr(life, "raised", None) or failed from None
 
     async def load(self, context: contextvars.Context) -> Any:
-        """The application, imported or made as if no loop ran on this thread, as other servers do that."""
+        """The application, imported or made as if no loop ran on this thread, as in other servers."""
         loop = asyncio.get_running_loop()
         if isinstance(self.app, str):
             context.run(enter, self.docroot)
@@ -240,7 +240,7 @@ class AppHost:
         return while_hidden(loop, work, context)
 
     def adapted(self, app: Any) -> ASGI3App:
-        """The application as one of ASGI 3."""
+        """The application as an ASGI 3 one."""
         return adapt(app, self.interface)
 
     # ---- requests
@@ -255,11 +255,11 @@ class AppHost:
         is_websocket: bool = False,
         notifier: Notifier | None = None,
     ) -> AppCall:
-        """Send a request into the application; returns at once.
+        """Send a request to the application; returns at once.
 
-        `head` is made by `head()`. `body` is what there is of the body: all of it, or with `body_follows` its first
-        piece. `expects_continue` holds further pieces back until an event ``continue`` (RFC 9110, 10.1.1). With
-        `is_websocket` the request is a handshake. Raises RuntimeError where the host is closed.
+        `head` is made by `head()`. `body` is the whole body, or with `body_follows` its first piece.
+        `expects_continue` holds further pieces back until an event ``continue`` (RFC 9110, 10.1.1). With
+        `is_websocket` the request is a handshake. Raises RuntimeError if the host is closed.
         """
         call = AppCall(b" ".join(head.split(b"\0", 2)[:2]).decode("utf-8", "replace"), self, notifier)
         self._calls[call.native.id] = call
@@ -278,19 +278,19 @@ class AppHost:
         return call
 
     def start_submitted(self) -> None:
-        """Start submitted requests now, not in a later turn. Does nothing on another loop than the application's."""
+        """Start submitted requests now, not in the next iteration. Does nothing if the application has another loop."""
         if asyncio.get_running_loop() is self.loop:
             self._native.drain()
 
     def end(self, call: AppCall, grace: float = GRACE, report: bool = True) -> None:
-        """The client has left: the application has `grace` seconds to notice, then it is cancelled, and reported."""
+        """The client has left. The application has `grace` seconds to end, then it is cancelled and reported."""
         if self.loop is None or call.native.wait_for_end(grace):
             return
         self.give_up(call, grace, report)
         call.native.wait_for_end(grace)
 
     def give_up(self, call: AppCall, grace: float, report: bool) -> None:
-        """Cancel an application that goes on although its client has left."""
+        """Cancel an application that is still running although its client has left."""
         task, loop = call.task, self.loop
         if task is None or loop is None:
             return

@@ -1,4 +1,4 @@
-"""One request to an application, and what its sender waits for."""
+"""One request to an application, and the ways to wait for its events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AppTimeout(TimeoutError):  # noqa: N818 (as TimeoutError itself)
 
 
 class Place(Protocol):
-    """What a call needs of its host."""
+    """What a call needs from its host."""
 
     def where(self, call: AppCall) -> str:
         """Where the application is, in words."""
@@ -42,17 +42,17 @@ class AppCall:
 
     @property
     def raised(self) -> BaseException | None:
-        """What the application raised: the object itself. Set once it has ended."""
+        """The exception that the application raised: the object itself. Set when the application has ended."""
         return self.recorder.raised if self.recorder else None
 
     @property
     def violations(self) -> list[str]:
-        """What the application did wrong, in words: events that were refused, calls that were not awaited."""
+        """The application's mistakes, as texts: events that were refused, calls that were not awaited."""
         return self.recorder.refused + self.recorder.forgotten if self.recorder else []
 
     @property
     def trailers(self) -> list[tuple[bytes, bytes]]:
-        """The trailers that the application sent, whether the client asked for them or not."""
+        """The trailers that the application sent, even if the client did not ask for them."""
         return self.recorder.trailers if self.recorder else []
 
     @property
@@ -61,13 +61,13 @@ class AppCall:
         return self.recorder.debug if self.recorder else None
 
     def next_events(self, timeout: float | None = None, waiting_for: str = "answered") -> list[HostEvent]:
-        """Wait for events and take them; none when the application has ended without more. Raises `AppTimeout`."""
+        """Wait for events and take them; an empty list if the application has ended. Raises `AppTimeout`."""
         if not self.native.wait_for_news(timeout):
             raise self.timed_out(timeout, waiting_for)
         return self.native.take_events()
 
     def events(self, timeout: float | None = None) -> Iterator[HostEvent]:
-        """All events up to the last one, each taken when the next is asked for. `timeout` is for each wait."""
+        """All events up to the last one. Each is taken when the iterator goes on. `timeout` is for each wait."""
         while True:
             batch = self.next_events(timeout)
             for event in batch:

@@ -1,4 +1,4 @@
-"""The flat head of a request, in which hosts give requests to the bridge."""
+"""The flat head of a request: the form in which hosts give requests to the bridge."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def head(
 ) -> bytes:
     """The flat head of a request, as `Host.submit` takes it.
 
-    `target` is what stands in the request line (``/path?query``, escaped), `headers` are as on the wire, in order.
+    `target` is the target of the request line (``/path?query``, escaped); `headers` are as on the wire, in order.
     `extensions` says which of the ``EXTENSION_…`` bits of `asgi_node._protocol` the connection offers. Raises
-    ValueError for what no HTTP client can send: line ends or NUL in a header, or in the method or target.
+    ValueError for a line end or a NUL in a header, the method or the target: an HTTP client cannot send them.
     """
     fields = [
         method.encode(),

@@ -1,4 +1,4 @@
-"""How a caller on an asyncio loop waits for the events of its calls."""
+"""Lets a caller on an asyncio loop wait for the events of its calls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Listener:
-    """Receives the news of calls on one event loop: the one that runs when it is created. Call `close` on that loop."""
+    """Receives news of calls on one event loop, the one that runs when it is created. Call `close` on that loop."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -61,7 +61,7 @@ class Listener:
             self.loop.remove_reader(self._notifier.fileno())
 
     def deliver(self) -> None:
-        """Wake those that wait for news, now. The loop does it by itself in its next turn."""
+        """Wake waiting callers now. Otherwise the loop does it in its next iteration."""
         for number in self._notifier.take():
             news = self._news.get(number)
             if news is not None:

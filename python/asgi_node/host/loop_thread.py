@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-# As the threads that run Python inside Node have.
+# The same stack size as the threads that run Python inside Node.
 STACK = 16 << 20
 
-# Seconds in which a loop that is not blocked answers.
+# Seconds within which a loop answers, unless it is blocked.
 RESPONSE_TIME = 0.1
 
-# Seconds that tasks have to end: by themselves, and when they were cancelled.
+# Seconds that tasks have to end: first by themselves, then after they were cancelled.
 LAST_MOMENT = 0.05
 CANCEL_GRACE = 5.0
 
@@ -47,7 +47,7 @@ class LoopThread:
         self._stopping: asyncio.Event
 
     def start(self) -> None:
-        """Return when the loop runs."""
+        """Wait until the loop runs."""
         with _stack_size:
             before = threading.stack_size(STACK)
             try:
@@ -73,10 +73,10 @@ class LoopThread:
         return self._reports
 
     def abandon(self, last: Coroutine[Any, Any, object]) -> None:
-        """Run this coroutine, then end the loop. The caller, on any thread, does not wait."""
+        """Run this coroutine, then end the loop. Does not wait; can be called on any thread."""
 
         async def end() -> None:
-            with contextlib.suppress(Exception):  # nobody waits for the result
+            with contextlib.suppress(Exception):  # the result is not wanted
                 await last
             self._stopping.set()
 
@@ -89,7 +89,7 @@ class LoopThread:
             last.close()
 
     def is_responsive(self) -> bool:
-        """Whether the loop answers at once, so is not blocked."""
+        """Whether the loop answers at once: then it is not blocked."""
         answered = threading.Event()
         try:
             self.loop.call_soon_threadsafe(answered.set)
@@ -98,7 +98,7 @@ class LoopThread:
         return answered.wait(RESPONSE_TIME)
 
     def where(self) -> str:
-        """Where the thread is, in words; nothing when it is in the loop itself."""
+        """Where the thread is, as text; empty if it is in the loop itself."""
         return where_thread(self._thread.ident)
 
     def _run(self) -> None:
@@ -107,7 +107,7 @@ class LoopThread:
         self._stopping = asyncio.Event()
         life = loop.create_task(self._live(), name="asgi-node-loop")
         while not life.done():
-            # As the loop inside Node: an application that stops the loop, or whose callback exits, does not end it.
+            # As inside Node, the loop goes on when an application stops it, or when its callback exits.
             try:
                 loop.work_while_stopped()
                 loop.run_until_complete(life)
@@ -132,7 +132,7 @@ class LoopThread:
 
 
 async def end_tasks(tasks: Iterable[asyncio.Task[Any] | None]) -> list[str]:
-    """Give tasks a last moment, then cancel them. Returns reports of those that did not end by themselves."""
+    """Give tasks a last moment, then cancel them. Returns reports of the tasks that did not end by themselves."""
     left = {task for task in tasks if task is not None and not task.done()}
     if left:
         _, left = await asyncio.wait(left, timeout=LAST_MOMENT)

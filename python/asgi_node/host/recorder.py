@@ -1,7 +1,7 @@
-"""What a test sees of an application that a server does not: what it raised, sent wrongly, or never awaited.
+"""Records what a test must know of an application: what it raised, sent wrongly, or never awaited.
 
-A server logs such things and goes on, and a test has to fail. The bridge validates the events, as in production.
-The recorder keeps what the bridge refused.
+A server logs such mistakes and goes on, but a test has to fail. The bridge validates the events, as in production.
+The recorder keeps the refused ones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEBUG = "http.response.debug"
 
 
 class Recorder:
-    """Stands between one call of the application and its channel."""
+    """Is between one call of the application and its channel."""
 
     def __init__(self, channel: Channel, late: Callable[[str], object]) -> None:
         self.channel = channel
@@ -35,14 +35,14 @@ class Recorder:
         self.forgotten: list[str] = []
         """Calls that were never awaited."""
         self.denied: tuple[int, str] | None = None
-        """The code and reason of a WebSocket that was closed in place of being accepted: on the wire it is a 403."""
+        """The code and reason of a WebSocket that was closed instead of accepted: on the wire it is a 403."""
         self.debug: dict[str, Any] | None = None
         self.trailers: list[tuple[bytes, bytes]] = []
-        """The trailers, also where the client did not ask for them (``TE: trailers``) and a server leaves them out."""
+        """The trailers, even if the client did not ask for them (``TE: trailers``): a server would leave them out."""
         self.accepted_with: list[tuple[bytes, bytes]] = []
-        """The headers of ``websocket.accept`` as the application wrote them: on the wire they are lower-case."""
+        """The headers of ``websocket.accept`` as the application wrote them; on the wire they are lower-case."""
         self.substitutes: dict[str, dict[str, Any]] = {}
-        """Events that replace a text message: what no client can send, and a test gives to the application."""
+        """Events that replace a text message: a test gives the application events that no client can send."""
         self.ended = False
         self._late = late
         self._calls: set[Watched] = set()
@@ -67,7 +67,7 @@ class Recorder:
         return Watched(self, f"send({kind!r})", sent)
 
     def finish(self, message: str | None = None, traceback: str | None = None) -> bool:
-        """The application has returned, or raised what is being handled."""
+        """The application has returned, or has raised the exception that is being handled."""
         self.raised = sys.exc_info()[1]
         self.ended = True
         self.forgotten += [f"{call.name} was called and never awaited" for call in self._calls]
@@ -89,7 +89,7 @@ class Recorder:
 
     @property
     def is_unnotified_event_stream(self) -> bool:
-        """Whether it is a stream of events whose application has not received the disconnect of a shutdown."""
+        """Whether it is an event stream whose application has not received the disconnect of a shutdown."""
         return self.channel.is_unnotified_event_stream
 
     def begin_shutdown(self) -> None:
@@ -106,18 +106,18 @@ class Recorder:
 
 
 def pairs_of(event: dict[str, Any]) -> list[tuple[bytes, bytes]]:
-    """The headers of an event; none if they are malformed: the bridge refuses such an event when it is awaited."""
+    """The headers of an event. Empty if they are malformed: the bridge refuses such an event when it is awaited."""
     with contextlib.suppress(TypeError, ValueError):
         return [(bytes(name), bytes(value)) for name, value in event.get("headers") or ()]
     return []
 
 
 async def _nothing() -> None:
-    """The result of ``send`` for an event of the test client's own."""
+    """The result of ``send`` for an event that only the test client has."""
 
 
 class Watched(Coroutine[Any, Any, Any]):
-    """One call of ``receive`` or ``send``: a coroutine, as the bridge's own, that records whether it was awaited."""
+    """One call of ``receive`` or ``send``: a coroutine like the bridge's, which records whether it was awaited."""
 
     def __init__(self, recorder: Recorder, name: str, inner: Coroutine[Any, Any, Any]) -> None:
         self.name = name
@@ -175,7 +175,7 @@ def where(task: asyncio.Task[Any]) -> str:
 
 
 def where_thread(ident: int | None) -> str:
-    """Where the thread of an event loop computes or blocks; nothing when that is in the loop itself."""
+    """Where the thread of an event loop computes or blocks; empty if it is in the loop itself."""
     frame = sys._current_frames().get(ident or 0)
     frames = []
     while frame is not None:

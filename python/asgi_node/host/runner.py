@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .call import AppCall
 
-# Seconds that an application has to end by itself when its client has left, or its host closes.
+# Seconds that an application has to end by itself after its client has left, or when its host closes.
 GRACE = 1.0
 
 
@@ -31,7 +31,7 @@ class HostRunner(Runner):
     entered: contextvars.Context
 
     def context_of(self, channel: Channel) -> contextvars.Context:
-        """A copy of the context that start-up ended with, and in it what the caller has set since."""
+        """A copy of the context at the end of start-up, with the variables that the caller has set since."""
         context = super().context_of(channel)
         caller, entered = self.calls[channel.id].context, self.entered
         changed = [var for var in caller if var not in entered or entered[var] is not caller[var]]
@@ -55,15 +55,15 @@ class HostRunner(Runner):
 class HostLifespan(Lifespan):
     """A lifespan that keeps what the application raised.
 
-    ``auto`` goes on without it only when the application raised, or returned, before it asked for ``lifespan.startup``:
-    one that had asked knows the protocol, and has failed.
+    ``auto`` goes on without lifespan only if the application raised, or returned, before it received
+    ``lifespan.startup``. An application that has received it knows the protocol, and has failed.
     """
 
     raised: BaseException | None = None
     asked = False
 
     async def ended(self) -> BaseException | None:
-        """What the application raised, once it has had a moment to."""
+        """The exception of the application; waits a moment for it."""
         if self._task is not None:
             await asyncio.wait([self._task], timeout=GRACE)
         return self.raised

@@ -20,10 +20,10 @@ from .shared_loop import SharedLoop, close_generators, own_generators
 if TYPE_CHECKING:
     from asgi_node._native import LogQueue
 
-# Called once, on the loop's thread: with what was asked for, or with what was raised instead.
+# Called once, on the loop's thread: with the result, or with the exception.
 Done = Callable[[Any, BaseException | None], None]
 
-# A task that nobody holds can be collected while it waits.
+# A task without a reference can be garbage-collected while it waits.
 _under_way: set[asyncio.Task[Any]] = set()
 
 
@@ -40,7 +40,7 @@ def open_application(
     log_queue: LogQueue | None,
     done: Done,
 ) -> None:
-    """Import the application, wait for its start-up, give `done` its `Runner`. Times are in seconds, 0 for no limit."""
+    """Import the application, wait for its start-up, pass its `Runner` to `done`. Times: seconds, 0 for no limit."""
 
     async def run() -> Runner:
         sinks.enter(log_queue)
@@ -67,7 +67,7 @@ def open_application(
 
 
 def close_application(loop: SharedLoop, runner: Runner, timeout: float, shutdown_timeout: float, done: Done) -> None:
-    """End what is under way, by asking, after `timeout` by cancelling; then the lifespan, and what is left behind."""
+    """Ask the requests under way to end, cancel them after `timeout`; then end the lifespan, and left-over tasks."""
 
     async def run() -> None:
         await runner.finish(timeout)
@@ -84,7 +84,7 @@ def close_application(loop: SharedLoop, runner: Runner, timeout: float, shutdown
 
 def _take_leave() -> None:
     flush()
-    # Where others still listen, the line may be one of theirs.
+    # If other handlers are open, the line may belong to one of them.
     if sinks.is_last():
         stdio.finish()
     sinks.leave()

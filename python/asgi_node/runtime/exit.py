@@ -1,4 +1,4 @@
-"""What Python does before the process ends, which it cannot stop: the interpreter is never finalised."""
+"""Python's work before the process ends. The interpreter is never finalised, so Python does not do it itself."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .logs import logger
 
 
 def run(patience: float) -> None:
-    """Do what Python does at its end: wait for threads, call what was given to ``atexit``, the last first, and flush.
+    """Do what Python does at its end: wait for threads, call the ``atexit`` functions, the last first, and flush.
 
-    `patience` is what there is of it, in seconds: half of that is for threads. Without any the end is not an orderly
-    one: threads are not waited for, and whoever ends the process does not wait for long either.
+    `patience` is the time for it, in seconds; half of it is for threads. If it is 0, the end is not an orderly one:
+    threads are not waited for, and the thread that ends the process does not wait for long either.
     """
     if patience > 0:
         _wait_for_threads(patience / 2)
@@ -33,12 +33,12 @@ def _end_workers() -> None:
 
 
 def _wait_for_threads(patience: float) -> None:
-    """Wait for what Python waits for at its end, but not for ever."""
+    """Wait for the threads that Python waits for at its end, but not for ever."""
     _end_workers()
     waiter = threading.Thread(target=_join_threads, name="asgi-node-exit", daemon=True)
     try:
         waiter.start()
-    except RuntimeError:  # there can be no thread more
+    except RuntimeError:  # no more threads can be started
         return
     waiter.join(patience)
     if waiter.is_alive():
@@ -48,9 +48,9 @@ def _wait_for_threads(patience: float) -> None:
 
 
 def _join_threads() -> None:
-    """Join threads that are no daemons, and those of `concurrent.futures`, in Python's order.
+    """Join non-daemon threads, and those of `concurrent.futures`, in Python's order.
 
-    Not by `threading._shutdown`, which waits for the main thread until 3.12 where another one calls it.
+    Not by `threading._shutdown`: up to Python 3.12 it waits for the main thread if another thread calls it.
     """
     for call in reversed(threading._threading_atexits):  # type: ignore[attr-defined]
         call()
@@ -64,13 +64,13 @@ def _awaited() -> list[threading.Thread]:
 
 
 def _is_waited_for(thread: threading.Thread) -> bool:
-    # Not the main one, nor those that Python has not made, as the loop's.
+    # Not the main thread, nor threads that Python has not made, such as the loop's.
     is_ours = thread is threading.main_thread() or isinstance(thread, threading._DummyThread)
     return not (thread.daemon or is_ours)
 
 
 def flush() -> None:
-    """Hand over what stdout and stderr hold; an application may have put anything there."""
+    """Flush stdout and stderr; an application may have replaced them with anything."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()

@@ -1,8 +1,8 @@
-"""The end of a process that was forked from the serving one, when it would go on with the loop.
+"""Ends a process that was forked from the serving one, before it would go on with the event loop.
 
-It has a copy of everything, but only the thread that forked: it has its own work to do, and then to end.
-multiprocessing's children come to that by themselves; one that was made by ``os.fork`` in an application's code may
-return, raise or await.
+The child has a copy of everything, but only the thread that forked: it has to do its own work, and then to end.
+multiprocessing's children do so by themselves. A child that an application has made by ``os.fork`` may return, raise
+or await.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from .exit import flush
 if TYPE_CHECKING:
     import asyncio
 
-# Read where an exception has reached our code.
+# Read when an exception has reached our code.
 child = False
 
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 
 
 def watch(loop: asyncio.AbstractEventLoop) -> None:
-    """Tell which loop this thread runs. From the first on, forks are watched."""
+    """Note which loop this thread runs. Forks are watched from the first call on."""
     if not _loops:
         os.register_at_fork(
             before=_native.forking, after_in_parent=_native.forked_parent, after_in_child=_after_in_child
@@ -52,5 +52,5 @@ def _after_in_child() -> None:
     _native.forked_child()
     loop = _loops.get(threading.get_ident())
     if loop is not None:
-        # The selector is shared with the parent: the first turn in the child is its last.
+        # The selector is shared with the parent: the child must end at its first use of it.
         loop.call_soon(leave)

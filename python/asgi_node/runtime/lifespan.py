@@ -1,4 +1,4 @@
-"""An application's life (ASGI Lifespan 2.0): one call of it, from before the first request to after the last."""
+"""The lifespan of an application (ASGI Lifespan 2.0): one call, from before the first request to after the last."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Mode = Literal["auto", "on", "off"]
 
 
 class LifespanError(AppLoadError):
-    """The application, or its lifespan, did not come up, or did not go down in order."""
+    """The application failed in its start-up or its shutdown."""
 
 
 class Lifespan:
     """The lifespan of one handler's application.
 
-    ``auto`` goes on without it when the application raises, or returns, before it has answered ``lifespan.startup``: it
-    does not know the protocol. ``on`` takes that for a failure, ``off`` never asks. An application that says
-    ``lifespan.startup.failed`` has failed in both.
+    ``auto`` goes on without lifespan if the application raises, or returns, before it has answered
+    ``lifespan.startup``: it does not know the protocol. ``on`` takes that for a failure, ``off`` never asks. An
+    application that sends ``lifespan.startup.failed`` has failed with ``auto`` and with ``on``.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Lifespan:
         """Return when the application is ready for requests. Raises `LifespanError`."""
         if self._mode == "off":
             return
-        # In the context itself, not in a copy: what start-up sets there is what requests begin with.
+        # In the context itself, not in a copy: requests begin with the variables that start-up sets there.
         self._task = self._loop.create_task(self._run(), name="asgi-node lifespan", context=self._context)
         try:
             await asyncio.wait_for(asyncio.shield(self._started), limit or None)
@@ -64,7 +64,7 @@ class Lifespan:
             raise LifespanError("LIFESPAN_STARTUP_FAILED", text) from None
 
     async def shutdown(self, limit: float) -> None:
-        """Tell the application that no request follows; return when it has cleared up. Raises `LifespanError`."""
+        """Tell the application that no request follows; return when it has cleaned up. Raises `LifespanError`."""
         if self._task is None or self._task.done():
             return
         self._asked_to_stop.set()
@@ -80,13 +80,13 @@ class Lifespan:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
             await self._app(scope, self._receive, self._send)
-        except BaseException as raised:  # SystemExit would end the loop for all
+        except BaseException as raised:  # SystemExit would end the loop for all applications
             self._ended(raised)
         else:
             self._ended(None)
 
     def _ended(self, raised: BaseException | None) -> None:
-        """The application has returned or raised, before or after the events that it owed."""
+        """The application has returned or raised, before or after the events that it had to send."""
         if not self._started.done():
             if self._mode == "auto":
                 self._started.set_result(None)
@@ -96,7 +96,7 @@ class Lifespan:
                 self._fail(self._started, "LIFESPAN_STARTUP_FAILED", text, lines_of(raised))
         elif raised is not None and not isinstance(raised, asyncio.CancelledError):
             if _has_failed(self._started) or _has_failed(self._stopped):
-                # Frameworks raise again what they have reported in an event: the waiting side has it already.
+                # Frameworks raise again what they have reported in an event; the waiting side already has it.
                 pass
             elif self._asked_to_stop.is_set() and not self._stopped.done():
                 text = f"lifespan shutdown raised {raised!r}"
@@ -110,7 +110,7 @@ class Lifespan:
     @staticmethod
     def _fail(future: asyncio.Future[None], code: AppErrorCode, text: str, lines: str | None) -> None:
         future.set_exception(LifespanError(code, text, lines))
-        # Whoever waits hears of it; that nobody does any more is no news.
+        # The waiting caller gets it. If the caller has gone, asyncio must not warn of it.
         future.exception()
 
     async def _receive(self) -> dict[str, Any]:
@@ -139,12 +139,12 @@ def _has_failed(future: asyncio.Future[None]) -> bool:
 
 
 def lines_of(raised: BaseException | None) -> str | None:
-    """The traceback of what was raised, if anything was."""
+    """The traceback of the exception, if there is one."""
     return "".join(tracebacks.lines_of(raised, raised.__traceback__)).rstrip() if raised is not None else None
 
 
 def _told(message: str) -> tuple[str, str | None]:
-    """What a framework says of a failure. Starlette's message is the traceback: its last line is what happened."""
+    """A framework's message for a failure. Starlette's is the whole traceback, of which we take the last line."""
     message = message.rstrip()
     if not message.startswith("Traceback (most recent call last):"):
         return message, None

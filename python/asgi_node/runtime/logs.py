@@ -1,10 +1,10 @@
-"""Python's `logging` inside Node: what no handler of the application takes goes to the option ``logger``.
+"""Python's `logging` inside Node: records that no handler of the application takes go to the option ``logger``.
 
-The rule, in the words of `logging`: our handler is the *handler of last resort*. A record that meets no handler on its
-way up to the root logger comes to us, where plain Python would print it to stderr; one that meets a handler is the
-application's, and does not come a second time. So ``basicConfig``, ``dictConfig`` and the rest work as they always do.
+In the terms of `logging`, our handler is the *handler of last resort*. A record that meets no handler on its way up to
+the root logger comes to us; plain Python would print it to stderr. A record that meets a handler of the application
+does not come to us. So ``basicConfig``, ``dictConfig`` and the rest work as always.
 
-Put `Handler` where you want records to go to ``logger`` although other handlers take them too::
+Add `Handler` to your configuration if records should go to ``logger`` although other handlers take them too::
 
     logging.basicConfig(level=logging.INFO, handlers=[asgi_node.logs.Handler()])
 """
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
 
     from asgi_node._native import LogQueue
 
-# How deep and how far a value among the extra fields of a record is followed.
+# How many levels and items of a value in the extra fields of a record are kept.
 _DEPTH = 8
 _ITEMS = 1000
 
-# The most characters of a record's message, and of all the texts in its fields together; the most values in these.
+# The most characters of a record's message, and of all texts in its fields together; the most values in its fields.
 _LONGEST = 1 << 18
 _SHORT = 200
 _VALUES = 10_000
 
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
-# What is beyond 2^53 would change its value on the way to JavaScript.
+# Integers beyond 2^53 would change their value on the way to JavaScript.
 _LARGEST = 1 << 53
 
 
 class _Own(logging.Logger):
-    """A logger that `dictConfig` cannot switch off: its records are failures that nobody else knows of."""
+    """A logger that `dictConfig` cannot switch off: its records are the only trace of these failures."""
 
     @property
     def disabled(self) -> bool:
@@ -69,15 +69,15 @@ def _own_logger() -> logging.Logger:
 logger = _own_logger()
 
 
-# In the `__dict__` of an exception that a record of the application carried.
+# A key in the `__dict__` of an exception: a record of the application has carried it.
 _LOGGED = "_asgi_node_logged"
 
 
 def log_failure(method: str, path: str, number: int, raised: BaseException, lines: str) -> None:
-    """Log a request's exception of which nobody else is told, unless the application has logged it itself.
+    """Log a request's exception that is not reported elsewhere, unless the application has logged it itself.
 
-    The record has the exception, by which Sentry and its like know what they have seen before, and the traceback as
-    text: handlers that show it need not call the exception's methods, which are the application's code.
+    The record has the exception, so that Sentry and similar tools recognise one that they have seen before. It also
+    has the traceback as text, so that handlers need not call the exception's methods, which are application code.
     """
     if _forget(raised):
         return
@@ -86,18 +86,18 @@ def log_failure(method: str, path: str, number: int, raised: BaseException, line
     exception = (type(raised), raised, raised.__traceback__)
     record = logger.makeRecord(logger.name, logging.ERROR, __file__, 0, text, arguments, exception, extra=extra)
     record.exc_text = lines
-    # The record was made by the factory, as those of the application are.
+    # Made by the factory, as the application's own records are.
     _forget(raised)
     try:
         logger.handle(record)
-    except BaseException as second:  # a log handler has shown the exception, whose methods may raise anything
+    except BaseException as second:  # a log handler has formatted the exception, and its methods may raise anything
         record.exc_info = None
         logger.error("A log handler raised %s for this record", type(second).__name__)
         logger.handle(record)
 
 
 def _forget(raised: BaseException) -> bool:
-    """Whether it has been logged. One that is raised again, by another request, has not been."""
+    """Whether it has been logged. If another request raises the same object again, it has not."""
     try:
         return bool(raised.__dict__.pop(_LOGGED, False))
     except Exception:  # its class is the application's code
@@ -128,7 +128,7 @@ def _note_exceptions(factory: Callable[..., logging.LogRecord]) -> Callable[...,
 
 
 def _log_thread(arguments: threading.ExceptHookArgs) -> None:
-    """Log the exception that has ended a thread of the application. One that exits has only ended itself."""
+    """Log the exception that has ended a thread of the application, unless it is SystemExit."""
     raised = arguments.exc_value
     if isinstance(raised, SystemExit):
         return
@@ -138,7 +138,7 @@ def _log_thread(arguments: threading.ExceptHookArgs) -> None:
 
 
 class _Message(logging.Formatter):
-    """The message alone: the rest of a record has fields of its own."""
+    """Formats the message only: the rest of a record has fields of its own."""
 
     def format(self, record: logging.LogRecord) -> str:
         return record.getMessage()
@@ -147,18 +147,18 @@ class _Message(logging.Formatter):
 class Handler(logging.Handler):
     """Hands records to the option ``logger`` of the handler (of asgi-node) in whose application they were made.
 
-    Usable in any configuration of `logging`: ``{"class": "asgi_node.logs.Handler"}``. With a formatter that you give it
-    (`setFormatter`, ``formatter`` in a `dictConfig`), its text is the message. Where no handler is open, records go to
-    stderr as from `logging.lastResort`.
+    It works in any configuration of `logging`: ``{"class": "asgi_node.logs.Handler"}``. If you give it a formatter
+    (`setFormatter`, ``formatter`` in a `dictConfig`), the formatter's text is the message. If no handler of asgi-node
+    is open, records go to stderr, as from `logging.lastResort`.
     """
 
     def __init__(self, level: int | str = logging.NOTSET) -> None:
         super().__init__(level)
-        # `basicConfig` gives ``LEVEL:name:message`` to a handler that has none.
+        # `basicConfig` gives the format ``LEVEL:name:message`` to a handler without a formatter.
         self.setFormatter(_message)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand over a record. Waits at most 50 ms when JavaScript is behind; then it is dropped, and counted."""
+        """Hand over a record. Waits at most 50 ms if JavaScript is behind; then the record is dropped and counted."""
         try:
             text: str | None = None
 
@@ -190,7 +190,7 @@ class Handler(logging.Handler):
 
 
 def _exception(record: logging.LogRecord) -> dict[str, str] | None:
-    """What JavaScript's error is made of: a message, and the traceback."""
+    """The data of JavaScript's error: a message, and the traceback."""
     if record.exc_info and record.exc_info[1] is not None and not (record.name == logger.name and record.exc_text):
         kind = type(record.exc_info[1]).__name__
         try:
@@ -207,21 +207,21 @@ def _exception(record: logging.LogRecord) -> dict[str, str] | None:
 
 
 class _Room:
-    """What the fields of one record may still hold."""
+    """How much the fields of one record may still hold."""
 
     def __init__(self) -> None:
         self.characters = _LONGEST
         self.values = _VALUES
 
     def text(self, text: str) -> str:
-        """The text, or what there is room for."""
+        """The text, cut to the room that is left."""
         given = shortened(text, max(self.characters, _SHORT))
         self.characters -= len(given)
         return given
 
 
 def _plain(value: Any, depth: int, room: _Room) -> Any:
-    """A value that JSON has; what it does not have is shown as `repr` shows it."""
+    """The value in a form that JSON has; other values become their `repr`."""
     room.values -= 1
     if value is None or value is True or value is False:
         return value
@@ -269,10 +269,10 @@ def install() -> None:
     logging.lastResort = _handler
     logging.setLogRecordFactory(_note_exceptions(logging.getLogRecordFactory()))
     _configure_on_request_only()
-    # Unless sitecustomize has had an idea of its own. An application's hook takes the place of ours.
+    # Unless sitecustomize has set a hook. An application's own hook replaces ours.
     if threading.excepthook is threading.__excepthook__:
         threading.excepthook = _log_thread
-    # As uvicorn sets them up: applications log to them, and change their handlers, levels and filters.
+    # As in uvicorn: applications log to these loggers, and change their handlers, levels and filters.
     for name, handled in (("uvicorn", True), ("uvicorn.error", False), ("uvicorn.access", True)):
         own = logging.getLogger(name)
         own.setLevel(logging.INFO)
@@ -282,10 +282,10 @@ def install() -> None:
 
 
 def _configure_on_request_only() -> None:
-    """Keep ``logging.warning`` and its like from deciding, for the whole process, that records go to stderr.
+    """Keep ``logging.warning`` and similar functions from sending all records of the process to stderr.
 
-    They call `basicConfig` where the root logger has no handler, so that a script's first word is seen. Here it is seen
-    without. Such a call has no arguments and comes from `logging` itself; all others are the application's.
+    They call `basicConfig` if the root logger has no handler, so that a script's first record is seen. Here it is seen
+    anyway. Such a call has no arguments and comes from `logging` itself; all others come from the application.
     """
     configure = logging.basicConfig
 
@@ -298,15 +298,15 @@ def _configure_on_request_only() -> None:
     vars(logging)["basicConfig"] = configure_on_request
 
 
-# The methods by which an application says what it wants of the root logger.
+# The methods by which an application configures the root logger.
 _DECISIONS = ("addHandler", "setLevel")
 
 
 def open_up() -> None:
-    """Let the root logger pass what the handlers want, as long as the application has not said what it wants.
+    """Let the root logger pass the records that the handlers want, until the application configures it.
 
-    The root logger's level is WARNING in plain Python, and so would keep back what a ``logger`` with level ``info``
-    asks for. The application's first word about it, by ``basicConfig`` say, puts it back.
+    The root logger's level is WARNING in plain Python, so it would hold back records for a ``logger`` with level
+    ``info``. The application's first call that configures it, such as ``basicConfig``, restores it.
     """
     root = logging.root
     opened = "addHandler" in root.__dict__

@@ -1,4 +1,4 @@
-"""The asyncio loop that all applications of one kind share, and its thread's life."""
+"""The event loop that all applications of one kind share: its choice, and its thread from start to end."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ Loop = TypeVar("Loop", bound=PausableLoop)
 
 
 def choose(wanted: str, deepbind: bool) -> tuple[str, str]:
-    """Which loop, ``asyncio`` or ``uvloop``, and why.
+    """Choose the loop, ``asyncio`` or ``uvloop``, and say why.
 
-    ``auto`` takes uvloop only where it is bound to its own libuv: without RTLD_DEEPBIND its symbols come from the
-    libuv inside Node, another version.
+    ``auto`` takes uvloop only if it is bound to its own libuv. Without RTLD_DEEPBIND its symbols come from the libuv
+    inside Node, which is another version.
     """
     if wanted == "asyncio":
         return "asyncio", "option loop"
@@ -55,7 +55,7 @@ def choose(wanted: str, deepbind: bool) -> tuple[str, str]:
 
 
 def new_loop(kind: str) -> PausableLoop:
-    """A loop of this kind, or asyncio's where uvloop does not work."""
+    """A loop of this kind, or asyncio's if uvloop does not work."""
     return _new_loop(kind, PausableLoop)  # type: ignore[type-abstract]  # it is mixed into a concrete one
 
 
@@ -72,17 +72,17 @@ def _new_loop(kind: str, mixin: type[Loop]) -> Loop:
 
         try:
             return _mixed(mixin, uvloop_class())()
-        except Exception as broken:  # of another Python or half installed: no reason to serve nobody
+        except Exception as broken:  # for another Python, or half installed: asyncio's loop can still serve
             logger.error("uvloop does not work, asyncio's loop runs instead: %s: %s", type(broken).__name__, broken)
     return _mixed(mixin, asyncio.SelectorEventLoop)()
 
 
-# So many times in a row may the loop end before it has come to anything: it cannot go on then.
+# If the loop ends this many times in a row before it has done anything, it cannot go on.
 _IN_VAIN = 1000
 
 
 class _Ends:
-    """Says what has ended the loop, but not as often as an application can do it."""
+    """Logs what has ended the loop, but less often than an application can end it."""
 
     _MOST = 10
     _SECONDS = 1.0
@@ -93,7 +93,7 @@ class _Ends:
         self._unsaid = 0
 
     def say(self, text: str, raised: BaseException | None = None) -> None:
-        """Log it, unless there were many in this second."""
+        """Log it, unless there were too many in this second."""
         now = time.monotonic()
         if now - self._since >= self._SECONDS:
             if self._unsaid:
@@ -107,14 +107,14 @@ class _Ends:
 
 
 def run(drain: Drain, kind: str) -> str:
-    """Serves what comes through ``drain`` until the process ends. Runs on a thread of its own.
+    """Run the messages of ``drain`` until the process ends, on a thread of its own.
 
-    The loop is everybody's: an application that stops it, or whose callback calls ``sys.exit``, does not end it, and
-    neither does an exception that is thrown into this thread from outside. One that fails at once, again and again, as
-    after its selector has been closed, cannot go on: returns why.
+    All applications share the loop. It goes on if an application stops it, if a callback calls ``sys.exit``, or if an
+    exception is thrown into this thread from outside. A loop that fails at once, again and again (for example because
+    its selector has been closed), cannot go on. Then this returns why.
     """
-    # Threads inherit this. Python takes one that it has not made for a daemon; but here is where applications run, as
-    # elsewhere on the main thread, and what they start without a word is waited for at the end.
+    # New threads inherit this flag. Python treats a thread that it has not made as a daemon. But applications run
+    # here, elsewhere on the main thread, so threads that they start without the flag are waited for at the end.
     vars(threading.current_thread())["_daemonic"] = False
     loop = _new_loop(kind, SharedLoop)  # type: ignore[type-abstract]
     asyncio.set_event_loop(loop)
@@ -126,7 +126,7 @@ def run(drain: Drain, kind: str) -> str:
     before: tuple[str, BaseException | None] | None = None
 
     def turned() -> None:
-        # Said here and not when it happened: one that cannot go on says its last word only.
+        # Logged here and not at once: a loop that cannot go on logs only its last error.
         nonlocal in_vain, before
         in_vain = 0
         if before is not None:
@@ -144,7 +144,7 @@ def run(drain: Drain, kind: str) -> str:
             loop.run_forever()
             if loop.has_work:
                 continue
-        except BaseException as caught:  # SystemExit and KeyboardInterrupt of callbacks and tasks, for two
+        except BaseException as caught:  # for example SystemExit or KeyboardInterrupt of a callback or a task
             if fork.child:
                 fork.leave(caught)
             raised, text = caught, "an application tried to end the process from its event loop, which goes on"

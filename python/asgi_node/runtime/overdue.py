@@ -1,8 +1,8 @@
-"""Ends requests that nobody waits for any more and whose application goes on.
+"""Ends requests that the host no longer waits for, but whose application is still running.
 
-A request whose time is over (``requestTimeout``) has its answer: its application was told by a disconnect, its place is
-another's at once, and its task is cancelled when it does not end by itself. One whose client has left may go on for as
-long as a request may take.
+A request whose time is over (``requestTimeout``) has been answered. Its application has received a disconnect, its
+place is free for another request, and its task is cancelled if it does not end by itself. A request whose client has
+left may go on for as long as a request may take.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
     from asgi_node._native import Channel
 
-# The message of the cancellation of a task whose time is over.
+# The message with which a task is cancelled when its time is over.
 TIME_OVER = "the time of this request is over (option requestTimeout)"
 
-# The most seconds that an application has to end by itself when the time of its request is over.
+# The most seconds that an application has to end by itself after the time of its request is over.
 GRACE = 5.0
 
 # Seconds that a cancelled task has to end.
 CANCEL_GRACE = 5.0
 
-# Seconds between two looks, at most and at least: each goes through all requests that are under way.
+# The longest and the shortest pause between two looks, in seconds; each look goes through all requests under way.
 _LONGEST_PAUSE, _SHORTEST_PAUSE = 1.0, 0.05
 
 
 class _Orphan:
-    """A request that nobody waits for, and since when it is where it is."""
+    """A request that the host no longer waits for, its state and the time of its last change."""
 
     __slots__ = ("since", "stage")
 
@@ -44,7 +44,7 @@ class _Orphan:
 
 
 class Overdue:
-    """Looks after the requests of one application that nobody waits for, for as long as there are any."""
+    """Watches such requests of one application, for as long as there are any."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, running: dict[asyncio.Task[None], Channel]) -> None:
         self.loop = loop

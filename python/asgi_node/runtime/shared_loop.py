@@ -1,4 +1,4 @@
-"""An event loop that serves several applications: none of them can end it for the others."""
+"""An event loop that several applications share: none of them can end it for the others."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Generators = WeakSet[AsyncGenerator[Any, Any]]
 # The name of the task that lasts as long as the loop.
 ROOT = "asgi-node"
 
-# The asynchronous generators that the application in this context has begun. They are closed when it ends, as
-# `shutdown_asyncgens` closes all of a loop that ends.
+# The asynchronous generators that the application in this context has started. They are closed when the application
+# ends, as `shutdown_asyncgens` closes all generators of a loop that ends.
 _generators: ContextVar[Generators | None] = ContextVar("asgi_node.generators", default=None)
 
 
@@ -35,7 +35,7 @@ class SharedLoop(PausableLoop):
     _applications = 0
 
     def close(self) -> None:
-        """Refuse: it would end all applications. An application that is imported may take the loop for its own."""
+        """Refuse: it would end all applications. During its import, an application may take the loop for its own."""
         if self.working:
             return
         raise RuntimeError("this event loop serves all requests of the process: it cannot be closed")
@@ -52,19 +52,19 @@ class SharedLoop(PausableLoop):
         self._executor = executor
 
     async def shutdown_asyncgens(self) -> None:
-        """Close the generators of the application that asks, not those of others."""
+        """Close the generators of the calling application, not those of others."""
         await close_generators(_generators.get())
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's name
-        """Wait for what the threads have begun; later work gets new ones."""
+        """Wait for the work that the threads have begun; later work gets new threads."""
         await self._renew_executor(timeout)
 
     def enter(self) -> None:
-        """One more application runs here."""
+        """Count one more application on this loop."""
         self._applications += 1
 
     async def leave(self, limit: float) -> None:
-        """One application fewer; the last one waits `limit` seconds for what is left in threads."""
+        """Count one application fewer; the last one waits `limit` seconds for work that is left in threads."""
         self._applications -= 1
         if self._applications == 0:
             await self._renew_executor(limit)
@@ -89,7 +89,7 @@ class SharedLoop(PausableLoop):
 
         try:
             threading.Thread(target=shut_down, name="asgi-node-executor", daemon=True).start()
-        except RuntimeError as refused:  # the process, or its container, may have no more of them
+        except RuntimeError as refused:  # the process or its container may have reached its limit of threads
             executor.shutdown(wait=False)
             logger.warning("threads of the loop's executor are not waited for: %s", refused)
             return
@@ -99,13 +99,13 @@ class SharedLoop(PausableLoop):
             logger.warning("threads of the loop's executor are still busy after %g s: they are left behind", limit)
 
     def begin(self) -> None:
-        """Prepare for `run_forever`, which sets its own hooks for asynchronous generators: ours come behind them."""
+        """Prepare for `run_forever`. It sets its own hooks for asynchronous generators; ours are added after them."""
         if self._executor is None:
             self.set_default_executor(_threads())
         if self._root is None or self._root.done():
             self._root = self.create_task(_forever(), name=ROOT)
-            # The mark of `run_until_complete`, by which AnyIO knows the task that its worker threads last as long as.
-            # Without one it takes each request for that, and starts a thread for every call of a `def` endpoint.
+            # The mark of `run_until_complete`. AnyIO finds the root task by it: its worker threads live as long as that
+            # task. Without the mark each request would be the root, and every call of a `def` endpoint start a thread.
             mark = getattr(base_events, "_run_until_complete_cb", None)
             if mark is not None:
                 self._root.add_done_callback(mark)
@@ -134,20 +134,20 @@ def _note_generators() -> None:
 
 
 def own_generators() -> Generators:
-    """Begin to note the generators of the current context."""
+    """Start to record the generators of the current context."""
     generators: Generators = WeakSet()
     _generators.set(generators)
     return generators
 
 
 async def close_generators(generators: Generators | None) -> None:
-    """Run the ``finally`` blocks of generators that nobody has read to their end."""
+    """Run the ``finally`` blocks of generators that were not read to their end."""
     if not generators:
         return
     left = list(generators)
     generators.clear()
     outcomes = await asyncio.gather(*(generator.aclose() for generator in left), return_exceptions=True)
     for generator, outcome in zip(left, outcomes, strict=True):
-        # Whoever still runs one closes it himself.
+        # A generator that is still running is closed by the code that runs it.
         if isinstance(outcome, BaseException) and "already running" not in str(outcome):
             logger.error("Exception while closing an asynchronous generator: %r", generator, exc_info=outcome)

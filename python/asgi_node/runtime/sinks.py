@@ -1,4 +1,4 @@
-"""Which handler gets a log record or a line of output: the handler of the application that it came from."""
+"""Finds the handler that gets a log record or a line of output: the one whose application it came from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _open: list[LogQueue] = []
 
 
 def enter(log_queue: LogQueue | None) -> None:
-    """In this context, and in those that are copied from it, everything belongs to this handler."""
+    """From now on everything in this context, and in copies of it, belongs to this handler."""
     if log_queue is not None:
         _open.append(log_queue)
         _current.set(log_queue)
@@ -37,7 +37,7 @@ def is_last() -> bool:
 
 
 def levels() -> list[int]:
-    """From which level on each handler wants records."""
+    """The lowest level of records that each handler wants."""
     return [log_queue.level for log_queue in _open]
 
 
@@ -50,15 +50,15 @@ def current() -> LogQueue | None:
 
 
 def hand_over(give: Callable[[LogQueue], bool]) -> bool:
-    """Give something to the handler of this context; false when no handler is open."""
+    """Give something to the handler of this context; false if no handler is open."""
     while (log_queue := current()) is not None:
         if give(log_queue):
             return True
-        # It has been closed.
+        # The handler has been closed.
         if log_queue in _open:
             _open.remove(log_queue)
     return False
 
 
-# A child of a fork has no JavaScript to hand anything to, only the descriptors.
+# A forked child has no JavaScript, only the descriptors.
 os.register_at_fork(after_in_child=_open.clear)

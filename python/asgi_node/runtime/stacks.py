@@ -1,4 +1,4 @@
-"""Where a thread is, asked from another one."""
+"""The stack of a thread, read from another thread."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _OWN = str(Path(__file__).parents[1])
 
 
 def stack_of(ident: int) -> str | None:
-    """The stack of a thread as a traceback shows it, outermost call first; `None` when it runs no Python.
+    """The stack of a thread as in a traceback, outermost call first; `None` if it runs no Python.
 
-    What is ours at the outer end, and the event loop below it, is left out: it is the same for every application.
+    Our own frames at the outer end, and those of the event loop below them, are left out: every application has them.
     """
     frame = sys._current_frames().get(ident)
     if frame is None:

@@ -1,10 +1,10 @@
 """``sys.stdout`` and ``sys.stderr`` inside Node: whole lines, in order, nothing lost.
 
-Node makes the descriptors of its output non-blocking where they are pipes or sockets, and Python's own streams give up
-with ``BlockingIOError`` when one of those is full. Ours wait. They are `io.TextIOWrapper` all the same, with everything
-that libraries look for: ``buffer``, ``fileno()``, ``isatty()``, ``encoding``, ``reconfigure()``.
+Node makes the descriptors of its output non-blocking if they are pipes or sockets. When one of those is full, Python's
+own streams raise ``BlockingIOError``; ours wait. They are still `io.TextIOWrapper`, with everything that libraries look
+for: ``buffer``, ``fileno()``, ``isatty()``, ``encoding``, ``reconfigure()``.
 
-A line is written when it is complete, not when 8 KiB have come together, as Python does it for pipes.
+A line is written when it is complete. For pipes, Python itself would wait until it has 8 KiB.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-# The most bytes that a pipe takes as a whole (POSIX, PIPE_BUF): lines in one piece of this size are never torn apart by
-# what JavaScript writes to the same pipe.
+# The most bytes that a pipe takes as a whole (POSIX, PIPE_BUF): JavaScript's writes to the same pipe never come between
+# the lines of one piece of this size.
 ATOMIC = select.PIPE_BUF
 
-# A line for JavaScript that is longer is handed over in pieces.
+# A longer line is handed to JavaScript in pieces.
 LONGEST_LINE = 1 << 20
 
-# Seconds that a full pipe is waited for before the deadline below is looked at again.
+# Seconds to wait for a full pipe before the deadline below is checked again.
 _PATIENCE = 0.05
 
-# The time at which a write gives up: while the process ends, a reader that has stopped reading must not hold it.
+# The time at which a write gives up: a reader that has stopped reading must not delay the end of the process.
 _deadline: float | None = None
 
 
 class Descriptor(io.RawIOBase):
-    """Writes to a descriptor all that it is given, or to the function of the handler that it belongs to."""
+    """Writes everything to a descriptor, or to the function of the handler that the output belongs to."""
 
     mode = "wb"
 
@@ -48,16 +48,16 @@ class Descriptor(io.RawIOBase):
         self._descriptor = descriptor
         self.name = name
         self._line = bytearray()
-        # Whoever waits for a pipe waits alone: two lines at once would come out as halves.
+        # Only one writer waits for a pipe at a time: otherwise the lines of two writers could be mixed.
         self._lock = threading.RLock()
         self.text: io.TextIOWrapper | None = None
 
     def fileno(self) -> int:
-        """The descriptor that this writes to, unless a function takes the lines."""
+        """The descriptor that it writes to if no function takes the lines."""
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Whether a person may be looking."""
+        """Whether the output is a terminal."""
         log_queue = sinks.current()
         return not (log_queue is not None and log_queue.takes_lines) and os.isatty(self._descriptor)
 
@@ -78,7 +78,7 @@ class Descriptor(io.RawIOBase):
         return len(view)
 
     def _put(self, view: memoryview) -> None:
-        """To the descriptor, cut behind lines where it does not fit into one piece."""
+        """Write to the descriptor; split after a line if the data does not fit into one piece."""
         while view:
             piece = view
             if len(view) > ATOMIC:
@@ -100,7 +100,7 @@ class Descriptor(io.RawIOBase):
         poll.poll(limit * 1000)
 
     def _take(self, view: memoryview) -> None:
-        """To a function, which gets complete lines."""
+        """Write to a function, which gets complete lines."""
         self._line += view
         *lines, rest = self._line.split(b"\n")
         *begun, self._line = _pieces(rest)
@@ -118,13 +118,13 @@ class Descriptor(io.RawIOBase):
             self._put(memoryview(bytes(line) + b"\n"))
 
     def _write_out(self) -> None:
-        """What was meant for a function that is no more."""
+        """Write out an unfinished line whose function is gone."""
         if self._line:
             rest, self._line = bytes(self._line), bytearray()
             self._put(memoryview(rest))
 
     def finish(self) -> None:
-        """No more is to come: a line that has not ended ends here."""
+        """No more output comes: end an unfinished line."""
         with self._lock:
             if self._line:
                 rest, self._line = self._line, bytearray()
@@ -132,7 +132,7 @@ class Descriptor(io.RawIOBase):
 
 
 def _pieces(line: bytearray) -> Iterator[bytearray]:
-    """A line in pieces that JavaScript can hold, not cut inside of a character of UTF-8."""
+    """A line in pieces that JavaScript can hold; never split within a UTF-8 character."""
     start = 0
     while len(line) - start > LONGEST_LINE:
         end = start + LONGEST_LINE
@@ -144,7 +144,7 @@ def _pieces(line: bytearray) -> Iterator[bytearray]:
 
 
 class Lines(io.BufferedWriter):
-    """Hands on what it holds whenever a line is complete, also to those who write bytes."""
+    """A buffer that is flushed whenever a line is complete, also for code that writes bytes."""
 
     def write(self, data: Buffer, /) -> int:
         """Take all of it."""
@@ -155,9 +155,9 @@ class Lines(io.BufferedWriter):
 
 
 def _stream(original: Any, raw: Descriptor) -> io.TextIOWrapper:
-    """A stream in place of one of Python's own, like it in all that PYTHONIOENCODING and the locale decide.
+    """A stream that replaces one of Python's own, with the same settings from PYTHONIOENCODING and the locale.
 
-    PYTHONUNBUFFERED makes no difference, because ``print(text)`` would write the text and the end of its line apart.
+    PYTHONUNBUFFERED is ignored: with it ``print(text)`` would write the text and the line end separately.
     """
     stream = io.TextIOWrapper(
         Lines(raw), encoding=original.encoding, errors=original.errors, newline="\n", line_buffering=True
@@ -171,14 +171,15 @@ _installed: list[tuple[io.TextIOWrapper, Descriptor]] = []
 
 
 def install() -> None:
-    """Put our streams in the place of Python's. Called once, before anything of the application is imported."""
-    # Node has its own closed in children, to which it gives them one by one; Python's children expect to find them.
+    """Replace Python's streams with ours. Called once, before anything of the application is imported."""
+    # Node marks these descriptors close-on-exec, and passes them to its children explicitly. Python's children expect
+    # to inherit them.
     for descriptor in range(3):
         with contextlib.suppress(OSError):
             os.set_inheritable(descriptor, True)
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         original = getattr(sys, name)
-        # None where the descriptor is closed; something else where sitecustomize has had its own idea.
+        # None if the descriptor is closed; another object if sitecustomize has replaced it.
         if original is None or original is not getattr(sys, f"__{name}__"):
             continue
         raw = Descriptor(descriptor, f"<{name}>")
@@ -189,7 +190,7 @@ def install() -> None:
 
 
 def flush(limit: float = 0.1) -> None:
-    """Write out what is held for the end of its line; wait at most `limit` seconds for whoever reads. Never raises."""
+    """Write out unfinished lines; wait at most `limit` seconds for a slow reader. Never raises."""
     global _deadline  # noqa: PLW0603
     before, _deadline = _deadline, time.monotonic() + limit
     try:
@@ -201,7 +202,7 @@ def flush(limit: float = 0.1) -> None:
 
 
 def finish() -> None:
-    """A line that has not ended, and was meant for a function, ends here. Never raises."""
+    """End an unfinished line that was meant for a function. Never raises."""
     for stream, raw in _installed:
         _quietly(stream.flush)
         _quietly(raw.finish)

@@ -1,12 +1,12 @@
 """Children of asyncio programs, without touching SIGCHLD.
 
-libuv learns from SIGCHLD that a child has ended. Inside Node there is Node's libuv, and uvloop brings a second copy;
-each installs its own process-wide handler while it has children (and restores the default one afterwards), so the later
-one wins and the other side never hears of its children again. Chaining the two would depend on who came first and on
-every later ``sigaction``. So Python's side does without: the event loop class made here starts children with
-``subprocess.Popen``, as asyncio does, and watches each through a pidfd, which becomes readable when that one child has
-ended. Where there is no pidfd (macOS, old kernels, some sandboxes) a thread waits for the child. asyncio's own loop
-needs no such care: away from the main thread it uses a pidfd or a thread, never the signal.
+libuv learns from SIGCHLD that a child has ended. Inside Node there is Node's libuv, and uvloop brings a second copy.
+Each installs its own process-wide handler while it has children (and restores the default one afterwards). The later
+one wins, and the other never hears of its children again. Chaining the two would depend on their order and on every
+later ``sigaction``. So Python does not use the signal. The event loop class made here starts children with
+``subprocess.Popen``, as asyncio does. It watches each through a pidfd, which becomes readable when that child has
+ended. If there is no pidfd (macOS, old kernels, some sandboxes), a thread waits for the child. asyncio's own loop
+needs no change: off the main thread it uses a pidfd or a thread, never the signal.
 
 Only our own children are ever reaped (``waitpid`` with their pid), so Node's are left to Node.
 """
@@ -30,17 +30,17 @@ logger = logging.getLogger("asyncio")
 
 ProtocolFactory = Callable[[], asyncio.SubprocessProtocol]
 
-# What asyncio (and uvloop) refuse: text mode belongs to the caller, who gets bytes from the streams.
+# The options that asyncio (and uvloop) refuse: the streams give bytes, so text mode is up to the caller.
 _REFUSED: dict[str, Any] = {"universal_newlines": False, "bufsize": 0, "encoding": None, "errors": None, "text": None}
 
 _UNKNOWN_EXIT = 255
-"""The exit code that asyncio reports when somebody else has reaped the child."""
+"""The exit code that asyncio reports if other code has reaped the child."""
 
 
 class _ChildInput(asyncio.WriteTransport):
-    """The pipe to a child's stdin: what is written after the child has gone is dropped.
+    """The pipe to a child's stdin: data that is written after the child has gone is dropped.
 
-    As with asyncio's own pipes, so that `communicate()` ends in the child's exit code; uvloop's raise RuntimeError.
+    asyncio's own pipes do the same, so `communicate()` returns and the exit code is known. uvloop's raise RuntimeError.
     """
 
     def __init__(self, pipe: asyncio.WriteTransport) -> None:
@@ -112,8 +112,8 @@ class _ChildTransport(BaseSubprocessTransport):
 def _watch(loop: asyncio.AbstractEventLoop, child: subprocess.Popen[bytes], exited: Callable[[int], None]) -> None:
     """Call `exited` with the exit code on the loop's thread, once, when `child` has ended.
 
-    The child is reaped on the loop's thread even when another thread does the waiting: until then its pid cannot be
-    reused, so that a ``kill()`` on the loop's thread never hits a stranger.
+    The child is reaped on the loop's thread even if another thread does the waiting. Until then its pid cannot be
+    reused, so a ``kill()`` on the loop's thread never hits another process.
     """
     try:
         pidfd = os.pidfd_open(child.pid)
@@ -134,19 +134,19 @@ def _watch(loop: asyncio.AbstractEventLoop, child: subprocess.Popen[bytes], exit
 def _wait_in_thread(
     loop: asyncio.AbstractEventLoop, child: subprocess.Popen[bytes], exited: Callable[[int], None]
 ) -> None:
-    with contextlib.suppress(ChildProcessError):  # reaped already, by Popen.poll() for one
+    with contextlib.suppress(ChildProcessError):  # already reaped, for example by Popen.poll()
         # WNOWAIT leaves the child a zombie, for the loop's thread to reap.
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     try:
         loop.call_soon_threadsafe(lambda: exited(_reap(child)))
     except RuntimeError:
-        # The loop was closed before its child ended: nobody waits for the code, but no zombie must stay.
+        # The loop was closed before its child ended: the code is not wanted, but no zombie must stay.
         _reap(child)
 
 
 def _reap(child: subprocess.Popen[bytes]) -> int:
     """The exit code of a child that has ended; negative for a signal."""
-    # send_signal() and close() poll, and whoever polls first reaps: then Popen has the code.
+    # send_signal() and close() poll, and the first poll reaps the child: then Popen has the code.
     if child.returncode is None:
         try:
             _, status = os.waitpid(child.pid, 0)
@@ -187,9 +187,9 @@ async def _spawn(
 
 
 def uvloop_class() -> type[UvloopLoop]:
-    """uvloop's event loop class, with children that end without SIGCHLD.
+    """uvloop's event loop class, with children that are watched without SIGCHLD.
 
-    Raises ImportError when uvloop is not installed. A new class is made by each call.
+    Raises ImportError if uvloop is not installed. Each call makes a new class.
     """
     import uvloop
 
