@@ -1,12 +1,12 @@
-"""Runs an application through a table of situations, and tells what it does wrong.
+"""Runs an application through a table of situations, and reports what it does wrong.
 
     from asgi_node.conformance import check
 
     report = check("main:app", paths=["/", "/items/1"])
     assert report.ok, report.text()
 
-A request of a situation goes through the bridge: the scope building, validation, back-pressure and disconnect rules of
-production, without Node. ``python -m asgi_node check main:app`` is the same as a command.
+The requests go through the bridge: the scope building, validation, back-pressure and disconnect rules of production,
+without Node. ``python -m asgi_node check main:app`` is the same as a command.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ LIFESPAN = {
     "lifespan off": "a request to an application that was not started up",
     "unknown scope": "a scope of a type that does not exist",
 }
-"""The situations around an application's life, once for the application."""
+"""The situations of an application's lifespan; each runs once for the application."""
 
 SITUATIONS = {**LIFESPAN, **{situation.name: situation.what for situation in (*HTTP, *WEBSOCKET)}}
-"""The name of each situation, and what it is; all but those of `LIFESPAN` happen on each path."""
+"""The name and a description of each situation; all but those of `LIFESPAN` run on each path."""
 
 
 def check(
@@ -64,17 +64,18 @@ def check(
 ) -> Report:
     """Run `app` through the situations, and report what it does wrong.
 
-    `app` is an application, or ``'module:attribute'``, which is looked for in `docroot` (the current directory). Each
-    of `paths` is asked, escaped as in a URL; a path that the application does not know tests how it says so.
-    `situations` are names of `SITUATIONS`; default all. `timeout` are the seconds that an answer may take, `grace`
-    those that the application has to end when its client has left, or it was cancelled. `lifespan` ``'off'`` sends the
-    requests without start-up. `interface`, `factory` and `loop` are the options of a handler.
+    `app` is an application, or ``'module:attribute'``, which is looked for in `docroot` (default: the current
+    directory). Each of `paths` is requested, escaped as in a URL; a path that the application does not know tests its
+    answer for such paths. `situations` are names of `SITUATIONS`; default all. `timeout` is the number of seconds that
+    an answer may take. `grace` is the number of seconds that the application has to end after its client has left, or
+    after it was cancelled. `lifespan` ``'off'`` sends the requests without start-up. `interface`, `factory` and `loop`
+    are the options of a handler.
 
-    The requests are real: what POST does on these paths happens. A check of a few paths takes a second or two, longer
-    where the application has to be waited for.
+    The requests are real: a POST on these paths has its usual effects. A check of a few paths takes a second or two,
+    longer if it has to wait for the application.
 
-    Raises `asgi_node.errors.AppLoadError` where the application cannot be loaded, ValueError for a situation that there
-    is none of, and a path that does not start with "/".
+    Raises `asgi_node.errors.AppLoadError` if the application cannot be loaded, and ValueError for an unknown situation
+    or a path that does not start with "/".
     """
     asked = tuple(dict.fromkeys(paths))
     for path in asked:
@@ -140,7 +141,7 @@ class _Check:
         return Stage(host, interceptor, path, self.timeout, self.grace)
 
     def _around_life(self) -> bool:
-        """Look at start-up and shutdown; whether the application can be sent requests."""
+        """Examine start-up and shutdown; return whether the application can get requests."""
         thread = LoopThread(self.loop)
         thread.start()
 
@@ -182,7 +183,7 @@ class _Check:
             self._without_life()
 
     def _without_life(self) -> None:
-        """Compare each path without start-up with the same after it."""
+        """Compare each path without start-up with the same path after start-up."""
         for path in self.paths:
             failures = []
             for mode in ("off", self.lifespan):
@@ -206,7 +207,7 @@ class _Check:
         try:
             yield host, host.interceptor
         finally:
-            # What goes wrong at its end has been seen by _around_life.
+            # _around_life has already reported errors in its shutdown.
             with contextlib.suppress(Exception):
                 host.close(self.grace)
             release(host.interceptor.app)
@@ -218,7 +219,7 @@ class _RecordedHost(AppHost):
     interceptor: Interceptor
 
     def adapted(self, app: Any) -> Interceptor:
-        """The application as one of ASGI 3, with the interceptor around it."""
+        """The application as an ASGI 3 one, with the interceptor around it."""
         self.interceptor = Interceptor(adapt(app, self.interface))
         return self.interceptor
 
@@ -232,7 +233,7 @@ class _NotAgain(Exception):  # noqa: N818 (it is caught here)
 
 
 def _merge(findings: list[Finding]) -> Iterator[Finding]:
-    """Each finding once, with the other situations in which the same was seen."""
+    """Each finding once, with the other situations in which it was seen."""
     same: dict[tuple[str, str], list[Finding]] = {}
     for found in findings:
         same.setdefault((found.code, found.seen), []).append(found)
@@ -245,7 +246,7 @@ def _merge(findings: list[Finding]) -> Iterator[Finding]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """What the bridge would log of failing requests is in the report."""
+    """Silence the bridge's log of failing requests: they are in the report."""
     logger = logging.getLogger("asgi_node")
 
     def drop(_: logging.LogRecord) -> bool:

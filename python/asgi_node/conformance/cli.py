@@ -11,7 +11,7 @@ from . import SITUATIONS, check
 
 
 def main(arguments: list[str]) -> int:
-    """Run a check and print its report; gives the exit status: 0 without errors, 1 with some, 2 where none was run."""
+    """Run a check and print its report; return the exit status: 0 without errors, 1 with some, 2 if it did not run."""
     parser = argparse.ArgumentParser(
         prog="python -m asgi_node check",
         description="Run an application through a table of situations, and tell what it does wrong. The exit status is "

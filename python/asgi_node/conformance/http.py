@@ -1,4 +1,4 @@
-"""The situations of HTTP: what a client, or the way to it, can do."""
+"""The situations of HTTP: what a client, or the network, can do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _FORM = (b"content-type", b"application/x-www-form-urlencoded")
 _BYTES = (b"content-type", b"application/octet-stream")
 _HUGE = 4 << 20
-# More than what may be on its way at once, by far.
+# Far more than the windows can hold.
 _FLOOD = 1 << 20
 
 
@@ -30,7 +30,7 @@ def _head(stage: Stage) -> None:
     if answer.status != get.status:
         stage.wrong("HEAD_DIFFERS", f"GET is answered with {get.status}, HEAD with {answer.status}")
     length, announced = get.header(b"content-length"), answer.header(b"content-length")
-    # Where it changes from one GET to the next, nothing can be said.
+    # If it changes from one GET to the next, it cannot be compared.
     constant = length is not None and length == again.header(b"content-length")
     if answer.status == get.status and constant and announced not in (None, length):
         stage.wrong("HEAD_LENGTH", f"{_text(announced)} for HEAD, {_text(length)} for GET")
@@ -152,7 +152,7 @@ def _no_addresses(stage: Stage) -> None:
 def _bare(stage: Stage) -> None:
     for method, pieces in (("GET", []), ("POST", [b"body"])):
         if _raises(stage.request(method, pieces=pieces, judged=False)):
-            continue  # whatever it is, it is not the keys
+            continue  # the missing keys are not the cause
         answer = stage.request(method, pieces=pieces, plan=Plan(bare=True), judged=False)
         if raised := _raises(answer):
             stage.wrong("OPTIONAL_KEY", described(raised))

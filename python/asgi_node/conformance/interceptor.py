@@ -1,4 +1,4 @@
-"""Stands between the bridge and the application: sees every event, and can add keys or take them away."""
+"""Is between the bridge and the application: sees every event, and can add or remove keys."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
     Scope = MutableMapping[str, Any]
 
-# So often an application may ask again after its client has gone.
+# How often an application may call receive() again after its client has gone.
 _ASKED_TOO_OFTEN = 50
 
-# What a scope and an event may lack (HTTP & WebSocket 2.5), with the default that it then has.
+# The keys that a scope and an event may lack (HTTP & WebSocket 2.5), with their defaults.
 _OPTIONAL_SCOPE = ("scheme", "raw_path", "root_path", "client", "server", "extensions", "subprotocols")
 _DEFAULTS = {"body": b"", "more_body": False, "text": None, "bytes": None, "reason": ""}
 
 
 class Spinning(BaseException):
-    """Ends an application that asks for events again and again although its client has gone: it would hold the loop."""
+    """Ends an application that calls receive() again and again after its client has gone: it would block the loop."""
 
 
 @dataclass
 class Trace:
-    """What one call of the application has come to."""
+    """The record of one call of the application."""
 
     received: list[str] = field(default_factory=list)
     sent: list[dict[str, Any]] = field(default_factory=list)
@@ -52,9 +52,9 @@ class Plan:
 
     trace: Trace = field(default_factory=Trace)
     bare: bool = False
-    """Without the keys that are optional."""
+    """Without the optional keys."""
     rich: bool = False
-    """With keys that nobody knows."""
+    """With unknown keys."""
 
 
 class Interceptor:
@@ -119,13 +119,13 @@ def _sent(event: dict[str, Any], trace: Trace) -> None:
         if isinstance(part, (bytes, str)):
             trace.sent_bytes += len(part)
             trace.largest = max(trace.largest, len(part))
-            # Only whether there was any: responses may be large.
+            # Only whether the body had bytes: responses may be large.
             kept[name] = part[:1]
     trace.sent.append(kept)
 
 
 class _Noted(Coroutine[Any, Any, Any]):
-    """One call of ``receive``, made at once, whose result is looked at when it comes."""
+    """One call of ``receive``, made at once; its result is recorded when it comes."""
 
     def __init__(self, inner: Coroutine[Any, Any, Any], note: Callable[[Any], Any]) -> None:
         self._inner = inner

@@ -1,4 +1,4 @@
-"""The situations around an application's life. They call it directly: its start-up is what is looked at."""
+"""The situations of an application's lifespan. They call it directly, because they examine its start-up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ANSWERS = {f"{question}.{end}": question for question in (_STARTUP, _SHUTDOWN) 
 
 
 class Life:
-    """One lifespan: start-up, shutdown, and what the application made of them."""
+    """One lifespan: start-up, shutdown, and the application's answers."""
 
     def __init__(self, app: Callable[..., Any], stage: Stage) -> None:
         self._app = app
@@ -33,7 +33,7 @@ class Life:
         """Whether start-up was completed."""
 
     async def live(self) -> bool:
-        """Start the application up and shut it down, and note what is wrong with that; whether it can be served."""
+        """Start the application and shut it down; report mistakes. Return whether it can get requests."""
         stage = self._stage
         task = asyncio.create_task(self._run())
         await self._until_answered(task, _STARTUP)
@@ -42,7 +42,7 @@ class Life:
         if self.started and not early:
             self._stop_requested.set()
             await self._until_answered(task, _SHUTDOWN)
-            # After its last answer it only has to return.
+            # After its last answer, the application only has to return.
             await asyncio.wait([task], timeout=stage.grace)
         hangs = not task.done()
         task.cancel()
@@ -93,7 +93,7 @@ class Life:
         answer.cancel()
 
     def _judge_start(self, raised: BaseException | None, hangs: bool) -> bool:
-        """What an application without start-up says; whether it can be served."""
+        """Report how an application without start-up behaved. Return whether it can get requests."""
         stage = self._stage
         if hangs:
             stage.wrong("LIFESPAN_HANGS", f"no answer to {_STARTUP} within {stage.timeout:g} s")
@@ -103,7 +103,7 @@ class Life:
         elif self._asked:
             stage.wrong("LIFESPAN_FAILED", f"raised {described(raised)}")
         else:
-            return True  # for the scope: it knows no lifespan, as it may
+            return True  # it raised for the scope: it has no lifespan, which is allowed
         return False
 
     def _judge_end(self, raised: BaseException | None, early: bool, hangs: bool) -> None:

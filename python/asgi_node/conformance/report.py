@@ -1,4 +1,4 @@
-"""What a check has found: data, and text made of it."""
+"""The result of a check, as data and as text."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import Literal
 Severity = Literal["error", "remark"]
 
 _SHOWN = 8
-"""So many other situations the text names."""
+"""How many other situations the text names at most."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """One thing that an application does wrong, or that its author may want to know.
 
-    `code` is stable (see `asgi_node.conformance.rules.RULES`), `situation` and `path` say where it was seen first,
-    `also` in which other situations. `seen` is what happened; `specification` what should, in our words; `section`
-    where that is said. An ``error`` breaks a rule; a ``remark`` is allowed, but rarely meant.
+    `code` is stable (see `asgi_node.conformance.rules.RULES`). `situation` and `path` say where it was seen first,
+    `also` lists the other situations. `seen` is what happened, `specification` what should happen, in our words, and
+    `section` the place in the specification. An ``error`` breaks a rule; a ``remark`` is about something that is
+    allowed, but rarely intended.
     """
 
     code: str

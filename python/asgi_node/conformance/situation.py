@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Situation:
-    """Something that happens to an application: its name, what it is, and how it is brought about."""
+    """Something that happens to an application: its name, its description, and the function that makes it happen."""
 
     name: str
     what: str

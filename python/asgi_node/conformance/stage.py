@@ -1,4 +1,4 @@
-"""Sends requests into the application, and judges what every one of them has to come to."""
+"""Sends requests to the application, and checks the rules that hold for every one of them."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ HOST: tuple[bytes, bytes] = (b"host", b"testserver")
 CLIENT: Address = ("testclient", 50000)
 SERVER: Address = ("testserver", 80)
 
-# Who does not come to its turn for so many seconds is blocked, on a busy machine too.
+# A loop that has not run for this many seconds is blocked, even on a busy machine.
 _BLOCKED = 2.0
 
-# An endless response is left after so many events, or so many seconds.
+# An endless response is left after this many events, or seconds.
 _ENOUGH = 200
 _SILENCE = 2.0
 
 _NO_BODY = frozenset({204, 205, 304})
-# Not implemented, unavailable, HTTP version: what an application may well say.
+# Not implemented, unavailable, HTTP version: an application may well answer so.
 _HONEST = frozenset({501, 503, 505})
 
 
@@ -53,7 +53,7 @@ class Answer:
     ended: bool = False
     """Whether the application has returned, or raised."""
     unread: int = 0
-    """What had been sent to a slow reader before it read anything."""
+    """The bytes that had been sent to a slow reader before it read anything."""
 
     def header(self, name: bytes) -> bytes | None:
         """The first header of this name."""
@@ -67,7 +67,7 @@ def finding(code: str, situation: str, path: str, seen: str) -> Finding:
 
 
 class Stage:
-    """Where one application is examined; collects the findings."""
+    """Examines one application; collects the findings."""
 
     def __init__(self, host: AppHost, interceptor: Interceptor, path: str, timeout: float, grace: float) -> None:
         self.host = host
@@ -101,7 +101,7 @@ class Stage:
         server: Address | None = SERVER,
         judged: bool = True,
     ) -> Answer:
-        """One request and what comes of it; what is wrong with that is noted, if `judged`."""
+        """One request and its outcome; broken rules are noted if `judged`."""
         self.interceptor.plan = plan = plan or Plan()
         fields: Headers = [] if http_version == "1.0" else [HOST]
         fields += headers
@@ -162,7 +162,7 @@ class Stage:
                 return
 
     def _next(self, call: AppCall, answer: Answer) -> list[HostEvent]:
-        """Wait for events and take them; none when the application has ended, or is silent within a stream."""
+        """Wait for events and take them; none if the application has ended, or is silent within a stream."""
         try:
             events = call.next_events(self.timeout if answer.status is None else _SILENCE)
         except AppTimeout:
@@ -176,7 +176,7 @@ class Stage:
         return events
 
     def _interrupt(self, call: AppCall, how: str) -> None:
-        """In the middle of its body the client leaves, or the server cancels the task."""
+        """In the middle of the body the client leaves, or the server cancels the task."""
         if how == "by cancelling":
             call.native.wait_for_end(0.05)
             call.left = True
@@ -206,7 +206,7 @@ class Stage:
             os.close(event.range[0])
 
     def _settle(self, call: AppCall, answer: Answer, by_itself: bool) -> None:
-        """Let the application come to its end; cancel it where it does not do that by itself."""
+        """Let the application end; cancel it if it does not end by itself."""
         answer.ended = call.native.wait_for_end(self.grace if call.left else self.timeout)
         if answer.ended:
             self.turn()
@@ -226,7 +226,7 @@ class Stage:
         return not self.turn(_BLOCKED)
 
     def turn(self, timeout: float | None = None) -> bool:
-        """Let the tasks that the application has left behind have their turn; whether they had it in time."""
+        """Let the tasks that the application has left behind run; return whether they ran in time."""
         if self.host.loop is None:
             return True
         turns = asyncio.run_coroutine_threadsafe(_turns(), self.host.loop)
@@ -237,7 +237,7 @@ class Stage:
         return True
 
     def cancel(self, call: AppCall) -> bool:
-        """Cancel the application's task; whether it has ended then."""
+        """Cancel the application's task; return whether it has ended."""
         task, loop = call.task, self.host.loop
         if task is None or loop is None:
             return False
@@ -245,15 +245,15 @@ class Stage:
         if call.native.wait_for_end(self.grace):
             return True
         if self.blocked() or call.native.ended:
-            return call.native.ended  # not cancelled yet, because the loop is blocked, is another rule
+            return call.native.ended  # not cancelled yet: a blocked loop is another rule
         self.wrong("CANCEL_IGNORED", f"{self.host.where(call)} {self.grace:g} s after its task was cancelled")
-        # It goes on, beside whatever follows.
+        # It goes on while the next situations run.
         return False
 
-    # ---- what holds for every request
+    # ---- the rules for every request
 
     def judge(self, call: AppCall, answer: Answer) -> None:
-        """Note what is wrong with a request, whatever the situation was."""
+        """Note the rules that a request has broken, whatever the situation was."""
         trace = answer.trace
         for violation in call.violations:
             self.wrong("NOT_AWAITED" if "never awaited" in violation else "EVENT_REFUSED", violation)
@@ -307,7 +307,7 @@ async def _turns() -> None:
 
 
 def described(raised: BaseException) -> str:
-    """An exception in one line, with the place where the application raised it; of a group, the one that matters."""
+    """An exception in one line, with the place where the application raised it; for a group, its main exception."""
     while isinstance(raised, BaseExceptionGroup):
         raised = next((inner for inner in raised.exceptions if not is_disconnect(inner)), raised.exceptions[0])
     place = raised.__traceback__
@@ -321,7 +321,7 @@ def described(raised: BaseException) -> str:
 
 
 def is_disconnect(raised: BaseException) -> bool:
-    """Whether it is only what a client's leaving makes."""
+    """Whether it is only the effect of a client that has left."""
     if isinstance(raised, BaseExceptionGroup):
         return all(is_disconnect(inner) for inner in raised.exceptions)
     return isinstance(raised, (ClientDisconnected, OSError, asyncio.CancelledError))

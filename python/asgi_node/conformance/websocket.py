@@ -1,4 +1,4 @@
-"""The situations of WebSockets. Who does not know them closes, or raises for the scope: both are fine."""
+"""The situations of WebSockets. An application without WebSockets may close them, or raise for the scope."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _socket(
     offered: str = "",
     plan: Plan | None = None,
 ) -> Answer:
-    """A WebSocket: `messages`, when it is accepted, and then its end; judged but for what the situation is about."""
+    """A WebSocket: `messages` if it is accepted, then its end; judged except for the subject of the situation."""
     stage.interceptor.plan = plan = plan or Plan()
     headers = [*_UPGRADE, (b"sec-websocket-protocol", offered.encode())] if offered else _UPGRADE
     call = stage.host.submit(head("GET", stage.path, headers, root_path=""), is_websocket=True)
@@ -104,7 +104,7 @@ def _judge(stage: Stage, call: Any, answer: Answer) -> None:
         if raised is None and trace.received and not answered and not denied and not call.left and answer.ended:
             stage.wrong("WEBSOCKET_NO_ANSWER", "the application returned without an answer")
     elif not trace.received:
-        return  # for the scope: it knows no WebSockets
+        return  # it raised for the scope: it does not support WebSockets
     elif trace.received[-1] == "websocket.disconnect":
         stage.wrong("DISCONNECT_RAISED", described(raised))
     else:

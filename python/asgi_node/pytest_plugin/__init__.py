@@ -1,7 +1,7 @@
 """Fixtures for tests of ASGI applications. Nothing happens unless a test asks for one.
 
-Which application: override the fixture `asgi_app`, or name it, as ``'module:attribute'``, with ``--asgi-app`` or the
-ini option ``asgi_app``. Modules are looked for in pytest's root directory.
+To choose the application, override the fixture `asgi_app`, or name it as ``'module:attribute'`` with ``--asgi-app`` or
+the ini option ``asgi_app``. Modules are looked for in pytest's root directory.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def asgi_lifespan(asgi_client: TestClient) -> dict[str, Any]:
 def asgi_node_server(asgi_app: Any, asgi_node_servers: NodeServers) -> str:
     """The URL of a Node that serves the application through the addon, on a free port of 127.0.0.1.
 
-    Skips, with the reason, where there is no Node, no npm package ``asgi-node``, or no libpython. The application has
-    to have a name, because the server is a process of its own: ``'module:attribute'``, or a global of a module.
+    Skips, with the reason, if Node, the npm package ``asgi-node`` or libpython is missing. The server is a process of
+    its own, so the application must have a name: ``'module:attribute'``, or it must be a global of a module.
     """
     from .node_server import Unavailable
 

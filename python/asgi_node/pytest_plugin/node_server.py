@@ -1,4 +1,4 @@
-"""A real Node with the addon, for tests that want the whole way over the network."""
+"""A real Node with the addon, for tests over a real network connection."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import subprocess
 import sys
 from typing import Any, Self
 
-# Seconds until a server that starts has said so: it imports the application.
+# Seconds that a server may take to start: it imports the application.
 START = 60.0
 
-# It ends with its standard input, so with the tests, however these end.
+# It ends when its standard input ends, so with the tests, however these end.
 SERVER = """
 const say = (what) => console.log(JSON.stringify(what))
 const { app, docroot } = JSON.parse(process.env.ASGI_NODE_SERVER)
@@ -35,7 +35,7 @@ try {
 }
 """
 
-# What is missing on this machine, rather than wrong with the application.
+# Errors that mean that something is missing on this machine, not that the application is wrong.
 MISSING = {
     "ERR_MODULE_NOT_FOUND": "npm install asgi-node, in pytest's root directory",
     "LIBPYTHON_NOT_FOUND": "",
@@ -44,7 +44,7 @@ MISSING = {
 }
 
 
-class Unavailable(Exception):  # noqa: N818 (a reason to skip, no error)
+class Unavailable(Exception):  # noqa: N818 (a reason to skip, not an error)
     """There can be no server here; the message says why."""
 
 

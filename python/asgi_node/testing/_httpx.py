@@ -1,4 +1,4 @@
-"""httpx2 where it is installed, httpx otherwise: what Starlette's test client does, too."""
+"""httpx2 if it is installed, else httpx, as in Starlette's test client."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ __all__ = ["httpx", "module_of"]
 
 
 def module_of(request: httpx.Request) -> Any:
-    """The module that a request comes from: a user's own client may be of the other one."""
+    """The module of a request's class: a user's own client may be from the other module."""
     return sys.modules[type(request).__module__.partition(".")[0]]

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class AsyncTestClient(httpx.AsyncClient):
-    """An `httpx.AsyncClient` whose requests go into an application, through the rules that serve production.
+    """An `httpx.AsyncClient` whose requests go to an application, through the rules of production.
 
     For tests that are coroutines, under pytest-asyncio or anyio (on asyncio). ``async with`` runs the application's
-    lifespan; without, it is not run, and `aclose` ends what the first request has started. The arguments are those of
-    `TestClient`, and:
+    lifespan. Without it the lifespan is not run; then `aclose` ends what the first request has started. The arguments
+    are those of `TestClient`, and:
 
-    - `isolate_loop`: whether the application runs on a loop of its own thread (of the kind `loop`), where a test can
-      compute without stopping it; if not, it runs on the test's loop, and both can share what belongs to a loop, such
-      as a database's pool
+    - `isolate_loop`: if true, the application runs on a loop in a thread of its own (of the kind `loop`), and a test
+      can compute without stopping it. If false, it runs on the test's loop, and both can share objects that belong to
+      a loop, such as a database pool
     """
 
     __test__ = False
@@ -85,7 +85,7 @@ class AsyncTestClient(httpx.AsyncClient):
 
     @contextmanager
     def started(self) -> Iterator[Self]:
-        """Run the application, and its lifespan, outside of any event loop: for fixtures that are no coroutines.
+        """Run the application, and its lifespan, outside of any event loop: for fixtures that are not coroutines.
 
         Needs `isolate_loop`.
         """

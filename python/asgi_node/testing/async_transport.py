@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class AsyncBridgeTransport(httpx.AsyncBaseTransport):
-    """Sends what an `httpx.AsyncClient` asks into an application.
+    """Sends the requests of an `httpx.AsyncClient` to an application.
 
-    As `BridgeTransport`, for tests on asyncio (pytest-asyncio, or anyio with its asyncio backend). The application runs
-    on the test's own event loop, so that both can share what belongs to a loop; with `isolate_loop` on a loop of its
-    own thread (of the kind `loop`), so that neither can block the other.
+    Like `BridgeTransport`, for tests on asyncio (pytest-asyncio, or anyio with its asyncio backend). The application
+    runs on the test's own event loop, so that both can share objects that belong to a loop. With `isolate_loop` it runs
+    on a loop in a thread of its own (of the kind `loop`), so that neither can block the other.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
                 report_warnings(host)
 
     async def running(self) -> AppHost:
-        """The application, which is started now if it was not before."""
+        """The application; started now if it was not before."""
         self._check_loop()
         self._starting = self._starting or asyncio.Lock()
         async with self._starting:
@@ -120,7 +120,7 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
         return self._listener
 
     def _check_loop(self) -> None:
-        """Begin anew when the loop of an earlier test has ended."""
+        """Start again if the loop of an earlier test has ended."""
         loop = _running_loop()
         listener, host = self._listener, self._host
         if listener is not None and listener.loop is not loop:
@@ -134,7 +134,7 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
             self._host = None
 
     async def aclose(self) -> None:
-        """End what is under way, the lifespan, and the application's thread if it has one."""
+        """End the requests under way, the lifespan, and the application's thread if it has one."""
         host = self._host
         try:
             await self.leave_all()
@@ -160,7 +160,7 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
         if isinstance(request.stream, module_of(request).ByteStream):
             body = b"".join([chunk async for chunk in request.stream])
         else:
-            body = aiter(request.stream)  # type: ignore[arg-type]  # httpx.AsyncClient has looked
+            body = aiter(request.stream)  # type: ignore[arg-type]  # httpx.AsyncClient has checked it
         return await self.ask(request, body, _stream_class(module_of(request)))
 
     async def ask(
@@ -190,7 +190,7 @@ def _running_loop() -> asyncio.AbstractEventLoop:
 
 
 def _stream_class(module: Any) -> Any:
-    """The response's stream, of the module that the client is of."""
+    """The response's stream, of the same module as the client."""
     try:
         return _streams[module.__name__]
     except KeyError:

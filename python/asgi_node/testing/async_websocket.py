@@ -1,4 +1,4 @@
-"""WebSockets for tests on asyncio: as `WebSocketTestSession`, with methods to await."""
+"""WebSockets for tests on asyncio: like `WebSocketTestSession`, with methods to await."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class AsyncWebSocketTestSession:
     """A WebSocket to the application: ``async with client.websocket_connect('/ws') as websocket``.
 
-    Entering waits for the application to accept, and raises `WebSocketDisconnect` or `WebSocketDenialResponse` when it
-    refuses. Leaving closes with code 1000, gives the application a second to end, and raises what it raised.
+    Entering waits for the application to accept, and raises `WebSocketDisconnect` or `WebSocketDenialResponse` if it
+    refuses. Leaving closes with code 1000, gives the application a second to end, and raises its exception, if any.
     """
 
     def __init__(self, transport: AsyncBridgeTransport, connect: Callable[[], Awaitable[object]] | None = None) -> None:

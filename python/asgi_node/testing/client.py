@@ -21,22 +21,22 @@ TIMEOUT = 60.0
 
 
 class TestClient(httpx.Client):
-    """An `httpx.Client` whose requests go into an application, through the rules that serve production.
+    """An `httpx.Client` whose requests go to an application, through the rules of production.
 
-    `app` is the application, or ``'module:attribute'``. The arguments, and what requests return, are those of
-    Starlette's client of this name: a test-suite moves by changing the import. As a context manager it runs the
-    application's lifespan; without, it does not. ``with client.stream('GET', '/events') as response`` reads a response
-    while it is being sent; leaving early is a client that leaves. docs/testing.md says what fails a test here and
-    passes elsewhere.
+    `app` is the application, or ``'module:attribute'``. The arguments and return values are those of Starlette's client
+    of this name: to move a test suite, change the import. Only as a context manager does it run the application's
+    lifespan. ``with client.stream('GET', '/events') as response`` reads a response while it is being sent; if you leave
+    the block early, the application sees a client that leaves. docs/testing.md lists what fails a test here but passes
+    elsewhere.
 
-    - `base_url`: what paths are relative to; its scheme, host and port are what the application sees
+    - `base_url`: the base of relative paths; the application sees its scheme, host and port
     - `raise_server_exceptions`: raise the application's own exceptions in the test; if not, the response is 500
     - `root_path`: where the application is mounted; it is put before each path, as in production
     - `backend`, `backend_options`: Starlette's; ``'asyncio'`` only, where ``{'use_uvloop': True}`` is ``loop='uvloop'``
-    - `cookies`, `headers`, `follow_redirects`: httpx's, of every request
+    - `cookies`, `headers`, `follow_redirects`: httpx's, for every request
     - `client`: the address that the application sees
     - `loop`: ``'auto'`` (uvloop where it is installed and works), ``'asyncio'`` or ``'uvloop'``
-    - `lifespan`: where the application has none, ``'auto'`` goes on without and ``'on'`` fails; ``'off'`` never runs it
+    - `lifespan`: if the application has none, ``'auto'`` goes on without it and ``'on'`` fails; ``'off'`` never runs it
     - `timeout`: seconds that each wait for the application may take, None for no limit; ``ReadTimeout`` then says at
       which line the application waits
     """
@@ -82,7 +82,7 @@ class TestClient(httpx.Client):
 
     @property
     def app_state(self) -> dict[str, Any]:
-        """What the lifespan's start-up left in its state."""
+        """The lifespan's state after start-up."""
         return self._bridge.state
 
     def websocket_connect(
@@ -104,7 +104,7 @@ class TestClient(httpx.Client):
         self._bridge.close()
 
 
-# Starlette's client may be entered again, and used after it was left; httpx's may not. Its own is left alone by both.
+# Starlette's client may be entered again, and used after its block; httpx's may not. So neither calls httpx's own.
 
 
 def loop_of(backend: str, options: Mapping[str, Any] | None, loop: str) -> str:
@@ -126,7 +126,7 @@ def handshake(headers: Any, subprotocols: Sequence[str] | None) -> dict[str, str
 
 
 def websocket_url(base_url: httpx.URL, url: str) -> httpx.URL:
-    """A URL with the scheme of a WebSocket: relative ones as httpx makes them absolute."""
+    """The URL with a WebSocket's scheme; a relative one is made absolute as httpx does it."""
     asked = httpx.URL(url)
     if asked.is_relative_url:
         asked = base_url.copy_with(raw_path=base_url.raw_path + asked.raw_path.lstrip(b"/"))

@@ -1,4 +1,4 @@
-"""What a WebSocket and its two sessions have in common: its state, and the exceptions of tests."""
+"""What both kinds of WebSocket session share: the state, and the exceptions for tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 else:
     try:
-        # The same class, so that a test may catch the one or the other.
+        # The same class, so that a test may catch either.
         from starlette.websockets import WebSocketDisconnect
     except ImportError:
 
@@ -38,12 +38,12 @@ else:
 
 
 def _denial_base() -> Any:
-    """Starlette's class of this name where it is there, so that a test may catch the one or the other."""
+    """Starlette's class of this name if it is installed, so that a test may catch either."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of httpx, where httpx2 is not installed
+            warnings.simplefilter("ignore")  # it warns of httpx if httpx2 is not installed
             from starlette.testclient import WebSocketDenialResponse as Base
-    except (ImportError, RuntimeError):  # RuntimeError: Starlette without an httpx that it knows
+    except (ImportError, RuntimeError):  # RuntimeError: Starlette finds no httpx that it supports
 
         class Base(httpx.Response, WebSocketDisconnect):  # type: ignore[misc,no-redef]  # as Starlette's
             pass
@@ -52,9 +52,9 @@ def _denial_base() -> Any:
 
 
 class WebSocketDenialResponse(_denial_base()):  # type: ignore[misc]  # known at run time
-    """Raised where a WebSocket is refused by a response of the application's (``websocket.http.response``).
+    """Raised if the application refuses a WebSocket with a response (``websocket.http.response``).
 
-    It is an `httpx.Response` and a `WebSocketDisconnect`. Where Starlette is installed, it is a subclass of Starlette's
+    It is an `httpx.Response` and a `WebSocketDisconnect`. If Starlette is installed, it is a subclass of Starlette's
     class of this name.
     """
 
@@ -79,13 +79,12 @@ class Conversation:
         self._events: deque[HostEvent] = deque()
 
     def add(self, events: list[HostEvent]) -> None:
-        """What was taken; raises when nothing will come."""
+        """The event that was taken; raises if no event will come."""
         if not events and self.call.native.ended:
             judge(self.call, True)
             raise NoResponse(f"{self.call.name}: the application has returned, and nothing is to come")
         for event in events:
-            # Now, and not when the test receives it: a test that sends first and receives later must not wait for
-            # itself.
+            # Now, not when the test receives it: a test that sends first and receives later must not wait for itself.
             self.call.native.taken(event.weight)
             if event.kind == "resume":
                 self.may_send = True
@@ -93,7 +92,7 @@ class Conversation:
                 self._events.append(event)
 
     def next_message(self) -> Message | None:
-        """The next event as the message that the application sent. Raises what it failed with."""
+        """The next event as the message that the application sent. Raises the application's exception."""
         if not self._events:
             if self.closed is not None:
                 raise WebSocketDisconnect(*self.closed)
@@ -124,12 +123,12 @@ class Conversation:
             self.closed = refused
             return {"type": "websocket.close", "code": refused[0], "reason": refused[1]}
         if not event.last or event.data:
-            self._events.appendleft(_Rest(event))  # type: ignore[arg-type]  # it has what is looked at
+            self._events.appendleft(_Rest(event))  # type: ignore[arg-type]  # it has the attributes that are read
         kind = {"type": "websocket.http.response.start"}
         return {**kind, "status": event.status, "headers": event.headers, "more": not event.last or bool(event.data)}
 
     def send(self, message: Message) -> None:
-        """Give the application what `message` says."""
+        """Give the application this message."""
         match message:
             case {"type": "websocket.receive", "text": str(text)}:
                 self.may_send = self.call.native.message(text)
@@ -145,7 +144,7 @@ class Conversation:
                 )
 
     def _substitute(self, message: Message) -> None:
-        """Give the application an event that no client can send, in the place of a message."""
+        """Give the application an event that no client can send, in place of a message."""
         if self.call.recorder is not None:
             text = f"asgi-node: in place of {message['type']} {next(_numbers)}"
             self.call.recorder.substitutes[text] = dict(message)
@@ -159,13 +158,13 @@ class Conversation:
             self.call.native.close(code, reason or "")
 
     def settle(self) -> None:
-        """The application has ended, and is judged."""
+        """The application has ended: raise or warn of its mistakes."""
         judge(self.call, True)
         report_warnings(self.host)
 
 
 class _Rest:
-    """The body that came with the start of a denial."""
+    """The part of a denial's body that came with its start."""
 
     kind = "body"
 
@@ -175,7 +174,7 @@ class _Rest:
 
 
 def disconnect_of(message: Message) -> WebSocketDisconnect:
-    """What ``websocket.close`` raises."""
+    """The exception for ``websocket.close``."""
     return WebSocketDisconnect(code=message.get("code", 1000), reason=message.get("reason", ""))
 
 
@@ -185,5 +184,5 @@ def denial_of(start: Message, pieces: list[bytes]) -> WebSocketDenialResponse:
 
 
 def text_of(data: Any) -> str:
-    """As Starlette writes JSON."""
+    """JSON, written as in Starlette."""
     return json.dumps(data, separators=(",", ":"), ensure_ascii=False)

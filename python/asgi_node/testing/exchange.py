@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     StreamOf = Callable[["Exchange", HostEvent], Any]
 
 CHUNK = 65_536
-"""Bytes that are read of a file at once."""
+"""How many bytes of a file are read at once."""
 
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
-class Upgrade(Exception):  # noqa: N818 (it carries a session, nothing went wrong)
-    """Carries a request for a WebSocket out of httpx, which knows only responses."""
+class Upgrade(Exception):  # noqa: N818 (it carries a session, it is not an error)
+    """Carries a WebSocket request out of httpx, which knows only responses."""
 
     def __init__(self, request: httpx.Request) -> None:
         self.request = request
@@ -55,7 +55,7 @@ def head_of(request: httpx.Request, client: tuple[str, int]) -> bytes:
 
 
 def is_upgrade(request: httpx.Request) -> bool:
-    """Whether it asks for a WebSocket."""
+    """Whether the request asks for a WebSocket."""
     return request.url.scheme in ("ws", "wss")
 
 
@@ -85,7 +85,7 @@ class Exchange:
         self.limit = limit_of(request)
         self.raises = raises
         self.done = False
-        # Whether body may be pushed: not before `100 Continue`, and not while the window is full.
+        # Whether the body may be pushed: not before `100 Continue`, and not while the window is full.
         self.may_push = "expect" not in request.headers
         self._room = asyncio.Event()
         self.uploading = source is not None
@@ -98,7 +98,7 @@ class Exchange:
         self._response: httpx.Response | None = None
 
     def next_event(self) -> HostEvent | None:
-        """The next of the events that were taken, but for those that only steer."""
+        """The next of the events that were taken, except those that only control the body."""
         while self._events:
             event = self._events.popleft()
             if event.kind in ("resume", "continue"):
@@ -122,7 +122,7 @@ class Exchange:
         self._events.extend(events)
 
     def waiting_for(self) -> str:
-        """What the application has not done yet, for the message of a timeout."""
+        """What the application has not done yet: a text for the message of a timeout."""
         return "taken more of the request's body" if self.uploading else "answered"
 
     def response(self, event: HostEvent, stream: Any) -> httpx.Response:
@@ -144,14 +144,14 @@ class Exchange:
             self._response.extensions["http.response.trailers"] = trailers
 
     def failed(self, event: HostEvent) -> httpx.Response:
-        """What there is in place of a response, now that the application has ended: an exception, or 500."""
+        """The result if the application has ended without a response: an exception, or 500."""
         judge(self.call, self.raises)
         if self.raises:
             raise NoResponse(f"{self.call.name}: {event.text}")
         if event.status:
             text = f"{self.call.name}: the connection is cut, because the application failed within its response"
             raise self.module.RemoteProtocolError(f"{text}: {event.text}", request=self.request)
-        # As Node answers: what went wrong is the log's.
+        # As Node answers; the error is only logged.
         headers = [(b"content-type", b"text/plain; charset=utf-8")]
         response: httpx.Response = self.module.Response(
             500, headers=headers, content=b"Internal Server Error", request=self.request
@@ -159,18 +159,18 @@ class Exchange:
         return response
 
     def cut(self, reason: EOFError) -> httpx.RemoteProtocolError:
-        """What a client sees of a response that cannot be completed."""
+        """The client's exception for a response that cannot be completed."""
         text = f"{self.call.name}: the connection is cut: {reason}"
         cut: httpx.RemoteProtocolError = self.module.RemoteProtocolError(text, request=self.request)
         return cut
 
     def settle(self) -> None:
-        """The application has ended, and is judged."""
+        """The application has ended: raise or warn of its mistakes."""
         judge(self.call, self.raises)
         report_warnings(self.host)
 
     async def begin(self, stream_of: StreamOf) -> httpx.Response:
-        """The response, as soon as it has begun; `stream_of` makes the stream that reads its body."""
+        """The response, as soon as it has begun; `stream_of` makes the stream of its body."""
         try:
             event = await self.next()
             if event.kind == "failed":
@@ -218,7 +218,7 @@ class Exchange:
         return event
 
     async def _beside_upload(self) -> list[HostEvent]:
-        """The next events; or what sending the body failed with, when that comes first."""
+        """The next events; raises the error of sending the body if that comes first."""
         upload = self._upload
         if upload is not None and upload.done():
             upload.result()
@@ -271,13 +271,13 @@ class Exchange:
             self._listener.forget(self.call)
 
     async def aclose(self) -> None:
-        """Leave before the end: the application receives a disconnect and has a moment to notice it."""
+        """Leave before the end: the application receives a disconnect and has a moment to end."""
         if not self.done:
             await self.abandon(report=True)
             self.settle()
 
     async def abandon(self, report: bool = False) -> None:
-        """Leave, whatever the application makes of it. No need to report that where the test has failed already."""
+        """Leave, whatever the application does then. It is not reported, because the test has already failed."""
         if not self.done:
             self._close()
             self.call.leave()
@@ -286,7 +286,7 @@ class Exchange:
             self._listener.forget(self.call)
 
     def _tell_debug(self, response: Any) -> None:
-        """Starlette's TemplateResponse tells which template it rendered, and with what."""
+        """Starlette's TemplateResponse reports the template that it rendered, and the template's context."""
         debug = self.call.debug
         if debug is not None:
             response.extensions["http.response.debug"] = debug
@@ -296,7 +296,7 @@ class Exchange:
 
 
 def file_chunks(event: HostEvent) -> Iterator[bytes]:
-    """The bytes of a file that the application sent by its path or descriptor. Raises EOFError where it has shrunk."""
+    """The bytes of a file that the application sent by its path or descriptor. Raises EOFError if it has shrunk."""
     if event.range is None:
         return
     descriptor, offset, length = event.range

@@ -1,4 +1,4 @@
-"""How a thread that may block runs coroutines on the event loop of another: what Starlette's client calls a portal."""
+"""Runs coroutines on the event loop of another thread, for a caller that may block: Starlette's word is portal."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) el
 
 
 _IDLE = 10
-"""So many times in a row a loop may be found between two of its turns before it is taken for one that has ended."""
+"""How many times in a row a loop may be found idle between two iterations before we take it as ended."""
 
 
 class LoopBlocked(AppTimeout):
-    """The event loop does not take its turns; the message says where its thread is."""
+    """The event loop does not run; the message says where its thread is."""
 
 
 class Portal:
-    """One caller of an event loop: one coroutine at a time, for which the calling thread waits."""
+    """One caller of an event loop. It runs one coroutine at a time, and the calling thread waits for it."""
 
     def __init__(self, thread: LoopThread) -> None:
         self._thread = thread
@@ -40,8 +40,8 @@ class Portal:
     def run(self, work: Coroutine[Any, Any, Result], limit: float | None = None) -> Result:
         """The result of a coroutine that runs on the loop's thread, in a copy of the caller's context.
 
-        What it warns of is warned of here, where the caller's own line is on the stack. Raises `LoopBlocked` when the
-        loop has done nothing for `limit` seconds and is not free now. How long the coroutine waits is its own matter.
+        Its warnings are issued here, where the caller's own line is on the stack. Raises `LoopBlocked` if the loop has
+        done nothing for `limit` seconds and is not free now. `limit` does not bound how long the coroutine may wait.
         """
         run = _Run(work, self._news)
         try:
@@ -61,7 +61,7 @@ class Portal:
         return run.result()
 
     def iterate(self, source: Iterator[bytes]) -> AsyncIterator[bytes]:
-        """An iterator of the calling thread for a coroutine: that thread takes each step, while it is in `run`."""
+        """An iterator of the calling thread, for a coroutine: that thread takes each step while it is in `run`."""
         return _Borrowed(source, self._news)
 
     def _wait(self, run: _Run[Any], limit: float | None) -> None:
@@ -72,7 +72,7 @@ class Portal:
             except Empty:
                 responsive = self._thread.is_responsive()
                 place = "" if responsive else self._thread.where()
-                # In the loop itself a thread only waits for a processor, on a machine that is busy.
+                # A thread that is in the loop itself only waits for a processor, on a busy machine.
                 idle = 0 if responsive else idle + 1
                 if place == "" and idle < _IDLE:
                     continue
@@ -81,11 +81,11 @@ class Portal:
                 return
             if isinstance(news, _Call):
                 news.answer()
-            # Otherwise it is the end of a run that was given up.
+            # Otherwise it is the end of an abandoned run.
 
 
 class _Run(Generic[Result]):
-    """One coroutine, and what became of it."""
+    """One coroutine, and its outcome."""
 
     def __init__(self, work: Coroutine[Any, Any, Result], news: SimpleQueue[Any]) -> None:
         self._work = work
@@ -96,7 +96,7 @@ class _Run(Generic[Result]):
         self.warnings: list[str] = []
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Eagerly where Python can: mostly all is done then, without another turn of the loop.
+        # Eagerly if Python can: usually that completes it, without another iteration of the loop.
         self._task = asyncio.Task(self._perform(), loop=loop, **_EAGER)
 
     def cancel(self) -> None:
@@ -137,7 +137,7 @@ class _Borrowed:
 
 
 class _Call:
-    """One step that the calling thread is to take."""
+    """One step for the calling thread to take."""
 
     def __init__(self, source: Iterator[bytes]) -> None:
         self._source = source

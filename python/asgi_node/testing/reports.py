@@ -1,4 +1,4 @@
-"""How a test learns of an application's mistakes: exceptions and warnings."""
+"""The exceptions and warnings that tell a test of an application's mistakes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class ASGIViolation(AssertionError):  # noqa: N818 (what a failed assertion is called)
-    """The application sent an event that a server refuses, and went on as if nothing had happened.
+    """The application sent an event that a server refuses, and caught the exception.
 
-    The message holds the reason of each refusal, in the words that the application got. (An application that lets the
-    refusal through fails with that exception itself.)
+    The message holds the reason of each refusal, as the application got it. (If the application does not catch the
+    exception, the test gets that exception itself.)
     """
 
 
@@ -31,19 +31,19 @@ class NoResponse(AssertionError):  # noqa: N818 (what a failed assertion is call
 
 
 class ASGIWarning(UserWarning):
-    """The application did something that hides a mistake, and that no response shows:
+    """The application did something that is probably a mistake, and that no response shows:
 
     - a call of ``send()`` or ``receive()`` that was never awaited
-    - an event that was sent after the application had returned, and refused
+    - an event that was sent after the application had returned, and was refused
     - an application that went on although its client had left, and had to be cancelled
     - a request or a task that was still under way when the client was closed
 
-    Make it an error where no test should pass with one: ``filterwarnings = ["error::asgi_node.testing.ASGIWarning"]``.
+    To make it an error in all tests: ``filterwarnings = ["error::asgi_node.testing.ASGIWarning"]``.
     """
 
 
 def judge(call: AppCall, raises: bool) -> None:
-    """Raise what a test should fail with, now that the application has ended. `raises` is raise_server_exceptions."""
+    """Raise the exception that fails the test, after the application has ended. `raises`: raise_server_exceptions."""
     recorder = call.recorder
     if recorder is None:
         return
@@ -62,13 +62,13 @@ def judge(call: AppCall, raises: bool) -> None:
 
 
 def is_disconnect(raised: BaseException | None) -> bool:
-    """Whether it came of what `send` raises after the client has left, or what the task is cancelled with then."""
+    """Whether it was caused by the exception of `send` after the client has left, or by the cancellation then."""
     while raised is not None:
         if isinstance(raised, ClientDisconnected):
             return True
         if isinstance(raised, asyncio.CancelledError) and raised.args in ((CLIENT_LEFT,), (CLOSING,)):
             return True
-        if type(raised).__name__ == "ClientDisconnect":  # Starlette's, of a body that does not come any more
+        if type(raised).__name__ == "ClientDisconnect":  # Starlette's, for a body that no longer comes
             return True
         if isinstance(raised, BaseExceptionGroup):
             return all(is_disconnect(part) for part in raised.exceptions)
@@ -84,11 +84,11 @@ def report_warnings(host: AppHost) -> None:
 
 
 collected: ContextVar[list[str] | None] = ContextVar("asgi_node_warnings", default=None)
-"""Warnings of a coroutine that runs on another thread for a test: the test's own thread issues them afterwards."""
+"""Warnings of a coroutine that runs on another thread for a test; the test's own thread issues them afterwards."""
 
 
 def warn(report: str) -> None:
-    """Warn at the line of the test, not at one of ours or of httpx (Python 3.12 and later)."""
+    """Warn at the line of the test, not at a line of ours or of httpx (Python 3.12 and later)."""
     later = collected.get()
     if later is not None:
         later.append(report)

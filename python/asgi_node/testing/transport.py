@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 class BridgeTransport(httpx.BaseTransport):
-    """Sends what an `httpx.Client` asks into an application, on an event loop of its own thread.
+    """Sends the requests of an `httpx.Client` to an application, on an event loop in a thread of its own.
 
-    ``httpx.Client(transport=BridgeTransport(app), base_url='http://testserver')``. As a context manager, or in that
-    client's, it runs the application's lifespan; without, the application starts with the first request, and its
+    ``httpx.Client(transport=BridgeTransport(app), base_url='http://testserver')``. It runs the application's lifespan
+    if it, or its client, is used as a context manager. Otherwise the application starts with the first request, and its
     lifespan is not run. `app`, `loop`, `lifespan` and further options are those of `asgi_node.host.AppHost`. The
-    client's read timeout says how long the application may keep it waiting: ``ReadTimeout`` names the line at which
-    it waits itself.
+    client's read timeout says how long the client waits for the application: ``ReadTimeout`` names the line at which
+    the application waits itself.
 
-    With `raise_server_exceptions` the application's own exception object is raised in the test, and what a server would
-    refuse is an `ASGIViolation`; without, the client gets what a server's client gets. The response has been read to
-    its end when the application has returned, background tasks included.
+    With `raise_server_exceptions` the application's own exception object is raised in the test, and an event that a
+    server would refuse raises `ASGIViolation`. Without it, the client gets what the client of a server gets. The
+    response has been read to its end when the application has returned, background tasks included.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class BridgeTransport(httpx.BaseTransport):
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the lifespan's start-up left in its state."""
+        """The lifespan's state after start-up."""
         return self._host.state if self._host else {}
 
     def start(self, **options: Any) -> AppHost:
@@ -75,19 +75,19 @@ class BridgeTransport(httpx.BaseTransport):
         host.start()
         self._host = host
         self.inner.serve(host)
-        # A client that nobody closed takes its thread with it when it goes.
+        # If a client is garbage-collected without having been closed, its thread ends with it.
         self._finalizer = weakref.finalize(self, host.abandon)
         return host
 
     def portal(self) -> Portal:
-        """A way to the loop of the application, which is started now if it was not before."""
+        """A portal to the loop of the application, which is started now if it was not before."""
         host = self._host or self.start(lifespan="off")
         if host.thread is None:
             raise RuntimeError("this client is being closed")
         return Portal(host.thread)
 
     def close(self) -> None:
-        """End what is under way, the lifespan, the loop and its thread. A later request starts the application anew."""
+        """End the requests under way, the lifespan, the loop and its thread. A later request starts it all again."""
         host, self._host = self._host, None
         if host is None or host.thread is None:
             return
@@ -114,7 +114,7 @@ class BridgeTransport(httpx.BaseTransport):
         if isinstance(request.stream, module_of(request).ByteStream):
             body = b"".join(request.stream)
         else:
-            body = portal.iterate(iter(request.stream))  # type: ignore[arg-type]  # httpx.Client has looked
+            body = portal.iterate(iter(request.stream))  # type: ignore[arg-type]  # httpx.Client has checked it
         stream_of = partial(_stream_class(module_of(request)), portal)
         response: httpx.Response = wait(portal, request, self._ask(request, body, stream_of))
         return response
@@ -129,7 +129,7 @@ class BridgeTransport(httpx.BaseTransport):
 
 
 def wait(portal: Portal, request: httpx.Request, work: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine of this request gives."""
+    """The result of a coroutine of this request."""
     limit = limit_of(request)
     try:
         return portal.run(work, limit)
@@ -140,7 +140,7 @@ def wait(portal: Portal, request: httpx.Request, work: Coroutine[Any, Any, Any])
 
 
 class _Body:
-    """The body of a response, of which the calling thread takes piece by piece."""
+    """The body of a response; the calling thread takes it piece by piece."""
 
     def __init__(self, portal: Portal, exchange: Exchange, event: HostEvent) -> None:
         self._portal = portal
@@ -151,12 +151,12 @@ class _Body:
         self._raised: BaseException | None = None
 
     async def read_ahead(self) -> None:
-        """Read the body where all of it is there and the application has ended: that saves a switch of threads."""
+        """Read the body if all of it is there and the application has ended: that saves a switch of threads."""
         if self._event.last and self._exchange.call.native.ended:
             try:
                 self._read = [chunk async for chunk in self._body]
             except Exception as raised:
-                self._raised = raised  # for whoever reads
+                self._raised = raised  # raised when the body is read
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._read
@@ -181,7 +181,7 @@ async def _next(body: AsyncIterator[bytes]) -> bytes | None:
 
 
 def _stream_class(module: Any) -> Any:
-    """The response's stream, of the module that the client is of."""
+    """The response's stream, of the same module as the client."""
     try:
         return _streams[module.__name__]
     except KeyError:

@@ -1,4 +1,4 @@
-"""`WebSocketTestSession`: with the names and the return values of Starlette's test client."""
+"""`WebSocketTestSession`, with the names and the return values of Starlette's test client."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class WebSocketTestSession:
     """A WebSocket to the application: ``with client.websocket_connect('/ws') as websocket``.
 
-    Entering waits for the application to accept, and raises `WebSocketDisconnect` or `WebSocketDenialResponse` when it
-    refuses. Leaving closes with code 1000, gives the application a second to end, and raises what it raised. Each wait
-    takes at most the client's timeout (``ReadTimeout``).
+    Entering waits for the application to accept, and raises `WebSocketDisconnect` or `WebSocketDenialResponse` if it
+    refuses. Leaving closes with code 1000, gives the application a second to end, and raises its exception, if any.
+    Each wait takes at most the client's timeout (``ReadTimeout``).
     """
 
     def __init__(self, transport: BridgeTransport, request: httpx.Request) -> None:
@@ -55,7 +55,8 @@ class WebSocketTestSession:
     def send(self, message: Message) -> None:
         """Send a message as the application receives it: ``{'type': 'websocket.receive', 'text': …}``.
 
-        Also ``websocket.disconnect``, and ``websocket.connect``, which no client can send. Raises TypeError for others.
+        It also takes ``websocket.disconnect``, and ``websocket.connect``, which no client can send. Raises TypeError
+        for other types.
         """
         self._wait(self._session.send(message))
 
