@@ -6,24 +6,24 @@ import { destroySoon } from './sockets.js'
 
 /** @typedef {import('../native/exchange.js').Exchange} Exchange */
 
-/** The rest of an upload that the app did not read is discarded up to this size, to keep the connection. */
+/** If the app has not read the rest of an upload, up to this many bytes are discarded to keep the connection. */
 const DRAIN_LIMIT = 1024 * 1024
 
 const kBody = Symbol('asgi-node body')
 
 /** @typedef {import('node:http').IncomingMessage & { [kBody]?: IncomingBody }} Incoming */
 
-/** The body of a request of node:http, read no faster than the app receives it. */
+/** The body of a node:http request, read no faster than the app receives it. */
 export class IncomingBody extends BodySource {
   #req
   #drained = 0
 
-  // Bytes that are still to come; negative where nobody knows.
+  // Bytes that are still to come; negative if unknown.
   #left
 
   /**
    * @param {import('node:http').IncomingMessage} req
-   * @param {number} taken bytes that have gone already
+   * @param {number} taken bytes that were already read
    */
   constructor(req, taken) {
     super()
@@ -49,15 +49,15 @@ export class IncomingBody extends BodySource {
       if (req.readableEncoding) return this.#fail(decoded())
       const chunk = req.read()
       if (chunk === null) {
-        // The end came in a packet of its own, after the last bytes had gone.
+        // The end came in a packet of its own, after the last bytes had been passed on.
         if (req.readableEnded && !wasReset(req)) this.push(undefined, true)
         return
       }
-      // The length tells which bytes are the last : Node's parser says so only after they have been read.
+      // The length tells which bytes are the last: Node's parser says so only after they have been read.
       if (this.#left >= 0) this.#left -= chunk.length
       this.push(chunk, this.#left === 0)
     }
-    // Nothing but the end is left to read, and Node wants it read before it forgets the request.
+    // Only the end is left to read; Node must read it before it forgets the request.
     if (this.over && this.#left === 0) req.resume()
   }
 
@@ -81,7 +81,7 @@ export class IncomingBody extends BodySource {
     this.#req.off('data', onUnwanted)
     this.#req.pause()
     if (stopReading(this.#req)) return
-    // The response still goes out, and those ahead of it on the connection do.
+    // This response still goes out, and so do those before it on the connection.
     const { socket } = this.#req
     const res = /** @type {{ res?: import('node:http').ServerResponse } | null} */ (this.sink)?.res
     if (res === undefined || res.writableFinished) destroySoon(socket)
@@ -95,7 +95,7 @@ export class IncomingBody extends BodySource {
   }
 }
 
-/** Other code has called `req.setEncoding`: the stream gives text, and its bytes are lost. */
+/** The error if other code has called `req.setEncoding`: the stream gives text, and its bytes are lost. */
 export function decoded() {
   return new PythonError(
     'BODY_ALREADY_READ',

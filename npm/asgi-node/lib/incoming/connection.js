@@ -6,7 +6,7 @@ import { ReplayedConnection } from './replay.js'
 import { tlsFields } from './tls.js'
 
 /**
- * A request on its way, as far as its connection knows it.
+ * A request under way, as its connection knows it.
  * @typedef {import('../native/exchange.js').Exchange & { before: FollowedExchange | null }} FollowedExchange
  */
 
@@ -14,15 +14,15 @@ const kConnection = Symbol('asgi-node connection')
 const UNSAFE_PATH = /[^\x21-\xff]/
 
 /**
- * A socket, or what an injected request (light-my-request, a WHATWG Request) has in its place.
+ * A socket, or the object that replaces it in an injected request (light-my-request, a WHATWG Request).
  * @typedef {Socket & { [kConnection]?: Connection, encrypted?: boolean }} PeerSocket
  */
 
 /** @typedef {import('../node-internals.js').Server} Server */
 
-/** What all requests of a connection have in common, read once. Its strings have the form of the head. */
+/** The data that all requests of a connection share, read once. Its strings have the form of the head. */
 export class Connection {
-  /** @type {FollowedExchange | null} the latest request, and by its `before` those that were pipelined ahead of it */
+  /** @type {FollowedExchange | null} the latest request; its `before` leads to those that were pipelined ahead of it */
   #latest = null
   #listening = false
   // Whether `end` is being emitted, and Node has been asked to keep the socket.
@@ -35,7 +35,7 @@ export class Connection {
   constructor(socket) {
     const { remoteAddress, localAddress } = socket
     const server = serverOf(socket)
-    /** Whether a parser has checked what comes from it. */
+    /** Whether a parser has checked the data that comes from it. */
     this.parsed = socket instanceof Socket || /** @type {object} */ (socket) instanceof ReplayedConnection
     this.scheme = socket.encrypted ? 'https' : 'http'
     /** '' for a Unix socket. */
@@ -48,22 +48,22 @@ export class Connection {
     /** A request with more header fields has lost some of them, or exceeds the server's limit. */
     this.maxHeaderFields = maxHeaderFields(server)
     this.lingers = false
-    /** Its end has been announced: requests that were pipelined behind a refused one are ignored. */
+    /** The end of the connection has been announced: requests that were pipelined after a refused one are ignored. */
     this.refused = false
     if (this.parsed && server) adopt(server)
   }
 
   /**
-   * Listens to the end of a connection of HTTP/1, where it is the connection that ends, not a stream of it.
+   * Listens for the end of an HTTP/1 connection (with HTTP/2, streams end instead).
    *
-   * A FIN tells that the client has sent its last byte, not whether it still reads. So both cases are served: a pending
-   * `receive()` gives `http.disconnect`, since most clients that send a FIN have left, and `send()`
-   * goes on, since those that have only closed their side (`nc -N`, some proxies, HTTP/1.0 style clients) wait for the
-   * response. If nobody is there, the first write is answered by a RST, and that is a disconnect for `send()` too.
+   * A FIN tells that the client has sent its last byte, not whether it still reads. So we serve both cases. A pending
+   * `receive()` gives `http.disconnect`, since most clients that send a FIN have left. `send()` goes on, since clients that
+   * have only closed their side (`nc -N`, some proxies, HTTP/1.0 style clients) wait for the response. If the client has
+   * left, it answers the first write with a RST, and that is a disconnect for `send()` too.
    *
-   * Node ends such a socket, and cuts the response, unless the server's `httpAllowHalfOpen` is set. That flag is the
-   * whole server's, and other routes of it may rely on the default: it is set only while Node looks at it for a socket
-   * whose request is ours. TLS has no half-close: its sockets end at once, as they do without us.
+   * Node ends such a socket, and cuts the response, unless the server's `httpAllowHalfOpen` is set. That flag is for the
+   * whole server, and its other routes may rely on the default. So we set it only while Node reads it for a socket whose
+   * request is ours. TLS has no half-close: its sockets end at once, as they do without us.
    * @param {PeerSocket} socket
    */
   #listen(socket) {
@@ -74,7 +74,7 @@ export class Connection {
   }
 
   /**
-   * Tells a request of the end of this connection from now on.
+   * From now on, tells this request of the end of the connection.
    * @param {FollowedExchange} exchange
    * @param {PeerSocket} socket
    */
@@ -90,7 +90,7 @@ export class Connection {
   }
 
   /**
-   * The request is over: an idle connection holds nothing of it.
+   * The request is over: an idle connection must not keep it alive.
    * @param {FollowedExchange} exchange
    */
   forget(exchange) {
@@ -102,7 +102,7 @@ export class Connection {
   ending(server) {
     let waiting = false
     for (let exchange = this.#latest; exchange !== null; exchange = exchange.before) {
-      // That option takes a FIN for what it mostly is.
+      // With that option a FIN means that the client has left, which is usually true.
       if (exchange.open && !exchange.exchanges.cancelOnDisconnect) waiting = true
     }
     if (!waiting) return
@@ -119,7 +119,7 @@ export class Connection {
     setHalfOpen(server, false)
   }
 
-  /** The socket is gone. Node tells the response that it is writing, not those that are queued behind it. */
+  /** The socket is gone. Node tells only the response that it is writing, not those queued after it. */
   closed() {
     for (let exchange = this.#latest; exchange !== null; exchange = exchange.before) exchange.leave()
     this.#latest = null
@@ -127,7 +127,7 @@ export class Connection {
 }
 
 /**
- * What is known of the connection of a request.
+ * The connection of a request.
  * @param {PeerSocket} socket
  */
 export function connectionOf(socket) {

@@ -1,8 +1,8 @@
-// "Expect: 100-continue": the client sends its body when it is asked for it (RFC 9110, 10.1.1).
+// "Expect: 100-continue": the client sends its body only when it is asked to (RFC 9110, 10.1.1).
 //
-// Node answers by itself before it emits `request`, unless its server has a `checkContinue` listener. A server that has
-// none gets this one with the first request that we handle. Other code on that server works as before: when it begins to
-// read the body (body-parser, say), "100 Continue" is sent.
+// Node answers by itself before it emits `request`, unless its server has a `checkContinue` listener. A server without one
+// gets ours with the first request that we handle. Other code on that server works as before: when it begins to read the
+// body (body-parser, for example), "100 Continue" is sent.
 
 import { allowReads, beforeFirstRead, hasSentContinue, serverOf } from '../node-internals.js'
 
@@ -14,7 +14,7 @@ const kDeferred = Symbol('asgi-node 100-continue')
 /** @typedef {IncomingMessage & { [kDeferred]?: boolean, stream?: unknown }} Req */
 
 /**
- * From now on "100 Continue" is sent when a body is asked for, not before.
+ * From now on "100 Continue" is sent when the body is wanted, not before.
  * @param {import('node:events').EventEmitter} server
  */
 export function adopt(server) {
@@ -27,7 +27,7 @@ function onCheckContinue(req, res) {
   if (this.listenerCount('checkContinue') > 1) return
   // HTTP/2 has no such thing.
   req[kDeferred] = res.shouldKeepAlive ?? true
-  // Answered without its body, the client may send that or its next request: nobody can tell which it is.
+  // If the answer comes first, the client may send the body or its next request: they cannot be told apart.
   res.shouldKeepAlive = false
   beforeFirstRead(req, () => {
     release(req, res)
@@ -44,7 +44,7 @@ function release(req, res) {
 }
 
 /**
- * Whether the client of a request with that header still holds its body back. If so, "100 Continue" is the caller's.
+ * Whether the client of a request with that header still holds its body back. If so, the caller has to send "100 Continue".
  * @param {IncomingMessage} request
  * @param {ServerResponse} res
  */
@@ -54,7 +54,7 @@ export function holdsBack(request, res) {
     release(req, res)
     return true
   }
-  // HTTP/1 says it when Node has answered; HTTP/2 does not, but then nobody listens.
+  // On HTTP/1 Node tells whether it has answered. On HTTP/2 it does not, but there it answers only without a listener.
   if (req.stream === undefined) return !hasSentContinue(res)
   const server = serverOf(req.socket)
   return server !== undefined && server.listenerCount('checkContinue') > 0 && !isOurs(server)

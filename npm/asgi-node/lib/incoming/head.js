@@ -15,7 +15,7 @@ import { urlOf } from '../message/request.js'
 // A head crosses Node-API as one latin-1 string, its fields joined by NUL:
 // method, target, HTTP version, scheme, client host, client port, server host, server port, root path, extensions,
 // with encryption the fields of tls.js, then name and value of each header. An empty host or port is None in the scope.
-// The root path is that part of the target under which a router has mounted us; the handler's own is not in here.
+// The root path is the part of the target under which a router has mounted us, without the handler's own `rootPath`.
 
 const FILES = EXTENSION.PATHSEND | EXTENSION.ZEROCOPYSEND
 /** By version of HTTP. @type {Record<string, number>} */
@@ -28,10 +28,10 @@ const EXTENSIONS = {
 const UNSAFE_TARGET = /[^\x21-\x7e]/
 
 /**
- * The head of a Request of ours. What a client would have added is added: Host from an absolute URL, and the length of
- * a body that is known, without which Django, for one, does not look at a form.
+ * The head of one of our Requests. It adds what a client would add: Host, from an absolute URL, and content-length if the
+ * length is known. Without it Django, for example, does not read a form.
  * @param {Request} request
- * @param {number} length of the body, -1 where it is not known
+ * @param {number} length of the body, -1 if unknown
  */
 export function requestHead(request, length) {
   const { target, scheme, host, port, authority } = urlOf(request)
@@ -50,8 +50,8 @@ export function requestHead(request, length) {
 }
 
 /**
- * A head with more fields. V8 only notes which strings it consists of, and copies them once, across Node-API; `join` would
- * copy them here.
+ * A head with more fields. V8 only links the strings, and copies them once, when they cross Node-API; `join` would copy
+ * them here too.
  * @param {string} head
  * @param {string[]} fields
  */
@@ -61,7 +61,7 @@ function withFields(head, fields) {
 }
 
 /**
- * The head of a request of node:http, from the raw target and the raw headers: `req.headers` drops and joins.
+ * The head of a node:http request, from the raw target and the raw headers: `req.headers` drops and joins some.
  * @param {IncomingMessage} req
  * @param {Trust | null} [trust] in proxies
  * @param {number} [allowed] extensions, as bits
@@ -76,7 +76,7 @@ export function incomingHead(req, trust = null, allowed = -1) {
   const http2 = req.httpVersionMajor === 2
   const version = http2 ? '2' : req.httpVersion
   const sent = http2 ? plainHeaders(req.rawHeaders) : req.rawHeaders
-  // The parser has checked what came from a real socket. An injected request (light-my-request, say) has not been checked.
+  // The parser has checked data from a real socket. An injected request (of light-my-request, for example) is unchecked.
   const headers = connection.parsed ? sent : flatOf(new Headers(sent))
   const peer = trust === null ? connection.peer : forwardedPeer(trust, connection, headers)
   const { tls } = connection
@@ -86,7 +86,7 @@ export function incomingHead(req, trust = null, allowed = -1) {
 }
 
 /**
- * The same for a transport that can only send a plain response: a WHATWG Response cannot carry what the extensions send.
+ * The same for a transport that can only send a plain response: a WHATWG Response cannot carry the events of extensions.
  * @param {IncomingMessage} req
  * @param {Trust | null} trust
  */
@@ -95,8 +95,8 @@ export function fetchHead(req, trust) {
 }
 
 /**
- * Where a router has mounted us, decoded, and the target with that in it. Express takes `req.baseUrl` from the front of
- * `req.url`; `req.originalUrl` is what the client sent, and is taken as long as nobody has rewritten `req.url` since.
+ * The path under which a router has mounted us, decoded, and the target including it. Express removes `req.baseUrl` from the
+ * front of `req.url`. `req.originalUrl` is what the client sent; it is used unless other code has rewritten `req.url` since.
  * @param {IncomingMessage} req
  */
 function mountOf(req) {
@@ -113,7 +113,7 @@ function mountOf(req) {
 }
 
 /**
- * Connect mounts as Express does, but does not say where.
+ * The mount path of Connect, which mounts like Express but does not say where.
  * @param {string} url
  * @param {unknown} originalUrl
  */
@@ -122,7 +122,7 @@ function strippedFrom(url, originalUrl) {
   // "/api" at a mount at "/api" has become "/", and "/api?x" "/?x".
   const rest = [url, url.slice(1)].find((end) => originalUrl.endsWith(end))
   const mount = rest === undefined ? '' : originalUrl.slice(0, originalUrl.length - rest.length)
-  // Anything else is no mount, but a rewritten url.
+  // Anything else is not a mount but a rewritten url.
   return /^[^?#]*[^/?#]$/.test(mount) ? mount : ''
 }
 

@@ -1,4 +1,4 @@
-// What is different in node:http2's compatibility API, whose classes look like those of node:http.
+// The differences of node:http2's compatibility API, whose classes look like those of node:http.
 
 import { constants } from 'node:http2'
 import { headersOver } from '../message/headers.js'
@@ -7,7 +7,7 @@ import { headersOver } from '../message/headers.js'
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 
-/** Names that node:http2 takes once only, and whose values cannot be joined by commas: the last one counts. */
+/** Headers that node:http2 accepts only once, and whose values cannot be joined by commas: the last one counts. */
 const SINGLE = new Set([
   'access-control-allow-credentials', 'access-control-max-age', 'access-control-request-method', 'age', 'authorization',
   'content-length', 'content-location', 'content-md5', 'content-range', 'content-type', 'date', 'dnt', 'etag', 'expires',
@@ -15,15 +15,15 @@ const SINGLE = new Set([
   'proxy-authorization', 'range', 'referer', 'retry-after', 'tk', 'upgrade-insecure-requests', 'user-agent',
   'x-content-type-options'
 ])
-/** The same, but they are lists. */
+/** Headers that it also accepts only once, but that are lists. */
 const JOINED = new Set(['content-encoding', 'content-language', 'if-match', 'if-none-match'])
-/** Fields that HTTP/2 has no use for (RFC 9113, 8.2.2). */
+/** Fields that HTTP/2 does not have (RFC 9113, 8.2.2). */
 const OF_CONNECTION = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings'])
-/** Node takes it in a request only. */
+/** A field that Node accepts only in a request. */
 const OF_REQUEST = 'te'
 
 /**
- * The response as the compatibility API's, or null for one of node:http.
+ * The response as one of the compatibility API, or null for one of node:http.
  * @param {ServerResponse} res
  * @returns {Http2Response | null}
  */
@@ -33,8 +33,8 @@ export function http2Of(res) {
 }
 
 /**
- * The headers of a request as those of HTTP/1: without pseudo headers, `:authority` as the first, and only, host (ASGI HTTP,
- * "headers"). Cookies stay apart.
+ * The headers of a request in the form of HTTP/1: without pseudo headers; `:authority` becomes the first, and only, host (ASGI
+ * HTTP, "headers"). Cookies are not joined.
  * @param {string[]} rawHeaders
  */
 export function plainHeaders(rawHeaders) {
@@ -58,7 +58,7 @@ export function hasBody(req) {
 }
 
 /**
- * Whether the client has reset the stream: node:http2 ends such a body as if it were complete.
+ * Whether the client has reset the stream: node:http2 ends the body then as if it were complete.
  * @param {IncomingMessage} req
  */
 export function wasReset(req) {
@@ -87,7 +87,7 @@ export function writeHead(res, status, flat) {
 }
 
 /**
- * Fields as node:http2 takes them.
+ * The fields in the form that node:http2 takes.
  * @param {string[]} flat
  * @returns {Generator<[string, string | string[]]>}
  */
@@ -102,7 +102,7 @@ function* fieldsOf(flat) {
 }
 
 /**
- * Whether node:http2 has ended the stream with the headers, because no body may follow: it would throw at one.
+ * Whether node:http2 has ended the stream with the headers because no body may follow: then it would throw on a body.
  * @param {ServerResponse} res
  */
 export function endedWithHead(res) {
@@ -116,14 +116,14 @@ export function endedWithHead(res) {
 export function addTrailers(res, flat) {
   /** @type {Record<string, string | string[]>} */
   const fields = Object.create(null)
-  // What node:http2 does not take it says in an event that nobody can catch, and the process would end.
+  // node:http2 refuses some fields by an event that cannot be caught: the process would end.
   for (const [name, value] of fieldsOf(flat)) fields[name] = value
-  // An object, unlike that of HTTP/1; the types know of one value for a name only.
+  // An object, unlike in HTTP/1; the types allow only one value for each name.
   res.addTrailers(/** @type {import('node:http2').OutgoingHttpHeaders} */ (fields))
 }
 
 /**
- * Ends a response that cannot be completed so that the client sees it.
+ * Ends a response that cannot be completed, so that the client notices it.
  * @param {Http2Response} res
  */
 export function cutOff(res) {
@@ -131,8 +131,8 @@ export function cutOff(res) {
 }
 
 /**
- * The response stands, the rest of the request is not wanted (RFC 9113, 8.1): said when the response has gone out. False for
- * a request of HTTP/1.
+ * Tells the client that the response counts, but the rest of the request is not wanted (RFC 9113, 8.1). It is sent after the
+ * response. False for an HTTP/1 request.
  * @param {IncomingMessage} req
  */
 export function stopReading(req) {

@@ -1,5 +1,5 @@
-// Proxies in front of Node: who the client is, and which scheme it used. Their headers count only where
-// the option `trustProxy` says so: any client can send an X-Forwarded-For.
+// Proxies in front of Node: they say who the client is, and which scheme it used. Their headers count only if the option
+// `trustProxy` says so: any client can send an X-Forwarded-For.
 
 import { BlockList, isIP } from 'node:net'
 import { show } from '../native/errors.js'
@@ -57,7 +57,7 @@ export class Trust {
 
   /**
    * @param {string} address '' for the peer of a Unix socket
-   * @param {number} distance 0 for the peer, 1 for whom it names, and so on
+   * @param {number} distance 0 for the peer, 1 for the address that the peer names, and so on
    */
   trusts(address, distance) {
     if (distance < this.#hops) return true
@@ -84,7 +84,7 @@ export function trustOf(option) {
 }
 
 /**
- * Scheme, client and server of a request as the head has them, with what trusted proxies say of the first two.
+ * Scheme, client and server of a request in the form of the head; the first two as trusted proxies report them.
  * @param {Trust} trust
  * @param {Connection} connection
  * @param {string[]} rawHeaders
@@ -102,7 +102,7 @@ export function forwardedPeer(trust, connection, rawHeaders) {
 }
 
 /**
- * Goes from the nearest proxy to the client: each entry was written by the peer to its right. It ends at the first address
+ * Goes from the nearest proxy to the client: the peer to the right of an entry has written it. It ends at the first address
  * that is not trusted, which is the client; before an entry that is not an address; or at the last entry.
  * @param {Trust} trust
  * @param {string[]} addresses
@@ -121,8 +121,8 @@ function walk(trust, addresses) {
 }
 
 /**
- * The scheme that the client used, according to the proxy. Where each proxy adds an entry, it is as far from the right as the
- * client's address. Entries further to the left come from the client and may be false.
+ * The scheme that the client used, according to the proxy. If each proxy adds an entry, the scheme is as far from the right
+ * as the client's address. Entries further to the left come from the client and may be false.
  * @param {string[]} schemes
  * @param {number} hops
  */
@@ -158,7 +158,7 @@ function parse(text) {
   return isIP(address) === (match[1] ? 4 : 6) && port <= 65535 ? { address, port } : null
 }
 
-/** An IPv4 address that a dual-stack socket shows as IPv6, as IPv4; without a zone. @param {string} address */
+/** Turns an IPv4 address that a dual-stack socket shows as IPv6 back into IPv4; removes a zone. @param {string} address */
 function unmapped(address) {
   const plain = address.split('%', 1)[0]
   return /^::ffff:\d+\./i.test(plain) ? plain.slice(7) : plain

@@ -3,7 +3,7 @@ import { PythonError } from '../native/errors.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 
-/** Why a request whose body somebody has read cannot be served. */
+/** The error for a request whose body other code has read. */
 export function readAlready() {
   return new PythonError(
     'BODY_ALREADY_READ',
@@ -13,7 +13,7 @@ export function readAlready() {
 }
 
 /**
- * The request with this body, and headers that fit it: parsers hand out what they have decompressed.
+ * The request with this body, and headers that fit it: parsers may have decompressed the body.
  * @param {IncomingMessage} req
  * @param {Uint8Array} body
  * @returns {IncomingMessage}
@@ -22,7 +22,7 @@ export function withBody(req, body) {
   const { rawHeaders } = req
   if (bodyLength(rawHeaders) === body.length) return req
   const kept = withoutFraming(rawHeaders)
-  // Still compressed only where it looks so (RFC 1952, 2.3.1); another coding is not recognised, and parsers know few.
+  // Taken as still compressed only if it looks like gzip (RFC 1952, 2.3.1). Other codings are not recognised; parsers know few.
   const compressed = body[0] === 0x1f && body[1] === 0x8b
   const flat = compressed ? kept : without(kept, 'content-encoding')
   return Object.create(req, { rawHeaders: { value: [...flat, 'content-length', String(body.length)] } })

@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream'
 
 const CHUNKED = /(?:^|[\s,])chunked\s*$/i
 
-/** What code above asks of a socket, and a Duplex does not have. */
+/** Members of a socket that other code uses, and that a Duplex does not have. */
 const FACTS = /** @type {const} */ ([
   'remoteAddress', 'remotePort', 'remoteFamily', 'localAddress', 'localPort', 'localFamily', 'encrypted', 'authorized',
   'authorizationError', 'alpnProtocol', 'servername', 'bytesRead', 'bytesWritten'
@@ -15,20 +15,20 @@ const METHODS = /** @type {const} */ ([
 ])
 
 /**
- * A connection on which a request comes again: its head as it should have been, its body, which Node's parser has read
- * already, or is reading, and what follows. For a server that gets it by its event 'connection'.
+ * A connection that replays a request: its corrected head, its body, which Node's parser has read or is reading, and the data
+ * that follows. It is for a server that gets it by its event 'connection'.
  */
 export class ReplayedConnection extends Duplex {
   #req
   #stream
   #chunked
-  /** Whether the body has ended: what follows comes from the stream. */
+  /** Whether the body has ended: further data comes from the stream. */
   #behind = false
   #onReadable = () => this.#pump()
 
   /**
-   * @param {IncomingMessage} req whose body nobody has read
-   * @param {Duplex} stream what follows the body, and where to write
+   * @param {IncomingMessage} req whose body has not been read
+   * @param {Duplex} stream the source of the data after the body, and the place to write to
    * @param {string} head of the request, in latin-1
    */
   constructor(req, stream, head) {

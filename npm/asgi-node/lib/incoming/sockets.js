@@ -1,5 +1,5 @@
-// What a connection can do that Node hands over. It promises a Duplex only: somebody may have given the server a stream of
-// their own (`server.emit('connection', stream)`), and from Node 26 on an upgrade whose request has a body comes with one.
+// What we can do with a connection that Node hands over. Node promises only a Duplex: a user may have given the server a
+// stream (`server.emit('connection', stream)`), and from Node 26 on an upgrade whose request has a body comes with one.
 
 /** @typedef {import('node:stream').Duplex} Duplex */
 /** @typedef {import('node:net').Socket} Socket */
@@ -10,7 +10,7 @@ export function stopTimeout(stream) {
 }
 
 /**
- * Ends a connection as soon as all that was written to it has gone out.
+ * Ends a connection as soon as all data that was written to it has gone out.
  * @param {Duplex} stream
  */
 export function destroySoon(stream) {
@@ -22,7 +22,7 @@ export function destroySoon(stream) {
 }
 
 /**
- * Ends a connection so that its client knows that something is missing: with a reset, where it can be sent.
+ * Ends a connection so that its client knows that data is missing: with a reset, if it can be sent.
  * @param {Duplex} stream
  */
 export function reset(stream) {
@@ -32,7 +32,7 @@ export function reset(stream) {
 }
 
 /**
- * Bytes that anybody has written to a connection; always 0 where it does not count them.
+ * All bytes that were written to a connection; always 0 if it does not count them.
  * @param {Duplex} stream
  */
 export function bytesWritten(stream) {

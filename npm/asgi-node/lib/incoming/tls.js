@@ -3,10 +3,10 @@ import { CIPHER_SUITES } from './tls-ciphers.js'
 /** @typedef {import('node:tls').TLSSocket} TLSSocket */
 /** @typedef {import('node:crypto').X509Certificate} X509Certificate */
 
-/** As on the wire. @type {Record<string, number>} */
+/** The versions of TLS as on the wire. @type {Record<string, number>} */
 const VERSIONS = { TLSv1: 0x0301, 'TLSv1.1': 0x0302, 'TLSv1.2': 0x0303, 'TLSv1.3': 0x0304 }
 
-/** Between the certificates of a chain, which are one field of the head. */
+/** The separator between the certificates of a chain, which are one field of the head. */
 const CHAIN_SEPARATOR = '\x01'
 
 /** No real chain has more certificates. */
@@ -23,7 +23,7 @@ export function tlsFields(socket) {
   const tls = /** @type {Partial<TLSSocket>} */ (socket)
   if (!tls.encrypted || typeof tls.getCipher !== 'function') return ''
   const chain = chainOf(tls.getPeerX509Certificate?.())
-  // Node reports an error where a certificate was asked for and none came, too: ASGI does not.
+  // Node also reports an error if it has asked for a certificate and the client has sent none; ASGI does not.
   const error = chain.length > 0 && !tls.authorized ? String(tls.authorizationError ?? '') : ''
   const fields = [
     pem(tls.getX509Certificate?.()),
@@ -37,8 +37,8 @@ export function tlsFields(socket) {
 }
 
 /**
- * The certificates that the client sent, its own first. Only its own where Node does not give the others: in versions with
- * nodejs/node#65579 (24.21, say), and when other code has asked for them before.
+ * The certificates that the client sent, its own first. Only its own if Node does not give the others: in versions with
+ * nodejs/node#65579 (24.21, for example), or if other code has asked for them before.
  * @param {X509Certificate | undefined} certificate
  */
 function chainOf(certificate) {
@@ -56,8 +56,8 @@ function pem(certificate) {
 }
 
 /**
- * A name as in RFC 4514: the last part first. Node gives a line for each part, its values escaped already, and ` + `
- * between the attributes of one part (a plus sign in a value is escaped).
+ * A name as in RFC 4514: the last part first. Node gives one line for each part, with values that are already escaped, and
+ * ` + ` between the attributes of one part (a plus sign in a value is escaped).
  * @param {string | undefined} subject
  */
 export function distinguishedName(subject) {
@@ -66,12 +66,12 @@ export function distinguishedName(subject) {
   return parts.toReversed().join(',')
 }
 
-/** OpenSSL's short name for it is the only one that differs from the RFC's. @param {string} text */
+/** Only one of OpenSSL's short names differs from those of the RFC. @param {string} text */
 function attribute(text) {
   return text.replace(/^street=/, 'STREET=')
 }
 
-/** Bytes of UTF-8, one character each: a head is latin-1. @param {string} text */
+/** The UTF-8 bytes, one character each: a head is latin-1. @param {string} text */
 function utf8(text) {
   return Buffer.from(text).toString('latin1')
 }

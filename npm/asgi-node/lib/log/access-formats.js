@@ -8,8 +8,8 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const UNSAFE = /["\\]|[^ -~]/
 
 /**
- * What a client sent, fit for a line between quotes: what could end the quotes or the line, or move a terminal's cursor, is
- * written as Apache writes it.
+ * A client's text for use between quotes: characters that could end the quotes or the line, or move a terminal's cursor, are
+ * escaped as Apache does it.
  * @param {string} text
  */
 function escaped(text) {
@@ -27,7 +27,7 @@ const clientOf = ({ clientAddress, clientPort }) => {
 }
 
 /**
- * As uvicorn writes it, and how long it took:
+ * uvicorn's format, and the duration:
  * `INFO:     127.0.0.1:50312 - "GET /items?page=2 HTTP/1.1" 200 OK 3.2ms`
  * @param {AccessEntry} entry
  */
@@ -43,7 +43,7 @@ export function forUvicorn(entry) {
 }
 
 /**
- * The combined format of Apache and nginx, then how many seconds it took, as nginx's `$request_time`.
+ * The combined format of Apache and nginx, then the duration in seconds, like nginx's `$request_time`.
  * @param {AccessEntry} entry
  */
 export function forClf(entry) {
@@ -60,7 +60,7 @@ function clfTime(time) {
 }
 
 /**
- * One object a line, with the names of `AccessEntry`.
+ * One JSON object a line, with the names of `AccessEntry`.
  * @param {AccessEntry} entry
  */
 export function forJson(entry) {

@@ -2,16 +2,16 @@ import { addExitHook, removeExitHook } from '../python/exit-hooks.js'
 
 /** @typedef {import('./logger.js').Log} Log */
 
-/** The lines of this many milliseconds go out together, in pieces of at most this many characters. */
+/** Lines are collected for this many milliseconds and written together, in pieces of at most this many characters. */
 const PAUSE = 10
 const PIECE = 64 * 1024
 
-/** Characters that may wait for stdout. Lines are dropped when it is read more slowly than they are made. */
+/** How many characters may wait for stdout. If it is read more slowly than lines are made, lines are dropped. */
 const MOST_UNWRITTEN = 4 * 1024 * 1024
 
 /**
- * Writes the access log to stdout. A disk that is full, or a reader that has gone, costs lines and nothing else: the log
- * says so, once, and again when lines can be written.
+ * Writes the access log to stdout. A full disk, or a reader that has gone, only loses lines: the log reports it once, and
+ * once more when lines can be written again.
  */
 export class Lines {
   #text = ''
@@ -29,7 +29,7 @@ export class Lines {
   /** @param {string} line */
   add(line) {
     if (this.#text === '') {
-      // A write costs as much as many lines do.
+      // One write costs as much as many lines.
       setTimeout(this.#flush, PAUSE).unref()
       addExitHook(this.#flush)
     }
@@ -52,11 +52,11 @@ export class Lines {
       this.#dropped += linesIn(text)
       return
     }
-    // Without a listener the event would end the process. Only ours is kept from that: others may want to hear of theirs.
+    // Without a listener the event would end the process. Only our errors are caught: other code may want its own.
     stdout.on('error', ignore)
     /** @param {Error | null | undefined} error */
     const written = (error) => {
-      // The event comes behind this call.
+      // The event comes after this callback.
       setImmediate(() => stdout.off('error', ignore))
       if (error) this.#failed(error, text)
       else this.#recovered()

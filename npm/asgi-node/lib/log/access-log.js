@@ -36,14 +36,14 @@ export function accessLogOf(option, log) {
   return new AccessLog((entry) => out.add(format(entry)), name !== 'uvicorn', log)
 }
 
-/** Tells of each request that is over, once. */
+/** Logs each request once, when it is over. */
 export class AccessLog {
   #tell
   #log
 
   /**
    * @param {AccessFunction} tell
-   * @param {boolean} counts whether it wants to know how many bytes a body had
+   * @param {boolean} counts whether the bytes of bodies are to be counted
    * @param {Log} log
    */
   constructor(tell, counts, log) {
@@ -63,14 +63,14 @@ export class AccessLog {
   }
 
   /**
-   * A request of node:http: until its response is over.
+   * Follows a node:http request until its response is over.
    * @param {IncomingMessage & { originalUrl?: unknown }} req
    * @param {ServerResponse} res
    * @param {Trust | null} trust
    */
   follow(req, res, trust) {
     const record = new AccessRecord(this, requestOf(req, trust, 'http'))
-    // Its client has left while the handler was starting: nothing more will be heard of it.
+    // Its client has left while the handler was starting: no further event will come.
     if (res.destroyed || http2Of(res)?.stream.destroyed) return record.end()
     record.respond(res)
     res.once('close', () => {
@@ -80,8 +80,8 @@ export class AccessLog {
   }
 
   /**
-   * A WebSocket of a server: until its connection is over. One that was accepted ends with it, a moment later, and then its
-   * close code is known: whoever accepts it has to say when.
+   * Follows a server's WebSocket until its connection is over. An accepted WebSocket ends a moment after its connection, and
+   * only then is its close code known: so the code that accepts it must report its end.
    * @param {IncomingMessage} req
    * @param {import('node:stream').Duplex} socket
    * @param {Trust | null} trust
@@ -95,7 +95,7 @@ export class AccessLog {
   }
 
   /**
-   * A request that has no connection of its own: from the head that Python gets.
+   * A request without a connection of its own, from the head that Python gets.
    * @param {string} head
    * @param {boolean} isWebSocket
    */

@@ -6,7 +6,7 @@ import { CLOSE_CODE } from '../native/protocol.js'
 /** @typedef {import('./access-log.js').AccessLog} AccessLog */
 /** @typedef {import('./types.js').AccessEntry} AccessEntry */
 
-/** One request, until it is over and has been told of. */
+/** One request, until it is over and has been logged. */
 export class AccessRecord {
   #context = new Context()
   #log
@@ -32,7 +32,7 @@ export class AccessRecord {
   }
 
   /**
-   * It is over with a complete answer.
+   * The request is over, with a complete answer.
    * @param {number} status
    * @param {number} [bytes] of its body
    */
@@ -44,20 +44,20 @@ export class AccessRecord {
   }
 
   /**
-   * This has become of it.
+   * Notes the outcome of the request.
    * @param {import('../native/outcome.js').Outcome} outcome
    * @param {number} [bytes] of its body, where they were not counted
    */
   settle({ kind, status, started }, bytes = this.bytes) {
     this.status = status
     this.bytes = bytes
-    // An answer in place of the application's is complete, too.
+    // An answer that replaces the application's is complete, too.
     this.complete = kind === 'completed' || (kind !== 'disconnected' && !started)
     this.end()
   }
 
   /**
-   * This response answers it.
+   * Follows the response to the request.
    * @param {ServerResponse} res
    */
   respond(res) {
@@ -65,7 +65,7 @@ export class AccessRecord {
     res.once('finish', () => (this.complete = true))
   }
 
-  /** It is over. Called once. */
+  /** The request is over: logs it. Called once. */
   end() {
     if (this.#over) return
     this.#over = true
@@ -98,7 +98,7 @@ function countBytes(res, record) {
     if (chunk instanceof Uint8Array) record.bytes += chunk.length
     else if (typeof chunk === 'string') record.bytes += Buffer.byteLength(chunk)
   }
-  // Node's end(chunk) calls write on some paths and not on others: what it does inside is not counted again.
+  // Node's end(chunk) calls write on some paths and not on others: such inner calls are not counted again.
   let inside = false
   res.write = /** @type {typeof res.write} */ (function (/** @type {any[]} */ ...args) {
     if (!inside) count(args[0])

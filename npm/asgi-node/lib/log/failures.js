@@ -17,30 +17,30 @@ export const PLAIN = Object.freeze({
 })
 
 /**
- * Tells the log of a request that failed, where no code of the user's gets the error.
+ * Logs a failed request whose error does not reach the user's code.
  * @param {Log} log
  * @param {import('../native/outcome.js').Outcome} outcome
  * @param {FailedRequest} request
- * @param {number} number of the request; 0 when it was not sent off
+ * @param {number} number of the request; 0 if it was not sent to the app
  */
 export function logFailure(log, { error }, request, number) {
   const { method, url = '', originalUrl } = request
-  // The id that others know the request by (pino-http, Fastify) is worth more than ours.
+  // The id that other logs use for the request (pino-http, Fastify) is more useful than ours.
   const id = typeof request.id === 'string' || typeof request.id === 'number' ? request.id : number
   const err = error instanceof Error ? error : new Error(`Something that is no Error was thrown: ${String(error)}`)
   const target = withoutQuery(typeof originalUrl === 'string' ? originalUrl : url)
   const object = { method, path: pathOf(target), id, err }
-  // Not the app's, nor on the way there: something threw here, as a patched res.writeHead may.
+  // Neither the app nor our code failed: other JavaScript threw, for example a patched res.writeHead.
   if (!(error instanceof PythonError)) return log.write('error', object, 'A request failed in JavaScript')
   const what = error.code === 'APP_ERROR' ? 'Exception in ASGI application' : `${error.code}: ${error.message}`
   log.write('error', object, `${what}: ${method} ${target}`)
 }
 
-/** Logs that know that the server has listeners which get in each other's way. @type {WeakSet<Log>} */
+/** Logs that have already reported a server with conflicting listeners. @type {WeakSet<Log>} */
 const warned = new WeakSet()
 
 /**
- * Tells, once, of a WebSocket of the application's that somebody else has answered.
+ * Logs once that another listener has answered a WebSocket that is meant for the application.
  * @param {Log} log
  * @param {string | undefined} url
  */
@@ -51,7 +51,7 @@ export function logTaken(log, url = '/') {
   log.write('error', { path: pathOf(url) }, `${what}; a WebSocketServer of ws beside it needs noServer`)
 }
 
-/** The query may hold secrets. @param {string} url */
+/** Only the path: the query may hold secrets. @param {string} url */
 function withoutQuery(url) {
   const end = url.search(/[?#]/)
   return end < 0 ? url : url.slice(0, end)

@@ -1,8 +1,8 @@
-/** How a handler is: what `health()` gives. */
+/** The health of a handler: the result of `health()`. */
 export interface Health {
-  /** Requests are served: the app has started, nobody has closed the handler, and the event loop is not blocked for long. */
+  /** Requests are served: the app has started, the handler is not closed, and the event loop is not blocked for long. */
   readonly ready: boolean
-  /** False where only a restart helps: the start failed, or the event loop has been blocked for `unhealthyAfter`. */
+  /** False if only a restart helps: the start failed, or the event loop has been blocked for `unhealthyAfter`. */
   readonly live: boolean
   /** Closing, or closed. */
   readonly draining: boolean
@@ -13,28 +13,28 @@ export interface Health {
    * They are not in flight. At most `maxConcurrency`; above it, requests that are given up stay in flight.
    */
   readonly abandoned: number
-  /** Requests that were accepted and that Python's event loop has not come to. */
+  /** Requests that were accepted, but that Python's event loop has not started. */
   readonly queued: number
   /**
-   * Milliseconds that the event loop took to come to the latest beat, or that it has been at it so far if that is more. Beats
-   * are sent while requests are under way and by each call of `health()`.
+   * Milliseconds that the event loop took to answer the latest heartbeat, or that the one under way has waited so far, if that
+   * is more. Heartbeats are sent while requests are under way, and by each call of `health()`.
    */
   readonly loopLagMs: number
   /** WebSockets of a server that are open. */
   readonly sockets: number
   /** Requests and WebSockets that were accepted so far. */
   readonly requestsTotal: number
-  /** Those whose app raised, or did not complete its response. */
+  /** Requests whose app raised, or did not complete its response. */
   readonly errorsTotal: number
   readonly python: {
     /** Whether the interpreter runs. */
     readonly running: boolean
-    /** '3.11.7', say; null before it runs, as the next one is. */
+    /** For example '3.11.7'; null before it runs, like the next one. */
     readonly version: string | null
     readonly executable: string | null
     /** The event loop that this handler runs on, 'asyncio' or 'uvloop'; null before its app is loaded. */
     readonly loop: string | null
-    /** Milliseconds for which the event loop has not answered a heartbeat that is under way; 0 when none is. */
+    /** Milliseconds for which the event loop has not answered a heartbeat; 0 if none is under way. */
     readonly blockedMs: number
   }
 }

@@ -1,16 +1,16 @@
 import { pythonInfo } from '../python/start.js'
 
 /**
- * What the native side knows.
+ * The facts that the native side knows.
  * @typedef {import('../native/binding.js').Health} NativeHealth
  *
- * The same, of a handler that may not have come to a loop yet.
+ * The same, for a handler that may not have a loop yet.
  * @typedef {Omit<NativeHealth, 'loop'> & { loop: string | null }} KnownHealth
  */
 
 /**
  * @param {import('../handler/lifecycle.js').State} state of the handler
- * @param {boolean} failed whether its start has; closing it does not undo that
+ * @param {boolean} failed whether its start has failed; closing it does not undo that
  * @param {KnownHealth} known
  * @param {number} sockets
  * @param {number} unhealthyAfter milliseconds
@@ -18,7 +18,7 @@ import { pythonInfo } from '../python/start.js'
  */
 export function healthOf(state, failed, known, sockets, unhealthyAfter) {
   const python = pythonInfo()
-  // What is judged is what is shown: 1,000 ms are not shown while `unhealthyAfter: 1000` has not been reached.
+  // Health is judged by the figure that is shown: it does not show 1,000 ms before `unhealthyAfter: 1000` is reached.
   const blockedMs = Math.floor(known.blocked)
   const blocked = blockedMs >= unhealthyAfter
   return {

@@ -7,8 +7,8 @@ import { completedOutcome } from '../native/outcome.js'
 /** @typedef {import('../native/outcome.js').Outcome} Outcome */
 
 /**
- * Exchanges with an access log. Those of a server are followed by their connection, which knows what the client got; here
- * are those that were called from JavaScript: the log has their outcome.
+ * Exchanges with an access log, for calls from JavaScript: their outcome is logged. Requests of a server are logged by
+ * their connection, which knows what the client got.
  */
 export class LoggedExchanges extends Exchanges {
   /** @param {ConstructorParameters<typeof Exchanges>[0] & { accessLog: AccessLog }} settings */

@@ -8,7 +8,7 @@ import { PythonError, show, withPythonStack } from '../native/errors.js'
 const LEVELS = [['trace', 5], ['debug', 10], ['info', 20], ['warn', 30], ['error', 40], ['fatal', 50]]
 const SILENT = 255
 
-/** What pino itself writes into each line: a field of that name would be there twice. */
+/** The fields that pino itself writes into each line: another of that name would be there twice. */
 const RESERVED = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'logger', 'err'])
 
 /**
@@ -26,7 +26,7 @@ export function checkLogger(value) {
 }
 
 /**
- * From which level on, in Python's numbers, this logger wants records; 0 when it does not say.
+ * The lowest level of records that this logger wants, in Python's numbers; 0 if it does not say.
  * @param {Logger} logger
  */
 export function logLevelOf(logger) {
@@ -36,7 +36,7 @@ export function logLevelOf(logger) {
 }
 
 /**
- * A level of Python's in pino's words.
+ * The name in pino of one of Python's levels.
  * @param {number} number
  * @returns {LogLevel}
  */
@@ -49,10 +49,10 @@ function nameOf(number) {
 /** One line of the console, then the traceback. @type {(method: 'error' | 'warn' | 'log') => (object: object, message: string) => void} */
 const print = (method) => (object, message) => {
   const { logger, err, stack, method: verb, path, id, ...fields } = /** @type {Record<string, any>} */ (object)
-  // What is neither Python's nor ours speaks for itself.
+  // An error that is neither Python's nor ours is shown as it is.
   if (err !== undefined && !(err instanceof PythonError)) return console[method](err)
   const from = logger === undefined ? '' : `${logger}: `
-  // The message has the first two already.
+  // The message already has the first two.
   const request = verb === undefined || path === undefined ? { method: verb, path, id } : {}
   for (const [name, value] of Object.entries(request)) if (value !== undefined) fields[name] = value
   const number = id === undefined || fields.id !== undefined ? '' : ` (request ${id})`
@@ -61,7 +61,7 @@ const print = (method) => (object, message) => {
   console[method](`${from}${message}${number}${rest}${traceback ? `\n${traceback.trimEnd()}` : ''}`)
 }
 
-/** What is used where no `logger` is given: warnings and errors. @type {Logger} */
+/** The default `logger`: warnings and errors. @type {Logger} */
 export const consoleLogger = {
   trace() {},
   debug() {},
@@ -81,7 +81,7 @@ function setOwn(object, key, value) {
   Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true })
 }
 
-/** Where a handler says what nobody else is told. */
+/** The log of a handler, for facts that are not reported elsewhere. */
 export class Log {
   #logger
   #reported = false
@@ -89,12 +89,12 @@ export class Log {
   /** @param {Logger} [logger] */
   constructor(logger = consoleLogger) {
     this.#logger = logger
-    /** Whether the logger is the user's, who may have it look at the asynchronous context of a request. */
+    /** Whether it is the user's logger: it may read the asynchronous context of a request. */
     this.isCustom = logger !== consoleLogger
   }
 
   /**
-   * Never throws: a logger that does is no reason for a request to fail, nor for what it was told to be lost.
+   * Never throws: if a logger throws, the request must not fail, and the line must not be lost.
    * @param {LogLevel} level
    * @param {Record<string, unknown>} object
    * @param {string} message
@@ -123,12 +123,12 @@ export class Log {
       this.#reported = true
       if (level !== 'trace' && level !== 'debug') print(level === 'info' ? 'log' : level === 'warn' ? 'warn' : 'error')(object, message)
     } catch {
-      // Not even the console works: there is nobody left to tell.
+      // Not even the console works: nothing more can be done.
     }
   }
 
   /**
-   * A function of the user's, which must not have done this.
+   * Logs that a function of the user has thrown.
    * @param {'stdio' | 'accessLog' | 'upgrade.match'} option
    * @param {unknown} error
    */
@@ -140,7 +140,7 @@ export class Log {
   /**
    * A record of Python's `logging`.
    * @param {number} number its level
-   * @param {string} text what `asgi_node.runtime.logs` made of it
+   * @param {string} text its JSON, from `asgi_node.runtime.logs`
    */
   record(number, text) {
     const { n: logger, m: message, x: extra, e: exception, l: levelName } = JSON.parse(text)
@@ -155,7 +155,7 @@ export class Log {
     }
     if (exception !== undefined) {
       const err = new PythonError('PYTHON_EXCEPTION', exception.m, { traceback: exception.s })
-      // Where it was made in JavaScript says nothing.
+      // The JavaScript stack of this error has no useful information.
       err.stack = exception.s
       object.err = err
     }
@@ -163,7 +163,7 @@ export class Log {
   }
 
   /**
-   * What came faster than it could be handed over.
+   * Logs how many records and lines were dropped.
    * @param {number} records
    * @param {number} lines
    */

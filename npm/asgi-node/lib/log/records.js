@@ -4,10 +4,10 @@ import { EVENT } from '../native/protocol.js'
 /** @typedef {import('./logger.js').Log} Log */
 /** @typedef {import('./types.js').LineFunction} LineFunction */
 
-/** What Python says beside responses: log records, and the lines of its output where a function takes them. */
+/** Python's log records, and the lines of its output if a function takes them. */
 export class Records {
-  // Nothing says which request a record or a line comes from: its callback runs where the handler was made, not in
-  // whatever happens to be under way.
+  // It is not known which request a record or a line comes from. So its callback runs in the asynchronous context in
+  // which the handler was made, not in the current one.
   #context = new Context()
   #log
   #takeLine

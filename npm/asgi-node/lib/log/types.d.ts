@@ -7,11 +7,11 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
 export type LogMethod = (object: Record<string, unknown>, message: string) => unknown
 
 /**
- * What the option `logger` takes: pino, or anything of its shape. A method that throws, or returns a
- * promise that rejects, does no harm: the console gets the line in its place.
+ * The value of the option `logger`: pino, or an object of its shape. If a method throws, or returns a promise that
+ * rejects, the console gets the line instead.
  */
 export interface Logger {
-  /** From which level on it wants records: `'info'`, say, or `'silent'`. Read once. Default: all that Python lets through. */
+  /** The lowest level that it wants, such as `'info'`, or `'silent'`. Read once. Default: all records that Python lets through. */
   readonly level?: string
   /** Default: `debug`. */
   trace?: LogMethod
@@ -24,37 +24,37 @@ export interface Logger {
 }
 
 /**
- * What the option `stdio` takes: a line without its end, and where it was written. A function that throws, or returns a
- * promise that rejects, is told to `logger`.
+ * The function of the option `stdio`: it gets a line without its end, and the stream that it was written to. If it throws, or
+ * returns a promise that rejects, `logger` gets the error.
  */
 export type LineFunction = (line: string, stream: 'stdout' | 'stderr') => void
 
-/** A request that is over, as the option `accessLog` tells of it. */
+/** A request that is over: the entry that the option `accessLog` gets. */
 export interface AccessEntry {
-  /** When it came. */
+  /** When the request came. */
   readonly time: Date
   readonly type: 'http' | 'websocket'
   readonly method: string
   /** The target as the client sent it, with its query. */
   readonly url: string
-  /** `'HTTP/1.1'`, say. */
+  /** For example `'HTTP/1.1'`. */
   readonly protocol: string
-  /** The client, behind proxies that the option `trustProxy` believes; null where there is none. */
+  /** The client, behind the proxies that the option `trustProxy` trusts; null if unknown. */
   readonly clientAddress: string | null
   readonly clientPort: number | null
   readonly referer: string | null
   readonly userAgent: string | null
-  /** 101 for a WebSocket that was accepted; 499 where the connection ended before there was a response. */
+  /** 101 for an accepted WebSocket; 499 if the connection ended before there was a response. */
   readonly status: number
-  /** Of a WebSocket that was accepted: its close code. */
+  /** The close code of an accepted WebSocket. */
   readonly code?: number
-  /** Of the response's body. */
+  /** Bytes of the response's body. */
   readonly bytes: number
-  /** From its arrival to the end of its response, or of its connection. */
+  /** Milliseconds from its arrival to the end of its response, or of its connection. */
   readonly durationMs: number
-  /** The response did not come to its end: the client has left, or the app has failed in the middle of it. */
+  /** The response was not completed: the client has left, or the app has failed in the middle of it. */
   readonly aborted: boolean
 }
 
-/** What the option `accessLog` takes. Called once for each request, when it is over. */
+/** The function of the option `accessLog`. Called once for each request, when it is over. */
 export type AccessFunction = (entry: AccessEntry) => void

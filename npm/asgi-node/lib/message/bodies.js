@@ -3,15 +3,15 @@ import { PythonError } from '../native/errors.js'
 
 /** @typedef {AsyncIterable<unknown> | ReadableStream<unknown>} Stream */
 
-/** A complete body up to this size travels with its request; a larger one follows in slices of SLICE, with credit. */
+/** A complete body up to this size is sent with its request; a larger one follows in slices of SLICE, as there is room. */
 export const WHOLE_LIMIT = 1024 * 1024
 const SLICE = 256 * 1024
 
-/** What `request.write()` and `end()` have put in, before or after the request was sent off. */
+/** The body that `request.write()` and `end()` have written, before or after the request was sent. */
 export class WrittenBody extends BodySource {
   /** @type {Uint8Array[]} */
   #chunks = []
-  // Index of the first chunk that has not been pushed: shifting a long array for every chunk would be quadratic.
+  // Index of the first chunk that has not been pushed: to shift a long array for every chunk would be quadratic.
   #next = 0
   #ended = false
   /** @type {((taken: boolean) => void)[]} */
@@ -26,7 +26,7 @@ export class WrittenBody extends BodySource {
     return this.#chunks.reduce((sum, chunk) => sum + chunk.length, 0)
   }
 
-  /** All that has been written, as one. */
+  /** All written bytes in one piece. */
   concat() {
     return this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks)
   }
@@ -42,8 +42,8 @@ export class WrittenBody extends BodySource {
     if (this.over) return Promise.resolve(false)
     for (let at = 0; at < bytes.length; at += SLICE) this.#chunks.push(bytes.subarray(at, at + SLICE))
     this.pump()
-    // Before the request is sent nobody can make room, and while the response is unread the app may be stuck in send():
-    // to wait in either case would be to wait for ourselves.
+    // Before the request is sent, nothing can make room. While the response is unread, the app may be stuck in send().
+    // In both cases the caller would wait for itself.
     if (this.sink === null || this.#next === this.#chunks.length || this.sink.stalled) return Promise.resolve(!this.over)
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
@@ -133,7 +133,7 @@ export class IteratedBody extends BodySource {
   /** @returns {() => Promise<{ done?: boolean, value?: unknown }>} */
   #open() {
     const source = this.#source
-    // By its shape, not its class: a ReadableStream may come from a polyfill or another realm.
+    // Recognised by its shape, not its class: a ReadableStream may come from a polyfill or another realm.
     if ('getReader' in source) {
       const reader = source.getReader()
       this.#cancel = () => reader.cancel()
@@ -141,7 +141,7 @@ export class IteratedBody extends BodySource {
     }
     const iterator = source[Symbol.asyncIterator]()
     this.#cancel = () => {
-      // A Node stream is destroyed: `return` of its iterator would wait for the read that is pending.
+      // A Node stream is destroyed: its iterator's `return` would wait for the pending read.
       const { destroy } = /** @type {{ destroy?: unknown }} */ (source)
       if (typeof destroy === 'function') return destroy.call(source)
       return iterator.return?.().then(() => {})
@@ -154,7 +154,7 @@ export class IteratedBody extends BodySource {
     if (this.over) return
     super.stop()
     this.#wake?.()
-    // Nobody is left to hear that clearing up the source of an abandoned body failed.
+    // An error in cleaning up the source of an abandoned body has no receiver.
     try {
       const cancelled = this.#cancel?.()
       if (cancelled instanceof Promise) cancelled.catch(() => {})

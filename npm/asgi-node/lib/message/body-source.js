@@ -7,7 +7,7 @@ import { wrongLength } from './limits.js'
 /**
  * Bytes of one chunk of a body.
  * @param {unknown} chunk
- * @param {string} [what] it is, for the error
+ * @param {string} [what] the chunk is, for the error
  * @returns {Uint8Array}
  */
 export function toBytes(chunk, what = 'A chunk of a request body') {
@@ -17,18 +17,18 @@ export function toBytes(chunk, what = 'A chunk of a request body') {
 }
 
 /**
- * Where the rest of a request body comes from. It pushes into its exchange as long as `push` says that there is room,
- * then waits for `resume`.
+ * The source of the rest of a request body. It pushes into its exchange as long as `push` says that there is room, then
+ * waits for `resume`.
  */
 export class BodySource {
   /** @type {Exchange | null} */
   sink = null
   blocked = false
-  /** True when the last piece has gone, or nobody wants more. */
+  /** True if the last piece has gone, or no more is wanted. */
   over = false
   /** Bytes so far. */
   pushed = 0
-  /** Bytes that the head of the request has announced; -1 where it says nothing. */
+  /** The content-length in the head of the request; -1 if there is none. */
   announced = -1
 
   /** @param {Exchange} sink */
@@ -38,16 +38,16 @@ export class BodySource {
     this.pump()
   }
 
-  /** Pushes what is there while there is room. */
+  /** Pushes the waiting data while there is room. */
   pump() {}
 
-  /** The app has taken what was pushed. */
+  /** The app has taken the pushed data. */
   resume() {
     this.blocked = false
     if (!this.over) this.pump()
   }
 
-  /** The consumer of the response has stalled: whoever is kept waiting here may be that same consumer. */
+  /** The consumer of the response has stalled: a writer that waits here may be that same consumer. */
   yield() {}
 
   /** The exchange is over, with or without the rest of this body. */
@@ -63,10 +63,10 @@ export class BodySource {
     const { sink } = this
     this.pushed += chunk?.length ?? 0
     if (sink !== null && this.pushed > sink.exchanges.maxBodySize) {
-      // Stops this source, too.
+      // This stops the source, too.
       return sink.fail(bodyTooLarge(sink.exchanges.maxBodySize))
     }
-    // Less is a body that was cut off, which nobody must take for a whole one.
+    // Fewer bytes are a cut body, which must not pass for a complete one.
     if (this.announced >= 0 && (this.pushed > this.announced || (last && this.pushed < this.announced))) {
       return sink?.fail(wrongLength(this.announced, this.pushed))
     }

@@ -3,8 +3,8 @@ import { closeSync, createReadStream } from 'node:fs'
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 
 /**
- * A range of an open file that the app sends (`http.response.pathsend`, `http.response.zerocopysend`). Python is not
- * involved in it any more.
+ * A range of an open file that the app sends (`http.response.pathsend`, `http.response.zerocopysend`). Python takes no part
+ * in sending it.
  */
 export class FileRange {
   /** @param {string} text `descriptor\0offset\0length`, as the native side delivers it */
@@ -15,14 +15,14 @@ export class FileRange {
     this.length = length
   }
 
-  /** Nobody wants it. */
+  /** The file is not wanted: closes it. */
   close() {
     closeSync(this.fd)
   }
 
   /**
-   * Writes the range as fast as the client takes it, then calls `done`; a file that ends too early, or cannot be read,
-   * is a failure, since its length has been promised. Whoever destroys what this returns closes the file.
+   * Writes the range as fast as the client takes it, then calls `done`. A file that ends too early, or cannot be read, is a
+   * failure, since its length has been promised. To destroy the returned stream closes the file.
    * @param {ServerResponse} res
    * @param {(error: Error | null) => void} done called once, unless the client leaves first
    * @returns {import('node:stream').Readable}

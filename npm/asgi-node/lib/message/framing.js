@@ -1,11 +1,11 @@
-// How a request says what its body is, in the raw headers: [name, value, name, value, …].
+// The framing of a request's body, from the raw headers: [name, value, name, value, …].
 
-/** What the framing headers of a request say, as bits. */
+/** The facts in the framing headers of a request, as bits. */
 export const FRAMING = Object.freeze({ BODY: 1, CONTINUE: 2, TWO_HOSTS: 4, ENCODED: 8 })
 
 /**
- * Whether a body comes, whether the client waits for "100 Continue", and whether Host is there twice. Looks at the length of a name first: this runs
- * over all headers of all requests.
+ * Whether a body comes, whether the client waits for "100 Continue", and whether Host is there twice. It checks the length
+ * of a name first, because it runs over all headers of all requests.
  * @param {string[]} rawHeaders
  */
 export function framingOf(rawHeaders) {
@@ -32,7 +32,7 @@ export function framingOf(rawHeaders) {
 }
 
 /**
- * The length of a body that says it, else -1.
+ * The content-length, or -1 without one.
  * @param {string[]} rawHeaders
  */
 export function bodyLength(rawHeaders) {

@@ -2,8 +2,8 @@ import { show } from '../native/errors.js'
 
 /** @typedef {import('../index.js').HeadersInit} HeadersInit */
 
-// RFC 9110, 5.6.2 and 5.5: a name is a token; a value is visible ASCII, obs-text, space and tab, one latin-1 character
-// per byte. Other characters would split the message (CR, LF, NUL) or cannot be sent (above 0xff).
+// RFC 9110, 5.6.2 and 5.5: a name is a token. A value is visible ASCII, obs-text, space and tab, one latin-1 character per
+// byte. Other characters would split the message (CR, LF, NUL) or cannot be sent (above 0xff).
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
 
@@ -12,7 +12,7 @@ export function isToken(text) {
   return typeof text === 'string' && TOKEN.test(text)
 }
 
-// Names that have been checked, and what they are in lower case: callers use the same few over and over.
+// Checked names and their lower-case form: callers use the same few again and again.
 /** @type {Map<unknown, string>} */
 const known = new Map()
 const MOST_KNOWN = 256
@@ -39,7 +39,7 @@ function checkedValue(name, value) {
 }
 
 /**
- * Without the spaces and tabs around it. Not by a regular expression: one for the end tries again at every space inside.
+ * Removes spaces and tabs at both ends. Not by a regular expression: for the end it would try again at every space inside.
  * @param {string} value
  */
 function withoutOuterSpace(value) {
@@ -62,14 +62,14 @@ function isSpace(code) {
 export let flatOf
 
 /**
- * Headers over a flat list that is known to be good (the native side has validated it).
+ * Headers over a flat list that the native side has validated.
  * @type {(flat: string[]) => Headers}
  */
 export let headersOver
 
 export class Headers {
-  // One flat list, not a map: order and duplicates are the point, and a request has few enough headers that a scan
-  // costs less than keeping an index.
+  // One flat list, not a map: order and duplicates matter. A request has so few headers that a scan costs less than an
+  // index.
   /** @type {string[]} */
   #flat = []
 
@@ -97,7 +97,7 @@ export class Headers {
     } else {
       for (const name of Object.keys(init)) {
         const value = /** @type {Record<string, unknown>} */ (init)[name]
-        // IncomingMessage.headers and hand-made objects alike hold undefined for "not there".
+        // Both IncomingMessage.headers and hand-made objects hold undefined for "not there".
         if (value !== undefined) this.#addAll(name, value)
       }
     }
@@ -171,11 +171,11 @@ export class Headers {
    */
   set(name, value) {
     const key = checkedName(name)
-    // Everything is checked before the old values go, so that a refused value leaves the headers as they were.
+    // All values are checked before the old ones are removed, so that a refused value leaves the headers unchanged.
     const values = (Array.isArray(value) ? value : [value]).map((item) => checkedValue(key, item))
     const at = this.#flat.findIndex((item, i) => i % 2 === 0 && item === key)
     const existed = this.delete(key)
-    // The first of the old ones gives its place to the new ones.
+    // The new values take the place of the first old one.
     this.#flat.splice(existed ? at : this.#flat.length, 0, ...values.flatMap((item) => [key, item]))
     return existed
   }

@@ -3,28 +3,27 @@ import { insteadOfDestroySoon } from '../node-internals.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 
-/** Node's own, where a server says nothing. */
+/** Node's default, for a server that sets no limit. */
 const NODE_MAX_HEADERS = 1000
 /** Node's parser hands over header fields in batches of this many, and drops whole batches above the limit. */
 const BATCH = 32
 
-/** How long a refused connection stays half-open, so that a client that is still sending can read why. */
+/** How long a refused connection stays half-open, so that a client that is still sending can read the response. */
 const LINGER_MS = 1000
 
 /**
- * Strings in `rawHeaders` above which fields have been dropped, or may have been. Above its limit Node drops fields
- * without a word, and a request that has lost a field (the one that authorises it, or that says whom it came through)
- * must not be served.
+ * The number of strings in `rawHeaders` above which fields have, or may have, been dropped. Above its limit Node silently
+ * drops fields. A request that has lost a field (for example its authorization, or a proxy's header) must not be served.
  * @param {{ maxHeadersCount?: number | null } | undefined} server
  */
 export function maxHeaderFields(server) {
   const limit = typeof server?.maxHeadersCount === 'number' ? server.maxHeadersCount : NODE_MAX_HEADERS
   if (limit <= 0) return Infinity
-  // A limit at the end of a batch is reached both by a request that has just so many and by one that has lost some.
+  // If the limit is at the end of a batch, a request with exactly so many fields looks like one that has lost some.
   return 2 * (limit % BATCH === 0 ? limit - 1 : limit)
 }
 
-/** Why a request with that many header fields is refused. */
+/** The error for a request with too many header fields. */
 export function tooManyHeaders() {
   return new PythonError('HEADERS_TOO_LARGE', 'The request has more header fields than the server keeps (maxHeadersCount)')
 }
@@ -38,8 +37,8 @@ export function wrongLength(announced, found) {
 }
 
 /**
- * Lets a client read the response that ends its connection. A socket that is closed while unread bytes of the client
- * wait in it is reset, and a reset overtakes the response: so our side is closed first, and the rest a moment later.
+ * Lets a client read the response that ends its connection. If a socket is closed while unread bytes of the client wait in
+ * it, it is reset, and the reset overtakes the response. So we close our side first, and the rest a moment later.
  * @param {import('node:net').Socket} socket
  */
 export function linger(socket) {
@@ -48,7 +47,7 @@ export function linger(socket) {
     socket.end()
     const timer = setTimeout(() => socket.destroy(), LINGER_MS)
     socket.once('close', () => clearTimeout(timer))
-    // Behind what Node has scheduled, which would start to read again. No further request is parsed.
+    // After the callback that Node has scheduled, which would start to read again. No further request is parsed.
     setImmediate(() => socket.pause())
   })
 }

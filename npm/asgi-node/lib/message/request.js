@@ -12,12 +12,12 @@ import { WrittenMessages } from './websocket-messages.js'
 /** @typedef {import('./body-source.js').BodySource} BodySource */
 /** @typedef {import('./bodies.js').Stream} Stream */
 
-/** Methods that have no body unless the request says so before it is sent. */
+/** Methods without a body, unless the request gets one before it is sent. */
 const BODILESS = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'DELETE', 'CONNECT'])
 
 /**
- * The body for one trip: all its bytes, or a source that starts once the request has been sent off, or neither.
- * `length` is -1 where it is not known.
+ * The body for one use of the request: all its bytes, or a source that starts when the request has been sent, or neither.
+ * `length` is -1 if unknown.
  * @typedef {{ bytes: Uint8Array | undefined, source: BodySource | null, length: number }} Body
  */
 
@@ -28,13 +28,13 @@ const NO_BODY = Object.freeze({ bytes: undefined, source: null, length: -1 })
 export let urlOf
 
 /**
- * `open`: a request on which nobody has called write() may still get its body that way.
+ * `open`: a request on which write() has not been called may still get its body that way.
  * @type {(request: Request, open: boolean) => Body}
  */
 export let takeBody
 
 /**
- * The same where nothing can follow; throws when the body is not complete.
+ * The same if nothing can follow; throws if the body is not complete.
  * @type {(request: Request) => Body}
  */
 export let completeBody
@@ -46,8 +46,8 @@ export let completeBody
 export let takeMessages
 
 /**
- * The same request with another head; `target` is null where it stays. What it sends is the other's body: whichever goes first takes a
- * stream.
+ * The same request with another head; `target` is null if it stays the same. Both share one body: if it is a stream, the
+ * request that is sent first takes it.
  * @type {(request: Request, method: string, target: string | null, headers: Headers) => Request}
  */
 export let rewrittenRequest
@@ -114,7 +114,7 @@ export class Request {
   }
 
   set method(method) {
-    // Any token is a method (RFC 9110, 9.1), and methods are case-sensitive: what was given is what is sent.
+    // Any token is a method (RFC 9110, 9.1), and methods are case-sensitive, so it is sent as it was given.
     if (!isToken(method)) throw new TypeError(`Invalid method ${show(method)}`)
     this.#method = method
   }
@@ -178,7 +178,7 @@ export class Request {
   }
 
   /**
-   * Throws, or gives a promise that has been rejected, where the chunk is refused; what is waited for is room.
+   * Throws, or returns a rejected promise, if the chunk is refused. The returned promise waits for room.
    * @param {string | Uint8Array} chunk
    */
   #write(chunk) {
@@ -196,9 +196,9 @@ export class Request {
   async end(chunk) {
     const written = chunk === undefined ? undefined : this.#write(chunk)
     if (this.#messages !== null) this.#messages.end()
-    // Where the body was given, or left out, its end is known: to say it again changes nothing.
+    // If the body was given, or left out, its end is known: end() changes nothing.
     else if (this.#body === null && (this.#source !== null || !this.#sent)) this.#writer().end()
-    // Whether the chunk was refused is known at once; for room nobody waits here.
+    // A refusal of the chunk is known at once; end() does not wait for room.
     await Promise.race([written, undefined])
   }
 
@@ -266,7 +266,7 @@ function whole(bytes) {
 }
 
 /**
- * Bytes travel whole up to a size, above it in slices.
+ * Bytes are sent whole up to a limit, above it in slices.
  * @param {Uint8Array} bytes
  * @returns {Body}
  */

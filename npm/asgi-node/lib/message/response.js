@@ -5,19 +5,19 @@ import { Headers, headersOver } from './headers.js'
 /** @typedef {import('../index.js').ResponseInit} ResponseInit */
 
 /**
- * Where the body of a streamed response comes from.
+ * The source of a streamed response's body.
  * @typedef {{ next(): Promise<Buffer | null>, cancel(): void }} ResponseSource
  * @typedef {import('../index.js').WebSocketMessage} WebSocketMessage
  */
 
 /**
- * A response as it comes from the native side: header text is `name\0value\0…`, validated there.
+ * A response from the native side. The header text is `name\0value\0…`, validated there.
  * @type {(status: number, headers: string, body: Buffer | string | null, source: ResponseSource | null) => Response}
  */
 export let responseFrom
 
 /**
- * What a Response needs of an open WebSocket.
+ * The methods of an open WebSocket that a Response needs.
  * @typedef {ResponseSource & { code: number | null, reason: string, close(code?: number, reason?: string): void, nextMessage(): Promise<WebSocketMessage | null> }} MessageSource
  */
 
@@ -25,9 +25,9 @@ export class Response {
   #status = 200
   /** @type {Headers | null} */
   #headers = null
-  // Split only when somebody asks: many callers look at the status and the body alone.
+  // Split on first use: many callers read only the status and the body.
   #headerText = ''
-  // ASCII as it came, made bytes of when somebody asks.
+  // ASCII text as it came; turned into bytes on first use.
   /** @type {Buffer | string | null} */
   #body = null
   /** @type {ResponseSource | null} */
@@ -162,7 +162,7 @@ export class Response {
   }
 }
 
-/** Apart from Response because `next` of a Response gives the chunk itself, as users of python-node know it. */
+/** Separate from Response because `next` of a Response returns the chunk itself, as in python-node. */
 class ResponseIterator {
   #response
   #next

@@ -2,7 +2,7 @@ import { show } from '../native/errors.js'
 
 /**
  * The parts of a request URL. `target` is sent as it is: nothing is normalised, because `//a/../b` and `/b` are
- * two different requests to an application. `host` is '' when the URL was a path only.
+ * two different requests to an application. `host` is '' if the URL was only a path.
  * @typedef {{ scheme: 'http' | 'https', target: string, host: string, port: string, authority: string, websocket: boolean }} ParsedUrl
  */
 
@@ -28,7 +28,7 @@ export function parseUrl(url) {
 }
 
 /**
- * A path without the slashes at its end. Not by a regular expression: it would try again at every slash inside.
+ * Removes the slashes at the end of a path. Not by a regular expression: it would try again at every slash inside.
  * @param {string} path
  */
 export function withoutTrailingSlashes(path) {
@@ -37,7 +37,7 @@ export function withoutTrailingSlashes(path) {
   return path.slice(0, end)
 }
 
-/** What stands in front of the path of a url that has been parsed. @param {string} url */
+/** The text before the path of a parsed url. @param {string} url */
 export function originOf(url) {
   const match = ABSOLUTE.exec(url)
   return match === null ? '' : `${match[1]}://${match[2]}`
@@ -52,7 +52,7 @@ let latest
  * @param {string} text the whole URL, for the message
  */
 function parseOrigin(scheme, authority, text) {
-  // Callers use one origin over and over, and `new URL` costs more than all the rest of a request in JavaScript.
+  // Callers use one origin again and again, and `new URL` costs more than the rest of a request in JavaScript.
   const key = `${scheme}://${authority}`
   if (latest?.key === key) return latest.origin
   const websocket = scheme === 'ws' || scheme === 'wss'
@@ -81,7 +81,7 @@ function parseOrigin(scheme, authority, text) {
 }
 
 /**
- * The target as it may stand on a request line: spaces and everything outside ASCII percent-encoded, as any client does.
+ * The target as a request line may have it: spaces and all characters outside ASCII percent-encoded, as clients do.
  * @param {string} target
  */
 function safe(target) {

@@ -6,7 +6,7 @@ import { PythonError } from '../native/errors.js'
  * @typedef {import('../native/exchanges.js').Exchange & { accepted: boolean, message(data: Uint8Array, isText: boolean): boolean, end(): void }} WebSocketSink
  */
 
-/** The messages that `request.write()` puts into a WebSocket, before or after the request is sent off. */
+/** The messages that `request.write()` puts into a WebSocket, before or after the request is sent. */
 export class WrittenMessages extends BodySource {
   /** @type {{ data: Uint8Array, isText: boolean }[]} */
   #messages = []
@@ -14,7 +14,7 @@ export class WrittenMessages extends BodySource {
   #waiting = []
   #ended = false
   #full = false
-  /** Whether a WebSocket was opened with them: there can be one. */
+  /** Whether a WebSocket was opened with them: only one can be. */
   used = false
 
   /**
@@ -27,12 +27,12 @@ export class WrittenMessages extends BodySource {
     if (this.over) return Promise.resolve(false)
     this.#messages.push({ data, isText: typeof chunk === 'string' })
     this.pump()
-    // As in a body: whoever could make room may be the one who would wait here.
+    // As in a body: the caller that would wait here may be the one that has to make room.
     if (this.sink === null || this.#messages.length === 0 || this.sink.stalled) return Promise.resolve(!this.over)
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
-  /** Closes the WebSocket behind what has been written. */
+  /** Closes the WebSocket after the written messages. */
   end() {
     this.#ended = true
     this.pump()
@@ -47,7 +47,7 @@ export class WrittenMessages extends BodySource {
   /** @override */
   pump() {
     const call = /** @type {WebSocketSink | null} */ (this.sink)
-    // Over a socket, too, the app gets no message before it has accepted.
+    // As over a socket, the app gets no message before it has accepted.
     if (call === null || !call.accepted || this.over) return
     let taken = 0
     let room = !this.#full

@@ -1,6 +1,5 @@
-// The interpreters to consider, in their order. Where somebody named one (an option, a variable, an environment
-// that belongs to the app), that is the only one: taking another behind their back would run the app with other
-// packages.
+// The interpreters to consider, in their order. If one is named (by an option, a variable, or an environment that belongs to
+// the app), it is the only candidate: another one would silently run the app with other packages.
 
 import { accessSync, constants, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { delimiter, dirname, join, resolve, sep } from 'node:path'
@@ -8,10 +7,10 @@ import { PythonError } from '../native/errors.js'
 
 /**
  * @typedef {object} Candidate
- * @property {string} source what led to it: 'python option', 'venv option', 'ASGI_NODE_PYTHON', 'VIRTUAL_ENV',
+ * @property {string} source where it was found: 'python option', 'venv option', 'ASGI_NODE_PYTHON', 'VIRTUAL_ENV',
  *   'CONDA_PREFIX', '.venv', 'venv' or 'PATH'
  * @property {string} path the interpreter, absolute
- * @property {boolean} named false for what just happens to be on PATH: the next one is as good
+ * @property {boolean} named false if it was only found on PATH: the next one is as good
  */
 
 /**
@@ -35,7 +34,7 @@ const COMMANDS = ['python3', 'python']
 /** Folders of the app that may be a virtual environment. */
 const APP_VENVS = ['.venv', 'venv']
 
-/** How to get past a broken choice, by its source. */
+/** How to correct a broken choice, by its source. */
 const HELP = {
   'python option':
     'Give `python` the path of an interpreter, its command name, or the folder of a virtual environment.',
@@ -54,7 +53,7 @@ export function helpFor(source) {
 
 /**
  * @param {Wishes} wishes
- * @param {Tried[]} tried gets what was passed over
+ * @param {Tried[]} tried gets the candidates that were passed over
  * @returns {Generator<Candidate, void, void>}
  */
 export function* candidates({ python, venv, appDir, env }, tried) {
@@ -63,7 +62,7 @@ export function* candidates({ python, venv, appDir, env }, tried) {
   if (env.ASGI_NODE_PYTHON) yield interpreter('ASGI_NODE_PYTHON', env.ASGI_NODE_PYTHON, env)
   if (env.VIRTUAL_ENV) yield environment('VIRTUAL_ENV', env.VIRTUAL_ENV)
   if (env.CONDA_PREFIX) {
-    // A conda environment without Python is a sound one: conda installs compilers and Node, too.
+    // A conda environment without Python is valid: conda also installs compilers and Node.
     if (kind(pythonIn(env.CONDA_PREFIX)) !== 'nothing') yield environment('CONDA_PREFIX', env.CONDA_PREFIX)
     else tried.push({ source: 'CONDA_PREFIX', path: env.CONDA_PREFIX, reason: 'this environment has no Python' })
   }
@@ -72,7 +71,7 @@ export function* candidates({ python, venv, appDir, env }, tried) {
 }
 
 /**
- * What a person wrote to name a Python: a path, a folder, or a command.
+ * The candidate that the user has named: by a path, a folder, or a command.
  *
  * @param {string} source
  * @param {string} value
@@ -128,7 +127,7 @@ function notFound(source, what) {
 }
 
 /**
- * `.venv`, then `venv`, beside the app and in each folder above. A folder that only has the name is not meant.
+ * `.venv`, then `venv`, beside the app and in each folder above. A folder of that name that is not an environment is skipped.
  *
  * @param {string} appDir
  * @returns {Generator<Candidate, void, void>}
@@ -151,8 +150,8 @@ function* onPath(env) {
   const seen = new Set()
   for (const command of COMMANDS) {
     for (const path of commandOnPath(command, env)) {
-      // /bin is /usr/bin by another name, and python often is python3. The folder counts: a venv's python is a
-      // link to its base's, and yet another Python.
+      // /bin may be the same folder as /usr/bin, and python often is python3. The folder is part of the key: a venv's python
+      // is a link to its base's, but another Python.
       const key = JSON.stringify([realpathSync(dirname(path)), realpathSync(path)])
       if (seen.has(key)) continue
       seen.add(key)

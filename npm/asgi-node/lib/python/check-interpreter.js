@@ -1,4 +1,4 @@
-// Can Node host this Python? If not: why, and what to do about it.
+// Says whether Node can host this Python; if not, why, and what to do.
 
 import { readFileSync } from 'node:fs'
 import { nodeLibc } from '../native/platform.js'
@@ -21,7 +21,7 @@ const NAMES = { cpython: 'CPython', pypy: 'PyPy', graalpy: 'GraalPy' }
 
 /**
  * @param {Facts} facts
- * @returns {Refusal | null} null: it can
+ * @returns {Refusal | null} null if it can
  */
 export function refuse(facts) {
   const unsupported = whyUnsupported(facts)

@@ -1,4 +1,4 @@
-// Which Python: the first candidate that Node can host. One generator does the work and yields the commands to run;
+// Chooses the Python: the first candidate that Node can host. One generator does the work and yields the commands to run;
 // `choose` waits for them as promises, `chooseSync` blocks.
 
 import { accessSync, constants, statSync } from 'node:fs'
@@ -26,7 +26,7 @@ import { refuse } from './check-interpreter.js'
 
 /**
  * @typedef {object} Choice
- * @property {string} executable the interpreter as a program name: in a virtual environment that environment's own
+ * @property {string} executable the path of the interpreter; in a virtual environment the environment's own
  * @property {string} prefix its sys.prefix
  * @property {string} basePrefix its sys.base_prefix: differs from prefix in a virtual environment
  * @property {string | null} venv the virtual environment's folder
@@ -38,9 +38,9 @@ import { refuse } from './check-interpreter.js'
  * @property {boolean} freeThreaded
  * @property {boolean} debug a debug build
  * @property {string | null} uvloop the version that is installed
- * @property {string} source what led to it: 'python option', 'venv option', 'ASGI_NODE_PYTHON', 'VIRTUAL_ENV',
+ * @property {string} source where it was found: 'python option', 'venv option', 'ASGI_NODE_PYTHON', 'VIRTUAL_ENV',
  *   'CONDA_PREFIX', '.venv', 'venv' or 'PATH'
- * @property {Tried[]} tried what was considered before it, and why it was not taken
+ * @property {Tried[]} tried the candidates before it, and why each was not taken
  */
 
 /**
@@ -75,7 +75,7 @@ export function chooseSync(options) {
  */
 function* discover({ python, venv, appDir = '.', env = process.env, timeout = 10_000 } = {}) {
   const folder = resolve(appDir)
-  // pyenv's shims choose by the folder they run in. Where nothing can run, loading the application will say so.
+  // pyenv's shims choose by the folder in which they run. If no program can run there, loading the application reports it.
   const cwd = canRunIn(folder) ? folder : parse(folder).root
   /** @type {Tried[]} */
   const tried = []
@@ -155,7 +155,7 @@ function noneLeft(appDir, env, tried, refusals) {
     `looked at the options \`python\` and \`venv\`, the variables ASGI_NODE_PYTHON, VIRTUAL_ENV and CONDA_PREFIX, ` +
     `.venv and venv in ${appDir} and the folders above it, python3 and python on PATH (${env.PATH ?? ''})`
   const list = tried.map(({ source, path, reason }) => `\n  ${path} (${source}): ${reason}`).join('')
-  // The nearest miss decides: a library is one package away, a newer Python is a further one.
+  // The candidate that is easiest to correct decides: a missing library is one package, an old Python needs a new one.
   const nearest =
     refusals.find(({ code }) => code === 'LIBPYTHON_NOT_FOUND') ??
     refusals.find(({ code }) => code === 'PYTHON_UNSUPPORTED')

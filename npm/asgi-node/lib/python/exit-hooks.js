@@ -1,4 +1,4 @@
-// What has to be done before the process, or the worker, ends: one listener for all.
+// Hooks for the end of the process or the worker: one listener runs all of them.
 
 /** @type {Set<() => void>} */
 const hooks = new Set()
@@ -7,7 +7,7 @@ const onExit = () => {
   for (const hook of hooks) hook()
 }
 
-/** @param {() => void} hook which must not throw, and has to be done at once */
+/** @param {() => void} hook which must not throw, and must be synchronous */
 export function addExitHook(hook) {
   if (hooks.size === 0) process.on('exit', onExit)
   hooks.add(hook)

@@ -1,5 +1,5 @@
-// Asks an interpreter about itself by running python/asgi_node/probe/probe.py in it. What to run is yielded, so that the
-// caller decides whether to wait for it synchronously.
+// Asks an interpreter about itself by running python/asgi_node/probe/probe.py in it. The command to run is yielded, so the
+// caller decides whether to wait synchronously.
 
 import { execFile, spawnSync } from 'node:child_process'
 import { realpathSync, statSync } from 'node:fs'
@@ -40,7 +40,7 @@ import { nativeFiles } from '../native/load.js'
  * @typedef {object} Outcome
  * @property {string} stdout
  * @property {string} stderr
- * @property {string | null} failure why the command did not end well, null when it did
+ * @property {string | null} failure why the command failed, null if it did not
  */
 
 /** @typedef {Omit<Command, 'file' | 'args'>} Surroundings */
@@ -61,7 +61,7 @@ export function* probe(file, surroundings) {
   if (before) return before
   const script = join(nativeFiles().python, 'asgi_node', 'probe', 'probe.py')
   let outcome = yield { file, args: ['-I', script], ...surroundings }
-  // Python 2 has no -I. It is asked again only to be refused with its version.
+  // Python 2 has no -I. It is asked again, only to refuse it with its version.
   if (/unknown option:? -?I/i.test(outcome.stderr))
     outcome = yield { file, args: ['-E', '-s', script], ...surroundings }
   const facts = parse(outcome.stdout)
@@ -74,8 +74,8 @@ export function* probe(file, surroundings) {
 }
 
 /**
- * The path as given, because a venv's python is a link to its base's; the rest, because pyenv's shims go by
- * folder and variables.
+ * The key of the cache. It has the path as given, because a venv's python is a link to its base's. It has the folder and
+ * the variables, because pyenv's shims choose by them.
  *
  * @param {string} file
  * @param {Surroundings} surroundings
@@ -86,7 +86,7 @@ function cacheKey(file, { cwd, env }) {
 }
 
 /**
- * A .pth file or sitecustomize may print before the probe does.
+ * Finds the facts in the output: a .pth file or sitecustomize may print before the probe does.
  *
  * @param {string} stdout
  * @returns {Facts | undefined}
@@ -101,7 +101,7 @@ function parse(stdout) {
 }
 
 /**
- * What it complained about, short: a shell's message stands in the first line, Python's in the last.
+ * Its error output, shortened: a shell's message is in the first line, Python's in the last.
  *
  * @param {string} stderr
  */
@@ -149,7 +149,7 @@ function spawned({ file, args, cwd, env, timeout }) {
         const late = performance.now() - started >= timeout
         resolve({ stdout, stderr, failure: error && failureOf(error, error.code ?? null, late, timeout) })
       })
-      // An interpreter that reads commands from its input must not wait for any.
+      // An interpreter that reads commands from its input must not wait for them.
       child.stdin?.on('error', () => {})
       child.stdin?.end()
     } catch (error) {
@@ -182,7 +182,7 @@ export function runSync({ file, args, cwd, env, timeout }) {
 
 /**
  * @param {{ message: string, signal?: string | null }} error
- * @param {string | number | null} code the exit code, or text when it did not even start
+ * @param {string | number | null} code the exit code, or a text if it did not start
  * @param {boolean} late
  * @param {number} timeout
  */

@@ -9,8 +9,8 @@ import { load, nativeFiles } from '../native/load.js'
 /** @typedef {import('../native/exchanges.js').Deliver} Deliver */
 
 /**
- * What the addon exports: its types are written by its build. Nothing in it throws or rejects for a reason that a user should
- * see: such a reason is a value.
+ * The exports of the addon; its build writes their types. It does not throw or reject with errors for the user: it returns
+ * them as values.
  * @typedef {typeof import('../native/binding.js')} Addon
  * @typedef {import('../native/binding.js').NativeHandler} NativeHandler
  * @typedef {import('../native/binding.js').StartOptions} StartOptions
@@ -21,13 +21,13 @@ import { load, nativeFiles } from '../native/load.js'
 /** @type {import('../index.js').PythonInfo | null} */
 let running = null
 
-/** What is known of the interpreter of this process, or null before this thread has started or joined it. */
+/** The interpreter of this process, or null before this thread has started or joined it. */
 export function pythonInfo() {
   return running
 }
 
 /**
- * Finds Python, loads the addon against it and starts it, once per process; a second call joins what is there.
+ * Finds Python, loads the addon against it and starts it, once per process. A second call joins the running one.
  * @param {Settings} settings
  * @returns {Promise<Addon>}
  */
@@ -55,8 +55,8 @@ export function startPythonSync(settings) {
 let watched = false
 
 /**
- * Before the process ends Python runs what `atexit` has and flushes. The addon sees to it by itself when exit() is called;
- * by then libraries that Python's threads use may be gone already.
+ * Makes Python run its `atexit` functions and flush before the process ends. The addon also does so by itself when exit() is
+ * called, but by then libraries that Python's threads use may be gone.
  * @param {Addon} addon
  */
 function runExitHooksOfPython(addon) {
