@@ -44,6 +44,8 @@ LIMIT_MESSAGE_OVERHEAD: Final = 32
 # Defaults of options, for every host. Times are in milliseconds.
 DEFAULT_HIGH_WATER_MARK: Final = 65536
 """Bytes under way per direction and request: `highWaterMark`."""
+DEFAULT_LARGEST_WINDOW: Final = 1048576
+"""What that grows to for a side that keeps up, where the option is not given."""
 DEFAULT_MAX_CONCURRENCY: Final = 65536
 """Requests in flight: `maxConcurrency`."""
 DEFAULT_MAX_QUEUE: Final = 32

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { get } from 'node:http'
+import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serveApart } from '../hostile/wire.mjs'
@@ -97,6 +98,7 @@ describe('an app that fails', limits, () => {
 describe('a client that leaves or does not read', limits, () => {
   const site = serveApart({ before, after }, 'asgi_server:app')
   const near = serveApp({ before, after }, 'asgi_server:app')
+  const exact = serveApp({ before, after }, 'asgi_server:app', { highWaterMark: 65_536 })
   const json = async (path) => JSON.parse(parse(await site.raw(request(path))).body)
   const stateOf = (id) => json(`/state?id=${id}`)
 
@@ -151,6 +153,33 @@ describe('a client that leaves or does not read', limits, () => {
       t.diagnostic(`${sent} bytes sent, ${kernel} taken by the kernel, ${socket.writableLength} wait in Node`)
       client.socket.resume()
       await until(async () => (await sentBy()) > sent + 1_000_000, 'send to go on')
+    })
+  }
+
+  for (const [what, site, most] of [['has grown', near, 4_000_000], ['that is given has not', exact, 300_000]]) {
+    test(`asgi_55 a client that stops to read in the middle is sent no more than a window, which ${what}`, async (t) => {
+      const { server, port } = await serve(t, site.handler.listener)
+      let socket
+      server.on('connection', (accepted) => (socket = accepted))
+      const client = connect(port, '127.0.0.1')
+      t.after(() => client.destroy())
+      let read = 0
+      client.on('data', (data) => {
+        read += data.length
+        if (read > 60_000_000) client.pause()
+      })
+      client.write(request(`/flood?id=stops-${most}&size=65536`, { close: false }))
+      const sentBy = async () => (await callJson(site.handler, `/state?id=stops-${most}`)).sent ?? 0
+      let sent = -1
+      await until(async () => {
+        const before = sent
+        sent = await sentBy()
+        await sleep(100)
+        return read > 60_000_000 && sent === before
+      }, 'send to wait', 20_000)
+      const kernel = socket.bytesWritten - socket.writableLength
+      t.diagnostic(`${sent - kernel} bytes are ours, ${socket.writableLength} of them wait in Node`)
+      assert.ok(sent - kernel < most && socket.writableLength < most, `${sent} sent, ${kernel} taken by the kernel`)
     })
   }
 

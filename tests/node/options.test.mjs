@@ -31,6 +31,7 @@ describe('options', () => {
       rootPath: '',
       rootPathStripped: false,
       highWaterMark: 65536,
+      largestWindow: 1_048_576,
       maxConcurrency: 65536,
       maxQueue: 32,
       requestTimeout: 0,

@@ -15,8 +15,9 @@ use crate::lent::{Answer, give_back, lend};
 /// `deliver(id, kind, status, text, data)` of the npm package.
 pub(crate) type Deliver = FunctionRef<FnArgs<(u32, u32, u32, String, Unknown<'static>)>, Unknown<'static>>;
 
-/// From this size a body is handed over without a copy; below it, a copy is cheaper than the bookkeeping.
-const EXTERNAL: usize = 16 * 1024;
+/// From this size a body is handed over without a copy. Below it a copy is cheaper: V8 collects the Buffers that it has made itself
+/// with its other young objects, and for memory that is lent to it looks through the whole heap every 64 MB.
+const EXTERNAL: usize = 1024 * 1024;
 
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use asgi_node_core::{Error, Exchange, Failure, Notify, RequestHead, ResponseEvent, Windows, websocket};
+use asgi_node_core::{Error, Exchange, Failure, Limits, Notify, RequestHead, ResponseEvent, Windows, websocket};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -28,7 +28,7 @@ pub struct Application {
     runner: Py<PyAny>,
     scopes: ScopeBuilder,
     counters: Arc<Counters>,
-    window: usize,
+    window: Limits,
     /// Milliseconds that a request may take; 0 for no limit.
     request_timeout: u64,
     shutdown_timeout: u64,
@@ -82,7 +82,10 @@ impl Application {
             )?,
             runner: runner.clone().unbind(),
             counters: Arc::new(Counters::new(config.max_concurrency)),
-            window: config.high_water_mark,
+            window: Limits {
+                least: config.high_water_mark,
+                most: config.largest_window.max(config.high_water_mark),
+            },
             request_timeout: config.request_timeout,
             shutdown_timeout: config.shutdown_timeout,
             max_queue: config.max_queue,
@@ -129,7 +132,11 @@ impl Application {
         if !self.counters.begin() {
             return Err(self.overloaded());
         }
-        let outbound = if request.collects { usize::MAX } else { self.window };
+        let outbound = if request.collects {
+            Limits::fixed(usize::MAX)
+        } else {
+            self.window
+        };
         let windows = Windows {
             inbound: self.window,
             outbound,

@@ -28,6 +28,8 @@ pub struct Config {
     pub r#loop: String,
     /// Bytes under way per direction and request.
     pub high_water_mark: usize,
+    /// The same for a side that keeps up; no less.
+    pub largest_window: usize,
     /// Requests in flight.
     pub max_concurrency: usize,
     /// Messages of a WebSocket that wait for the app.

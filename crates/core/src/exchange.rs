@@ -4,20 +4,26 @@
 //! events. Each side tells the other of news at most once until it is looked at, so an exchange is in each inbox at most
 //! once and the inboxes are bounded by the exchanges in flight.
 //!
-//! Both directions are bounded by the same high-water mark. Towards the app: [`Exchange::push_body`] says when to stop and a
+//! Each direction is bounded by a [window](crate::window). Towards the app: [`Exchange::push_body`] says when to stop and a
 //! [`ResponseEvent::Resume`] says when to go on. Towards the host: [`Exchange::emit`] says when the window is full; the
 //! bytes leave it when the host has taken them ([`Exchange::taken`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::ResponseEvent;
 use crate::message_queue::{Closed, MessageQueue};
 use crate::sync::Mutex;
+use crate::window::{Limits, Window};
 use counted::Counted;
 
 mod counted;
 mod messages;
+
+/// The most bytes of request body that one `receive` gives, beside the chunk that reaches them: copied while they are in the
+/// processor's cache.
+const PORTION: usize = 256 * 1024;
 
 /// Is told that an exchange has news. Must not block, and must not call the exchange.
 pub trait Notify: Send + Sync {
@@ -46,30 +52,30 @@ pub enum Received {
 pub enum Emitted {
     /// The window has room for more.
     Open,
-    /// The window is full; the event loop will be told when it opens.
+    /// The window is full; [`Exchange::poll_room`] has the event loop told when it opens.
     Full,
     /// The client has gone; the event was dropped.
     Gone,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent facts")]
 struct Inbound {
+    window: Window,
     chunks: VecDeque<Vec<u8>>,
     size: usize,
     complete: bool,
     /// The last byte was handed to the app.
     delivered: bool,
-    /// The host was told to stop.
-    paused: bool,
     /// The client waits for `100 Continue`.
     expects_continue: bool,
     /// The client has closed its side; it may still read.
     half_closed: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Outbound {
+    window: Window,
     events: Vec<ResponseEvent>,
     /// Bytes that the host has not taken: queued here, or handed over and not acknowledged.
     outstanding: usize,
@@ -77,7 +83,7 @@ struct Outbound {
     announced: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "they are independent facts")]
 struct State {
     inbound: Inbound,
@@ -93,13 +99,63 @@ struct State {
     messages: Option<MessageQueue>,
 }
 
+impl Inbound {
+    /// The chunks for one `receive`, and their length together.
+    fn take_portion(&mut self) -> (VecDeque<Vec<u8>>, usize) {
+        if self.size <= PORTION {
+            return (std::mem::take(&mut self.chunks), self.size);
+        }
+        let (mut chunks, mut size) = (VecDeque::new(), 0);
+        while size < PORTION
+            && let Some(chunk) = self.chunks.pop_front()
+        {
+            size += chunk.len();
+            chunks.push_back(chunk);
+        }
+        (chunks, size)
+    }
+}
+
+impl Outbound {
+    fn is_open(&self) -> bool {
+        self.window.is_open(self.outstanding)
+    }
+}
+
 /// The bytes that may be under way in each direction.
 #[derive(Debug, Clone, Copy)]
 pub struct Windows {
     /// Request body that waits for the app.
-    pub inbound: usize,
+    pub inbound: Limits,
     /// Response body that the host has not taken.
-    pub outbound: usize,
+    pub outbound: Limits,
+}
+
+impl State {
+    fn new(windows: Windows) -> Self {
+        Self {
+            inbound: Inbound {
+                window: Window::new(windows.inbound),
+                chunks: VecDeque::new(),
+                size: 0,
+                complete: false,
+                delivered: false,
+                expects_continue: false,
+                half_closed: false,
+            },
+            outbound: Outbound {
+                window: Window::to_socket(windows.outbound),
+                events: Vec::new(),
+                outstanding: 0,
+                announced: false,
+            },
+            disconnected: false,
+            shutting_down: false,
+            disconnect_delivered: false,
+            loop_waits: false,
+            messages: None,
+        }
+    }
 }
 
 /// One request and its response.
@@ -132,18 +188,13 @@ impl Exchange {
         event_loop: Arc<dyn Notify>,
         host: Arc<dyn Notify>,
     ) -> Arc<Self> {
-        let mut inbound = Inbound {
-            size: body.len(),
-            complete,
-            ..Inbound::default()
-        };
+        let mut state = State::new(windows);
+        let inbound = &mut state.inbound;
+        inbound.size = body.len();
+        inbound.complete = complete;
         if !body.is_empty() {
             inbound.chunks.push_back(body);
         }
-        let state = State {
-            inbound,
-            ..State::default()
-        };
         Self::with(id, windows, state, event_loop, host)
     }
 
@@ -169,9 +220,18 @@ impl Exchange {
         self.is_websocket
     }
 
-    /// The bytes of response body that may be under way.
-    pub fn window(&self) -> usize {
-        self.windows.outbound
+    /// How much of a piece of this length may go to the host at once.
+    pub fn portion(&self, length: usize) -> usize {
+        // Mostly it is small, and the window need not be asked.
+        if length <= self.windows.outbound.least {
+            return length;
+        }
+        length.min(self.state.lock().outbound.window.portion())
+    }
+
+    /// What fills the window towards the host, whatever its size.
+    pub fn whole_window(&self) -> usize {
+        self.windows.outbound.most
     }
 
     // ---- the host's side
@@ -192,8 +252,11 @@ impl Exchange {
             state.inbound.chunks.push_back(chunk);
         }
         state.inbound.complete = last;
-        let room = last || state.inbound.size < self.windows.inbound;
-        state.inbound.paused = !room;
+        let inbound = &mut state.inbound;
+        if last {
+            inbound.window.forget();
+        }
+        let room = last || inbound.window.has_room(inbound.size, Instant::now);
         self.tell_event_loop(&mut state);
         room
     }
@@ -234,8 +297,9 @@ impl Exchange {
             return;
         }
         let mut state = self.state.lock();
-        state.outbound.outstanding = state.outbound.outstanding.saturating_sub(bytes);
-        if state.outbound.outstanding < self.windows.outbound {
+        let outbound = &mut state.outbound;
+        outbound.outstanding = outbound.outstanding.saturating_sub(bytes);
+        if outbound.window.take(bytes, outbound.outstanding, Instant::now) {
             self.tell_event_loop(&mut state);
         }
     }
@@ -271,7 +335,7 @@ impl Exchange {
         state.disconnected
     }
 
-    /// Takes the request body that is there.
+    /// Takes the request body that is there; of very much of it a part.
     pub fn receive(self: &Arc<Self>) -> Received {
         let mut state = self.state.lock();
         if state.disconnected {
@@ -290,17 +354,17 @@ impl Exchange {
             state.loop_waits = true;
             return Received::Nothing;
         }
-        inbound.size = 0;
-        inbound.delivered = inbound.complete;
-        let chunks = std::mem::take(&mut inbound.chunks);
-        let more = !inbound.complete;
-        if std::mem::take(&mut inbound.paused) {
+        let (chunks, size) = inbound.take_portion();
+        inbound.size -= size;
+        inbound.delivered = inbound.complete && inbound.chunks.is_empty();
+        let more = !inbound.delivered;
+        if inbound.window.take(size, inbound.size, Instant::now) {
             self.queue(&mut state, ResponseEvent::Resume);
         }
         Received::Body { chunks, more }
     }
 
-    /// Hands an event to the host.
+    /// Hands an event to the host. The event loop is told of room only when it has asked by [`Self::poll_room`].
     pub fn emit(self: &Arc<Self>, event: ResponseEvent) -> Emitted {
         let mut state = self.state.lock();
         if state.disconnected {
@@ -308,28 +372,30 @@ impl Exchange {
         }
         state.outbound.outstanding += event.body_len();
         self.queue(&mut state, event);
-        self.room(&mut state)
+        if state.outbound.is_open() {
+            Emitted::Open
+        } else {
+            Emitted::Full
+        }
     }
 
     /// Whether there is room; if not, the event loop will be told.
     pub fn poll_room(&self) -> Emitted {
-        self.room(&mut self.state.lock())
-    }
-
-    /// Whether the host has taken what it was given, up to its window; also of one whose client has gone since.
-    pub fn is_taken(&self) -> bool {
-        self.state.lock().outbound.outstanding < self.windows.outbound
-    }
-
-    fn room(&self, state: &mut State) -> Emitted {
+        let state = &mut *self.state.lock();
+        let outbound = &mut state.outbound;
         if state.disconnected {
             Emitted::Gone
-        } else if state.outbound.outstanding < self.windows.outbound {
+        } else if outbound.window.has_room(outbound.outstanding, Instant::now) {
             Emitted::Open
         } else {
             state.loop_waits = true;
             Emitted::Full
         }
+    }
+
+    /// Whether the host has taken what it was given, up to its window; also of one whose client has gone since.
+    pub fn is_taken(&self) -> bool {
+        self.state.lock().outbound.is_open()
     }
 
     // ---- both

@@ -1,8 +1,8 @@
 //! The part of asgi-node that knows neither Node nor Python.
 //!
 //! Files in the order of the data path: [`head`] and [`target`] (what the client asked), [`inbox`] (how a request reaches
-//! the event loop), [`exchange`] (one request and its response, shared by both sides), [`response`] and [`framing`] (what the
-//! app may send when), [`websocket`] and [`message_queue`] (the same for messages), [`event`] (what the host gets),
+//! the event loop), [`exchange`] (one request and its response, shared by both sides), its [windows](Limits), [`response`]
+//! and [`framing`] (what the app may send when), [`websocket`] and [`message_queue`] (the same for messages), [`event`] (what the host gets),
 //! [`log_queue`] (log records and output of Python), [`heartbeat`] and [`watchdog`] (whether the event loop is blocked),
 //! [`text`] (shortens long texts), [`error`]. [`config`] holds a handler's options for its app, [`protocol`] the numbers
 //! that hosts must know, too.
@@ -26,6 +26,7 @@ pub mod target;
 pub mod text;
 pub mod watchdog;
 pub mod websocket;
+mod window;
 
 pub use config::Config;
 pub use error::{Error, Raises};
@@ -37,3 +38,4 @@ pub use heartbeat::Heartbeat;
 pub use inbox::{Inbox, Waker};
 pub use log_queue::LogQueue;
 pub use response::{BodyPlan, ResponseState};
+pub use window::Limits;

@@ -133,6 +133,8 @@ tables! {
     default {
         /// Bytes under way per direction and request: `highWaterMark`.
         HIGH_WATER_MARK: usize = 65_536,
+        /// What that grows to for a side that keeps up, where the option is not given.
+        LARGEST_WINDOW: usize = 1_048_576,
         /// Requests in flight: `maxConcurrency`.
         MAX_CONCURRENCY: usize = 65_536,
         /// Messages of a WebSocket that wait for the application: `websocket.maxQueue`.

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use asgi_node_core::{Emitted, Exchange, Inbox, Notify, Received, ResponseEvent, Waker, Windows};
+use asgi_node_core::{Emitted, Exchange, Inbox, Limits, Notify, Received, ResponseEvent, Waker, Windows};
 use proptest::prelude::*;
 
 #[derive(Clone, Default)]
@@ -136,7 +136,7 @@ proptest! {
     ) {
         let (event_loop, host) = (Bell::default(), Bell::default());
         let sides = (Arc::new(event_loop.clone()) as Arc<dyn Notify>, Arc::new(host.clone()) as Arc<dyn Notify>);
-        let windows = Windows { inbound: 10, outbound: 10 };
+        let windows = Windows { inbound: Limits::fixed(10), outbound: Limits::fixed(10) };
         let exchange = Exchange::new(1, windows, Vec::new(), false, sides.0, sides.1);
         let mut model = Model::default();
         for (number, turn) in turns.into_iter().enumerate() {
@@ -171,6 +171,7 @@ proptest! {
                     if !model.gone {
                         model.sent += usize::from(length);
                         prop_assert_eq!(emitted == Emitted::Full, model.sent - model.taken >= 10);
+                        prop_assert_eq!(exchange.poll_room(), emitted);
                         model.waits |= emitted == Emitted::Full;
                     }
                 }

@@ -44,7 +44,8 @@ class AppHost:
     - `interface`: ``'auto'`` (the default), ``'asgi3'``, ``'asgi2'`` or ``'wsgi'``
     - `factory`: whether `app` is called, without arguments, to make the application; default False
     - `root_path`, `root_path_stripped`: where the application is mounted (ASGI HTTP 2.5, ``root_path``)
-    - `high_water_mark`: bytes that may wait in each direction of a request; default 65,536
+    - `high_water_mark`: bytes that may wait in each direction of a request; default 65,536, growing to 1 MiB for a
+      side that keeps up
     - `max_queue`: messages of a WebSocket that wait for the application; default 32
     - `extensions`: ``{"pathsend": True}``, ``{"zerocopysend": True}``; default: neither is offered
     - `startup_timeout`, `shutdown_timeout`: seconds that the lifespan may take; default 60, 0 for no limit

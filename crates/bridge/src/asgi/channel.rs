@@ -43,7 +43,7 @@ pub(super) trait Protocol: Debug + Send + Sync + Sized + 'static {
         py: Python<'_>,
         state: &mut Self::State,
         piece: Self::Piece,
-        window: usize,
+        exchange: &Exchange,
     ) -> (Option<ResponseEvent>, Option<Self::Piece>);
 
     /// What `receive` gives; `None` when it has to wait.
@@ -331,7 +331,7 @@ impl<P: Protocol> Progress<P> {
                 closed => return closed,
             }
             let Some(piece) = self.outgoing.take() else { break };
-            let (event, left) = P::next_event(py, &mut self.state, piece, exchange.window());
+            let (event, left) = P::next_event(py, &mut self.state, piece, exchange);
             self.outgoing.settle(left);
             self.started = true;
             if let Some(event) = event

@@ -117,12 +117,12 @@ impl Protocol for Http {
         py: Python<'_>,
         state: &mut HttpState,
         piece: Piece,
-        window: usize,
+        exchange: &Exchange,
     ) -> (Option<ResponseEvent>, Option<Piece>) {
         match piece {
             Piece::Body { data, offset, last } => {
                 let rest = &data.as_bytes(py)[offset..];
-                let slice = &rest[..rest.len().min(window)];
+                let slice = &rest[..exchange.portion(rest.len())];
                 let (whole, next) = (slice.len() == rest.len(), offset + slice.len());
                 let event = body_event(state.start.take(), slice.to_vec(), last && whole);
                 let left = (!whole).then_some(Piece::Body {

@@ -96,7 +96,7 @@ fn accept(
             offset,
             length,
             last: plan.completes,
-            weight: channel.exchange().window(),
+            weight: channel.exchange().whole_window(),
         })
     } else {
         Piece::Empty { last: plan.completes }

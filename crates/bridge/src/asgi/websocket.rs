@@ -67,7 +67,7 @@ impl Protocol for WebSocket {
         py: Python<'_>,
         _: &mut WebSocketState,
         piece: Piece,
-        _: usize,
+        _: &Exchange,
     ) -> (Option<ResponseEvent>, Option<Piece>) {
         let event = match piece {
             Piece::Event(event) => event,

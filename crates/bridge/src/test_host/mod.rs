@@ -89,6 +89,11 @@ impl Host {
             root_path: root_path.to_owned(),
             root_path_stripped,
             high_water_mark,
+            // As for the option: what is given stays.
+            largest_window: match high_water_mark {
+                default::HIGH_WATER_MARK => default::LARGEST_WINDOW,
+                given => given,
+            },
             max_queue,
             max_concurrency,
             extensions: Extensions { pathsend, zerocopysend },

@@ -15,10 +15,8 @@ impl Exchange {
         event_loop: Arc<dyn Notify>,
         host: Arc<dyn Notify>,
     ) -> Arc<Self> {
-        let state = State {
-            messages: Some(MessageQueue::new(queue, windows.inbound)),
-            ..State::default()
-        };
+        let mut state = State::new(windows);
+        state.messages = Some(MessageQueue::new(queue, windows.inbound.least));
         Self::with(id, windows, state, event_loop, host)
     }
 
@@ -66,6 +64,7 @@ impl Exchange {
 mod tests {
     use super::{Closed, Exchange, Message, Notify, ReceivedMessage, Windows};
     use crate::exchange::tests::Count;
+    use crate::window::Limits;
     use crate::{Emitted, ResponseEvent};
     use std::sync::Arc;
 
@@ -73,8 +72,8 @@ mod tests {
         let (event_loop, host) = (Arc::new(Count::default()), Arc::new(Count::default()));
         let told = Arc::clone(&event_loop) as Arc<dyn Notify>;
         let windows = Windows {
-            inbound: 1000,
-            outbound: 1000,
+            inbound: Limits::fixed(1000),
+            outbound: Limits::fixed(1000),
         };
         (Exchange::websocket(1, windows, 2, told, host), event_loop)
     }

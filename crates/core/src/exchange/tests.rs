@@ -1,5 +1,6 @@
-use super::{Emitted, Exchange, Notify, Received, Windows};
+use super::{Emitted, Exchange, Notify, PORTION, Received, Windows};
 use crate::ResponseEvent;
+use crate::window::Limits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,8 +27,8 @@ fn exchange(body: &[u8], complete: bool) -> (Arc<Exchange>, Arc<Count>, Arc<Coun
         Exchange::new(
             1,
             Windows {
-                inbound: 10,
-                outbound: 10,
+                inbound: Limits::fixed(10),
+                outbound: Limits::fixed(10),
             },
             body.to_vec(),
             complete,
@@ -70,6 +71,35 @@ fn asgi_47_the_host_is_stopped_at_the_mark_and_resumed_once() {
 }
 
 #[test]
+fn asgi_47_very_much_of_a_body_comes_in_portions_and_the_host_goes_on_when_half_is_taken() {
+    let (e, _, host) = exchange(b"", false);
+    let chunks = [vec![1; PORTION], vec![2; PORTION], vec![3; 5]];
+    for chunk in &chunks {
+        assert!(!e.push_body(chunk.clone(), false));
+    }
+    assert!(e.push_body(Vec::new(), true), "nothing follows that could wait");
+    assert_eq!(host.get(), 0);
+    for (at, chunk) in chunks.into_iter().enumerate() {
+        assert_eq!(body(e.receive()), (chunk, at < 2));
+    }
+    let (e, _, host) = exchange(b"", false);
+    e.push_body(vec![1; PORTION], false);
+    e.push_body(vec![2; 6], false);
+    body(e.receive());
+    assert_eq!(host.get(), 0, "more than half of the window waits");
+    body(e.receive());
+    assert!(matches!(e.take_events()[..], [ResponseEvent::Resume]));
+}
+
+#[test]
+fn asgi_55_nobody_is_told_of_room_that_nobody_waits_for() {
+    let (e, event_loop, _) = exchange(b"", true);
+    assert_eq!(e.emit(ResponseEvent::Body(vec![0; 20])), Emitted::Full);
+    e.taken(20);
+    assert_eq!((event_loop.get(), e.poll_room()), (0, Emitted::Open));
+}
+
+#[test]
 fn the_loop_is_told_only_when_it_waits_and_only_once() {
     let (e, event_loop, _) = exchange(b"", false);
     e.push_body(vec![1], false);
@@ -99,6 +129,7 @@ fn asgi_55_the_window_closes_and_opens_when_the_host_has_taken_the_bytes() {
 fn asgi_43_44_70_a_disconnect_reaches_both_directions_and_stays() {
     let (e, event_loop, _) = exchange(b"abc", true);
     e.emit(ResponseEvent::Body(vec![0; 20]));
+    assert_eq!(e.poll_room(), Emitted::Full);
     e.disconnect();
     e.disconnect();
     assert_eq!(event_loop.get(), 1);

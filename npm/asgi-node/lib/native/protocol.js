@@ -94,6 +94,8 @@ export const LIMIT = Object.freeze(/** @type {const} */ ({
 export const DEFAULT = Object.freeze(/** @type {const} */ ({
   /** Bytes under way per direction and request: `highWaterMark`. */
   HIGH_WATER_MARK: 65536,
+  /** What that grows to for a side that keeps up, where the option is not given. */
+  LARGEST_WINDOW: 1048576,
   /** Requests in flight: `maxConcurrency`. */
   MAX_CONCURRENCY: 65536,
   /** Messages of a WebSocket that wait for the application: `websocket.maxQueue`. */
@@ -137,6 +139,7 @@ export const CONFIG_NAMES = Object.freeze(/** @type {const} */ ([
   'wsgiThreads',
   'loop',
   'highWaterMark',
+  'largestWindow',
   'maxConcurrency',
   'maxQueue',
   'lifespan',

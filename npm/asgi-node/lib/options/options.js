@@ -216,6 +216,7 @@ export function checkOptions(options) {
     rootPath: withoutTrailingSlashes(options.rootPath ?? ''),
     rootPathStripped: options.rootPathStripped ?? false,
     highWaterMark,
+    largestWindow: options.highWaterMark ?? DEFAULT.LARGEST_WINDOW,
     maxConcurrency,
     maxQueue: websocket.maxQueue,
     requestTimeout,

@@ -100,7 +100,10 @@ export interface PythonHandlerOptions {
    */
   trustProxy?: boolean | number | string | readonly string[]
   /**
-   * Bytes that may be on their way per request and direction before the sender waits.
+   * Bytes that may be on their way per request and direction before the sender waits: request body that the application has
+   * not received, response body that the client has not taken. Left out, this is 65,536 and grows for a side that keeps up, to
+   * at most 1,048,576, and goes back for one that does not. Given, it is that number and does not grow: for servers with very
+   * many slow clients, or with little memory.
    * @default 65_536
    */
   highWaterMark?: number
