@@ -5,7 +5,8 @@ const LIB = '^npm/asgi-node/lib/'
 
 /** Folders on one line are siblings that do not import each other. Files of lib itself stand with the folder named. */
 const LAYERS = [
-  ['doctor'],
+  ['cli.js'],
+  ['doctor', 'serve'],
   ['index.js'],
   ['handler.js', 'handler'],
   ['fetch', 'http', 'websocket'],
@@ -52,5 +53,9 @@ export default {
     },
     { name: 'resolves', severity: 'error', from: { path: LIB }, to: { couldNotResolve: true } }
   ],
-  options: { doNotFollow: { path: 'node_modules' }, moduleSystems: ['es6'] }
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    moduleSystems: ['es6'],
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] }
+  }
 }

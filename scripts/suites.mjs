@@ -28,6 +28,7 @@ const ONCE = {
     'e2e/python-docs',
     'node/readme',
     'node/rewriting-docs',
+    'serve/usage',
   ],
   'frameworks: their own tests ask for each version, FastAPI, Express and WSGI stand for them here, and pytest has them all': [
     'e2e/django',

@@ -1,10 +1,11 @@
-"""``python -m asgi_node doctor`` and ``python -m asgi_node check main:app``."""
+"""``python -m asgi_node serve main:app``, ``… doctor`` and ``… check main:app``."""
 
 from __future__ import annotations
 
 import sys
 
-USAGE = """usage: python -m asgi_node doctor [options]    would a handler start in Node, and if not, why?
+USAGE = """usage: python -m asgi_node serve [APP] [options]  serve an application in Node.js, as asgi-node does
+       python -m asgi_node doctor [options]    would a handler start in Node, and if not, why?
        python -m asgi_node check APP [options]  what does this application do wrong?
 
 --help after the command lists its options.
@@ -14,6 +15,10 @@ USAGE = """usage: python -m asgi_node doctor [options]    would a handler start 
 def main(arguments: list[str]) -> int:
     """Run one command; gives the exit status."""
     command, *rest = arguments or ["--help"]
+    if command == "serve":
+        from .probe import serve
+
+        return serve.main(rest)
     if command == "doctor":
         from .probe import doctor
 

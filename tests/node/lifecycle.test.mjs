@@ -106,6 +106,35 @@ describe('close', limits, () => {
     await never.close()
   })
 
+  test('close({ delay }) is not ready at once, and takes requests until the delay is over', async (t) => {
+    const handler = makeHandler(t)
+    assert.equal((await call(handler)).status, 200)
+    const from = performance.now()
+    const closed = handler.close({ delay: 400 })
+    const { ready, live, draining } = handler.health()
+    assert.deepEqual({ ready, live, draining }, { ready: false, live: true, draining: true })
+    await handler.ready()
+    assert.equal((await call(handler)).status, 200)
+    assert.equal(handler.handleRequestSync({ url: '/' }).status, 200)
+    // A longer one does not put it off.
+    assert.equal(handler.close({ delay: 60_000 }), closed)
+    await closed
+    assert.ok(performance.now() - from >= 395)
+    await assert.rejects(call(handler), { code: 'HANDLER_CLOSED' })
+  })
+
+  test('close() ends the delay of an earlier one, and a handler that is not ready has none', async (t) => {
+    const handler = makeHandler(t)
+    await handler.ready()
+    const closed = handler.close({ delay: 60_000 })
+    const again = handler.close({ timeout: 1000 })
+    assert.equal(again, closed)
+    await closed
+    const starting = makeHandler(t)
+    await starting.close({ delay: 60_000 })
+    await assert.rejects(starting.ready(), { code: 'HANDLER_CLOSED' })
+  })
+
   for (const [options, outcome] of [[undefined, '1'], [{ timeout: 0 }, 'HANDLER_CLOSED']]) {
     test(`close(${options ? '{ timeout: 0 }' : ''}) ends a request in flight exactly once, before it resolves: ${outcome}`, async () => {
       const entries = []

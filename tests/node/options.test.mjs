@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { Log } from '../../npm/asgi-node/lib/log/logger.js'
 import { checkMiddlewareOptions } from '../../npm/asgi-node/lib/http/middleware.js'
 import { CONFIG_NAMES, EXTENSION_NAMES } from '../../npm/asgi-node/lib/native/protocol.js'
-import { checkOptions, closeTimeout } from '../../npm/asgi-node/lib/options/options.js'
+import { checkOptions, closeTimes } from '../../npm/asgi-node/lib/options/options.js'
 
 const configOf = (options) => JSON.parse(checkOptions(options).config)
 
@@ -171,14 +171,16 @@ describe('options', () => {
   })
 
   test('the options of close() and middleware()', () => {
-    assert.deepEqual([undefined, {}, { timeout: undefined }, { timeout: 0 }].map((options) => closeTimeout(options)), [30_000, 30_000, 30_000, 0])
+    assert.deepEqual([undefined, {}, { timeout: undefined }, { timeout: 0 }].map((options) => closeTimes(options).timeout), [30_000, 30_000, 30_000, 0])
+    assert.deepEqual([{}, { delay: undefined }, { delay: 5 }].map((options) => closeTimes(options).delay), [0, 0, 5])
     for (const [check, value, message] of [
-      [closeTimeout, null, 'The options of close() must be an object, not null'],
-      [closeTimeout, 5, 'The options of close() must be an object, not 5'],
-      [closeTimeout, [], 'The options of close() must be an object, not an array'],
-      [closeTimeout, { timout: 5 }, 'Unknown option "timout". Did you mean "timeout"?'],
-      [closeTimeout, { force: true }, 'Unknown option "force": close() has timeout'],
-      [closeTimeout, { timeout: null }, 'Option timeout must be a whole number of milliseconds from 0 to 2^31 - 1, not null'],
+      [closeTimes, null, 'The options of close() must be an object, not null'],
+      [closeTimes, 5, 'The options of close() must be an object, not 5'],
+      [closeTimes, [], 'The options of close() must be an object, not an array'],
+      [closeTimes, { timout: 5 }, 'Unknown option "timout". Did you mean "timeout"?'],
+      [closeTimes, { force: true }, 'Unknown option "force": close() has timeout, delay'],
+      [closeTimes, { delay: -1 }, 'Option delay must be a whole number of milliseconds from 0 to 2^31 - 1, not -1'],
+      [closeTimes, { timeout: null }, 'Option timeout must be a whole number of milliseconds from 0 to 2^31 - 1, not null'],
       [checkMiddlewareOptions, null, 'The options of middleware() must be an object, not null'],
       [checkMiddlewareOptions, { fallThrough: true }, 'Unknown option "fallThrough". Did you mean "fallthrough"?'],
       [checkMiddlewareOptions, { x: 1 }, 'Unknown option "x": middleware() has fallthrough'],

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
-import { main } from '../lib/doctor/cli.js'
+import { main } from '../lib/cli.js'
 
-process.exitCode = await main(process.argv.slice(2))
+// What else is open, as a connection to another server, must not keep a server that has ended.
+process.exit(await main(process.argv.slice(2)))

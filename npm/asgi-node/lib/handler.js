@@ -253,7 +253,7 @@ export class PythonHandler {
   }
 
   /**
-   * @param {{ timeout?: number }} [options]
+   * @param {{ timeout?: number, delay?: number }} [options]
    * @returns {Promise<void>}
    */
   close(options) {

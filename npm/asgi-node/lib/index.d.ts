@@ -470,6 +470,10 @@ export class PythonHandler {
    * once; repeated, it can only shorten the wait, as `close({ timeout: 0 })` on a second Ctrl-C does. The option `signal`
    * closes, too.
    *
+   * With `delay`, a handler that is ready takes requests for so many milliseconds more (default 0), while `health()` says already that it
+   * is not ready and draining: a load balancer needs some time to hear of it. `timeout` counts from then on. Repeated without `delay`, it
+   * takes no more requests at once.
+   *
    * @throws TypeError for an unknown option, or options that are not an object; the handler is not closed then
    * @throws PythonError LIFESPAN_SHUTDOWN_FAILED when the app's shutdown failed, EVENT_LOOP_BLOCKED when Python cannot go on;
    *   everything of the handler is released all the same
@@ -478,7 +482,7 @@ export class PythonHandler {
    * process.once('SIGTERM', () => server.close(() => python.close()))
    * ```
    */
-  close(options?: { timeout?: number }): Promise<void>
+  close(options?: { timeout?: number; delay?: number }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 
   /**

@@ -2,7 +2,7 @@ import { closedError, PythonError, errorFromFailure } from '../native/errors.js'
 import { addExitHook, removeExitHook } from '../python/exit-hooks.js'
 import { startPython, startPythonSync } from '../python/start.js'
 import { healthOf } from '../log/health.js'
-import { closeTimeout } from '../options/options.js'
+import { closeTimes } from '../options/options.js'
 import { BLOCKED, LATE, SLACK, blockedError, deadlineIn, orLate } from './clocks.js'
 
 /** @typedef {import('../options/options.js').Settings} Settings */
@@ -12,16 +12,17 @@ import { BLOCKED, LATE, SLACK, blockedError, deadlineIn, orLate } from './clocks
 /** @typedef {import('../websocket/exchange.js').Sockets} Sockets */
 
 /**
- * `new` until Python is looked for; then `starting`, until the application is `ready` or has `failed`; `closing` from the
- * first close(), `closed` when that is over.
- * @typedef {'new' | 'starting' | 'ready' | 'failed' | 'closing' | 'closed'} State
+ * `new` until Python is looked for; then `starting`, until the application is `ready` or has `failed`; `draining` while
+ * close() still takes requests, `closing` when it does not any more, `closed` when that is over.
+ * @typedef {'new' | 'starting' | 'ready' | 'failed' | 'draining' | 'closing' | 'closed'} State
  */
 
 /** Which state may follow which. @type {Readonly<Record<State, readonly State[]>>} */
 const NEXT = {
   new: ['starting', 'failed', 'closing'],
   starting: ['ready', 'failed', 'closing'],
-  ready: ['closing'],
+  ready: ['draining', 'closing'],
+  draining: ['closing'],
   failed: ['closing'],
   closing: ['closed'],
   closed: []
@@ -49,6 +50,8 @@ export class Lifecycle {
   #starting
   /** @type {Promise<void> | null} */
   #closing = null
+  /** When close() takes no more requests, by `performance.now()`. It only ever comes nearer. */
+  #drained = Infinity
   /** When close() stops waiting for requests, by `performance.now()`. It only ever comes nearer. */
   #deadline = Infinity
   /** What was known last. @type {import('../log/health.js').KnownHealth} */
@@ -76,7 +79,7 @@ export class Lifecycle {
   }
 
   get isReady() {
-    return this.#state === 'ready'
+    return this.#state === 'ready' || this.#state === 'draining'
   }
 
   /** Of a handler that is ready. */
@@ -116,7 +119,7 @@ export class Lifecycle {
 
   /** The same for a caller that cannot wait: overtakes #start, which then finds the work done. */
   startSync() {
-    if (this.#state === 'ready') return
+    if (this.isReady) return
     if (this.#isEnding) throw closedError()
     if (this.#state === 'failed') throw this.#failure
     try {
@@ -215,15 +218,24 @@ export class Lifecycle {
   }
 
   /**
-   * @param {{ timeout?: number }} [options]
+   * @param {{ timeout?: number, delay?: number }} [options]
    * @returns {Promise<void>}
    */
   close(options) {
-    const timeout = closeTimeout(options)
-    this.#deadline = Math.min(this.#deadline, performance.now() + timeout)
-    if (this.#closing === null) this.#closing = this.#close()
-    else this.#native?.shortenTimeout(timeout)
+    const { delay, timeout } = closeTimes(options)
+    const now = performance.now()
+    this.#drained = Math.min(this.#drained, now + delay)
+    this.#deadline = Math.min(this.#deadline, now + delay + timeout)
+    if (this.#closing === null) this.#closing = delay > 0 && this.#state === 'ready' ? this.#drainFirst() : this.#close()
+    else if (this.#isEnding) this.#native?.shortenTimeout(timeout)
     return this.#closing
+  }
+
+  /** Whoever sends requests has time to hear that the handler is not ready any more. */
+  async #drainFirst() {
+    this.#enter('draining')
+    await orLate(new Promise(() => {}), () => performance.now() >= this.#drained)
+    await this.#close()
   }
 
   async #close() {

@@ -18,17 +18,20 @@ const FORMATS = { uvicorn: forUvicorn, combined: forClf, json: forJson }
 
 /** @param {unknown} value the option `accessLog` */
 export function checkAccessLog(value) {
+  if (value instanceof AccessLog) return
   if (typeof value === 'boolean' || typeof value === 'function' || (typeof value === 'string' && Object.hasOwn(FORMATS, value))) return
   throw new TypeError(`Option accessLog must be true, false, "uvicorn", "combined", "json" or a function (entry), not ${show(value)}`)
 }
 
 /**
- * @param {boolean | string | AccessFunction} option
+ * @param {boolean | string | AccessFunction | AccessLog} option
  * @param {Log} log
  * @returns {AccessLog | null} null: off
  */
 export function accessLogOf(option, log) {
   if (option === false) return null
+  // Our own command's, which logs more than a handler's requests.
+  if (option instanceof AccessLog) return option
   if (typeof option === 'function') return new AccessLog(option, true, log)
   const name = option === true ? 'uvicorn' : option
   const format = FORMATS[name]

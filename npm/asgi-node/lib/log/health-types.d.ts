@@ -4,7 +4,7 @@ export interface Health {
   readonly ready: boolean
   /** False if only a restart helps: the start failed, or the event loop has been blocked for `unhealthyAfter`. */
   readonly live: boolean
-  /** Closing, or closed. */
+  /** `close()` has been called, whether or not requests are still taken ({@link PythonHandler.close}, `delay`). */
   readonly draining: boolean
   /** Requests and WebSockets whose app has not returned. */
   readonly inFlight: number

@@ -24,7 +24,7 @@ export function healthOf(state, failed, known, sockets, unhealthyAfter) {
   return {
     ready: state === 'ready' && !blocked && !known.failed,
     live: !failed && !blocked && !known.failed,
-    draining: state === 'closing' || state === 'closed',
+    draining: state === 'draining' || state === 'closing' || state === 'closed',
     inFlight: known.inFlight,
     abandoned: known.abandoned,
     queued: known.queued,

@@ -32,10 +32,20 @@ export function optionsOf(options, known, method) {
  * @param {readonly string[]} known
  */
 function suggestion(name, known) {
-  const [nearest] = known
+  const found = nearest(name, known)
+  return found === null ? '' : `. Did you mean "${found}"?`
+}
+
+/**
+ * What may have been meant; null where nothing known is like it.
+ * @param {string} name
+ * @param {readonly string[]} known
+ */
+export function nearest(name, known) {
+  const [first] = known
     .map((candidate) => ({ candidate, far: distance(name.toLowerCase(), candidate.toLowerCase()) }))
     .toSorted((a, b) => a.far - b.far)
-  return nearest.far <= Math.max(2, name.length / 3) ? `. Did you mean "${nearest.candidate}"?` : ''
+  return first.far <= Math.max(2, name.length / 3) ? first.candidate : null
 }
 
 /**

@@ -94,13 +94,14 @@ const millisecondsFrom = (least) => (value, name) => {
 export const milliseconds = millisecondsFrom(0)
 
 /**
- * Milliseconds that a `close()` with these options waits.
+ * Milliseconds for which a `close()` with these options still takes requests, and then waits for those under way.
  * @param {unknown} [options]
  */
-export function closeTimeout(options = {}) {
-  const { timeout = DEFAULT.CLOSE_TIMEOUT } = optionsOf(options, ['timeout'], 'close()')
+export function closeTimes(options = {}) {
+  const { delay = 0, timeout = DEFAULT.CLOSE_TIMEOUT } = optionsOf(options, ['timeout', 'delay'], 'close()')
+  milliseconds(delay, 'delay')
   milliseconds(timeout, 'timeout')
-  return Number(timeout)
+  return { delay: Number(delay), timeout: Number(timeout) }
 }
 
 /** @param {readonly unknown[]} allowed @returns {Check} */

@@ -1,0 +1,15 @@
+// The command `asgi-node`: which of its commands is meant.
+
+import './native/supported.js'
+
+/**
+ * @param {string[]} args
+ * @param {import('./serve/cli.js').Streams} [streams] where it says what it has to say before it serves
+ * @returns {Promise<number>} the exit status
+ */
+export async function main(args, streams = process) {
+  const [first, ...rest] = args
+  if (first === 'doctor') return (await import('./doctor/cli.js')).main(args)
+  const { main: serve } = await import('./serve/cli.js')
+  return serve(first === 'serve' ? rest : args, streams)
+}

@@ -1,0 +1,35 @@
+// --access-log, with colours where they are wanted. One log for what comes to the application and for what does not.
+
+import { forClf, forJson, forUvicorn } from '../log/access-formats.js'
+import { AccessLog } from '../log/access-log.js'
+import { Lines } from '../log/access-lines.js'
+import { Log } from '../log/logger.js'
+import { hasColors, styled } from './log.js'
+
+/** @typedef {import('../log/types.js').AccessEntry} AccessEntry */
+/** @typedef {import('./settings.js').Settings} Settings */
+
+/** @param {number} status */
+const colorOf = (status) => (status >= 500 ? 'redBright' : status >= 400 ? 'red' : status >= 300 ? 'yellow' : 'green')
+
+/** @param {AccessEntry} entry */
+function coloured(entry) {
+  const [, client, request, outcome] = /** @type {RegExpExecArray} */ (/^INFO:( +\S+ - )("(?:[^"\\]|\\.)*")(.*)$/s.exec(forUvicorn(entry)))
+  return `${styled('green', 'INFO', true)}:${client}${styled('bold', request, true)}${styled(colorOf(entry.status), outcome, true)}`
+}
+
+/**
+ * @param {Settings} settings
+ * @param {import('../log/types.js').Logger} logger
+ * @returns {{ log: AccessLog | null, isMuted: boolean }} `isMuted`: what comes now is not told
+ */
+export function accessLogFor({ accessLog, accessLogFormat, useColors }, logger) {
+  const access = { log: /** @type {AccessLog | null} */ (null), isMuted: false }
+  if (!accessLog) return access
+  const log = new Log(logger)
+  const lines = new Lines(log)
+  const uvicorn = hasColors(useColors, process.stdout) ? coloured : forUvicorn
+  const format = { uvicorn, combined: forClf, json: forJson }[accessLogFormat]
+  access.log = new AccessLog((entry) => access.isMuted || lines.add(format(entry)), accessLogFormat !== 'uvicorn', log)
+  return access
+}

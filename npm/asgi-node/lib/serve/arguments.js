@@ -1,0 +1,74 @@
+// The command line, by `parseArgs` of node:util. It cuts the arguments into pieces, which is all that a library is asked for
+// here: help, other sources and suggestions come from our own table, because they serve more than the command line.
+
+import { parseArgs } from 'node:util'
+import { show } from '../native/errors.js'
+import { nearest } from '../options/names.js'
+import { REFUSED } from './refused.js'
+import { OPTIONS, isNegatable } from './table.js'
+import { UsageError } from './usage-error.js'
+import { valueOf } from './values.js'
+
+/** @typedef {import('./values.js').Value} Value */
+/** @typedef {Map<string, Value | Value[]>} Given the options that one source has given, by name */
+
+const PARSED = Object.fromEntries(
+  [...OPTIONS.values()].map(({ name, type, list = false }) => [
+    name,
+    { type: /** @type {'boolean' | 'string'} */ (type === 'flag' ? 'boolean' : 'string'), multiple: list, ...(name === 'help' && { short: 'h' }) }
+  ])
+)
+delete PARSED.app
+
+/**
+ * @param {readonly string[]} args
+ * @returns {Given}
+ */
+export function optionsOf(args) {
+  const { tokens } = parseArgs({ args: [...args], options: PARSED, strict: false, allowPositionals: true, tokens: true })
+  /** @type {Given} */
+  const given = new Map()
+  for (const token of tokens) {
+    if (token.kind === 'positional') add(given, 'app', token.value, 'APP')
+    else if (token.kind === 'option') addOption(given, token)
+  }
+  return given
+}
+
+/**
+ * @param {Given} given
+ * @param {{ name: string, rawName: string, value: string | undefined, inlineValue?: boolean | undefined }} token
+ */
+function addOption(given, { name, rawName, value, inlineValue }) {
+  const positive = name.startsWith('no-') ? name.slice(3) : name
+  const option = OPTIONS.get(positive)
+  if (option !== undefined && name !== 'app' && (positive === name || isNegatable(option))) {
+    if (option.type === 'flag') {
+      if (value !== undefined) throw new UsageError(`${rawName} takes no value, but was given ${show(value)}`)
+      given.set(positive, positive === name)
+      return
+    }
+    // What begins with a dash is the next option, unless it is said by "=".
+    if (value === undefined || (!inlineValue && /^-./.test(value))) throw new UsageError(`${rawName} needs a value: ${rawName} ${option.value ?? option.choices?.join('|')}`)
+    return add(given, name, value, rawName)
+  }
+  const reason = REFUSED.get(name)
+  if (reason !== undefined) throw new UsageError(`${rawName} is an option of uvicorn that asgi-node does not have: ${reason}`)
+  const known = [...OPTIONS.values()].filter((one) => one.name !== 'app').flatMap((one) => [one.name, ...(isNegatable(one) ? [`no-${one.name}`] : [])])
+  const suggestion = nearest(name, known)
+  throw new UsageError(`Unknown option ${rawName}${suggestion === null ? ': asgi-node --help lists all' : `. Did you mean --${suggestion}?`}`)
+}
+
+/**
+ * @param {Given} given
+ * @param {string} name
+ * @param {string} text
+ * @param {string} where
+ */
+function add(given, name, text, where) {
+  const option = /** @type {import('./table.js').Option} */ (OPTIONS.get(name))
+  const value = valueOf(option, text, where)
+  if (option.list) given.set(name, [...[given.get(name) ?? []].flat(), value])
+  else if (name === 'app' && given.has('app')) throw new UsageError(`One application can be served, not two: ${show(String(given.get('app')))} and ${show(text)}`)
+  else given.set(name, value)
+}

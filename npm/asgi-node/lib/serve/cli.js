@@ -1,0 +1,30 @@
+import { optionsOf } from './arguments.js'
+import { version } from './banner.js'
+import { helpText } from './help.js'
+import { serve } from './serve.js'
+import { settingsOf } from './settings.js'
+import { StartError, UsageError } from './usage-error.js'
+
+/** @typedef {{ stdout: { write(text: string): unknown }, stderr: { write(text: string): unknown } }} Streams */
+
+/**
+ * @param {string[]} args
+ * @param {Streams} streams
+ * @returns {Promise<number>} the exit status
+ */
+export async function main(args, { stdout, stderr }) {
+  const say = (/** @type {string} */ text) => {
+    stdout.write(text)
+    return 0
+  }
+  try {
+    const given = optionsOf(args)
+    if (given.get('help')) return say(helpText())
+    if (given.get('version')) return say(`asgi-node ${version()}, Node.js ${process.versions.node}\n`)
+    return await serve(await settingsOf(given))
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof StartError)) throw error
+    stderr.write(`asgi-node: ${error.message}\n`)
+    return error instanceof StartError ? error.exitCode : 2
+  }
+}

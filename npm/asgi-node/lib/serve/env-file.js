@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
+import { UsageError } from './usage-error.js'
+
+/**
+ * Sets the variables of a file that are not set yet. Python sees them, because it is not there before.
+ * @param {string} path
+ */
+export function loadEnvFile(path) {
+  let text
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error)
+    throw new UsageError(`The file ${path} of --env-file ${code === 'ENOENT' ? 'is not there' : `cannot be read (${code})`}`)
+  }
+  for (const [name, value] of Object.entries(parseEnv(text))) process.env[name] ??= value
+}

@@ -1,0 +1,84 @@
+// What happens to a request between the server and the application.
+
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { healthProbe } from './health.js'
+import { UsageError } from './usage-error.js'
+
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('node:http').ServerResponse} ServerResponse */
+/** @typedef {import('./settings.js').Settings} Settings */
+/** @typedef {import('./server.js').Listener} Listener */
+/** @typedef {(req: IncomingMessage, res: ServerResponse, next: () => void) => void} Layer */
+
+/**
+ * @typedef {object} Front
+ * @property {Listener} listener
+ * @property {import('./server.js').Upgrade} upgrade
+ */
+
+/**
+ * Tells the access log of what does not come to the application.
+ * @param {import('../log/access-log.js').AccessLog | null} accessLog
+ * @param {import('../incoming/proxy.js').Trust | null} trust
+ * @returns {Listener}
+ */
+export function followerOf(accessLog, trust) {
+  return (req, res) => accessLog?.follow(req, res, trust)
+}
+
+/**
+ * @param {object} parts
+ * @param {import('../index.js').PythonHandler} parts.handler
+ * @param {Settings} parts.settings
+ * @param {readonly [string, string | string[]][]} parts.headers
+ * @param {readonly Layer[]} parts.files
+ * @param {import('./proxy.js').Proxies} parts.proxies
+ * @param {Listener} parts.follow
+ * @param {{ closing: boolean }} parts.gate `closing`: each connection is ended after its response
+ * @param {() => void} parts.onRequest
+ * @returns {Front}
+ */
+export function frontOf({ handler, settings, headers, files, proxies, follow, gate, onRequest }) {
+  const { healthPath, dateHeader, timeoutKeepAlive } = settings
+  const layers = [...(healthPath === undefined ? [] : [healthProbe(handler, healthPath)]), ...files, ...proxies.layers(follow)]
+  const app = proxies.around(handler) ?? handler.listener
+  const inner = layers.reduceRight((/** @type {Listener} */ next, layer) => (req, res) => layer(req, res, () => next(req, res)), app)
+  return {
+    listener: (req, res) => {
+      onRequest()
+      // HTTP/2 says it once for all of its streams.
+      if ((gate.closing || timeoutKeepAlive === 0) && req.httpVersionMajor === 1) res.shouldKeepAlive = false
+      if (!dateHeader) res.sendDate = false
+      for (const [name, value] of headers) res.setHeader(name, value)
+      inner(req, res)
+    },
+    upgrade: (req, socket, head) => {
+      onRequest()
+      if (!proxies.upgrade(req, socket, head)) handler.upgrade(req, socket, head)
+    }
+  }
+}
+
+/**
+ * The headers that each response begins with. The application's own come in their place.
+ * @param {Settings} settings
+ * @returns {[string, string | string[]][]}
+ */
+export function headersOf({ serverHeader, header }) {
+  /** @type {Map<string, string[]>} */
+  const found = new Map(serverHeader ? [['server', ['asgi-node']]] : [])
+  const given = header.map((text) => {
+    const [, name, value] = /^([^:]+):\s*(.*)$/s.exec(text) ?? []
+    if (name === undefined) throw new UsageError(`--header must be NAME:VALUE, not ${JSON.stringify(text)}`)
+    try {
+      validateHeaderName(name)
+      validateHeaderValue(name, value)
+    } catch {
+      throw new UsageError(`--header ${JSON.stringify(text)} is not a header: a name is letters, digits and dashes, a value has no control characters`)
+    }
+    return [name.toLowerCase(), value]
+  })
+  for (const [name] of given) found.delete(name)
+  for (const [name, value] of given) found.set(name, [...(found.get(name) ?? []), value])
+  return [...found].map(([name, values]) => [name, values.length === 1 ? values[0] : values])
+}

@@ -1,0 +1,55 @@
+import { trustOf } from '../incoming/proxy.js'
+import { UsageError } from './usage-error.js'
+
+/** @typedef {import('./settings.js').Settings} Settings */
+
+/**
+ * The options of the handler.
+ * @param {Settings} settings
+ * @param {{ app: string, folder: string }} found
+ * @param {import('../log/types.js').Logger} logger
+ * @param {import('../log/access-log.js').AccessLog | null} accessLog
+ * @returns {import('../index.js').PythonHandlerOptions}
+ */
+export function handlerOptions(settings, { app, folder }, logger, accessLog) {
+  const { factory, lifespan, loop, rootPath, python, venv, limitConcurrency } = settings
+  return {
+    app,
+    docroot: folder,
+    factory,
+    interface: settings.interface,
+    lifespan,
+    loop,
+    rootPath,
+    ...(python !== undefined && { python }),
+    ...(venv !== undefined && { venv }),
+    maxConcurrency: limitConcurrency,
+    trustProxy: trustedProxies(settings),
+    websocket: {
+      maxPayload: settings.wsMaxSize,
+      maxQueue: settings.wsMaxQueue,
+      pingInterval: Math.round(settings.wsPingInterval * 1000),
+      pingTimeout: Math.round(settings.wsPingTimeout * 1000),
+      perMessageDeflate: settings.wsPerMessageDeflate
+    },
+    logger,
+    // No function, but taken as one: it is the log itself.
+    accessLog: accessLog === null ? false : /** @type {import('../index.js').AccessFunction} */ (/** @type {unknown} */ (accessLog))
+  }
+}
+
+/**
+ * `trustProxy`, as uvicorn's two options say it.
+ * @param {Settings} settings
+ */
+export function trustedProxies({ proxyHeaders, forwardedAllowIps }) {
+  if (!proxyHeaders) return false
+  const list = forwardedAllowIps.split(',').map((item) => item.trim()).filter((item) => item !== '')
+  if (list.includes('*')) return true
+  try {
+    trustOf(list)
+  } catch {
+    throw new UsageError(`--forwarded-allow-ips must be addresses and ranges with commas between them, "unix", or *, not ${JSON.stringify(forwardedAllowIps)}`)
+  }
+  return list
+}

@@ -1,0 +1,125 @@
+// --proxy PREFIX=URL: paths that another server answers, as a development server of a front end.
+
+import { createProxyServer } from 'httpxy'
+import { PLAIN } from '../log/failures.js'
+import { isBelow, withoutSlash } from './paths.js'
+import { UsageError } from './usage-error.js'
+
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('node:http').ServerResponse} ServerResponse */
+/** @typedef {import('../index.js').PythonHandler} PythonHandler */
+/** @typedef {(req: IncomingMessage, res: ServerResponse) => void} Follow */
+
+/** vite's own WebSocket has the path of the page, and is known by its sub-protocol. */
+const VITE = /^vite-/
+
+/**
+ * @param {string} text
+ * @returns {{ prefix: string, target: string, text: string }}
+ */
+function route(text) {
+  const at = text.indexOf('=')
+  const target = text.slice(at + 1)
+  if (at < 1 || text[0] !== '/' || !/^https?:/i.test(target) || !URL.canParse(target)) {
+    throw new UsageError(`--proxy must be PREFIX=URL, as /assets=http://localhost:5173, not ${JSON.stringify(text)}`)
+  }
+  return { prefix: withoutSlash(text.slice(0, at)), target, text }
+}
+
+/** The other servers, the longest prefix first. */
+export class Proxies {
+  #routes
+  /** What the application does not have. @type {ReturnType<typeof route> | undefined} */
+  #rest
+  #log
+  #proxy
+
+  /**
+   * @param {readonly string[]} texts
+   * @param {import('../log/types.js').Logger} log
+   */
+  constructor(texts, log) {
+    const routes = texts.map(route).toSorted((a, b) => b.prefix.length - a.prefix.length)
+    this.#routes = routes.filter(({ prefix }) => prefix !== '')
+    this.#rest = routes.find(({ prefix }) => prefix === '')
+    this.#log = log
+    this.#proxy = texts.length > 0 ? createProxyServer({ xfwd: true }) : null
+    // Each call hears of its own error.
+    this.#proxy?.on('error', () => {})
+  }
+
+  /**
+   * @param {Follow} follow
+   * @returns {import('./front.js').Layer[]}
+   */
+  layers(follow) {
+    return this.#routes.map((one) => (req, res, next) => {
+      if (!isBelow(/** @type {string} */ (req.url), one.prefix)) return next()
+      follow(req, res)
+      this.#hand(one, req, res)
+    })
+  }
+
+  /**
+   * The application, and behind it who has what it answers with 404.
+   * @param {PythonHandler} handler
+   * @returns {import('./server.js').Listener | null}
+   */
+  around(handler) {
+    const rest = this.#rest
+    if (rest === undefined) return null
+    const middleware = handler.middleware({ fallthrough: true })
+    return (req, res) => {
+      // A body has gone to Python, and cannot be sent a second time.
+      if (req.method !== 'GET' && req.method !== 'HEAD') return handler.listener(req, res)
+      middleware(req, res, (error) => {
+        if (error === undefined) return this.#hand(rest, req, res)
+        this.#log.error({ err: error }, error.message)
+        this.#answer(res, error.status ?? 500)
+      })
+    }
+  }
+
+  /**
+   * @param {IncomingMessage} req
+   * @param {import('node:stream').Duplex} socket
+   * @param {Buffer} head
+   * @returns {boolean} whether it is one of ours
+   */
+  upgrade(req, socket, head) {
+    const url = /** @type {string} */ (req.url)
+    const one = this.#routes.find(({ prefix }) => isBelow(url, prefix)) ?? (VITE.test(req.headers['sec-websocket-protocol'] ?? '') ? this.#rest : undefined)
+    if (one === undefined) return false
+    socket.on('error', () => socket.destroy())
+    this.#proxy?.ws(req, /** @type {import('node:net').Socket} */ (socket), { target: one.target }, head).catch((error) => {
+      this.#report(one, error)
+      socket.destroy()
+    })
+    return true
+  }
+
+  /**
+   * @param {ReturnType<typeof route>} one
+   * @param {IncomingMessage} req
+   * @param {ServerResponse} res
+   */
+  #hand(one, req, res) {
+    this.#proxy?.web(req, res, { target: one.target }).catch((error) => {
+      // The client has left, and nobody is there to be answered.
+      if (res.destroyed) return
+      this.#report(one, error)
+      this.#answer(res, 502)
+    })
+  }
+
+  /** @param {ReturnType<typeof route>} one @param {NodeJS.ErrnoException} error */
+  #report(one, error) {
+    this.#log.warn({}, `The server of --proxy ${one.text} does not answer: ${error.code ?? error.message}`)
+  }
+
+  /** @param {ServerResponse} res @param {number} status */
+  #answer(res, status) {
+    if (res.headersSent) return res.destroy()
+    res.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(status === 502 ? 'Bad Gateway' : PLAIN[status])
+  }
+}

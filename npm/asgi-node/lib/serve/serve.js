@@ -1,0 +1,141 @@
+// From settings to a server, and to its end.
+
+import { openSync, closeSync } from 'node:fs'
+import { trustOf } from '../incoming/proxy.js'
+import { PythonError, PythonHandler } from '../index.js'
+import { accessLogFor } from './access.js'
+import { checkAddress, listenOn, urlOf } from './address.js'
+import { sayStarted } from './banner.js'
+import { findApp } from './discover.js'
+import { loadEnvFile } from './env-file.js'
+import { followerOf, frontOf, headersOf } from './front.js'
+import { handlerOptions, trustedProxies } from './handler-options.js'
+import { hasColors, loggerFor } from './log.js'
+import { Proxies } from './proxy.js'
+import { Server } from './server.js'
+import { onSignals } from './signals.js'
+import { staticFiles } from './static.js'
+import { Stop } from './stop.js'
+import { tlsOptions } from './tls.js'
+import { StartError } from './usage-error.js'
+
+/** @typedef {import('./settings.js').Settings} Settings */
+
+/** What uvicorn ends with when the application does not start. */
+const APP_FAILED = 3
+
+/**
+ * @param {Settings} settings
+ * @returns {Promise<number>} the exit code
+ */
+export async function serve(settings) {
+  const colors = hasColors(settings.useColors, process.stderr)
+  const log = loggerFor(settings.logLevel, colors)
+  if (settings.envFile !== undefined) loadEnvFile(settings.envFile)
+  const trust = trustedProxies(settings)
+  const proxies = new Proxies(settings.proxy, log)
+  const access = accessLogFor(settings, log)
+  const gate = { closing: false }
+  const follow = followerOf(access.log, trustOf(trust))
+  const layers = { headers: headersOf(settings), files: settings.static.map((text) => staticFiles(text, follow)) }
+  const tls = tlsOptions(settings)
+  const ending = endingOf(log)
+  await checkAddress(settings)
+  const found = await findApp(settings)
+  if (found.found !== null) log.info({}, `Found ${found.app}: ${found.found}`)
+
+  const handler = new PythonHandler(handlerOptions(settings, found, log, access.log))
+  try {
+    const front = frontOf({ handler, settings, proxies, ...layers, follow, gate, onRequest: requestCounter(settings, ending.stop) })
+    const server = new Server(settings, tls, front.listener, front.upgrade)
+    const delay = settings.drainDelay * 1000
+    const stop = new Stop({ handler, server, gate, delay, timeout: settings.timeoutGracefulShutdown * 1000 })
+    ending.onInsist = () => stop.now()
+    await Promise.race([handler.ready(), ending.asked])
+    if (!ending.isAsked) {
+      await listenOn(server.net, settings)
+      await sayStarted({ log, handler, access, app: found.app, url: urlOf(server.net, server.isSecure), rootPath: settings.rootPath, colors })
+      await ending.asked
+    }
+    return await drained(stop, log)
+  } catch (error) {
+    await handler.close({ timeout: 0 }).catch(() => {})
+    return failed(error, log)
+  }
+}
+
+/**
+ * @param {Stop} stop
+ * @param {import('../log/types.js').Logger} log
+ */
+async function drained(stop, log) {
+  log.info({}, 'Shutting down: waiting for requests to finish (CTRL+C to force quit)')
+  try {
+    await stop.drain()
+  } catch (error) {
+    if (!(error instanceof PythonError)) throw error
+    log.error({ err: error }, `${error.code}: ${error.message}`)
+    return 1
+  }
+  log.info({}, `Finished process ${process.pid}`)
+  return 0
+}
+
+/**
+ * Why it was not served: the application's failure as its log, everything else as one line.
+ * @param {unknown} error
+ * @param {import('../log/types.js').Logger} log
+ */
+function failed(error, log) {
+  if (!(error instanceof PythonError)) throw error
+  log.error({ err: error }, `${error.code}: ${error.message}`)
+  if (/^(APP|LIFESPAN)_|^EVENT_LOOP/.test(error.code)) return APP_FAILED
+  throw new StartError('Python could not be started: asgi-node doctor says more')
+}
+
+/**
+ * The process is asked to end by signals, or by `stop`.
+ * @param {import('../log/types.js').Logger} log
+ */
+function endingOf(log) {
+  let stop = () => {}
+  const asked = /** @type {Promise<void>} */ (new Promise((resolve) => (stop = resolve)))
+  const ending = { asked, isAsked: false, stop: () => {}, onInsist: async () => {} }
+  ending.stop = () => {
+    ending.isAsked = true
+    stop()
+  }
+  onSignals({
+    onStop: ending.stop,
+    onInsist: (exitCode) => void ending.onInsist().finally(() => process.exit(exitCode)),
+    onReload: () => {
+      if (isTerminalGone()) return ending.stop()
+      log.warn({}, 'SIGHUP: the application runs in this process, and cannot be loaded anew: restart it')
+    }
+  })
+  return ending
+}
+
+/** Whoever closes a terminal wants what runs in it to end, and sends the signal that elsewhere is a reload. */
+function isTerminalGone() {
+  if (!process.stderr.isTTY) return false
+  try {
+    closeSync(openSync('/dev/tty', 'r'))
+    return false
+  } catch {
+    return true
+  }
+}
+
+/**
+ * @param {Settings} settings
+ * @param {() => void} stop
+ */
+function requestCounter({ limitMaxRequests, limitMaxRequestsJitter }, stop) {
+  if (limitMaxRequests === undefined) return () => {}
+  const limit = limitMaxRequests + Math.floor(Math.random() * (limitMaxRequestsJitter + 1))
+  let count = 0
+  return () => {
+    if (++count === limit) stop()
+  }
+}

@@ -1,0 +1,118 @@
+import { optionsOfConfig, optionsOfPyproject } from './config-file.js'
+import { optionsOfEnvironment } from './environment.js'
+import { OPTIONS } from './table.js'
+import { UsageError } from './usage-error.js'
+
+/** @typedef {import('./arguments.js').Given} Given */
+/** @typedef {'critical' | 'error' | 'warning' | 'info' | 'debug' | 'trace'} Level */
+
+/**
+ * All options, with their defaults. What has none is undefined.
+ * @typedef {object} Settings
+ * @property {string | undefined} app
+ * @property {string} appDir
+ * @property {boolean} factory
+ * @property {'auto' | 'asgi3' | 'asgi2' | 'wsgi'} interface
+ * @property {'auto' | 'on' | 'off'} lifespan
+ * @property {'auto' | 'asyncio' | 'uvloop'} loop
+ * @property {string} rootPath
+ * @property {string | undefined} python
+ * @property {string | undefined} venv
+ * @property {string | undefined} envFile
+ * @property {string} host
+ * @property {number} port
+ * @property {string | undefined} uds
+ * @property {number | undefined} fd
+ * @property {number} backlog
+ * @property {string | undefined} sslKeyfile
+ * @property {string | undefined} sslCertfile
+ * @property {string | undefined} sslKeyfilePassword
+ * @property {string | undefined} sslCaCerts
+ * @property {'0' | '1' | '2'} sslCertReqs
+ * @property {string | undefined} sslCiphers
+ * @property {boolean} http2
+ * @property {number} timeoutKeepAlive seconds
+ * @property {number} h11MaxIncompleteEventSize bytes
+ * @property {string[]} header
+ * @property {boolean} serverHeader
+ * @property {boolean} dateHeader
+ * @property {boolean} proxyHeaders
+ * @property {string} forwardedAllowIps
+ * @property {number} wsMaxSize bytes
+ * @property {number} wsMaxQueue
+ * @property {number} wsPingInterval seconds
+ * @property {number} wsPingTimeout seconds
+ * @property {boolean} wsPerMessageDeflate
+ * @property {number} limitConcurrency
+ * @property {number | undefined} limitMaxRequests
+ * @property {number} limitMaxRequestsJitter
+ * @property {string | undefined} healthPath
+ * @property {number} drainDelay seconds
+ * @property {number} timeoutGracefulShutdown seconds
+ * @property {Level} logLevel
+ * @property {boolean} accessLog
+ * @property {'uvicorn' | 'combined' | 'json'} accessLogFormat
+ * @property {boolean | undefined} useColors
+ * @property {string[]} static
+ * @property {string[]} proxy
+ */
+
+/**
+ * What the command line, the environment and the files say, in this order. Goes to the folder of `--cwd` on the way.
+ * @param {Given} line
+ * @returns {Promise<Settings>}
+ */
+export async function settingsOf(line) {
+  const environment = optionsOfEnvironment(process.env)
+  goTo(line.get('cwd') ?? environment.get('cwd'))
+  const config = await optionsOfConfig(/** @type {string | undefined} */ (line.get('config') ?? environment.get('config')))
+  const files = new Map([...optionsOfPyproject(), ...config])
+  if (!line.has('cwd') && !environment.has('cwd')) goTo(files.get('cwd'))
+  // The interpreter of the environment is found by the handler; a file has less to say than that.
+  if (process.env.ASGI_NODE_PYTHON) files.delete('python')
+  if (process.env.ASGI_NODE_PYTHON || line.has('python')) files.delete('venv')
+  if (line.has('python')) environment.delete('venv')
+  if (line.has('venv') || environment.has('venv')) files.delete('python')
+  const given = new Map([...files, ...environment, ...line])
+  const entries = [...OPTIONS.values()].map(({ name, list, type, default: fallback }) => {
+    const nothing = list ? [] : type === 'flag' && name !== 'use-colors' ? false : undefined
+    return [camelCase(name), given.get(name) ?? fallback ?? nothing]
+  })
+  const settings = /** @type {Settings} */ (Object.fromEntries(entries))
+  checkTogether(settings, given)
+  return settings
+}
+
+/** @param {string} name */
+const camelCase = (name) => name.replaceAll(/-(\w)/g, (_, letter) => letter.toUpperCase())
+
+/** @param {unknown} folder */
+function goTo(folder) {
+  if (folder === undefined) return
+  try {
+    process.chdir(String(folder))
+  } catch {
+    throw new UsageError(`--cwd ${String(folder)} is not a folder that can be entered`)
+  }
+}
+
+/**
+ * @param {Settings} settings
+ * @param {Given} given
+ */
+function checkTogether(settings, given) {
+  const { uds, fd, sslCertfile, sslKeyfile, http2, python, venv, healthPath, rootPath } = settings
+  if (uds !== undefined && fd !== undefined) throw new UsageError('--uds and --fd exclude each other: give one of them')
+  if ((uds !== undefined || fd !== undefined) && (given.has('host') || given.has('port'))) {
+    throw new UsageError(`--${uds === undefined ? 'fd' : 'uds'} is in place of --host and --port: give one or the other`)
+  }
+  if (python !== undefined && venv !== undefined) throw new UsageError('--python and --venv exclude each other: give one of them')
+  if (sslKeyfile !== undefined && sslCertfile === undefined) throw new UsageError('--ssl-keyfile needs --ssl-certfile')
+  for (const name of ['ssl-keyfile-password', 'ssl-ca-certs', 'ssl-ciphers', 'ssl-cert-reqs']) {
+    if (given.has(name) && sslCertfile === undefined) throw new UsageError(`--${name} needs --ssl-certfile and --ssl-keyfile`)
+  }
+  if (settings.sslCertReqs !== '0' && settings.sslCaCerts === undefined) throw new UsageError('--ssl-cert-reqs needs --ssl-ca-certs, by which clients are judged')
+  if (http2 && sslCertfile === undefined) throw new UsageError('--http2 needs --ssl-certfile and --ssl-keyfile: browsers speak HTTP/2 over TLS only')
+  if (healthPath !== undefined && !/^\/[^?#]*[^/?#]$/.test(healthPath)) throw new UsageError(`--health-path must be a path such as /healthz, not ${JSON.stringify(healthPath)}`)
+  if (rootPath !== '' && !rootPath.startsWith('/')) throw new UsageError(`--root-path must start with "/", but is ${JSON.stringify(rootPath)}`)
+}

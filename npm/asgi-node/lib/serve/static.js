@@ -1,0 +1,39 @@
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import serveStatic from 'serve-static'
+import { isBelow, withoutSlash } from './paths.js'
+import { UsageError } from './usage-error.js'
+
+/** @typedef {import('node:http').IncomingMessage & { originalUrl?: string }} Incoming */
+
+/**
+ * Files of a folder. What is not there is the next one's.
+ * @param {string} text `DIR` or `DIR:PREFIX`
+ * @param {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void} follow
+ * @returns {import('./front.js').Layer}
+ */
+export function staticFiles(text, follow) {
+  const [, folder, mount = '/'] = /** @type {RegExpExecArray} */ (/^(.*?)(?::(\/.*))?$/s.exec(text))
+  if (folder === '' || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UsageError(`--static ${text}: ${folder === '' ? 'it must be DIR or DIR:PREFIX' : `there is no folder ${resolve(folder)}`}`)
+  }
+  const prefix = withoutSlash(mount)
+  // Called when a file has been found.
+  const files = serveStatic(folder, { setHeaders: (res) => follow(res.req, res) })
+  return (/** @type {Incoming} */ req, res, next) => {
+    const url = /** @type {string} */ (req.url)
+    if ((req.method !== 'GET' && req.method !== 'HEAD') || !isBelow(url, prefix)) return next()
+    // As Express mounts it.
+    req.originalUrl = url
+    req.url = url.slice(prefix.length).replace(/^(?!\/)/, '/')
+    files(req, res, (error) => {
+      // The next one finds the request as it came.
+      req.url = url
+      delete req.originalUrl
+      if (error === undefined) return next()
+      // The file was there, and cannot be read.
+      if (res.headersSent) res.destroy()
+      else res.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' }).end('Internal Server Error')
+    })
+  }
+}

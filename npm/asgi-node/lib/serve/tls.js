@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
+import { StartError } from './usage-error.js'
+
+/** @typedef {import('./settings.js').Settings} Settings */
+
+/**
+ * What node:tls is given; null where the server speaks plain HTTP.
+ * @param {Settings} settings
+ * @returns {import('node:tls').TlsOptions | null}
+ */
+export function tlsOptions(settings) {
+  const { sslCertfile, sslKeyfile, sslKeyfilePassword, sslCaCerts, sslCertReqs, sslCiphers } = settings
+  if (sslCertfile === undefined) return null
+  const options = {
+    cert: read('--ssl-certfile', sslCertfile),
+    // uvicorn, too, looks for the key in the certificate's file where none is named.
+    key: read('--ssl-keyfile', sslKeyfile ?? sslCertfile),
+    ...(sslKeyfilePassword !== undefined && { passphrase: sslKeyfilePassword }),
+    ...(sslCaCerts !== undefined && { ca: read('--ssl-ca-certs', sslCaCerts) }),
+    ...(sslCiphers !== undefined && { ciphers: sslCiphers })
+  }
+  try {
+    createSecureContext(options)
+  } catch (error) {
+    throw new StartError(`The certificate ${sslCertfile} and the key ${sslKeyfile ?? sslCertfile} cannot be used: ${reasonOf(error, sslKeyfilePassword !== undefined)}`)
+  }
+  return { ...options, requestCert: sslCertReqs !== '0', rejectUnauthorized: sslCertReqs === '2' }
+}
+
+/** @param {unknown} error @param {boolean} hasPassword */
+function reasonOf(error, hasPassword) {
+  const { code = '', message } = /** @type {NodeJS.ErrnoException} */ (error)
+  if (/DECRYPT|PASSWORD|interrupted or cancelled/i.test(code + message)) {
+    return hasPassword ? 'the password is wrong (--ssl-keyfile-password)' : 'the key is encrypted (--ssl-keyfile-password)'
+  }
+  if (/KEY_VALUES_MISMATCH/.test(code)) return 'the key is not the one of the certificate'
+  if (/NO_START_LINE|no start line/.test(code + message)) return 'the file holds no PEM of that kind'
+  return message
+}
+
+/** @param {string} option @param {string} path */
+function read(option, path) {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error)
+    const why = code === 'ENOENT' ? 'is not there' : code === 'EACCES' ? 'may not be read by this user' : `cannot be read (${code})`
+    throw new StartError(`The file ${path} of ${option} ${why}`)
+  }
+}

@@ -1,0 +1,53 @@
+// Texts into values. All of the ways in which an option can be given come through here, so that they refuse alike.
+
+import { show } from '../native/errors.js'
+import { UsageError } from './usage-error.js'
+import { REFUSED_LOOPS } from './refused.js'
+
+/** @typedef {import('./table.js').Option} Option */
+/** @typedef {string | number | boolean} Value */
+
+const LARGEST = 0x7fffffff
+
+/** @type {Readonly<Record<string, boolean>>} */
+const BOOLEANS = { true: true, 1: true, yes: true, on: true, false: false, 0: false, no: false, off: false }
+
+/** @param {string} text @param {number} least @param {number} most */
+function whole(text, least, most) {
+  const number = /^\d+$/.test(text) ? Number(text) : NaN
+  return number >= least && number <= most ? number : undefined
+}
+
+/** A timer of Node takes no more milliseconds. @param {string} text */
+function seconds(text) {
+  const number = /^(?:\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : NaN
+  return number * 1000 <= LARGEST ? number : undefined
+}
+
+/** @type {Readonly<Record<import('./table.js').ValueType, [what: string, read: (text: string, option: Option) => Value | undefined]>>} */
+const TYPES = {
+  text: ['text', (text) => text],
+  path: ['a path', (text) => (text === '' ? undefined : text)],
+  flag: ['true or false', (text) => BOOLEANS[text.toLowerCase()]],
+  boolean: ['true or false', (text) => BOOLEANS[text.toLowerCase()]],
+  port: ['a port from 0 to 65535', (text) => whole(text, 0, 65_535)],
+  count: ['a whole number from 1', (text) => whole(text, 1, LARGEST)],
+  whole: ['a whole number from 0', (text) => whole(text, 0, LARGEST)],
+  seconds: ['a number of seconds from 0 to 2147483', seconds],
+  choice: ['', (text, { choices }) => (choices?.includes(text) ? text : undefined)]
+}
+
+/**
+ * @param {Option} option
+ * @param {string} text
+ * @param {string} where how the user has said it: `--port`, `ASGI_NODE_PORT` …
+ * @returns {Value}
+ */
+export function valueOf(option, text, where) {
+  const [what, read] = TYPES[option.type]
+  const value = read(text, option)
+  if (value !== undefined) return value
+  const reason = option.name === 'loop' ? REFUSED_LOOPS[text] : undefined
+  if (reason !== undefined) throw new UsageError(`${where} ${text}: ${reason}`)
+  throw new UsageError(`${where} must be ${option.choices ? `one of ${option.choices.join(', ')}` : what}, not ${show(text)}`)
+}
