@@ -5,6 +5,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { doctor, textOf } from 'asgi-node/doctor'
+import { adviceFor } from '../../npm/asgi-node/lib/doctor/findings.js'
 import { broken, folder, makeVenv, path, pretender, someVenv } from './interpreters.mjs'
 import { apps, pythonExecutable, repository, run, temporaryFolder } from './support.mjs'
 
@@ -118,6 +119,12 @@ describe('a Python that starts', limits, () => {
     const openssl = report.libraries[0]
     assert.deepEqual([openssl.inside, openssl.shadowed], [process.versions.openssl, true])
     assert.match(report.findings[0].message, /use the OpenSSL inside Node/)
+  })
+
+  test('LIBRARY_SHADOWED: musl has no RTLD_DEEPBIND, so Node is what has to change there', () => {
+    const libraries = [{ name: 'OpenSSL', node: '3.0.19', python: '3.5.7', inside: '3.0.19', shadowed: true }]
+    const seen = { python: null, loop: null, deepbind: { on: false, reason: 'only glibc has it' }, libraries }
+    assert.deepEqual(adviceFor(seen, null, 'auto').map(({ code, fix }) => [code, fix.includes('apk add nodejs')]), [['LIBRARY_SHADOWED', true]])
   })
 
   test('ALLOCATOR_PRELOADED: what replaces malloc turns it off', async (t) => {

@@ -57,6 +57,17 @@ function fixFor(code, message, python) {
 }
 
 /**
+ * musl cannot keep two copies of a library apart. There is one, where Node was linked with the system's.
+ *
+ * @param {Seen['deepbind']} deepbind
+ */
+function fixOfShadow(deepbind) {
+  return deepbind?.reason === 'only glibc has it'
+    ? "Use a Node.js that shares the system's libraries: Alpine's own (apk add nodejs), not that of the image node:alpine."
+    : "Leave the option deepbind at 'auto'."
+}
+
+/**
  * What works, but not as it could.
  *
  * @param {Seen} seen
@@ -76,7 +87,7 @@ export function adviceFor({ python, loop, deepbind, libraries }, uvloopBroken, w
   for (const { name, node, python: own, shadowed } of libraries) {
     if (!shadowed) continue
     const message = `Python's extensions use the ${name} inside Node (${node}), not their own (${own})`
-    findings.push(finding('LIBRARY_SHADOWED', 'warning', message, allocator ? null : "Leave the option deepbind at 'auto'."))
+    findings.push(finding('LIBRARY_SHADOWED', 'warning', message, allocator ? null : fixOfShadow(deepbind)))
   }
   if (wanted === 'auto' && uvloopBroken !== null) {
     const message = `uvloop is installed and does not work (${uvloopBroken}), so asyncio's loop runs`
