@@ -98,6 +98,10 @@ pack: build ## the npm packages as they are published, in build/packages
 release-dry-run: build build/tools/.stamp ## all of a release that needs no account, in build/release (RELEASING.md)
 	@scripts/release/dry-run.sh
 
+.PHONY: runtimes
+runtimes: build ## the packed packages on Bun and Deno
+	@scripts/ports/runtimes.sh
+
 venvs: .venv/.stamp ## a virtual environment for each Python that is installed
 	@node scripts/venvs.mjs all
 

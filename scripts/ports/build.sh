@@ -1,56 +1,64 @@
 #!/usr/bin/env bash
-# build.sh [TARGET…]: addon, loader and bridge for npm's targets (scripts/targets.mjs; default: all), linked by zig, into
+# build.sh [--check] [TARGET…]: addon, loader and bridge for npm's targets (scripts/targets.mjs; default: all), linked by zig, into
 # $NATIVE/TARGET (default $PORTS/native). Prints for each what it asks of the system: the newest glibc, or the oldest macOS.
 #
 # Where rustc has the target's standard library (rustup target add), it is used. Elsewhere the build runs in a root with Debian's
 # rustc and the library's source, for which RUSTC_BOOTSTRAP allows -Zbuild-std. QUICK=1: not optimised, in a third of the time.
+# --check only asks whether it compiles (cargo check).
 . "$(dirname "$0")/lib.sh"
 # Node 20 asks for 2.28, Python's manylinux wheels for 2.17: the lowest that zig has costs nothing.
 GLIBC=2.17
 export MACOSX_DEPLOYMENT_TARGET=11.0
+check=
+if [ "${1:-}" = --check ]; then
+  check=1
+  shift
+fi
 folder=target
 if [ -n "${QUICK:-}" ]; then
   folder=target-quick
   export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 fi
 
-[ -x "$PORTS/zig/bin/cargo-zigbuild" ] || {
-  say 'zig …'
-  python3 -m venv "$PORTS/zig" && "$PORTS/zig/bin/pip" --quiet --disable-pip-version-check install -r "$ROOT/scripts/ports/requirements.txt"
-}
+want_zig
 zig=$(dirname "$(ls "$PORTS"/zig/lib/python3*/site-packages/ziglang/zig)")
 
 # compile RUST_TARGET CARGO_OPTION…, on this machine
 compile_here() {
   local target=$1
   shift
+  # On macOS its own linker does.
+  local build=zigbuild
+  [ "$(uname)" != Darwin ] || build=build
+  [ -z "$check" ] || build=check
   (cd "$ROOT" && PATH=$zig:$PORTS/zig/bin:$PATH ZIG_GLOBAL_CACHE_DIR=$PORTS/zig-cache CARGO_TARGET_DIR=$PORTS/$folder \
-    cargo zigbuild --release --locked --target "$target" "$@")
+    cargo $build --release --locked --target "$target" "$@")
 }
 
 compile_in_root() {
   local target=$1
   shift
-  debian_root build sid rustc cargo rust-src gcc libc6-dev file qemu-user
+  debian_root build sid "${BUILD_PACKAGES[@]}"
   in_root build env HOME=/ports/home ZIG_GLOBAL_CACHE_DIR=/ports/zig-cache CARGO_HOME=/ports/cargo CARGO_TARGET_DIR=/ports/$folder-std \
     "PATH=/ports${zig#"$PORTS"}:/ports/zig/bin:/usr/bin:/bin" CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt RUSTC_BOOTSTRAP=1 \
-    bash -ec 'mkdir -p $HOME; cd /src; cargo zigbuild --release --locked -Zbuild-std=std,panic_unwind --target "$@"' x "$target" "$@"
+    bash -ec 'mkdir -p $HOME; cd /src; build=$1; shift
+      cargo $build --release --locked -Zbuild-std=std,panic_unwind --target "$@"' x "$([ -z "$check" ] && echo zigbuild || echo check)" "$target" "$@"
 }
 
 # What a file asks of the system that it is loaded on.
 asks() {
   case $1 in
     *-gnu) objdump -T "$2" | grep -oE 'GLIBC_[0-9.]+' | sort -Vu | tail -1 ;;
-    *-musl) objdump -p "$2" | sed -n 's/^ *NEEDED *//p' | paste -sd' ' ;;
+    *-musl) objdump -p "$2" | sed -n 's/^ *NEEDED *//p' | paste -sd' ' - ;;
     darwin-*) node "$ROOT/scripts/ports/macho.mjs" "$2" ;;
   esac
 }
 
 build() {
-  local name=$1 rust=$2 target=$2 suffix=so std rel crate file out=$NATIVE/$1
+  local name=$1 rust=$2 target=$2 suffix=so std rel crate file needs out=$NATIVE/$1
   export RUSTFLAGS=
   case $name in
-    *-gnu) target=$rust.$GLIBC ;;
+    *-gnu) [ -n "$check" ] || target=$rust.$GLIBC ;;
     # Node and Python are linked dynamically; a C library of its own would be a second one.
     darwin-*) suffix=dylib ;;
     *-musl) RUSTFLAGS='-C target-feature=-crt-static' ;;
@@ -64,18 +72,29 @@ build() {
     rel=$PORTS/$folder-std/$rust/release
     compile_in_root "$target" -p asgi-node-loader -p asgi-node-addon -p asgi-node-bridge
   fi
+  if [ -n "$check" ]; then
+    say "$name compiles, checked in $((SECONDS - started)) s"
+    return
+  fi
   mkdir -p "$out"
   for crate in loader addon bridge; do
     file=$rel/libasgi_node_$crate.$suffix
     case $crate in bridge) install -m 755 "$file" "$out/_native.abi3.so" ;; *) install -m 755 "$file" "$out/$crate.node" ;; esac
   done
-  for file in "$out"/*; do printf '%-18s %-15s %9d bytes  %s\n' "$name" "$(basename "$file")" "$(stat -c %s "$file")" "$(asks "$name" "$file")"; done
+  for file in "$out"/*; do
+    needs=$(asks "$name" "$file")
+    printf '%-18s %-15s %9d bytes  %s\n' "$name" "$(basename "$file")" "$(wc -c <"$file")" "$needs"
+    case $name in
+      *-gnu) [ "$(printf '%s\n' "$needs" "GLIBC_$GLIBC" | sort -V | tail -1)" = "GLIBC_$GLIBC" ] || fail "$file asks for $needs, not for $GLIBC" ;;
+      darwin-*) [[ $needs == *"macOS $MACOSX_DEPLOYMENT_TARGET,"* ]] || fail "$file asks for $needs, not for $MACOSX_DEPLOYMENT_TARGET" ;;
+    esac
+  done
   say "$name built in $((SECONDS - started)) s"
 }
 
 known=$(node "$ROOT/scripts/targets.mjs")
 for name in ${*:-$(cut -f1 <<<"$known")}; do
   rust=$(awk -v name="$name" '$1 == name { print $2 }' <<<"$known")
-  [ -n "$rust" ] || fail "no target $name: $(cut -f1 <<<"$known" | paste -sd' ')"
+  [ -n "$rust" ] || fail "no target $name: $(cut -f1 <<<"$known" | paste -sd' ' -)"
   build "$name" "$rust"
 done

@@ -3,7 +3,9 @@
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 PORTS=${PORTS:-$HOME/.cache/asgi-node-ports}
-NATIVE=$PORTS/native
+NATIVE=${NATIVE:-$PORTS/native}
+# What compiles for targets that this machine's Rust does not have, and runs them.
+BUILD_PACKAGES=(rustc cargo rust-src gcc libc6-dev file qemu-user)
 mkdir -p "$PORTS" "$NATIVE"
 
 say() { printf '%s\n' "ports: $*"; }
@@ -58,4 +60,12 @@ in_root() {
     mount --bind /proc $root/proc; mount --rbind /dev $root/dev
     mount --bind "$src" $root/src; mount -o remount,bind,ro $root/src; mount --bind "$ports" $root/ports
     exec chroot $root "$@"' x "$root" "$ROOT" "$PORTS" "$@"
+}
+
+# zig, which links for all of them, in an environment of Python.
+want_zig() {
+  [ -x "$PORTS/zig/bin/maturin" ] && return
+  say 'zig …'
+  python3 -m venv "$PORTS/zig"
+  "$PORTS/zig/bin/pip" --quiet --disable-pip-version-check install -r "$ROOT/scripts/ports/requirements.txt"
 }

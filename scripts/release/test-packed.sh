@@ -23,6 +23,7 @@ npm install --no-fund --no-audit --loglevel=error --omit=optional "$out"/npm/asg
 
 "$python" -m venv venv
 VIRTUAL_ENV=$empty/venv timeout 120 node smoke.mjs
+VIRTUAL_ENV=$empty/venv timeout 120 node more.mjs
 VIRTUAL_ENV=$empty/venv node_modules/.bin/asgi-node doctor --app app:app
 
 venv/bin/python -m pip --disable-pip-version-check install --quiet "$(ls "$out"/python/*.whl)[test,uvloop]"

@@ -42,6 +42,15 @@ async def subprocesses(_: bytes) -> object:
     return [out.decode(), child.returncode, blocking.stdout.decode()]
 
 
+async def fail(_: bytes) -> object:
+    raise ValueError("broken on purpose")
+
+
+async def printing(_: bytes) -> object:
+    print("printed", flush=True)
+    return None
+
+
 async def libraries(_: bytes) -> object:
     """What is there; `None` for what is not, or the text of its error."""
     found: dict[str, Any] = {
@@ -51,15 +60,37 @@ async def libraries(_: bytes) -> object:
         "loop": type(asyncio.get_running_loop()).__module__,
         "zlib": zlib.ZLIB_RUNTIME_VERSION if zlib.decompress(zlib.compress(b"x" * 4096)) == b"x" * 4096 else "broken",
     }
-    for name, attribute in {"ssl": "OPENSSL_VERSION", "sqlite3": "sqlite_version", "uvloop": "__version__"}.items():
+    versions = {
+        "ssl": "OPENSSL_VERSION",
+        "sqlite3": "sqlite_version",
+        "uvloop": "__version__",
+        "cryptography": "__version__",
+    }
+    for name, attribute in versions.items():
         try:
             found[name] = getattr(importlib.import_module(name), attribute)
         except ModuleNotFoundError:
             found[name] = None
+    if found["ssl"] is not None:
+        found["tls"] = await asyncio.to_thread(client_hello)
     return found
 
 
-PATHS = {f"/{function.__name__}": function for function in (hello, echo, threads, subprocesses, libraries)}
+def client_hello() -> str:
+    """The first message of a TLS client, with certificates read and a key made: most of OpenSSL takes part."""
+    import ssl
+
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    try:
+        client.do_handshake()
+    except ssl.SSLWantReadError:
+        hello = outgoing.read()
+    return f"record {hello[0]}, message {hello[5]}"
+
+
+PATHS = {f"/{function.__name__}": function for function in (hello, echo, threads, subprocesses, libraries, fail)}
+PATHS["/print"] = printing
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -74,6 +105,12 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.accept"})
         while (message := await receive())["type"] == "websocket.receive":
             await send({"type": "websocket.send", "text": message["text"].upper()})
+        return
+    if scope["path"] == "/stream":
+        await send({"type": "http.response.start", "status": 200})
+        for number in range(3):
+            await send({"type": "http.response.body", "body": b"part %d, " % number, "more_body": True})
+        await send({"type": "http.response.body"})
         return
     body = b""
     more = True

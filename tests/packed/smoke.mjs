@@ -45,8 +45,10 @@ assert.deepEqual(await ask('/subprocesses'), ['FROM ASYNCIO', 0, 'FROM A THREAD'
 assert.equal(JSON.parse(python.handleRequestSync({ url: '/hello' }).body.toString()), 'hello')
 
 const libraries = await ask('/libraries')
+// A handshake record with a client hello in it.
+if (libraries.ssl !== null) assert.equal(libraries.tls, 'record 22, message 1')
 const { deepbind } = /** @type {import('asgi-node').PythonInfo} */ (PythonHandler.python)
-console.log(JSON.stringify({ node: process.versions.node, platform: `${process.platform}-${process.arch}`, ...libraries, deepbind }))
+console.log(JSON.stringify({ node: process.versions.node, openssl: process.versions.openssl, platform: `${process.platform}-${process.arch}`, ...libraries, deepbind }))
 
 await new Promise((resolve) => server.close(resolve))
 await python.close()
