@@ -56,12 +56,13 @@ asks() {
 
 build() {
   local name=$1 rust=$2 target=$2 suffix=so std rel crate file needs out=$NATIVE/$1
-  export RUSTFLAGS=
+  # zig does not look into folders that are not there, and says so.
+  export RUSTFLAGS=-Alinker_messages
   case $name in
     *-gnu) [ -n "$check" ] || target=$rust.$GLIBC ;;
     # Node and Python are linked dynamically; a C library of its own would be a second one.
     darwin-*) suffix=dylib ;;
-    *-musl) RUSTFLAGS='-C target-feature=-crt-static' ;;
+    *-musl) RUSTFLAGS+=' -C target-feature=-crt-static' ;;
   esac
   std=$(rustc --print target-libdir --target "$rust" 2>/dev/null || true)
   local started=$SECONDS
