@@ -50,7 +50,7 @@ export async function main(args) {
     if (positionals.length !== 1 || positionals[0] !== 'doctor') throw new TypeError('the command is doctor')
     const { json, 'asked-by': askedBy, deepbind, help: _, ...options } = values
     const switches = { on: true, off: false, auto: 'auto' }
-    // What is none of these is refused by the check of the option, which names it.
+    // Any other value is refused by the check of the option, which names it.
     const chosen = switches[/** @type {keyof typeof switches} */ (deepbind ?? 'auto')] ?? deepbind
     report = await doctor(/** @type {import('./types.js').DoctorOptions} */ ({ ...options, deepbind: chosen, askedBy }))
     process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : textOf(report))

@@ -1,5 +1,5 @@
-// Would a handler start, and if not, why? Nothing is judged here that a handler judges itself: discovery is the handler's
-// own, and the rest is seen by starting one, in a process of its own.
+// Finds out whether a handler would start, and if not, why. It repeats no check of the handler: discovery is the handler's own,
+// and the rest is found by starting a handler in a process of its own.
 
 import { fork } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -83,7 +83,7 @@ export async function doctor({ trialTimeout = DEFAULT.TRIAL_TIMEOUT, askedBy, ..
   return report
 }
 
-/** Throws what loading the native half would throw for files that are not there. */
+/** Throws the error that loading the native half would throw for missing files. */
 function checkFiles() {
   const files = nativeFiles()
   for (const file of [files.loader, files.addon]) {
@@ -160,7 +160,7 @@ function libraries(plain, { inside, python }) {
   return known.map(([name, key, version]) => {
     const node = version ?? null
     const [own, within] = [plain?.[key] ?? null, inside?.[key] ?? null]
-    // Where both have one version, only the flag can tell.
+    // If both have the same version, only the flag can tell.
     const replaced = within !== null && own !== null && (within !== own || (own === node && python?.deepbind === false))
     return { name, node, python: own, inside: within, shadowed: replaced }
   })

@@ -1,4 +1,4 @@
-// What the doctor says: codes, words, and the command that mends a thing.
+// The doctor's findings: codes, messages, and the commands that fix them.
 
 /** @typedef {import('./types.js').Finding} Finding */
 /** @typedef {import('./types.js').FindingCode} FindingCode */
@@ -17,7 +17,7 @@ export function finding(code, severity, message, fix, traceback = null) {
 }
 
 /**
- * What a handler rejects with, as a finding.
+ * The error of a handler, as a finding.
  *
  * @param {{ code: string, message: string, traceback?: string, fix?: string }} error
  * @param {string | null} python the interpreter, once it is known
@@ -25,7 +25,7 @@ export function finding(code, severity, message, fix, traceback = null) {
  */
 export function errorFinding({ code, message, traceback, fix }, python) {
   const known = fix ?? fixFor(code, message, python)
-  // The message of an error ends with what mends it, which stands apart here.
+  // The message of an error ends with its fix, which is a separate field here.
   const short = fix && message.endsWith(fix) ? message.slice(0, -fix.length).trimEnd() : message
   return finding(code, 'error', short, known, traceback || null)
 }
@@ -47,7 +47,7 @@ function fixFor(code, message, python) {
     case 'APP_ATTRIBUTE_NOT_FOUND':
       return "Name the app as 'module:attribute' (option app, --app) and the folder that holds its module (docroot, --docroot)."
     case 'APP_IMPORT_FAILED':
-      // Python's side knows which package a module is in, and says nothing where it does not: a guess may name anybody's.
+      // Python's side knows the packages of well-known modules, and does not guess others: anybody may own such a name.
       return /`(\S+ -m pip install \S+)` installs it$/.exec(message)?.[1] ?? null
     case 'PROCESS_ENDED':
       return 'Run the app in plain Python with -X faulthandler; where it ends only inside Node, try the option deepbind.'
@@ -57,7 +57,7 @@ function fixFor(code, message, python) {
 }
 
 /**
- * musl cannot keep two copies of a library apart. There is one, where Node was linked with the system's.
+ * musl cannot keep two copies of a library apart. There is only one copy if Node was linked with the system's.
  *
  * @param {Seen['deepbind']} deepbind
  */
@@ -68,7 +68,7 @@ function fixOfShadow(deepbind) {
 }
 
 /**
- * What works, but not as it could.
+ * The findings about things that work, but not as well as they could.
  *
  * @param {Seen} seen
  * @param {string | null} uvloopBroken what uvloop raises in plain Python

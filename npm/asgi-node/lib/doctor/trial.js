@@ -1,5 +1,5 @@
-// The doctor's trial start: a process that starts Python, then the app, and says how that went. Whatever they print goes
-// elsewhere; what they break ends with this process.
+// The doctor's trial start: a process that starts Python, then the app, and reports the result. Their output goes elsewhere,
+// and a crash ends only this process.
 
 import { PythonHandler } from '../handler.js'
 

@@ -1,23 +1,23 @@
 import type { PythonErrorCode } from '../index.js'
 import type { PythonHandlerOptions } from '../options/types.js'
 
-/** Options of the handler that is to be examined; `app` may be left out, then only Python is. */
+/** Options of the handler to examine. Without `app`, only Python is examined. */
 export interface DoctorOptions extends Omit<PythonHandlerOptions, 'signal' | 'upgrade'> {
   /** Milliseconds that the trial start may take. Default 120,000. */
   trialTimeout?: number
-  /** The Python that asks, where one does (`python -m asgi_node doctor`): a note says so when another would run. */
+  /** The Python that has started the doctor, if any (`python -m asgi_node doctor`): a note says if another one would run. */
   askedBy?: string
 }
 
 /** Stable: match on it, not on the message. */
 export type FindingCode =
-  /** Why a handler would not start: an error; see {@link PythonErrorCode}. */
+  /** Error: the reason why a handler would not start; see {@link PythonErrorCode}. */
   | PythonErrorCode
   /** Error: the process ended in the middle of a trial start. */
   | 'PROCESS_ENDED'
   /** Error: the trial start took longer than `trialTimeout`. */
   | 'START_TIMEOUT'
-  /** Warning: uvloop is installed and does not work; asyncio's loop runs instead. */
+  /** Warning: uvloop is installed but does not work; asyncio's loop runs instead. */
   | 'UVLOOP_BROKEN'
   /** Note: uvloop is not installed; asyncio's loop runs. */
   | 'UVLOOP_MISSING'
@@ -25,42 +25,42 @@ export type FindingCode =
   | 'ALLOCATOR_PRELOADED'
   /** Warning: a Python extension runs on Node's copy of a library. */
   | 'LIBRARY_SHADOWED'
-  /** Note: the Python that asks is not the one that would run. */
+  /** Note: the Python that has started the doctor is not the one that would run. */
   | 'PYTHON_DIFFERS'
 
-/** One thing that a person should know. */
+/** One fact that the user should know. */
 export interface Finding {
   readonly code: FindingCode
-  /** No handler starts with an error. */
+  /** With an error, no handler would start. */
   readonly severity: 'error' | 'warning' | 'note'
   readonly message: string
-  /** What mends it: a command or a sentence; null where there is nothing to do. */
+  /** How to fix it: a command or a sentence; null if there is nothing to do. */
   readonly fix: string | null
-  /** The Python traceback, where an exception was the reason. */
+  /** The Python traceback, if an exception was the reason. */
   readonly traceback: string | null
 }
 
-/** One of the libraries that Node exports, and Python has too. */
+/** One of the libraries that Node exports and that Python has too. */
 export interface LibraryFacts {
   readonly name: 'OpenSSL' | 'zlib' | 'brotli' | 'libuv'
   /** The version inside Node. */
   readonly node: string | null
-  /** The version that this Python uses by itself; null where nothing uses it. */
+  /** The version that this Python uses outside Node; null if it uses none. */
   readonly python: string | null
-  /** The version that it uses inside Node; null where nothing uses it, or it was not started. */
+  /** The version that it uses inside Node; null if it uses none, or was not started. */
   readonly inside: string | null
-  /** Whether Node's copy has taken the place of Python's own. */
+  /** Whether Node's copy has replaced Python's own. */
   readonly shadowed: boolean
 }
 
-/** What {@link doctor} has found. Plain data, ready for JSON. */
+/** The result of {@link doctor}. Plain data, ready for JSON. */
 export interface DoctorReport {
-  /** Whether a handler would start: there is no error. */
+  /** Whether a handler would start, that is, without errors. */
   readonly ok: boolean
   /** Errors first. */
   readonly findings: readonly Finding[]
   readonly node: { readonly executable: string; readonly version: string; readonly libc: string | null; readonly target: string }
-  /** The Python that a handler would run and why; null where there is none. `tried`: what was passed over. */
+  /** The Python that a handler would run and why; null if there is none. `tried`: the ones that were passed over. */
   readonly python: {
     readonly executable: string
     readonly version: string
@@ -73,18 +73,18 @@ export interface DoctorReport {
     readonly debug: boolean
     readonly tried: readonly { readonly source: string; readonly path: string; readonly reason: string }[]
   } | null
-  /** The event loop that has run in the trial: 'uvloop' or 'asyncio', and why. */
+  /** The event loop of the trial start: 'uvloop' or 'asyncio', and why. */
   readonly loop: { readonly name: string; readonly reason: string } | null
   /** Whether extensions bind to their own libraries rather than Node's. */
   readonly deepbind: { readonly on: boolean; readonly reason: string } | null
   readonly libraries: readonly LibraryFacts[]
-  /** The app that was asked about, and whether it starts. */
+  /** The app of the options, and whether it starts. */
   readonly app: { readonly target: string; readonly starts: boolean } | null
 }
 
 /**
- * Looks whether a handler with these options would start, and why not: finds Python as a handler does, then starts it, and
- * the app with its lifespan, in a process of its own, and ends that. Rejects with a TypeError for an option that is none;
+ * Finds out whether a handler with these options would start, and if not, why. It finds Python as a handler does, starts it and
+ * the app with its lifespan in a process of its own, and ends that process. Rejects with a TypeError for an unknown option;
  * everything else is a finding.
  */
 export function doctor(options?: DoctorOptions): Promise<DoctorReport>

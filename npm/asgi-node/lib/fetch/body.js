@@ -8,14 +8,14 @@ import { bytesBody } from '../message/request.js'
 /** @typedef {ReadableStreamDefaultReader<unknown>} Reader */
 /** @typedef {Promise<{ done: boolean, value?: unknown }>} Read */
 
-/** A body that needs no waiting is complete after this many turns of the event loop, even a form with files. */
+/** A body whose data is all there is complete after this many iterations of the event loop, even a form with files. */
 const PATIENCE = 3
-/** Of a larger one that comes in several chunks, the rest is streamed. */
+/** If a body in several chunks is larger than this, the rest is streamed. */
 const PEEK_LIMIT = 1024 * 1024
 
 /**
- * The body of a Request, with what has been read of it already. Unlike other sources it cancels its stream also when its
- * request was refused before it started: nobody else can while it holds the lock.
+ * The body of a Request, with the chunks that were already read. Unlike other sources it also cancels its stream if its
+ * request was refused before it started: other code cannot, because this source holds the lock.
  */
 class FetchBody extends IteratedBody {
   #reader
@@ -23,7 +23,7 @@ class FetchBody extends IteratedBody {
 
   /**
    * @param {Reader} reader
-   * @param {boolean} isServers what nobody has read of it is thrown away by the server that it comes from
+   * @param {boolean} isServers whether it comes from a server that discards the unread rest
    * @param {Uint8Array[]} [chunks] that have been read
    * @param {Read | null} [pending] the read that follows them
    */
@@ -37,14 +37,14 @@ class FetchBody extends IteratedBody {
   stop() {
     if (this.over) return
     super.stop()
-    // To cancel what a server reads may end the connection ahead of the response.
+    // To cancel a stream that a server reads may end the connection before the response.
     if (this.sink !== null || !this.#isServers) cancel(this.#reader)
     this.#reader.releaseLock()
   }
 }
 
 /**
- * Errors are ignored: nobody waits for an abandoned body, nor for its source to clean up.
+ * Errors are ignored: an abandoned body and the clean-up of its source have no receiver for them.
  * @param {{ cancel: () => Promise<void> }} target
  */
 function cancel(target) {
@@ -52,10 +52,10 @@ function cancel(target) {
 }
 
 /**
- * The body for one trip; a length of 0 where there is none. A body that no server has measured is looked at first: bytes,
- * strings and forms are there at once, and some frameworks (Django) read no form without a length.
+ * The body for one use of the request; the length is 0 if it has none. A body without a content-length is read ahead:
+ * bytes, strings and forms are there at once, and some frameworks (Django) do not read a form without a length.
  * @param {WebRequest} request
- * @param {boolean} served by a server that throws away what is left of its bodies
+ * @param {boolean} served by a server that discards the unread rest of bodies
  * @returns {Body | Promise<Body>}
  */
 export function bodyOf(request, served) {
@@ -77,7 +77,7 @@ export function bodyOf(request, served) {
 }
 
 /**
- * Ends the body of a request that was refused before anybody looked at it. One that has been read is somebody else's.
+ * Ends the body of a request that was refused before it was read. A body that has been read belongs to other code.
  * @param {WebRequest} request
  * @param {boolean} served
  */
@@ -107,7 +107,7 @@ async function peek(reader) {
   /** @type {Read | null} */
   let pending = null
   for (let turn = 0; turn < PATIENCE && (size <= PEEK_LIMIT || chunks.length === 1); ) {
-    // None is begun that nobody may come to wait for: its failure would be an unhandled rejection.
+    // A read is begun only if its result will be awaited: otherwise its failure would be an unhandled rejection.
     pending ??= reader.read()
     const result = await Promise.race([pending, new Promise((resolve) => setImmediate(resolve, null))])
     if (result === null) {
@@ -118,7 +118,7 @@ async function peek(reader) {
       reader.releaseLock()
       return bytesBody(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks))
     }
-    // What is no bytes is refused where the rest is sent, as it would be in any later chunk.
+    // A chunk that is not bytes is refused where the rest is sent, as in any later chunk.
     if (!isUint8Array(result.value)) break
     chunks.push(result.value)
     size += result.value.length
@@ -128,7 +128,7 @@ async function peek(reader) {
 }
 
 /**
- * What has been read of a stream and what follows, as one.
+ * The chunks of a stream that were already read, and those that follow, as one iterable.
  * @param {Reader} reader
  * @param {Uint8Array[]} chunks
  * @param {Read | null} pending
@@ -136,7 +136,7 @@ async function peek(reader) {
  */
 function continued(reader, chunks, pending) {
   let waiting = pending
-  // Neither a generator nor with a `return`: either would wait for the read that is pending, and FetchBody ends it.
+  // Neither a generator nor an iterator with `return`: both would wait for the pending read, which FetchBody ends.
   const iterator = {
     next() {
       if (chunks.length > 0) return Promise.resolve({ done: false, value: chunks.shift() })

@@ -17,11 +17,11 @@ import { tooManyHeaders } from '../message/limits.js'
 /** @typedef {import('../index.js').FetchEnv} FetchEnv */
 /** @typedef {globalThis.Response} WebResponse */
 
-/** Statuses with which WHATWG lets no Response have a body (Fetch, 2.2.3). */
+/** Statuses with which a WHATWG Response must not have a body (Fetch, 2.2.3). */
 const NULL_BODY = new Set([204, 205, 304])
 
 /**
- * A response that is not the app's.
+ * A response of our own, not the app's.
  * @param {number} status
  */
 function plainResponse(status) {
@@ -38,21 +38,21 @@ function webResponse(body, status, flat) {
   /** @type {[string, string][]} */
   const headers = []
   for (let i = 0; i + 1 < flat.length; i += 2) headers.push([flat[i], flat[i + 1]])
-  // The class that is global now: servers replace it by one that they can send without reading it as a stream.
+  // The current global class: servers replace it by one that they can send without reading it as a stream.
   return new globalThis.Response(body, { status, headers })
 }
 
-/** One request that came as a WHATWG Request; its response goes out as a Response. */
+/** One request that came as a WHATWG Request; it is answered with a Response. */
 export class FetchCall extends StreamCall {
   #request
   #env
   #connection
   #socket
-  // The promise is settled, one way or the other.
+  // Whether the promise is settled.
   #settled = false
-  /** @type {import('../message/body-source.js').BodySource | null} what is to follow, once it is known */
+  /** @type {import('../message/body-source.js').BodySource | null} the source of the rest of the body, once it is known */
   #rest = null
-  // HEAD, and the statuses that have none: what the app sends all the same is taken and dropped.
+  // For HEAD, and for statuses without a body: a body that the app sends nevertheless is taken and dropped.
   #bodyless = false
 
   /**
@@ -76,7 +76,7 @@ export class FetchCall extends StreamCall {
     if (this.#socket !== null) follow(this.#socket, this)
   }
 
-  /** Sends the request off, once the handler is ready. */
+  /** Sends the request to the app when the handler is ready. */
   begin() {
     if (this.#settled) return
     const { signal } = this.#request
@@ -94,12 +94,12 @@ export class FetchCall extends StreamCall {
 
   /** @param {import('../message/request.js').Body} body */
   #submit({ bytes, source, length }) {
-    // Aborted while its body was looked at.
+    // Aborted while its body was read ahead.
     if (this.#settled) return source?.stop()
     this.#rest = source
     const { incoming } = this.#connection
     if (incoming !== null && incoming.rawHeaders.length > connectionOf(incoming.socket).maxHeaderFields) return this.fail(tooManyHeaders())
-    // An error of this is the caller's mistake; later errors come from the client.
+    // An error here is the caller's mistake; later errors come from the client.
     const view = viewOf(this.#request, this.#env, incoming, length)
     try {
       this.exchanges.submit(this, fetchHead(view, this.exchanges.trust), bytes, source === null ? 0 : FLAG.BODY_FOLLOWS)
@@ -117,7 +117,7 @@ export class FetchCall extends StreamCall {
   settle() {
     super.settle()
     if (this.#socket !== null) forget(this.#socket, this)
-    // What has been sent off is stopped with its exchange.
+    // A request that was sent to the app is stopped with its exchange.
     if (this.number > 0) return
     if (this.#rest === null) dropBody(this.#request, this.#isServed)
     else this.#rest.stop()
@@ -130,7 +130,7 @@ export class FetchCall extends StreamCall {
   }
 
   /**
-   * Answers without the app, which does not run.
+   * Answers without calling the app.
    * @param {number} status
    */
   refuse(status) {
@@ -153,7 +153,7 @@ export class FetchCall extends StreamCall {
   /** @override @param {number} status @param {string} headers @param {import('../native/exchange.js').WholeBody} body */
   onComplete(status, headers, body) {
     this.settle()
-    // Bytes, also where it is a string: that of a Response brings a content-type with it.
+    // Bytes, even for a string: a Response with a string body gets a content-type.
     this.#respond(status, headers, () => (body?.length ? bytesOf(body) : null))
   }
 
@@ -169,20 +169,20 @@ export class FetchCall extends StreamCall {
    * @param {() => Uint8Array | ReadableStream | null} body
    */
   #respond(status, headers, body) {
-    // No response ends with an interim one, and a Response cannot have it.
+    // A 1xx status is not final, and a Response cannot have it.
     if (status < 200) {
       return this.fail(new PythonError('APP_NO_RESPONSE', `The application answered with ${status}, which is no final status`))
     }
     this.#bodyless = this.#request.method === 'HEAD' || NULL_BODY.has(status)
     const flat = headers === '' ? [] : headers.split('\0')
-    // Above 599 is invalid on the wire, to be taken for a server's error (RFC 9110, 15), and a Response cannot have it.
+    // Above 599 is invalid on the wire, counts as a server error (RFC 9110, 15), and a Response cannot have it.
     this.status = status > 599 ? 500 : status
     this.#answer(webResponse(this.#bodyless ? null : body(), this.status, flat))
   }
 
   /**
-   * Chunks as they are, one for each read. Not a byte stream: that would take the memory of each chunk away from Node,
-   * which does not own it.
+   * Gives one chunk unchanged for each read. Not a byte stream: that would transfer the memory of each chunk, which Node does
+   * not own.
    */
   #stream() {
     const source = {
@@ -206,7 +206,7 @@ export class FetchCall extends StreamCall {
     return this.#bodyless ? undefined : super.onBody(chunk)
   }
 
-  /** Of a request that was not sent off. @override */
+  /** The head of a request that was not sent to the app. @override */
   headForLog() {
     const { method, url, headers } = this.#request
     const { remoteAddress = '', remotePort = '' } = this.#connection.incoming?.socket ?? {}
@@ -221,7 +221,7 @@ export class FetchCall extends StreamCall {
 
   /** @override @param {import('../native/outcome.js').Outcome} outcome @param {boolean} inOrder */
   onFailed(outcome, inOrder) {
-    // A stream that has begun gives what came before, then breaks off.
+    // A stream that has begun gives the chunks before the error, then fails.
     if (this.#settled) super.onFailed(outcome, inOrder)
     else if (outcome.error instanceof PythonError && !isGone(this.#connection)) this.#refuse(outcome.status)
     else this.abort(outcome.error)
@@ -243,7 +243,7 @@ export class FetchCall extends StreamCall {
   /** @override @param {unknown} reason */
   abort(reason) {
     if (isGone(this.#connection)) {
-      // A client that has left is not an error, and nobody receives an answer: a server would only log a rejection.
+      // It is not an error that the client has left, and no answer can reach it: a server would only log a rejection.
       this.settle()
       if (this.#settled) this.cancel()
       else this.#answer(webResponse(null, CLIENT_CLOSED, []))
@@ -260,7 +260,7 @@ function isGone({ incoming, outgoing }) {
 }
 
 /**
- * What the body of a response breaks off with. Some servers send the message of such an error to the client.
+ * The error that ends an incomplete response body. Some servers send the message of such an error to the client.
  * @param {unknown} error
  */
 function publicError(error) {

@@ -3,14 +3,14 @@
 
 import { PythonError } from '../native/errors.js'
 
-/** What a relative URL is relative to. No network is asked: the name is only what `scope` shows. */
+/** The base of relative URLs. The network is not used: the name only appears in `scope`. */
 const BASE = 'http://localhost'
 
 /** As in WHATWG Fetch, 4.4, and in browsers. */
 const MOST_REDIRECTS = 20
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
-/** Fields that describe a body, and go with it (Fetch, 4.4, 12). */
+/** Fields that describe a body, and are removed with it (Fetch, 4.4, 12). */
 const OF_A_BODY = ['content-encoding', 'content-language', 'content-location', 'content-type', 'content-length']
 
 /**
@@ -22,7 +22,7 @@ const OF_A_BODY = ['content-encoding', 'content-language', 'content-location', '
 export async function request(fetch, input, init) {
   let asked = input instanceof Request ? new Request(input, init) : new Request(new URL(String(input), BASE), init)
   for (let redirects = 0; ; redirects++) {
-    // What a Request was made from is not to be had any more: the second half of its body is, until the answer comes.
+    // The source of a Request's body cannot be read twice, so a clone is kept until the answer comes.
     const copy = asked.redirect === 'follow' && asked.body !== null && isUnknown(init?.body) ? asked.clone() : null
     const response = await fetch(asked)
     const location = REDIRECTS.has(response.status) ? response.headers.get('location') : null
@@ -53,7 +53,7 @@ function redirected(from, status, location, init) {
   }
   const { signal, redirect } = from
   const headers = new Headers(from.headers)
-  // A 303 asks for the answer by GET; so does a 301 or 302 after a POST, by old custom (Fetch, 4.4, 12).
+  // A 303 is followed by GET; so is a 301 or 302 after a POST, by old custom (Fetch, 4.4, 12).
   const becomesGet = status === 303 ? !/^(GET|HEAD)$/.test(from.method) : status < 303 && from.method === 'POST'
   const body = becomesGet || from.body === null ? null : replayable(init?.body, from.url)
   if (becomesGet) for (const name of OF_A_BODY) headers.delete(name)

@@ -8,19 +8,19 @@ import { parseUrl, withoutTrailingSlashes } from '../message/url.js'
 /** @typedef {import('../message/url.js').ParsedUrl} ParsedUrl */
 
 /**
- * What the server around a WHATWG Request has kept of the connection.
+ * The connection of a WHATWG Request, if its server has kept it.
  * @typedef {object} Connection
  * @property {IncomingMessage | null} incoming
  * @property {{ destroyed?: boolean, stream?: { destroyed?: boolean } } | null} outgoing
  */
 
 /**
- * What srvx adds to a request.
+ * The properties that srvx adds to a request.
  * @typedef {{ ip?: unknown, runtime?: { node?: { req?: unknown, res?: unknown } } }} ServerRequest
  */
 
 /**
- * Hono's node-server passes `{ incoming, outgoing }` as the second argument, some of its users as `server` therein, and
+ * Hono's node-server passes `{ incoming, outgoing }` as the second argument, some of its users pass them as `server` in it.
  * srvx keeps both at `request.runtime.node`.
  * @param {WebRequest} request
  * @param {FetchEnv & { server?: FetchEnv }} env
@@ -30,7 +30,7 @@ export function serverConnectionOf(request, env) {
   const node = /** @type {ServerRequest} */ (request).runtime?.node
   const bindings = env.server?.incoming ? env.server : env
   const incoming = /** @type {Partial<IncomingMessage> | undefined} */ (bindings.incoming ?? node?.req)
-  // By its shape: `env` is whatever the server around us calls so. HTTP/2 has a class of its own.
+  // Recognised by its shape: `env` may be any object of the server. HTTP/2 has a class of its own.
   if (typeof incoming !== 'object' || !Array.isArray(incoming?.rawHeaders) || typeof incoming.socket !== 'object') {
     return { incoming: null, outgoing: null }
   }
@@ -39,9 +39,9 @@ export function serverConnectionOf(request, env) {
 }
 
 /**
- * A WHATWG Request as head.js reads it: what node:http would have made of it. Where the server has kept the message that
- * the client sent, its raw target and raw headers are taken, so far as the Request still says the same; whatever somebody
- * has changed on the way (a rewritten path, a header set by middleware) is taken as it is now.
+ * A WHATWG Request in the form that head.js reads, like a request of node:http. If the server has kept the client's message,
+ * its raw target and raw headers are used as far as the Request still agrees with them. Parts that were changed on the way (a
+ * rewritten path, a header set by middleware) are taken from the Request.
  * @param {WebRequest} request
  * @param {FetchEnv} env
  * @param {IncomingMessage | null} incoming
@@ -64,7 +64,8 @@ export function viewOf(request, env, incoming, length) {
 }
 
 /**
- * WHATWG upper-cases some methods; methods are case-sensitive, so the client's own spelling is right unless another method was put in.
+ * WHATWG upper-cases some methods, but methods are case-sensitive: the client's own spelling counts unless the method was
+ * replaced.
  * @param {string} method
  * @param {string | undefined} raw
  */
@@ -88,10 +89,10 @@ function split(target) {
 }
 
 /**
- * Where the app is mounted, and the target below it. `bare`: that is "/" only because nothing is left of the path.
+ * The path where the app is mounted, and the target below it. `bare`: the target is "/" only because no path is left.
  *
- * A router that mounts (`app.mount` of Hono) strips its prefix from the Request, but not from the client's message:
- * what the two differ by is the root path.
+ * A router that mounts (`app.mount` of Hono) strips its prefix from the Request, but not from the client's message: the
+ * difference is the root path.
  * @param {string} target of the Request, normalised by WHATWG
  * @param {string | undefined} rawUrl as the client sent it
  * @param {string | null} mount as the caller says it, whether the Request still has it or not
@@ -120,7 +121,7 @@ function mountedTarget(target, rawUrl, mount) {
 
 /** @param {string} rawUrl @returns {Sent | null} */
 function sentOf(rawUrl) {
-  // A proxy's absolute form (RFC 9112, 3.2.2) is rare enough to be left to WHATWG's eyes.
+  // A proxy's absolute form (RFC 9112, 3.2.2) is rare: there we use the path as WHATWG has parsed it.
   if (rawUrl[0] !== '/') return null
   try {
     const { pathname, search } = new URL(`http://h${rawUrl}`)
@@ -131,7 +132,7 @@ function sentOf(rawUrl) {
 }
 
 /**
- * The end of the path that was sent which is the path of the Request, as it was spelt, and what stands before it.
+ * Splits the path that was sent: its end is the path of the Request, in the client's spelling; the rest is the root.
  * @param {Sent} sent
  * @param {string} path
  */
@@ -139,7 +140,7 @@ function suffixOf({ raw, normal }, path) {
   if (normal.path === path) return { root: '', path: raw.path, bare: false }
   const normalParts = normal.path.split('/')
   const rawParts = raw.path.split('/')
-  // Dot segments that WHATWG has resolved leave no way to tell which part is which.
+  // If WHATWG has resolved dot segments, the two parts cannot be told apart.
   const parts = rawParts.length === normalParts.length ? rawParts : normalParts
   const wanted = path.split('/').slice(1)
   const at = parts.length - wanted.length
@@ -170,16 +171,16 @@ function headersOf(request, url, incoming, length) {
   const now = [...request.headers]
   const same = incoming !== null && sameHeaders(now, incoming.rawHeaders)
   let flat = same ? incoming.rawHeaders : now.flat()
-  // HTTP/2 has it under another name.
+  // HTTP/2 has a different name for it.
   if (!request.headers.has('host') && flat[0]?.[0] !== ':') flat = ['host', url.authority, ...flat]
   const framed = request.headers.has('content-length') || request.headers.has('transfer-encoding')
-  // WHATWG takes the body from GET and HEAD; what announced it goes with it.
+  // WHATWG removes the body of GET and HEAD, so the headers that announced it are removed too.
   if (length === 0 && request.body === null && framed) return withoutFraming(flat)
   return length >= 0 && request.body !== null && !framed ? [...flat, 'content-length', String(length)] : flat
 }
 
 /**
- * Whether these are the headers of the message. If so its own are better: duplicates are apart, and in their order.
+ * Whether these are the headers of the message. If so, the message's own are better: duplicates are separate and in order.
  * @param {[string, string][]} now
  * @param {string[]} rawHeaders
  */
@@ -197,7 +198,7 @@ function sameHeaders(now, rawHeaders) {
 }
 
 /**
- * The connection's own socket, unless the caller, srvx or the URL know better who the client is.
+ * The connection's own socket, unless the caller, srvx or the URL name another client.
  * @param {WebRequest} request
  * @param {FetchEnv} env
  * @param {ParsedUrl} url
@@ -207,7 +208,7 @@ function peerOf(request, env, url, incoming) {
   const socket = /** @type {import('../incoming/connection.js').PeerSocket | undefined} */ (incoming?.socket)
   const { ip } = /** @type {ServerRequest} */ (request)
   let client = explicitClient(env)
-  // srvx gives the socket's address, or, behind a proxy that it has been told to trust, the one that was forwarded.
+  // srvx gives the socket's address or, behind a proxy that it trusts, the forwarded one.
   if (client === null && typeof ip === 'string' && ip !== socket?.remoteAddress) client = { host: ip, port: 0 }
   const encrypted = url.scheme === 'https'
   if (socket !== undefined && client === null && Boolean(socket.encrypted) === encrypted) return socket
@@ -222,7 +223,7 @@ function peerOf(request, env, url, incoming) {
 
 /** @param {FetchEnv} env */
 function explicitClient({ client, remoteAddr }) {
-  // Other things may be called `client` among the bindings of an application: a database's, say.
+  // An application's bindings may have another `client`, such as a database's.
   if (Array.isArray(client)) {
     const [host, port] = client
     if (typeof host !== 'string' || /[^\x21-\x7e]/.test(host) || !Number.isInteger(port) || port < 0 || port > 65535) {
@@ -230,7 +231,7 @@ function explicitClient({ client, remoteAddr }) {
     }
     return { host, port: Number(port) }
   }
-  // Deno's.
+  // The form of Deno.
   const { hostname, port } = /** @type {{ hostname?: unknown, port?: unknown }} */ (remoteAddr ?? {})
   if (typeof hostname !== 'string' || /[^\x21-\x7e]/.test(hostname)) return null
   return { host: hostname, port: Number.isInteger(port) ? Number(port) : 0 }

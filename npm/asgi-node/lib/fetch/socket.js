@@ -7,9 +7,9 @@ import { Duplex } from 'node:stream'
 const kCalls = Symbol('asgi-node fetch calls')
 
 /**
- * The socket whose end is that of a request. The servers around `fetch` abort a request when its response closes, and Node
- * before 24 closes only the one that it is writing, not those that are queued behind it. With HTTP/2 it is the stream that
- * ends, and that closes its response.
+ * The socket whose end is the end of a request. Servers that call `fetch` abort a request when its response closes, but Node
+ * before 24 closes only the response that it is writing, not those queued after it. With HTTP/2 the stream ends, and that
+ * closes its response.
  * @param {Connection} connection
  * @returns {FollowedSocket | null}
  */
@@ -18,11 +18,11 @@ export function followedSocket({ incoming }) {
 }
 
 /**
- * Tells a call of the end of a connection from now on. One listener for all that are on their way: any number of requests
+ * From now on, tells this call of the end of the connection. One listener serves all calls under way: any number of requests
  * may be pipelined.
  *
- * Not with the requests of a listener (connection.js): those end in the order in which they came, and take a FIN for
- * themselves, which here is left to the server.
+ * It is separate from the code for a listener's requests (connection.js): those end in the order in which they came, and
+ * handle a FIN themselves; here the server does.
  * @param {FollowedSocket} socket
  * @param {Follower} call
  */
@@ -33,7 +33,7 @@ export function follow(socket, call) {
 }
 
 /**
- * The call is over: an idle connection holds nothing of it.
+ * The call is over: an idle connection must not keep it alive.
  * @param {FollowedSocket} socket
  * @param {Follower} call
  */

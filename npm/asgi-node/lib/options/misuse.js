@@ -1,7 +1,7 @@
-// What beginners write, and what they meant: each gets a sentence in place of a stack that ends in this package.
+// Common mistakes of beginners: each gets a sentence that says what to write, not just a stack that ends in this package.
 
 /**
- * `app.use(python.middleware)`, which calls it with a request where options are expected.
+ * `app.use(python.middleware)`: it is called with a request instead of options.
  * @param {unknown} options
  */
 export function checkIsNoRequest(options) {
@@ -10,7 +10,7 @@ export function checkIsNoRequest(options) {
 }
 
 /**
- * `app.use(python.upgrade)`, which calls it with a response where a socket is expected.
+ * `app.use(python.upgrade)`: it is called with a response instead of a socket.
  * @param {unknown} socket
  */
 export function checkIsSocket(socket) {
@@ -25,10 +25,10 @@ export const isNoRequest = () =>
       'For a WHATWG Request there is python.fetch(request), and without any server python.handleRequest(request)'
   )
 
-/** `createServer(python)`, which takes the handler for options. */
+/** `createServer(python)`: Node takes the handler for options. */
 export const isNoListener = () => new TypeError('A handler is not a listener itself: write createServer(python.listener)')
 
-/** Options of other servers, and where to say the same here. @type {ReadonlyMap<string, string>} */
+/** Options of other servers, and what to use here instead. @type {ReadonlyMap<string, string>} */
 const ELSEWHERE = new Map([
   ['port', "it is the server's: createServer(python.listener).listen(port)"],
   ['host', "it is the server's: createServer(python.listener).listen(port, host)"],
@@ -45,7 +45,7 @@ const ELSEWHERE = new Map([
 ])
 
 /**
- * The error for an option of other servers; null where the name is not known as one.
+ * The error for an option of other servers; null if the name is not one of them.
  * @param {string} name
  */
 export function optionOfOthers(name) {

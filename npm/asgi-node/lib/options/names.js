@@ -4,14 +4,14 @@ import { show } from '../native/errors.js'
  * The error for an unknown option.
  * @param {string} name
  * @param {readonly string[]} known
- * @param {string} [otherwise] what to say where nothing known is like it
+ * @param {string} [otherwise] the text if no known name is similar
  */
 export function unknownOption(name, known, otherwise = '') {
   return new TypeError(`Unknown option ${show(name)}${suggestion(name, known) || otherwise}`)
 }
 
 /**
- * Checks that what a method was given is an object with options that it knows.
+ * Checks that the options of a method are an object with known names.
  * @param {unknown} options
  * @param {readonly string[]} known
  * @param {string} method
@@ -49,7 +49,7 @@ export function nearest(name, known) {
 }
 
 /**
- * Levenshtein's distance.
+ * The Levenshtein distance.
  * @param {string} a
  * @param {string} b
  */

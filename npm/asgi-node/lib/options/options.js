@@ -15,7 +15,7 @@ import { checkUpgrade, checkWebSocket } from './websocket.js'
 /** @typedef {typeof EXTENSION_NAMES[number]} ExtensionName */
 
 /**
- * Checked options, sorted by who wants them.
+ * Checked options, in groups by the code that uses them.
  * @typedef {object} Settings
  * @property {string | undefined} python
  * @property {string | undefined} venv
@@ -35,7 +35,7 @@ import { checkUpgrade, checkWebSocket } from './websocket.js'
  * @property {import('../log/access-log.js').AccessLog | null} accessLog
  * @property {number} unhealthyAfter milliseconds
  * @property {string | undefined} rewriter its rules, as JSON
- * @property {string} config what NativeHandler is constructed with, as JSON
+ * @property {string} config the argument of NativeHandler's constructor, as JSON
  */
 
 /** @typedef {(value: unknown, name: string) => void} Check */
@@ -48,7 +48,7 @@ const string = (value, name) => {
 }
 
 /**
- * What Python could not take.
+ * Refuses texts that Python could not take.
  * @param {string} text
  * @param {string} name
  */
@@ -69,7 +69,7 @@ const count = (value, name) => {
   }
 }
 
-/** More threads than this are a mistake: each has a stack. @type {Check} */
+/** More threads than the limit are a mistake: each has a stack. @type {Check} */
 const threads = (value, name) => {
   if (!Number.isInteger(value) || Number(value) < 1 || Number(value) > 1024) {
     throw wrong(name, 'an integer from 1 to 1024', value)
@@ -213,7 +213,7 @@ export function checkOptions(options) {
     startupTimeout,
     shutdownTimeout,
     exitTimeout: options.exitTimeout ?? DEFAULT.EXIT_TIMEOUT,
-    // A path either ends in no slash or is none: `rootPath + path` must not get two in a row.
+    // It must not end in a slash, or `rootPath + path` would have two in a row.
     rootPath: withoutTrailingSlashes(options.rootPath ?? ''),
     rootPathStripped: options.rootPathStripped ?? false,
     highWaterMark,
@@ -255,7 +255,7 @@ function docrootOf({ docroot = '.' }) {
 }
 
 /**
- * The app as `module:attribute`, whichever of its spellings was used.
+ * The app as `module:attribute`, whichever option was used.
  * @param {PythonHandlerOptions} options
  */
 function appOf({ app, appTarget, module, attribute }) {

@@ -22,9 +22,9 @@ export interface PythonHandlerOptions {
    */
   factory?: boolean
   /**
-   * What the app speaks. `'auto'`: ASGI 3, unless it is certainly a double callable of ASGI 2, or certainly one of WSGI: it
-   * takes `(environ, start_response)`, as Flask's and Django's do. A plain function that returns a coroutine is ASGI 3.
-   * `'wsgi'` wants the Python package a2wsgi, else WSGI_NOT_AVAILABLE: see docs/python.md.
+   * The interface of the app. `'auto'`: ASGI 3, unless it is certainly a double callable of ASGI 2, or certainly WSGI: it takes
+   * `(environ, start_response)`, as Flask's and Django's apps do. A plain function that returns a coroutine is ASGI 3.
+   * `'wsgi'` needs the Python package a2wsgi; without it the error is WSGI_NOT_AVAILABLE: see docs/python.md.
    * @default 'auto'
    */
   interface?: 'auto' | 'asgi3' | 'asgi2' | 'wsgi'
@@ -38,94 +38,96 @@ export interface PythonHandlerOptions {
   /** The folder of a virtual environment. */
   venv?: string
   /**
-   * The event loop. `'auto'` is uvloop where it is installed and works, else asyncio.
+   * The event loop. `'auto'` is uvloop if it is installed and works, else asyncio.
    * @default 'auto'
    */
   loop?: 'auto' | 'asyncio' | 'uvloop'
   /**
-   * The app's lifespan. `'auto'`: run it, and go on without if the app does not know the protocol; `'on'`: that is a
-   * failure; `'off'`: never.
+   * The app's lifespan. `'auto'`: run it, and go on without it if the app does not know the protocol; `'on'`: such an app is
+   * a failure; `'off'`: never run it.
    * @default 'auto'
    */
   lifespan?: 'auto' | 'on' | 'off'
   /**
    * Milliseconds that the application may take to start, from its import to the end of its lifespan's start-up; 0 for no
-   * limit. It counts while the application blocks its event loop, too: then `ready()` rejects with EVENT_LOOP_BLOCKED.
+   * limit. The time also runs while the application blocks its event loop: then `ready()` rejects with EVENT_LOOP_BLOCKED.
    * @default 60_000
    */
   startupTimeout?: number
   /**
-   * Milliseconds that the lifespan's shutdown may take; 0 for no limit. It counts while the shutdown blocks the event loop,
-   * too: then `close()` rejects with EVENT_LOOP_BLOCKED.
+   * Milliseconds that the lifespan's shutdown may take; 0 for no limit. The time also runs while the shutdown blocks the event
+   * loop: then `close()` rejects with EVENT_LOOP_BLOCKED.
    * @default 60_000
    */
   shutdownTimeout?: number
   /**
-   * Milliseconds that the end of the process waits for Python's threads and `atexit` when all handlers have been closed before;
-   * threads get half of it. Of several handlers the longest counts. While a handler is open it is 90 milliseconds, whatever
-   * this says. Default 10,000.
+   * Milliseconds that the end of the process waits for Python's threads and `atexit`, if all handlers have been closed before.
+   * Threads get half of it. With several handlers, the longest counts. While a handler is open, the process waits only
+   * 90 milliseconds. Default 10,000.
    */
   exitTimeout?: number
   /**
-   * Closes the handler when it is aborted, as `close()` does; what that rejects with goes to the console. Aborted already:
+   * Closes the handler when it is aborted, as `close()` does; an error of closing goes to the console. If it is already aborted,
    * the handler is closed from the beginning.
    */
   signal?: AbortSignal
   /**
-   * The path under which the app is mounted, `root_path` in the scope: '' or one that starts with "/"; a slash at its end is
+   * The path under which the app is mounted, `root_path` in the scope: '' or a path that starts with "/"; a slash at its end is
    * dropped. It is put in front of every `path` and `raw_path` (the ASGI HTTP specification, "path"), because a proxy that
-   * mounts an app usually takes it away; see {@link rootPathStripped}. Where Express has mounted the listener, `req.baseUrl`
-   * is added to `root_path`, and the path is that of `req.originalUrl`.
+   * mounts an app usually strips it; see {@link rootPathStripped}. If Express has mounted the listener, `req.baseUrl` is added
+   * to `root_path`, and the path is that of `req.originalUrl`.
    * @default ''
    */
   rootPath?: string
   /**
-   * The paths of requests hold `rootPath` already: it is not put in front of them.
+   * Whether the paths of requests already hold `rootPath`: then it is not put in front of them.
    * @default false
    */
   rootPathStripped?: boolean
   /**
-   * What happens to the method, path, query and headers of a request before the app sees it (docs/rewriting.md): a rewriter, or the rules
-   * of a `Rewriter`. It is applied to all requests and WebSockets, however they come. Paths are those that the client sent, mounts
-   * included and `rootPath` not; a path that is moved out of its mount has no `root_path` any more. `upgrade.match`, `trustProxy`
-   * and `accessLog` go by what the client sent. A rule that cannot be applied to a request is REWRITE_FAILED, for a client 500.
+   * Changes the method, path, query and headers of a request before the app sees it (docs/rewriting.md): a rewriter, or the rules
+   * of a `Rewriter`. It is applied to all requests and WebSockets, however they come. Paths are those that the client sent, with
+   * mounts but without `rootPath`; a path that is moved out of its mount no longer has a `root_path`. `upgrade.match`,
+   * `trustProxy` and `accessLog` use the original request. A rule that cannot be applied fails the request with
+   * REWRITE_FAILED; a client gets 500.
    */
   rewriter?: AnyRewriter | readonly RewriteRule[]
   /**
-   * Which proxies are believed when they say who the client is (`X-Forwarded-For`: `client` in the scope, with port 0 unless
-   * they say it) and how it came (`X-Forwarded-Proto`: `scheme`): `false`, none; `true`, all; a number, that many of them; or
-   * a list, also as one string with commas, of addresses, ranges such as `10.0.0.0/8`, `'loopback'`, `'linklocal'`,
-   * `'uniquelocal'` and `'unix'`, which is the peer of a Unix socket. The client is the right-most address that is not
-   * trusted. Default false: both headers are in the scope as they came, and mean nothing.
+   * The proxies that are trusted. `X-Forwarded-For` of a trusted proxy sets `client` in the scope (with port 0 unless it has a
+   * port), `X-Forwarded-Proto` sets `scheme`. `false`: none; `true`: all; a number: that many; or a list, also as one string with
+   * commas, of addresses, ranges such as `10.0.0.0/8`, `'loopback'`, `'linklocal'`, `'uniquelocal'` and `'unix'`, which is the
+   * peer of a Unix socket. The client is the right-most address that is not trusted. Default false: both headers are in the
+   * scope as they came, and have no effect.
    */
   trustProxy?: boolean | number | string | readonly string[]
   /**
-   * Bytes that may be on their way per request and direction before the sender waits: request body that the application has
-   * not received, response body that the client has not taken. Left out, this is 65,536 and grows for a side that keeps up, to
-   * at most 1,048,576, and goes back for one that does not. Given, it is that number and does not grow: for servers with very
-   * many slow clients, or with little memory.
+   * Bytes per request and direction that may be under way before the sender waits: request body that the app has not received,
+   * response body that the client has not taken. By default it starts at 65,536, grows to at most 1,048,576 for a side that keeps
+   * up, and shrinks again for a side that does not. A given number does not grow: set one for servers with very many slow
+   * clients, or with little memory.
    * @default 65_536
    */
   highWaterMark?: number
   /**
-   * Requests that may be on their way; above it they are refused with OVERLOADED, by the listener with 503.
+   * Requests that may be under way; more are refused with OVERLOADED, by the listener with 503.
    * @default 65_536
    */
   maxConcurrency?: number
   /**
-   * Bytes of a request body. A larger one is refused before the app is called when its length says so, else when it comes to
-   * that: BODY_TOO_LARGE, by the listener 413, or a cut connection where the response has begun; the app gets
-   * `http.disconnect`.
+   * The most bytes of a request body. A larger one is refused before the app is called if its content-length says so, else when
+   * the limit is reached: with BODY_TOO_LARGE, by the listener with 413, or by a cut connection if the response has begun. The
+   * app gets `http.disconnect`.
    * @default Infinity
    */
   maxBodySize?: number
   /**
-   * Milliseconds from the start of a request to the end of its response; after that the caller gets REQUEST_TIMEOUT, a
-   * client 504 or, in the middle of a response, a cut connection, and the app `http.disconnect`; 0 is no limit. It does not
-   * count for WebSockets, which have `websocket.acceptTimeout`.
+   * Milliseconds from the start of a request to the end of its response; 0 for no limit. After that the caller gets
+   * REQUEST_TIMEOUT; a client gets 504 or, in the middle of a response, a cut connection; the app gets `http.disconnect`. It
+   * does not apply to WebSockets, which have `websocket.acceptTimeout`.
    *
-   * An app that goes on has its place among the `maxConcurrency` no longer: `health().abandoned` counts it. It is cancelled when
-   * it has not returned after as long again, at most after 5,000 ms. One whose client has left may go on for `requestTimeout`.
+   * A request whose app goes on no longer counts against `maxConcurrency`: `health().abandoned` counts it. The app is cancelled
+   * if it has not returned after the same time again, at most 5,000 ms. An app whose client has left may go on for
+   * `requestTimeout`.
    * @default 0
    */
   requestTimeout?: number
@@ -136,35 +138,35 @@ export interface PythonHandlerOptions {
    */
   cancelOnDisconnect?: boolean
   /**
-   * Extensions of ASGI that the app is offered where the connection supports them: `pathsend` (Node sends a file that the
-   * app names) and `zerocopysend` (a part of one that the app has opened). Faster for large files, and off by default,
-   * because middleware that looks at response bodies does not know these events: see docs/http.md.
+   * Extensions of ASGI that the app is offered if the connection supports them: `pathsend` (Node sends a file that the app
+   * names) and `zerocopysend` (Node sends a part of a file that the app has opened). They are faster for large files, but off
+   * by default, because middleware that looks at response bodies does not know these events: see docs/http.md.
    */
   extensions?: { pathsend?: boolean; zerocopysend?: boolean }
   websocket?: WebSocketOptions
   upgrade?: UpgradeOptions
   /**
-   * Where Python's `logging` and failures that nobody else is told of go: a pino logger, or an object with its methods
-   * (docs/logging.md). A record that no log handler of the app takes comes here, with `logger` (its name), its extra fields
-   * and `err` (a PythonError with the traceback). Default: the console gets warnings and errors.
+   * Gets records of Python's `logging`, and failures that are not reported elsewhere: a pino logger, or an object with its
+   * methods (docs/logging.md). It gets the records that no log handler of the app takes, with `logger` (the name), their extra
+   * fields and `err` (a PythonError with the traceback). Default: the console gets warnings and errors.
    */
   logger?: Logger
   /**
-   * One line on stdout for each request that is over, also where the client has left: `true` or `'uvicorn'` as uvicorn writes
-   * it, `'combined'` as Apache does, both with the duration behind it, `'json'` one object ({@link AccessEntry}) a line; or a
-   * function that gets the object.
+   * One line on stdout for each request that is over, even if the client has left. `true` or `'uvicorn'`: uvicorn's format;
+   * `'combined'`: Apache's; both end with the duration. `'json'`: one object ({@link AccessEntry}) a line. A function gets the
+   * object.
    * @default false
    */
   accessLog?: boolean | 'uvicorn' | 'combined' | 'json' | AccessFunction
   /**
-   * Where lines of Python's stdout and stderr go: `'inherit'`, to this process's own; or a function, called for each line
-   * without its end.
+   * Where lines of Python's stdout and stderr go: `'inherit'` is this process's own streams; a function is called for each
+   * line, without its end.
    * @default 'inherit'
    */
   stdio?: 'inherit' | LineFunction
   /**
-   * Milliseconds that Python's event loop may be blocked before `logger` is warned, once, with the Python stack of the loop's
-   * thread; 0 for never. Looked at while a request is under way.
+   * Milliseconds that Python's event loop may be blocked before `logger` gets one warning, with the Python stack of the loop's
+   * thread; 0 for never. It is checked while a request is under way.
    * @default 1000
    */
   blockedThreshold?: number
@@ -175,7 +177,7 @@ export interface PythonHandlerOptions {
   unhealthyAfter?: number
   /**
    * Whether Python's extensions bind to their own libraries rather than to Node's copies of OpenSSL, zlib and libuv
-   * (RTLD_DEEPBIND). `'auto'` is true where it helps and is safe. Default 'auto'. The first handler of the process decides.
+   * (RTLD_DEEPBIND). `'auto'` is true if that helps and is safe. Default 'auto'. The first handler of the process decides.
    */
   deepbind?: 'auto' | boolean
 }

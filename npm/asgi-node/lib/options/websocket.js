@@ -14,7 +14,7 @@ import { DEFAULT } from '../native/protocol.js'
  * @property {number} pingTimeout milliseconds, 0 for none
  * @property {number} acceptTimeout milliseconds, 0 for none
  * @property {boolean} perMessageDeflate
- * @property {Match} matches which paths are ours
+ * @property {Match} matches whether a path is the app's
  */
 
 const LARGEST = 0x7fffffff
@@ -65,12 +65,12 @@ export function checkWebSocket(value) {
 }
 
 /**
- * Any value that is true counts, as it does for `Array.prototype.filter`; but not a promise, which always is.
+ * Any truthy value counts, as with `Array.prototype.filter`, except a promise, which is always truthy.
  * @param {(path: string) => unknown} match
  * @returns {Match}
  */
 function answering(match) {
-  // One for all paths: whoever logs it knows it again.
+  // One error for all paths, so that code that logs it can recognise it.
   const late = new TypeError('The function of option upgrade.match must answer at once, not with a promise: let the application refuse')
   return (path) => {
     const answer = /** @type {{ then?: unknown } | null | undefined} */ (match(path))
@@ -92,7 +92,7 @@ export function checkUpgrade(value) {
   if (typeof match !== 'string' || match[0] !== '/') {
     throw new TypeError(`Option upgrade.match must be a path that starts with "/", a RegExp or a function, not ${show(match)}`)
   }
-  // '/ws' takes '/ws' and what is below it, not '/wsx'.
+  // '/ws' matches '/ws' and the paths below it, not '/wsx'.
   const below = match.endsWith('/') ? match : `${match}/`
   return (path) => path === match || path.startsWith(below)
 }
