@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make lint`: every check runs, also after one has failed; what each says is printed in this order at the end.
+# `make lint`: every check runs, also after one has failed; their output is printed in this order at the end.
 # `scripts/lint.sh TEXT` runs only the checks whose name contains TEXT, `scripts/lint.sh quick` those that take a second each.
 set -uo pipefail
 
@@ -31,12 +31,12 @@ check() {
   fi &
 }
 
-# What git follows is what the build wrote. (Staging a new version is enough: it shows that it was meant.)
+# The files in git are the ones that the build writes. (To stage a new version is enough: then it is intended.)
 generated() {
   git ls-files --error-unmatch npm/asgi-node/lib/native/binding.d.ts && git diff --exit-code -- npm/asgi-node/lib/native/binding.d.ts
 }
 
-# What is published, as its users' tools and the registries see it; the wheel's metadata is the sdist's.
+# The published packages, as users' tools and the registries see them; the wheel's metadata is the sdist's.
 packages() {
   rm -rf build/lint && mkdir -p build/lint/npm build/lint/python &&
     node scripts/pack.mjs build/lint/npm && .venv/bin/maturin sdist --out build/lint/python && scripts/release/check.sh build/lint

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make wheel`: builds the wheel, installs it with its extras into a clean environment, and runs there the Python tests that
+# `make wheel`: builds the wheel and installs it with its extras into a clean environment. There it runs the Python tests that
 # need no Node, with no Node on PATH. WHEEL_PYTHONS names the interpreters (.venv's otherwise); one wheel serves all of them.
 set -euo pipefail
 
@@ -17,7 +17,7 @@ for python in ${WHEEL_PYTHONS:-.venv/bin/python}; do
   venv=$out/venv
   rm -rf "$venv"
   "$python" -m venv --without-pip "$venv"
-  # Beside the extras, what the tests are written with.
+  # The extras, and the packages that the tests use.
   .venv/bin/python -m pip --python "$venv/bin/python" --disable-pip-version-check install --quiet --no-compile \
     --only-binary :all: --constraint requirements-dev.txt "$wheel[test,uvloop,wsgi]" \
     anyio httpx itsdangerous jinja2 pytest-asyncio pytest-timeout python-multipart starlette
