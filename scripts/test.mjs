@@ -111,7 +111,16 @@ async function allSteps({ all, fast, primary: only, slowest }) {
     `node ${node}, python ${python.tag}`
   const durations = slowest ? [`--durations=${SLOWEST}`] : []
   /** @type {Step} */
-  const core = { name: 'core, rewriter and worker, Rust', runner: 'cargo', commands: [['cargo', 'test', '--package', 'asgi-node-core', '--package', 'asgi-node-rewriter', '--package', 'asgi-node-worker']] }
+  const core = {
+    name: 'core, rewriter and worker, Rust',
+    runner: 'cargo',
+    commands: [
+      ['cargo', 'test', '--package', 'asgi-node-core', '--package', 'asgi-node-rewriter', '--package', 'asgi-node-worker'],
+      // One file of the addon, which as a whole needs Node to be linked.
+      ['rustc', '--edition', '2024', '-C', 'debug-assertions', '--test', '-o', 'build/lent-tests', 'crates/addon/src/lent/ffi.rs'],
+      ['build/lent-tests'],
+    ],
+  }
   if (fast) {
     const ignored = SLOW_PYTEST.map((path) => `--ignore=${path}`)
     return [

@@ -47,3 +47,65 @@ pub(crate) unsafe fn give_back(share: *mut c_void) {
     // SAFETY: it is the pointer of `Arc::into_raw`, and comes back once (the caller's duty).
     drop(unsafe { Arc::from_raw(share.cast::<Vec<u8>>()) });
 }
+
+/// Each way in which Node answers. `make test` compiles this file alone, because the addon has its other half in Node.
+#[cfg(test)]
+mod tests {
+    use super::{Answer, give_back, lend};
+    use std::ffi::c_void;
+    use std::ptr;
+    use std::sync::Arc;
+
+    const BYTES: &[u8] = b"a body that Node does not hold";
+
+    fn read(bytes: *mut c_void, length: usize) -> Vec<u8> {
+        // SAFETY: `lend` has said that so many bytes are there.
+        unsafe { std::slice::from_raw_parts(bytes.cast::<u8>(), length) }.to_vec()
+    }
+
+    #[test]
+    fn field_3_bytes_that_are_refused_are_whole_when_the_finaliser_ran_before_the_answer() {
+        let left = lend(BYTES.to_vec(), |bytes, length, share| {
+            assert_eq!(read(bytes, length), BYTES);
+            // SAFETY: the share has just been handed out.
+            unsafe { give_back(share) };
+            Answer::Refused
+        });
+        let bytes = left.expect_err("refused");
+        assert_eq!((bytes.as_slice(), Arc::strong_count(&bytes)), (BYTES, 1));
+    }
+
+    #[test]
+    fn field_3_bytes_that_are_refused_are_whole_until_a_finaliser_that_runs_later() {
+        let mut later = ptr::null_mut();
+        let left = lend(BYTES.to_vec(), |_, _, share| {
+            later = share;
+            Answer::Refused
+        });
+        let bytes = left.expect_err("refused");
+        assert_eq!((bytes.as_slice(), Arc::strong_count(&bytes)), (BYTES, 2));
+        // SAFETY: the share was handed out, and comes back here only.
+        unsafe { give_back(later) };
+        assert_eq!((bytes.as_slice(), Arc::strong_count(&bytes)), (BYTES, 1));
+    }
+
+    #[test]
+    fn field_3_a_borrower_without_external_buffers_calls_no_finaliser_and_nothing_is_kept() {
+        let left = lend(BYTES.to_vec(), |_, _, _| Answer::Unsupported);
+        let bytes = left.expect_err("refused");
+        assert_eq!((bytes.as_slice(), Arc::strong_count(&bytes)), (BYTES, 1));
+    }
+
+    #[test]
+    fn field_3_bytes_that_are_taken_stay_until_they_come_back() {
+        let mut taken = (ptr::null_mut(), 0, ptr::null_mut());
+        let left = lend(BYTES.to_vec(), |bytes, length, share| {
+            taken = (bytes, length, share);
+            Answer::Taken
+        });
+        assert!(left.is_ok());
+        assert_eq!(read(taken.0, taken.1), BYTES);
+        // SAFETY: the share was handed out, and comes back here only.
+        unsafe { give_back(taken.2) };
+    }
+}
