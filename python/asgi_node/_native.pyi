@@ -116,8 +116,10 @@ class Channel:
     def fail(self, reason: str) -> None:
         """The event loop cannot go on, for this reason: nothing more comes of it."""
 
-    def finish(self, message: str | None = None, traceback: str | None = None) -> bool:
+    def finish(self, message: str | None = None, traceback: str | None = None, logged: bool = False) -> bool:
         """The application's task has ended: by an exception when `message` is given.
+
+        `logged`: the application has logged it itself, and the host does not.
 
         Returns whether the host reports it. If not, the response was complete or the client had left, and reporting is
         up to the caller."""

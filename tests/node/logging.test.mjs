@@ -134,6 +134,20 @@ describe('records in pino', limits, () => {
     assert.deepEqual(lines.map((line) => [line.logger, line.msg, line.err.message]), [own, own, own])
   })
 
+  test('field_22 nor is one that it raises before its response', async (t) => {
+    const { logger, lines } = recorder()
+    const raising = makeHandler(t, 'raising_apps:unanswered', { factory: true, lifespan: 'off', logger })
+    const { url } = await serve(t, raising.listener)
+    for (const path of ['/boom', '/boom', '/unlogged', '/boom']) assert.equal((await fetch(url + path)).status, 500)
+    await until(() => lines.length >= 4)
+    const own = ['unanswered', 'failed', 'LookupError: boom']
+    const ours = [undefined, 'Exception in ASGI application: GET /unlogged', 'LookupError: boom']
+    assert.deepEqual(lines.map((line) => [line.logger, line.msg, line.err.message]), [own, own, ours, own])
+    // Whoever asked from JavaScript has it in any case.
+    await assert.rejects(call(raising, '/boom'), { code: 'APP_ERROR', message: 'LookupError: boom' })
+    assert.equal(raising.health().errorsTotal, 5)
+  })
+
   test('the id is that which others gave the request', async (t) => {
     const { url } = await serve(t, (req, res) => handler.listener(Object.assign(req, { id: 'req-7' }), res))
     const from = lines.length

@@ -77,7 +77,7 @@ impl Parcel {
                 let text = errors::flat(&failure.error, &failure.traceback);
                 Self {
                     text_is_utf8: true,
-                    ..parcel(kind::FAILED, failure.started.into(), text, Vec::new())
+                    ..parcel(kind::FAILED, failure.logged.into(), text, Vec::new())
                 }
             }
             ResponseEvent::Resume => parcel(kind::RESUME, 0, Vec::new(), Vec::new()),
@@ -124,7 +124,7 @@ impl Parcel {
     }
 
     /// In place of an event that Node could not take.
-    pub(crate) fn refused(id: u32, started: bool, refusal: Refusal) -> Self {
+    pub(crate) fn refused(id: u32, refusal: Refusal) -> Self {
         let error = Error::ResponseTooLarge {
             what: refusal.what,
             bytes: refusal.bytes,
@@ -132,17 +132,12 @@ impl Parcel {
         Self {
             id,
             kind: kind::FAILED,
-            status: started.into(),
+            status: 0,
             text: errors::flat(&error, ""),
             text_is_utf8: true,
             data: Data::None,
             file: None,
         }
-    }
-
-    /// Whether it is an event of a response whose start came before it.
-    pub(crate) fn is_later(&self) -> bool {
-        !matches!(self.kind, kind::COMPLETE | kind::START | kind::ACCEPT)
     }
 
     /// What could not be handed over is counted as dropped.

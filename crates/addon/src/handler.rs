@@ -145,7 +145,6 @@ impl Inner {
             drop(self.open.borrow_mut().remove(id));
         }
         let parcel = Parcel::new(id, event);
-        let started = parcel.is_later();
         match delivery.deliver(parcel) {
             Delivered::Taken => {
                 exchange.taken(bytes);
@@ -157,7 +156,7 @@ impl Inner {
             Delivered::Refused(refusal) => {
                 drop(self.open.borrow_mut().remove(id));
                 exchange.disconnect();
-                return delivery.deliver(Parcel::refused(id, started, refusal)) != Delivered::Stopped;
+                return delivery.deliver(Parcel::refused(id, refusal)) != Delivered::Stopped;
             }
             Delivered::Stopped => return false,
         }

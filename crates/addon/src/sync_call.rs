@@ -159,6 +159,7 @@ impl SyncHost {
                     error,
                     traceback: String::new(),
                     started: false,
+                    logged: false,
                 });
             }
             for event in exchange.take_events() {

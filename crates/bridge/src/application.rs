@@ -218,6 +218,7 @@ impl Service for Application {
                 error: Error::AppError(errors::message(&raised)),
                 traceback: errors::traceback(py, &raised),
                 started: false,
+                logged: false,
             };
             self.counters.note_failure();
             self.counters.done(&own);

@@ -78,6 +78,8 @@ pub struct Failure {
     pub traceback: String,
     /// Whether the host has the start of the response: then it can only tell the client by cutting the connection.
     pub started: bool,
+    /// Whether the app has logged the exception itself: the host does not log it again.
+    pub logged: bool,
 }
 
 impl ResponseEvent {

@@ -66,12 +66,12 @@ class Recorder:
             self.accepted_with = pairs_of(event)
         return Watched(self, f"send({kind!r})", sent)
 
-    def finish(self, message: str | None = None, traceback: str | None = None) -> bool:
+    def finish(self, message: str | None = None, traceback: str | None = None, logged: bool = False) -> bool:
         """The application has returned, or has raised the exception that is being handled."""
         self.raised = sys.exc_info()[1]
         self.ended = True
         self.forgotten += [f"{call.name} was called and never awaited" for call in self._calls]
-        return self.channel.finish(message, traceback)
+        return self.channel.finish(message, traceback, logged)
 
     def on_disconnect(self, callback: Callable[[], object]) -> None:
         """Call `callback` when the client leaves."""

@@ -74,20 +74,18 @@ _LOGGED = "_asgi_node_logged"
 
 
 def log_failure(method: str, path: str, number: int, raised: BaseException, lines: str) -> None:
-    """Log a request's exception that is not reported elsewhere, unless the application has logged it itself.
+    """Log a request's exception that is not reported elsewhere.
 
     The record has the exception, so that Sentry and similar tools recognise one that they have seen before. It also
     has the traceback as text, so that handlers need not call the exception's methods, which are application code.
     """
-    if _forget(raised):
-        return
     text, arguments = "Exception in ASGI application: %s %s", (method, path)
     extra = {"method": method, "path": path, "id": number}
     exception = (type(raised), raised, raised.__traceback__)
     record = logger.makeRecord(logger.name, logging.ERROR, __file__, 0, text, arguments, exception, extra=extra)
     record.exc_text = lines
     # Made by the factory, as the application's own records are.
-    _forget(raised)
+    was_logged(raised)
     try:
         logger.handle(record)
     except BaseException as second:  # a log handler has formatted the exception, and its methods may raise anything
@@ -96,8 +94,8 @@ def log_failure(method: str, path: str, number: int, raised: BaseException, line
         logger.handle(record)
 
 
-def _forget(raised: BaseException) -> bool:
-    """Whether it has been logged. If another request raises the same object again, it has not."""
+def was_logged(raised: BaseException) -> bool:
+    """Whether the application has logged it. If another request raises the same object again, it has not."""
     try:
         return bool(raised.__dict__.pop(_LOGGED, False))
     except Exception:  # its class is the application's code

@@ -14,7 +14,7 @@ from asgi_node.errors import LONGEST_MESSAGE, LONGEST_TRACEBACK, printable, shor
 from asgi_node.tracebacks import last_lines_of, lines_of
 
 from . import fork
-from .logs import log_failure, logger
+from .logs import log_failure, logger, was_logged
 from .overdue import CANCEL_GRACE, TIME_OVER, Overdue
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Runner:
 
 
 def _end(channel: Channel, raised: BaseException) -> str:
-    """End the request with what the application raised. Returns the lines that are left to be logged."""
+    """End the request with what the application raised. Returns the lines that are left to be logged here."""
     try:
         if _is_disconnect(raised, channel):
             channel.finish()
@@ -194,7 +194,8 @@ def _end(channel: Channel, raised: BaseException) -> str:
         message = _text(last_lines_of(raised), LONGEST_MESSAGE)
     except BaseException as second:  # an exception's methods are the application's code, and may raise anything
         message = lines = f"{type(raised).__name__} (showing it raised {type(second).__name__})"
-    return "" if channel.finish(message, lines) else lines
+    logged = was_logged(raised)
+    return "" if channel.finish(message, lines, logged) or logged else lines
 
 
 def _text(lines: list[str], most: int) -> str:

@@ -56,8 +56,25 @@ pub(super) trait Protocol: Debug + Send + Sync + Sized + 'static {
     fn begin_shutdown(channel: &Arc<Channel<Self>>, py: Python<'_>);
 }
 
-/// Why an app's task ended: the error and the traceback.
-pub(super) type Raised = (Error, String);
+/// Why an app's task ended.
+#[derive(Debug)]
+pub(super) struct Raised {
+    error: Error,
+    traceback: String,
+    /// The app has logged it.
+    logged: bool,
+}
+
+impl Raised {
+    /// It ended for a reason that is no exception of the app's.
+    pub(super) fn without_exception(error: Error) -> Self {
+        Self {
+            error,
+            traceback: String::new(),
+            logged: false,
+        }
+    }
+}
 
 /// What changes during the life of a channel.
 #[derive(Debug)]
@@ -238,11 +255,16 @@ impl<P: Protocol> Channel<P> {
         py: Python<'_>,
         message: Option<String>,
         traceback: Option<String>,
+        logged: bool,
     ) -> PyResult<bool> {
         if fork::is_child() {
             fork::leave(py)?;
         }
-        let raised = message.map(|message| (Error::AppError(message), traceback.unwrap_or_default()));
+        let raised = message.map(|message| Raised {
+            error: Error::AppError(message),
+            traceback: traceback.unwrap_or_default(),
+            logged,
+        });
         let is_failure = raised.is_some();
         let reported = self.end(raised);
         if is_failure || reported {
@@ -262,7 +284,7 @@ impl<P: Protocol> Channel<P> {
 
     /// The event loop has failed: no task goes on, and what has not been handed over never will be.
     pub(super) fn fail(&self, error: &Error) {
-        if self.end(Some((error.clone(), String::new()))) {
+        if self.end(Some(Raised::without_exception(error.clone()))) {
             return;
         }
         let mut progress = self.progress.lock();
@@ -278,6 +300,7 @@ impl<P: Protocol> Channel<P> {
             error: error.clone(),
             traceback: String::new(),
             started,
+            logged: false,
         }));
     }
 
@@ -294,7 +317,7 @@ impl<P: Protocol> Channel<P> {
         if P::is_over(&progress.state) {
             return false;
         }
-        let Some((error, traceback)) = P::end(&mut progress, &self.exchange, raised) else {
+        let Some(raised) = P::end(&mut progress, &self.exchange, raised) else {
             return false;
         };
         let dropped = progress.outgoing.abandon();
@@ -303,9 +326,10 @@ impl<P: Protocol> Channel<P> {
         drop(progress);
         drop(dropped);
         self.exchange.emit(ResponseEvent::Failed(Failure {
-            error,
-            traceback,
+            error: raised.error,
+            traceback: raised.traceback,
             started,
+            logged: raised.logged,
         })) != Emitted::Gone
     }
 }
@@ -396,6 +420,6 @@ impl<P: Protocol> Waitable for Channel<P> {
 impl<P: Protocol> Drop for Channel<P> {
     fn drop(&mut self) {
         let destroyed = "the task of the application was destroyed before it ended";
-        self.end(Some((Error::AppNoResponse(destroyed.into()), String::new())));
+        self.end(Some(Raised::without_exception(Error::AppNoResponse(destroyed.into()))));
     }
 }

@@ -188,7 +188,7 @@ impl Protocol for Http {
                 no_response(&progress.state.response)
             }
         };
-        Some(raised.unwrap_or_else(|| (error(), String::new())))
+        Some(raised.unwrap_or_else(|| Raised::without_exception(error())))
     }
 
     /// `receive()` gives `http.disconnect` where it would wait for it; `send()` goes on (docs/asgi.md, 134).

@@ -142,10 +142,17 @@ impl PyChannel {
         either!(self, channel => channel.fail(&error));
     }
 
-    /// The app's task has ended: by an exception when `message` is given. Returns whether the host reports it; if not, the
+    /// The app's task has ended: by an exception when `message` is given, which the app has logged itself when `logged` is true.
+    /// Returns whether the host reports it; if not, the
     /// channel was over, or the client had gone, and reporting is up to the caller.
-    #[pyo3(signature = (message=None, traceback=None))]
-    fn finish(&self, py: Python<'_>, message: Option<String>, traceback: Option<String>) -> PyResult<bool> {
-        either!(self, channel => channel.finish(py, message, traceback))
+    #[pyo3(signature = (message=None, traceback=None, logged=false))]
+    fn finish(
+        &self,
+        py: Python<'_>,
+        message: Option<String>,
+        traceback: Option<String>,
+        logged: bool,
+    ) -> PyResult<bool> {
+        either!(self, channel => channel.finish(py, message, traceback, logged))
     }
 }

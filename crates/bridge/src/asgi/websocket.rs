@@ -108,7 +108,7 @@ impl Protocol for WebSocket {
             progress.close(Closed::with(NORMAL));
             return None;
         }
-        Some(raised.unwrap_or_else(|| (unanswered(progress), String::new())))
+        Some(raised.unwrap_or_else(|| Raised::without_exception(unanswered(progress))))
     }
 
     /// The client gets a close frame, or 503 when it still waits for its handshake; the app gets `websocket.disconnect`,
@@ -130,6 +130,7 @@ impl Protocol for WebSocket {
                 error: Error::HandlerClosed,
                 traceback: String::new(),
                 started: progress.started,
+                logged: false,
             };
             progress.outgoing.accept(Piece::Event(ResponseEvent::Failed(failure)));
         }

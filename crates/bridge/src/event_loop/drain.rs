@@ -91,6 +91,7 @@ impl Drain {
                     error: error.clone(),
                     traceback: String::new(),
                     started: false,
+                    logged: false,
                 }));
             }
         }

@@ -40,6 +40,8 @@ export class Exchange {
   status = 0
   /** True between an event that was taken with `false` and `drained`. */
   stalled = false
+  /** Whether the app has logged the exception that it failed with. */
+  logged = false
   /** False from the first event that ended the exchange, whoever ended it. */
   open = false
   /** @type {BodySource | null} what feeds the request body, when it did not travel whole */
@@ -182,6 +184,8 @@ export function dispatch(exchange, kind, status, text, body) {
       return exchanges.completed(exchange)
     case EVENT.FAILED:
       exchanges.remove(exchange)
+      // The app has logged its exception itself.
+      exchange.logged = status === 1
       return exchanges.fail(exchange, errorFromText(text), true)
     case EVENT.RESUME:
       return exchange.onResume()

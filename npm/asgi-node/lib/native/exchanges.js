@@ -238,7 +238,7 @@ export class Exchanges {
       else this.#native.disconnect(exchange.id)
     }
     const outcome = failedOutcome(error, exchange.status)
-    const request = outcome.kind === 'failed' ? exchange.described(outcome) : null
+    const request = outcome.kind === 'failed' && !exchange.logged ? exchange.described(outcome) : null
     if (request !== null) {
       const report = () => this.#onFailure(outcome, request, exchange.number)
       if (exchange.context === null) report()
