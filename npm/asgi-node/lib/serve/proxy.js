@@ -43,9 +43,8 @@ export class Proxies {
     this.#routes = routes.filter(({ prefix }) => prefix !== '')
     this.#rest = routes.find(({ prefix }) => prefix === '')
     this.#log = log
+    // Without an 'error' listener, each call rejects with its own error.
     this.#proxy = texts.length > 0 ? createProxyServer({ xfwd: true }) : null
-    // Each call hears of its own error.
-    this.#proxy?.on('error', () => {})
   }
 
   /**

@@ -1,0 +1,124 @@
+// --static and --proxy: a front end and its Python under one origin.
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { WebSocket, WebSocketServer } from 'ws'
+import { openPolitely, temporaryFolder, until } from '../node/support.mjs'
+import { request, startServer, suiteScope } from './support.mjs'
+
+describe('--static', () => {
+  const scope = suiteScope(after)
+  const folder = temporaryFolder(scope, { 'index.html': '<p>home</p>', 'secret.txt': 'not served' })
+  let server
+  before(async () => {
+    for (const name of ['assets', 'assets/deep']) mkdirSync(join(folder, name))
+    writeFileSync(join(folder, 'assets', 'app.js'), 'let a = 1\n')
+    writeFileSync(join(folder, 'assets', 'deep', 'index.html'), 'deep')
+    server = await startServer(scope, ['--static', `${join(folder, 'assets')}:/assets`, '--static', `${join(folder, 'assets', 'deep')}:/`, '--header', 'x-a: 1'])
+  })
+
+  test('files come before the application, with type, validators and ranges', async () => {
+    const file = await request({ port: server.port, path: '/assets/app.js' })
+    assert.deepEqual([file.status, file.text, file.headers['x-a'], file.headers.server], [200, 'let a = 1\n', '1', 'asgi-node'])
+    assert.match(file.headers['content-type'], /^text\/javascript/)
+    const again = await request({ port: server.port, path: '/assets/app.js', headers: { 'if-none-match': file.headers.etag } })
+    assert.deepEqual([again.status, again.text], [304, ''])
+    const end = await request({ port: server.port, path: '/assets/app.js', headers: { range: 'bytes=-2' } })
+    assert.deepEqual([end.status, end.text], [206, '1\n'])
+    const head = await request({ port: server.port, path: '/assets/app.js', method: 'HEAD' })
+    assert.deepEqual([head.status, head.headers['content-length'], head.text], [200, '10', ''])
+    assert.equal((await request({ port: server.port, path: '/' })).text, 'deep', 'the page of the second folder')
+    assert.equal((await request({ port: server.port, path: '/assets/deep' })).headers.location, '/assets/deep/')
+  })
+
+  test('what is not there, and what is no GET, is the application\'s, with its path', async () => {
+    assert.equal((await request({ port: server.port, path: '/assets/none.js' })).text, 'not here')
+    assert.equal((await request({ port: server.port, path: '/assets/app.js', method: 'POST' })).text, 'not here')
+    const facts = await server.facts()
+    assert.deepEqual([facts.path, facts.root_path], ['/facts', ''])
+    assert.equal((await request({ port: server.port, path: '/assetsfacts' })).status, 404)
+  })
+
+  test('nothing outside of the folder is served', async (t) => {
+    for (const path of ['/assets/../secret.txt', '/assets/%2e%2e/secret.txt', '/assets/..%2fsecret.txt', '/assets//../../secret.txt', '/assets/%00']) {
+      const client = await openPolitely(t, server.port)
+      client.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+      await client.ended
+      assert.match(client.received, /^HTTP\/1\.1 4\d\d /, path)
+      assert.ok(!client.received.includes('not served'), path)
+    }
+  })
+
+  test('files are in the access log, with their whole path', async () => {
+    await request({ port: server.port, path: '/assets/app.js?v=2' })
+    await until(() => /"GET \/assets\/app\.js\?v=2 HTTP\/1\.1" 200 OK/.test(server.stdout), server.stdout)
+  })
+})
+
+describe('--proxy', () => {
+  const scope = suiteScope(after)
+  let server
+  let dev
+  before(async () => {
+    dev = createServer((req, res) => res.setHeader('x-dev', 'yes').end(`dev ${req.method} ${req.url} ${req.headers['x-forwarded-host'] ?? ''}`)).listen(0, '127.0.0.1')
+    const sockets = new WebSocketServer({ server: dev, handleProtocols: (names) => [...names][0] })
+    sockets.on('connection', (socket, req) => socket.on('message', (data) => socket.send(`dev ${req.url} ${data}`)))
+    await new Promise((resolve) => dev.once('listening', resolve))
+    const target = `http://127.0.0.1:${dev.address().port}`
+    server = await startServer(scope, ['--proxy', `/=${target}`, '--proxy', `/dev=${target}`, '--proxy', '/dev/gone=http://127.0.0.1:1', '--health-path', '/healthz'])
+    scope.after(() => {
+      sockets.close()
+      dev.closeAllConnections()
+      dev.close()
+    })
+  })
+
+  test('a prefix is another server\'s, whatever the method', async () => {
+    const { status, text, headers } = await request({ port: server.port, path: '/dev/x?y=1', method: 'POST', headers: { 'content-length': 2 } }, 'ab')
+    assert.deepEqual([status, text, headers['x-dev']], [200, `dev POST /dev/x?y=1 127.0.0.1:${server.port}`, 'yes'])
+    assert.equal((await request({ port: server.port, path: '/devils', method: 'POST' })).text, 'not here', 'it is a path, not a beginning')
+    await until(() => /"POST \/dev\/x\?y=1 HTTP\/1\.1" 200 OK/.test(server.stdout), 'its line in the access log')
+  })
+
+  test('"/" is what the application answers with 404', async () => {
+    assert.equal((await server.facts()).path, '/facts')
+    assert.match((await request({ port: server.port, path: '/page' })).text, /^dev GET \/page /)
+    assert.equal((await request({ port: server.port, path: '/page', method: 'POST' })).text, 'not here')
+    assert.equal(JSON.parse((await request({ port: server.port, path: '/healthz' })).text).ready, true)
+  })
+
+  test('a server that does not answer is 502, and said', async () => {
+    const { status, text } = await request({ port: server.port, path: '/dev/gone/x' })
+    assert.deepEqual([status, text], [502, 'Bad Gateway'])
+    await until(() => server.stderr.includes('WARNING:  The server of --proxy /dev/gone=http://127.0.0.1:1 does not answer: ECONNREFUSED\n'), server.stderr)
+  })
+
+  test('WebSockets: those of the prefix and of vite go there, others to the application', async (t) => {
+    const say = async (path, protocol) => {
+      const socket = new WebSocket(`ws://127.0.0.1:${server.port}${path}`, protocol)
+      t.after(() => socket.terminate())
+      await new Promise((resolve, reject) => socket.on('open', resolve).on('error', reject))
+      const answer = new Promise((resolve) => socket.once('message', (data) => resolve(String(data))))
+      socket.send('hello')
+      return answer
+    }
+    assert.equal(await say('/dev/hmr'), 'dev /dev/hmr hello')
+    assert.equal(await say('/', 'vite-hmr'), 'dev / hello')
+    assert.equal(await say('/'), 'echo hello')
+  })
+
+  test('a WebSocket to a server that does not answer ends, and the command ends with its sockets open', async (t) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${server.port}/dev/gone`)
+    t.after(() => socket.terminate())
+    await new Promise((resolve) => socket.on('error', resolve))
+    const open = new WebSocket(`ws://127.0.0.1:${server.port}/dev/hmr`)
+    t.after(() => open.terminate())
+    await new Promise((resolve, reject) => open.on('open', resolve).on('error', reject))
+    const from = performance.now()
+    server.child.kill('SIGTERM')
+    assert.deepEqual(await server.exited, { code: 0, signal: null })
+    assert.ok(performance.now() - from < 5000)
+  })
+})
