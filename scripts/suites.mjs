@@ -1,7 +1,7 @@
 // Which test files (tests/NAME.test.mjs) run where, and why. A file that is named nowhere runs everywhere.
 
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findChromium } from './chromium.mjs'
 
@@ -28,6 +28,7 @@ const ONCE = {
     'e2e/python-docs',
     'node/readme',
     'node/rewriting-docs',
+    'serve/deploy',
     'serve/usage',
   ],
   'frameworks: their own tests ask for each version, FastAPI, Express and WSGI stand for them here, and pytest has them all': [
@@ -96,8 +97,14 @@ const SLOW = new Set([
 /** Files of pytest that start a pytest, a Node or an example for each of their tests: not in `make test-fast`, and by turn in the matrix. */
 export const SLOW_PYTEST = ['tests/python/test_documents.py', 'tests/python/test_pytest_plugin.py']
 
+/** Debian puts servers where only root looks. @param {string} name */
+const isInstalled = (name) => [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].some((folder) => existsSync(join(folder, name)))
+
 /** What this machine cannot run, with the reason, which is said at the end. @type {Map<string, string>} */
-export const IMPOSSIBLE = new Map(findChromium() ? [] : [['e2e/browser', 'no Chromium was found (apt-get install chromium, or CHROMIUM=)']])
+export const IMPOSSIBLE = new Map([
+  ...(findChromium() ? [] : [/** @type {const} */ (['e2e/browser', 'no Chromium was found (apt-get install chromium, or CHROMIUM=)'])]),
+  ...(['nginx', 'haproxy'].every(isInstalled) ? [] : [/** @type {const} */ (['serve/deploy', 'nginx or HAProxy is missing (apt-get install nginx-light haproxy)'])]),
+])
 
 /** Its package is installed for the primary Python only: it needs fifty others. */
 const PRIMARY_ONLY = new Set(['e2e/mcp'])

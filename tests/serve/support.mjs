@@ -35,8 +35,8 @@ export function start(scope, args, { env = {}, cwd = apps, program = [process.ex
 }
 
 /** The same for a server that comes up on a free port; `url` is where. Everything that is not asked for is off. */
-export async function startServer(scope, args, options = {}) {
-  const running = start(scope, ['serve_app:app', ...(args.some((arg) => /^--(port|uds|fd)/.test(arg)) ? [] : ['--port', '0']), ...args], options)
+export async function startServer(scope, args, { app = 'serve_app:app', ...options } = {}) {
+  const running = start(scope, [app, ...(args.some((arg) => /^--(port|uds|fd)/.test(arg)) ? [] : ['--port', '0']), ...args], options)
   const [, url] = await until(
     () => / serves .* on (\S+) \(Press/.exec(stripVTControlCharacters(running.stderr)) ?? (running.child.exitCode !== null && ['', null]),
     `the server (${args.join(' ')}): ${running.stderr}`,
