@@ -60,6 +60,7 @@ check 'generated files' generated
 check 'protocol' cargo run --quiet --locked --package asgi-node-core --bin protocol -- --check
 check 'links' node scripts/check-links.mjs
 check 'asgi.md' node scripts/asgi-docs.mjs
+check 'cli.md' node scripts/cli-docs.mjs
 check 'tree' node scripts/check-tree.mjs
 check 'platforms' node scripts/targets.mjs --check
 check 'layers of the crates' node scripts/check-crates.mjs

@@ -68,7 +68,7 @@ export const GROUPS = [
       { name: 'ssl-cert-reqs', type: 'choice', choices: ['0', '1', '2'], default: '0', granian: '--ssl-client-verify', help: 'A certificate of the client is 0: not asked for, 1: checked if there is one, 2: required.' },
       { name: 'ssl-ciphers', type: 'text', value: 'LIST', granian: null, help: "Ciphers, as OpenSSL lists them. Otherwise Node's." },
       { name: 'http2', type: 'flag', granian: '--http', help: 'HTTP/2 beside HTTP/1.1. Wants --ssl-certfile.' },
-      { name: 'timeout-keep-alive', type: 'seconds', value: 'SECONDS', default: 5, granian: '--http1-keep-alive', help: 'Close a connection that is idle for this long.' },
+      { name: 'timeout-keep-alive', type: 'seconds', value: 'SECONDS', default: 5, granian: null, help: 'Close a connection that is idle for this long.' },
       {
         name: 'h11-max-incomplete-event-size', type: 'count', value: 'BYTES', default: 16_384, granian: '--http1-buffer-size',
         help: 'The most bytes of request line and headers; more get 431.'
