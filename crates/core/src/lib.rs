@@ -1,11 +1,19 @@
 //! The part of asgi-node that knows neither Node nor Python.
 //!
-//! Files in the order of the data path: [`head`] and [`target`] (what the client asked), [`inbox`] (how a request reaches
-//! the event loop), [`exchange`] (one request and its response, shared by both sides), its [windows](Limits), [`response`]
-//! and [`framing`] (what the app may send when), [`websocket`] and [`message_queue`] (the same for messages), [`event`] (what the host gets),
-//! [`log_queue`] (log records and output of Python), [`heartbeat`] and [`watchdog`] (whether the event loop is blocked),
-//! [`text`] (shortens long texts), [`error`]. [`config`] holds a handler's options for its app, [`protocol`] the numbers
-//! that hosts must know, too.
+//! The files, in the order of the data path:
+//!
+//! - [`head`] and [`target`]: the request of the client
+//! - [`inbox`]: how a request reaches the event loop
+//! - [`exchange`]: one request and its response, shared by both sides, with its [windows](Limits)
+//! - [`response`] and [`framing`]: what the app may send, and when
+//! - [`websocket`] and [`message_queue`]: the same for messages
+//! - [`event`]: what the host gets
+//! - [`log_queue`]: log records and output of Python
+//! - [`heartbeat`] and [`watchdog`]: whether the event loop is blocked
+//! - [`text`]: shortens long texts
+//! - [`config`]: a handler's options for its app
+//! - [`protocol`]: the numbers that hosts must know, too
+//! - [`error`]: every error
 
 #![forbid(unsafe_code)]
 
