@@ -15,6 +15,7 @@ export PYTHON
 PLATFORM := npm/$(shell node scripts/targets.mjs --host 2>/dev/null || echo linux-x64-gnu)
 ADDON := $(PLATFORM)/addon.node
 LOADER := $(PLATFORM)/loader.node
+WORKERS := $(PLATFORM)/workers.node
 BRIDGE := python/asgi_node/_native.abi3.so
 BINDING := npm/asgi-node/lib/native/binding.d.ts
 # Not their tests: those are built when they run.
@@ -28,7 +29,7 @@ for node in tests/nodes/node_modules/node*/bin/node; do \
 done; exit $$failed
 endef
 
-.PHONY: help tools demo setup build test test-fast coverage wheel matrix bundlers loom exits workers large soak autobahn websocket-scale lint format pack debug release-dry-run venvs nodes lock clean distclean bench
+.PHONY: help tools demo setup build test test-fast coverage wheel matrix bundlers loom exits workers kills large soak autobahn websocket-scale lint format pack debug release-dry-run venvs nodes lock clean distclean bench
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -36,10 +37,10 @@ help: ## list these commands
 demo: build ## build all that is needed, then serve examples/fastapi on 127.0.0.1:$(PORT)
 	@VIRTUAL_ENV=$(CURDIR)/.venv PORT=$(PORT) exec node examples/fastapi/server.mjs
 
-build: .venv/.stamp node_modules/.stamp build/protocol.stamp $(ADDON) $(LOADER) $(BRIDGE) ## the native files, next to the packages
+build: .venv/.stamp node_modules/.stamp build/protocol.stamp $(ADDON) $(LOADER) $(WORKERS) $(BRIDGE) ## the native files, next to the packages
 
 debug: .venv/.stamp node_modules/.stamp build/protocol.stamp ## the native files, not optimised, until a source changes
-	@export PROFILE=debug; scripts/build.sh addon $(ADDON); scripts/build.sh bridge $(BRIDGE); scripts/build.sh loader $(LOADER)
+	@export PROFILE=debug; scripts/build.sh addon $(ADDON); scripts/build.sh bridge $(BRIDGE); scripts/build.sh loader $(LOADER); scripts/build.sh workers $(WORKERS)
 
 setup: build venvs nodes build/tools/.stamp ## all that lint and tests want; with --jobs=4 what is fetched and what is compiled, side by side
 
@@ -79,6 +80,9 @@ exits: build nodes ## N processes that end at random moments under load, on each
 workers: build nodes ## N worker threads terminated with 20 requests in flight, on each Node (N=1000)
 	@$(call on_each_node,tests/life/terminations.mjs $(or $(N),1000))
 
+kills: build nodes ## N workers (option `workers`) killed at random moments under load, on each Node (N=1000)
+	@$(call on_each_node,tests/workers/storm.mjs $(or $(N),1000))
+
 large: build nodes ## a body of 4 GiB on each Node; wants 10 GiB of memory
 	@$(call on_each_node,tests/life/large.mjs)
 
@@ -111,7 +115,7 @@ lock: .venv/.stamp ## choose newer versions of what the development environment 
 	@scripts/lock.sh
 
 clean: ## remove what builds and tests wrote
-	rm -rf build target $(ADDON) $(LOADER) $(BRIDGE) npm/*/python .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build target $(ADDON) $(LOADER) $(WORKERS) $(BRIDGE) npm/*/python .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 distclean: clean ## and the virtual environments and npm packages
 	rm -rf .venv .venvs node_modules tests/nodes/node_modules
@@ -167,6 +171,11 @@ $(BRIDGE): $(RUST) $(ADDON) | tools
 $(LOADER): $(RUST) node_modules/.stamp | tools
 	@echo 'loader …'
 	@scripts/build.sh loader $@
+
+# The addon for applications that run in workers: it needs no Python.
+$(WORKERS): $(RUST) node_modules/.stamp | tools
+	@echo 'workers …'
+	@scripts/build.sh workers $@
 
 .PHONY: FORCE
 FORCE:

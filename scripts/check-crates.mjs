@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path'
  * @type {Record<string, string[]>}
  */
 const LAYERS = {
-  bridge: ['lib', 'test_host', 'application', 'asgi', 'event_loop', 'interpreter', 'log_queue', 'health', 'errors'],
+  bridge: ['lib', 'test_host', 'worker_host', 'application', 'asgi', 'event_loop', 'interpreter', 'log_queue', 'health', 'errors'],
 }
 const TESTS = /#\[cfg\(test\)\]\nmod \w+ \{/
 const PATH = /\b(crate|self|super)((?:::\w+)*)(::\{[^;]*\})?/g
@@ -118,7 +118,7 @@ function circleIn(graph) {
   return undefined
 }
 
-for (const crate of ['core', 'rewriter', 'worker', 'bridge', 'addon', 'loader']) {
+for (const crate of ['core', 'rewriter', 'worker', 'supervisor', 'bridge', 'addon', 'loader']) {
   const modules = modulesOf(crate)
   const layers = LAYERS[crate]
   /** @type {Map<string, string[]>} */

@@ -33,7 +33,7 @@ check() {
 
 # The files in git are the ones that the build writes. (To stage a new version is enough: then it is intended.)
 generated() {
-  git ls-files --error-unmatch npm/asgi-node/lib/native/binding.d.ts && git diff --exit-code -- npm/asgi-node/lib/native/binding.d.ts
+  git ls-files --error-unmatch npm/asgi-node/lib/native/{binding,workers-binding}.d.ts && git diff --exit-code -- npm/asgi-node/lib/native/{binding,workers-binding}.d.ts
 }
 
 # The published packages, as users' tools and the registries see them; the wheel's metadata is the sdist's.
@@ -45,6 +45,8 @@ packages() {
 check 'rustfmt' cargo fmt --all --check
 check 'clippy' cargo clippy --quiet --workspace --locked -- -D warnings
 # The other crates have no tests of their own: without Node or Python around them they do not link.
+# The addon once more, as it is for workers: without Python.
+check 'clippy, workers' cargo clippy --quiet --package asgi-node-addon --no-default-features --features workers --locked -- -D warnings
 check 'clippy, tests' cargo clippy --quiet --package asgi-node-core --package asgi-node-rewriter --package asgi-node-worker --all-targets --locked -- -D warnings
 check 'ruff check' .venv/bin/ruff check .
 check 'ruff format' .venv/bin/ruff format --check .

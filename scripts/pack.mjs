@@ -19,6 +19,8 @@ import { TARGETS } from './targets.mjs'
 // What only tests of Python applications use: it comes with the Python package from PyPI.
 const NOT_IN_NODE = ['conformance', 'host', 'pytest_plugin', 'testing', '__main__.py']
 
+const BRIDGE = '_native.abi3.so'
+
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const { values, positionals } = parseArgs({
   options: { all: { type: 'boolean', default: false }, native: { type: 'string', default: join(ROOT, 'npm') } },
@@ -63,6 +65,9 @@ function pack(name) {
     writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
   }
   if (manifest.files.includes('python')) copyPython(folder)
+  // What workers load; in the repository it lies in the Python package.
+  const bridge = join(ROOT, 'python', 'asgi_node', BRIDGE)
+  if (manifest.files.includes(BRIDGE) && existsSync(bridge)) cpSync(bridge, join(folder, BRIDGE))
   for (const file of manifest.files) {
     if (!existsSync(join(folder, file))) throw new Error(`${manifest.name} lacks ${file}: make build`)
   }

@@ -78,7 +78,7 @@ function manifest({ name, title, runsOn }) {
     type: 'commonjs',
     ...runsOn,
     engines,
-    files: ['addon.node', 'loader.node', 'python'],
+    files: ['addon.node', 'loader.node', 'workers.node', '_native.abi3.so', 'python'],
     publishConfig,
   }
   return `${JSON.stringify(written, null, 2)}\n`

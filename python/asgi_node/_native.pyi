@@ -291,3 +291,40 @@ class Notifier:
 
     def take(self) -> list[int]:
         """The numbers of the calls that have news, some perhaps twice; the descriptor is silent then."""
+
+@final
+class Worker:
+    """The connection of a worker to Node, made on Python's main thread. It takes the socket that is standard input."""
+
+    def __new__(cls) -> Self: ...
+    @property
+    def drain(self) -> Drain:
+        """For the loop's thread, as that of `Host`."""
+
+    @property
+    def loop(self) -> str:
+        """The option ``loop`` of the handler."""
+
+    @property
+    def argv(self) -> list[str]:
+        """``sys.argv``."""
+
+    @property
+    def address_space(self) -> int | None:
+        """The most bytes of address space; `None`: no limit."""
+
+    @property
+    def exit_timeout(self) -> float:
+        """Seconds that the end of the process may wait for threads."""
+
+    def start(self) -> None:
+        """Begin to serve: called once, on the loop's thread, when `drain` is bound."""
+
+    def refuse(self, code: str, message: str, traceback: str) -> None:
+        """Tell Node that there is no application, in place of `start`."""
+
+    def fail(self, reason: str) -> None:
+        """The event loop has ended: what is under way fails with this reason."""
+
+    def finish(self) -> None:
+        """The process ends: return when Node has been sent all that there is, or after a second."""

@@ -23,7 +23,7 @@ describe('health', limits, () => {
   test('blockedMs and `live` never contradict each other around unhealthyAfter', () => {
     const known = { inFlight: 0, abandoned: 0, queued: 0, requests: 0, errors: 0, lag: 0, failed: false, loop: null }
     const at = (blocked) => {
-      const { live, ready, python } = healthOf('ready', false, { ...known, blocked }, 0, 1000)
+      const { live, ready, python } = healthOf('ready', false, { ...known, blocked }, 0, 1000, null)
       return [python.blockedMs, live, ready]
     }
     assert.deepEqual(at(999.7), [999, true, true])

@@ -71,6 +71,7 @@ describe('options', () => {
       accessLog: null,
       unhealthyAfter: 30_000,
       rewriter: undefined,
+      workers: null,
     })
   })
 

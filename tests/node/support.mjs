@@ -26,6 +26,10 @@ export const apps = join(repository, 'fixtures', 'apps')
  */
 export const repeats = (few, many) => (process.env.ASGI_NODE_SOAK ? many : few)
 
+/** Whether tests of handlers run with workers: the same tests, and Python in processes of its own. */
+export const withWorkers = Number(process.env.ASGI_NODE_TEST_WORKERS ?? 0)
+const workersFromOutside = withWorkers > 0 ? { workers: withWorkers } : {}
+
 /**
  * A handler on a fixture app, closed when the test or the file is over.
  *
@@ -34,7 +38,7 @@ export const repeats = (few, many) => (process.env.ASGI_NODE_SOAK ? many : few)
  * @param {object} [options]
  */
 export function makeHandler(scope, app = 'main:app', options = {}) {
-  const handler = new PythonHandler({ app, docroot: apps, ...options })
+  const handler = new PythonHandler({ app, docroot: apps, ...workersFromOutside, ...options })
   // What a test leaves under way on purpose is not waited for.
   scope.after(() => handler.close({ timeout: 100 }).catch(() => {}))
   return handler

@@ -4,13 +4,10 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use asgi_node_bridge::application::Application;
-use asgi_node_bridge::errors::Traced;
-use asgi_node_bridge::event_loop::EventLoop;
-use asgi_node_core::Config;
-use asgi_node_core::Error;
+use asgi_node_core::{Config, Error, Traced};
 use parking_lot::Mutex;
 
+use crate::application::{Application, Place, give_up};
 use crate::errors::NativeFailure;
 
 /// The app of a handler.
@@ -31,7 +28,7 @@ pub(crate) enum App {
 pub(crate) type OnSettled = Box<dyn FnOnce(Option<NativeFailure>) + Send>;
 
 /// The event loop of a handler, known before its app is.
-pub(crate) type Home = Arc<OnceLock<Arc<EventLoop>>>;
+pub(crate) type Home = Arc<OnceLock<Arc<Place>>>;
 
 /// Loads the app, once, and tells what became of it: null, or why it failed.
 pub(crate) fn load(slot: &Arc<Mutex<App>>, home: &Home, config: &Config, on_settled: OnSettled) {
@@ -54,7 +51,7 @@ pub(crate) fn load(slot: &Arc<Mutex<App>>, home: &Home, config: &Config, on_sett
 }
 
 /// Nobody waits for the app any longer. If it comes up all the same, it is closed.
-pub(crate) fn abandon(slot: &Mutex<App>) {
+pub(crate) fn abandon(slot: &Mutex<App>, home: &Home) {
     let mut app = slot.lock();
     if let App::Loading(waiting) = &mut *app {
         let waiting = std::mem::take(waiting);
@@ -63,6 +60,7 @@ pub(crate) fn abandon(slot: &Mutex<App>) {
         for on_settled in waiting {
             on_settled(Some(Error::HandlerClosed.into()));
         }
+        give_up(home.get());
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use asgi_node_bridge::event_loop::{EventLoop, locate};
 use asgi_node_core::Error;
 use napi::bindgen_prelude::Object;
 use napi::{Env, Result};
@@ -14,6 +13,7 @@ use napi_derive::napi;
 use parking_lot::Mutex;
 
 use crate::app_slot;
+use crate::application::{self, Place, locate};
 use crate::errors::NativeFailure;
 use crate::handler::NativeHandler;
 use crate::sync_call::receive_before;
@@ -56,7 +56,7 @@ impl NativeHandler {
             |_late| {
                 let place = self.inner.home.get().map(|home| locate(home));
                 let (message, traceback) = place.unwrap_or_default();
-                app_slot::abandon(&self.inner.app);
+                app_slot::abandon(&self.inner.app, &self.inner.home);
                 Some(NativeFailure {
                     code: "EVENT_LOOP_BLOCKED".into(),
                     message,
@@ -72,9 +72,7 @@ impl NativeHandler {
     #[napi(catch_unwind)]
     pub fn blocked(&self) -> f64 {
         let Some(home) = self.inner.home.get() else { return 0.0 };
-        let pending = home.heartbeat().pending(Instant::now()).unwrap_or_default();
-        home.send_heartbeat();
-        pending.as_secs_f64() * 1000.0
+        application::blocked(home).as_secs_f64() * 1000.0
     }
 
     /// Where the thread of the event loop is. The promise never rejects, and takes half a second at most.
@@ -90,7 +88,7 @@ impl NativeHandler {
             }
         };
         let own = Arc::clone(&waiting);
-        let find = move |home: Arc<EventLoop>| tell(&own, locate(&home).into());
+        let find = move |home: Arc<Place>| tell(&own, locate(&home).into());
         let home = self.inner.home.get().map(Arc::clone);
         let started = home.is_some_and(|home| {
             let thread = thread::Builder::new().name("asgi-node-locate".into());
@@ -106,7 +104,7 @@ impl NativeHandler {
     /// is closed.
     #[napi(catch_unwind)]
     pub fn abandon(&self) {
-        app_slot::abandon(&self.inner.app);
+        app_slot::abandon(&self.inner.app, &self.inner.home);
         let on_settled = self.inner.closing.lock().take();
         if let Some(on_settled) = on_settled {
             on_settled(None);

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use asgi_node_bridge::errors::Traced;
-use asgi_node_core::Error;
 use asgi_node_core::text::{LONGEST_MESSAGE, LONGEST_TRACEBACK, shortened};
+use asgi_node_core::{Error, Traced};
 use napi_derive::napi;
 
 /// Why something failed: what a `PythonError` is made of.

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use asgi_node_bridge::log_queue;
 use asgi_node_core::log_queue::Kind;
 use asgi_node_core::{Exchange, Inbox, LogQueue, Notify, Waker};
 use napi::Status;
@@ -39,7 +38,7 @@ impl EventSink {
         let bell = Arc::new(bell.build_callback(|_| Ok(()))?);
         Ok(Self {
             inbox: Inbox::new(usize::MAX, Box::new(Ring(Arc::clone(&bell)))),
-            log_queue: log_queue::new(Box::new(Ring(Arc::clone(&bell)))),
+            log_queue: Arc::new(LogQueue::for_host(Box::new(Ring(Arc::clone(&bell))))),
             bell,
         })
     }

@@ -4,19 +4,18 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use asgi_node_bridge::application::{Application, Submission};
-use asgi_node_bridge::errors::Traced;
 use asgi_node_core::Config;
 use asgi_node_core::log_queue::Dropped;
 use asgi_node_core::message_queue::{ABNORMAL, Closed, Message};
 use asgi_node_core::protocol::flag;
-use asgi_node_core::{Error, Exchange, Notify, ResponseEvent};
+use asgi_node_core::{Error, Exchange, Notify, ResponseEvent, Submission, Traced};
 use napi::bindgen_prelude::{FnArgs, Function, FunctionCallContext, Object, Uint8Array, Unknown};
 use napi::{Env, JsString, Result};
 use napi_derive::napi;
 use parking_lot::Mutex;
 
 use crate::app_slot::{self, App};
+use crate::application::{self, Application};
 use crate::delivery::Parcel;
 use crate::errors::NativeFailure;
 use crate::event_sink::EventSink;
@@ -174,6 +173,7 @@ impl Inner {
                     app.shorten_timeout(0);
                 }
             }
+            App::Loading(_) => application::give_up(self.home.get()),
             _ => {}
         }
         if let Some(sink) = self.sink.borrow_mut().take() {
@@ -234,7 +234,7 @@ impl NativeHandler {
         deliver: DeliverArgument<'_>,
         rewriter: Option<String>,
     ) -> Result<Self> {
-        let config: Config = serde_json::from_str(&config)
+        let config: Config = application::config(&config)
             .map_err(|e| napi::Error::new(napi::Status::InvalidArg, format!("malformed configuration: {e}")))?;
         let rewriting = rewriter.map(|rules| Rewriting::new(&rules, &config)).transpose()?;
         let drained = Rc::new(OnceCell::<Weak<Inner>>::new());
@@ -457,6 +457,7 @@ impl NativeHandler {
                 for on_settled in waiting {
                     on_settled(Some(Error::HandlerClosed.into()));
                 }
+                application::give_up(self.inner.home.get());
                 done(None);
             }
             _ => done(None),

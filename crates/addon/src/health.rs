@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use asgi_node_bridge::health;
 use napi_derive::napi;
 
 /// What the native side knows of `handler.health()`.
@@ -29,12 +28,12 @@ pub struct Health {
     pub r#loop: String,
 }
 
-impl From<health::Health> for Health {
+impl From<asgi_node_core::Health> for Health {
     #[allow(
         clippy::cast_precision_loss,
         reason = "nobody counts to 2^53 requests, which take 285 years at a million a second"
     )]
-    fn from(health: health::Health) -> Self {
+    fn from(health: asgi_node_core::Health) -> Self {
         let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
         Self {
             in_flight: health.in_flight as f64,

@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use asgi_node_bridge::application::Submission;
-use asgi_node_core::Config;
-use asgi_node_core::Error;
+use asgi_node_core::{Config, Error, Submission};
 use asgi_node_rewriter::{Rewriter, spec};
 
 /// The rules, and where the files are that they ask for.

@@ -7,20 +7,19 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use asgi_node_bridge::application::{Application, Submission};
-use asgi_node_bridge::errors::Traced;
-use asgi_node_bridge::interpreter::exit;
-use asgi_node_core::{Error, Exchange, Failure, Notify, ResponseEvent};
+use asgi_node_core::{Error, Exchange, Failure, Notify, ResponseEvent, Submission, Traced};
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use parking_lot::{Condvar, Mutex};
 
+use crate::application::{Application, is_ending};
 use crate::errors::NativeFailure;
 
 /// How long the process's end may wait for a thread that blocks.
 const TURN: Duration = Duration::from_millis(20);
 
 /// Blocks until something comes; `None` when nothing will.
+#[cfg(feature = "python")]
 pub(crate) fn receive<T>(receiver: &Receiver<T>) -> Option<T> {
     receive_before(receiver, None).ok().flatten()
 }
@@ -33,7 +32,7 @@ pub(crate) fn receive_before<T>(receiver: &Receiver<T>, deadline: Option<Instant
             Err(RecvTimeoutError::Timeout) if deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
                 return Err(Late);
             }
-            Err(RecvTimeoutError::Timeout) if !exit::is_ending() => {}
+            Err(RecvTimeoutError::Timeout) if !is_ending() => {}
             Err(_) => return Ok(None),
         }
     }
@@ -175,7 +174,7 @@ impl SyncHost {
         let mut news = self.news.lock();
         while !std::mem::take(&mut *news) {
             self.bell.wait_for(&mut news, TURN);
-            if !*news && let Some(error) = given_up(exit::is_ending(), deadline, Instant::now()) {
+            if !*news && let Some(error) = given_up(is_ending(), deadline, Instant::now()) {
                 return Err(error);
             }
         }

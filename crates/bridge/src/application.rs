@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+pub use asgi_node_core::Submission;
+
 use crate::asgi::{PyChannel, ScopeBuilder};
 use crate::errors;
 use crate::event_loop::{Dependent, EventLoop, LoopSide, Message, Service, watchdog};
@@ -31,6 +33,8 @@ pub struct Application {
     window: Limits,
     /// Milliseconds that a request may take; 0 for no limit.
     request_timeout: u64,
+    /// The same for what the app receives.
+    inbound: Limits,
     shutdown_timeout: u64,
     max_queue: usize,
     /// Extensions that this app is not offered.
@@ -49,29 +53,13 @@ impl std::fmt::Debug for Application {
     }
 }
 
-/// What a host knows of a request when it submits it.
-#[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "they are independent facts")]
-pub struct Submission {
-    /// The host's number for it.
-    pub id: u32,
-    /// The flat head.
-    pub head: Vec<u8>,
-    /// What is there of the body.
-    pub body: Vec<u8>,
-    /// Whether more of it follows by [`Exchange::push_body`].
-    pub body_follows: bool,
-    /// Whether the host takes everything at once: then there is no window towards it.
-    pub collects: bool,
-    /// Whether the client waits for `100 Continue`.
-    pub expects_continue: bool,
-    /// Whether the request asks for a WebSocket: there is no body then, and messages follow by [`Exchange::push_message`].
-    pub is_websocket: bool,
-}
-
 impl Application {
     /// An app that is up already: what `runner`, a `Runner` of `asgi_node.runtime.runner`, runs.
     pub(crate) fn new(config: &Config, event_loop: Arc<EventLoop>, runner: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
+        let window = Limits {
+            least: config.high_water_mark,
+            most: config.largest_window.max(config.high_water_mark),
+        };
         let app = Arc::new(Self {
             event_loop,
             starter: runner.getattr("start")?.unbind(),
@@ -82,13 +70,16 @@ impl Application {
             )?,
             runner: runner.clone().unbind(),
             counters: Arc::new(Counters::new(config.max_concurrency)),
-            window: Limits {
-                least: config.high_water_mark,
-                most: config.largest_window.max(config.high_water_mark),
-            },
+            window,
             request_timeout: config.request_timeout,
+            // A window that one byte fills opens by each receipt.
+            inbound: if config.tells_receipts {
+                Limits::fixed(1)
+            } else {
+                window
+            },
             shutdown_timeout: config.shutdown_timeout,
-            max_queue: config.max_queue,
+            max_queue: if config.tells_receipts { 1 } else { config.max_queue },
             withheld: config.extensions.withheld(),
             closed: AtomicBool::new(false),
             open: exit::Open::new(),
@@ -121,6 +112,16 @@ impl Application {
         request: Submission,
         host: Arc<dyn Notify>,
     ) -> Result<Arc<Exchange>, Error> {
+        self.submit_for(Arc::clone(self) as Arc<dyn Service>, request, host)
+    }
+
+    /// The same for a host that does something of its own before a request starts.
+    pub(crate) fn submit_for(
+        &self,
+        service: Arc<dyn Service>,
+        request: Submission,
+        host: Arc<dyn Notify>,
+    ) -> Result<Arc<Exchange>, Error> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::HandlerClosed);
         }
@@ -138,7 +139,7 @@ impl Application {
             self.window
         };
         let windows = Windows {
-            inbound: self.window,
+            inbound: self.inbound,
             outbound,
         };
         let event_loop = Arc::clone(&self.event_loop) as Arc<dyn Notify>;
@@ -151,7 +152,6 @@ impl Application {
         if request.expects_continue {
             exchange.expect_continue();
         }
-        let service = Arc::clone(self) as Arc<dyn Service>;
         let message = Message::Request(service, Arc::clone(&exchange), head);
         if !self.event_loop.offer_quietly(message) {
             self.counters.done(&exchange);

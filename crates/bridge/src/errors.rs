@@ -1,5 +1,6 @@
 //! Core errors as Python exceptions, and Python exceptions as core errors.
 
+pub use asgi_node_core::Traced;
 use asgi_node_core::text::{LONGEST_MESSAGE, LONGEST_TRACEBACK, shortened};
 use asgi_node_core::{Error, Raises};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyTypeError, PyValueError};
@@ -20,24 +21,6 @@ pub(crate) fn to_python(error: &Error) -> PyErr {
         Raises::Value => PyValueError::new_err(message),
         Raises::Runtime => PyRuntimeError::new_err(message),
         Raises::Disconnected => ClientDisconnected::new_err(message),
-    }
-}
-
-/// An error for the host, with the Python traceback of its cause.
-#[derive(Debug, Clone)]
-pub struct Traced {
-    /// What the host reports.
-    pub error: Error,
-    /// The traceback as Python prints it; empty if no exception was the cause.
-    pub traceback: String,
-}
-
-impl From<Error> for Traced {
-    fn from(error: Error) -> Self {
-        Self {
-            error,
-            traceback: String::new(),
-        }
     }
 }
 

@@ -4,29 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use asgi_node_core::Exchange;
-
-/// See `Health` in npm/asgi-node/lib/index.d.ts.
-#[derive(Debug, Clone, Copy)]
-pub struct Health {
-    /// Requests whose app has not returned.
-    pub in_flight: usize,
-    /// Requests that the host gave up and whose app has not returned: they are not in flight.
-    pub abandoned: usize,
-    /// Requests that the event loop has not started.
-    pub queued: u64,
-    /// All requests that were accepted so far.
-    pub requests: u64,
-    /// Requests whose app raised, or did not complete its response.
-    pub errors: u64,
-    /// How far the event loop is behind.
-    pub lag: Duration,
-    /// How long a heartbeat has been unanswered.
-    pub blocked: Duration,
-    /// Whether the event loop has ended, so that no request goes on.
-    pub failed: bool,
-    /// Which event loop it runs on.
-    pub r#loop: &'static str,
-}
+pub use asgi_node_core::Health;
 
 /// The counters of an application.
 #[derive(Debug)]
@@ -77,6 +55,7 @@ impl Counters {
             None => return,
         };
         counter.fetch_sub(1, Ordering::AcqRel);
+        exchange.tell_return();
     }
 
     /// Moves a request from those in flight to the abandoned ones, which makes room for another. Does nothing if the limit

@@ -1,7 +1,7 @@
 //! The Python half of asgi-node. Knows neither Node nor sockets: the addon and the Python test client drive it alike.
 //!
 //! From the top down, and nothing imports what stands above it (`make lint` checks that): `test_host` (the host that tests in
-//! Python drive it by), [`application`] (what a host submits requests to), `asgi` (scope, `receive` and `send`),
+//! Python drive it by), `worker_host` (that of a process of its own, whose requests come through a socket), [`application`] (what a host submits requests to), `asgi` (scope, `receive` and `send`),
 //! [`event_loop`] (how a request reaches Python's thread, and whether that is blocked), [`interpreter`] (starts Python when
 //! there is none, ends and forks with the process), [`log_queue`], [`health`], [`errors`]. Unsafe code stands in
 //! files named `ffi.rs` only.
@@ -19,6 +19,7 @@ pub mod health;
 pub mod interpreter;
 pub mod log_queue;
 mod test_host;
+mod worker_host;
 
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ pub mod native {
     use crate::log_queue::PyLogQueue;
     #[pymodule_export]
     use crate::test_host::{Call, Host, HostEvent, Notifier};
+    #[pymodule_export]
+    use crate::worker_host::Worker;
 
     use pyo3::prelude::*;
 

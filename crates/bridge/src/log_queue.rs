@@ -68,8 +68,3 @@ impl PyLogQueue {
         self.push(py, kind, text, LINE_TIMEOUT)
     }
 }
-
-/// A queue that is large enough for any host: it only overflows when logs are written faster than they are read.
-pub fn new(waker: Box<dyn asgi_node_core::Waker>) -> Arc<LogQueue> {
-    Arc::new(LogQueue::new(10_000, 16 << 20, waker))
-}

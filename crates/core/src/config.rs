@@ -4,6 +4,7 @@
 //! that JSON is checked against them: a name that is missing or unknown on one side fails in `make lint`, and here when a
 //! handler starts. Hence no field has a default: those of the options are in [`crate::protocol::default`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +62,47 @@ pub struct Config {
     /// Where log records and lines go; none: the host does not want to know.
     #[serde(skip)]
     pub log_queue: Option<Arc<LogQueue>>,
+    /// The host wants to know of each time that the app has received, not only of those at which a window opens.
+    #[serde(skip)]
+    pub tells_receipts: bool,
+    /// How workers run the app; none: this process does.
+    #[serde(skip)]
+    pub workers: Option<Arc<Workers>>,
+}
+
+/// How workers run an app. JavaScript sends it as JSON, too.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Workers {
+    /// How many.
+    pub count: usize,
+    /// Requests after which one is replaced; 0 for never.
+    pub max_requests: u64,
+    /// Up to so many more, by chance, so that not all are replaced at once.
+    pub max_requests_jitter: u64,
+    /// Bytes of resident memory from which on one is replaced; 0 for never.
+    pub max_memory: u64,
+    /// Milliseconds after which one is replaced; 0 for never.
+    pub max_age: u64,
+    /// Milliseconds for which its event loop may be blocked before it is killed; 0 for ever.
+    pub kill_blocked_after: u64,
+    /// The most bytes of address space; 0 for no limit.
+    pub address_space: u64,
+    /// Milliseconds that requests may take when one is replaced.
+    pub drain_timeout: u64,
+    /// The interpreter.
+    pub executable: PathBuf,
+    /// The folder that holds the `asgi_node` package.
+    pub package_dir: PathBuf,
+    /// `_native.abi3.so`.
+    pub bridge: PathBuf,
+    /// `sys.argv`.
+    pub argv: Vec<String>,
+    /// The environment, name and value.
+    pub env: Vec<(String, String)>,
+    /// The options of the handler: [`Config`] as it came.
+    #[serde(skip)]
+    pub handler: String,
 }
 
 /// Extensions of ASGI that are off unless they are asked for, because middleware that does not know their events fails.

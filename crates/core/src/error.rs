@@ -79,6 +79,9 @@ pub enum Error {
     /// A synchronous call from inside one of our own callbacks would wait for itself. Becomes a JS `PythonError`.
     #[error("handleRequestSync was called from inside a callback of asgi-node: use handleRequest there")]
     SyncReentrant,
+    /// The worker that served the request has died. Becomes a JS `PythonError`, 502 on the wire.
+    #[error("{0}")]
+    WorkerDied(String),
     /// The interpreter could not be started. Becomes a JS `PythonError`.
     #[error("{0}")]
     PythonStartFailed(String),
@@ -120,6 +123,7 @@ impl Error {
             Self::LoopFailed(_) => "EVENT_LOOP_FAILED",
             Self::ResponseTooLarge { .. } => "RESPONSE_TOO_LARGE",
             Self::SyncReentrant => "SYNC_REENTRANT",
+            Self::WorkerDied(_) => "WORKER_DIED",
             Self::PythonStartFailed(_) => "PYTHON_START_FAILED",
             Self::PythonConflict { .. } => "PYTHON_CONFLICT",
             Self::AppLoad { code, .. } => code,
@@ -133,6 +137,24 @@ impl Error {
             Self::WrongValue(_) => Raises::Value,
             Self::ClientDisconnected => Raises::Disconnected,
             _ => Raises::Runtime,
+        }
+    }
+}
+
+/// A host-facing error with the Python traceback behind it.
+#[derive(Debug, Clone)]
+pub struct Traced {
+    /// What the host reports.
+    pub error: Error,
+    /// The traceback as Python prints it; empty when no exception was the reason.
+    pub traceback: String,
+}
+
+impl From<Error> for Traced {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            traceback: String::new(),
         }
     }
 }

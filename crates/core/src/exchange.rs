@@ -29,6 +29,9 @@ const PORTION: usize = 256 * 1024;
 pub trait Notify: Send + Sync {
     /// Called at most once between two looks at the exchange.
     fn notify(&self, exchange: Arc<Exchange>);
+
+    /// The app of the exchange of this number has returned. Most hosts do not want to know.
+    fn returned(&self, _id: u32) {}
 }
 
 /// What `receive` finds.
@@ -377,6 +380,11 @@ impl Exchange {
         } else {
             Emitted::Full
         }
+    }
+
+    /// Tells the host that the app has returned.
+    pub fn tell_return(&self) {
+        self.host.returned(self.id);
     }
 
     /// Whether there is room; if not, the event loop will be told.

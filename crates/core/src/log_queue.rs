@@ -92,6 +92,11 @@ impl LogQueue {
         }
     }
 
+    /// One as large as any host should need: what does not fit was said faster than it is read.
+    pub fn for_host(waker: Box<dyn Waker>) -> Self {
+        Self::new(10_000, 16 << 20, waker)
+    }
+
     /// Adds an entry if there is room now; gives it back otherwise.
     pub fn try_push(&self, entry: Entry) -> Result<Pushed, Entry> {
         let mut state = self.state.lock();

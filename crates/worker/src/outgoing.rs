@@ -38,6 +38,11 @@ pub struct Outgoing {
 impl Outgoing {
     /// Adds a message of this request.
     pub fn push<M: Wire>(&mut self, id: u32, mut message: M) {
+        self.put(id, &mut message);
+    }
+
+    /// The same for a message that is kept: only its descriptor is taken.
+    pub fn put<M: Wire>(&mut self, id: u32, message: &mut M) {
         let kind = message.kind();
         let descriptor = message.take_descriptor();
         // Mostly it is short, and nothing waits: then it is written down once.

@@ -61,6 +61,7 @@ fn to_worker() -> impl Strategy<Value = ToWorker> {
         Just(()).prop_map(|()| ToWorker::Locate),
         any::<u64>().prop_map(ToWorker::Close),
         any::<u64>().prop_map(ToWorker::Shorten),
+        Just(()).prop_map(|()| ToWorker::GiveUp),
     ]
 }
 
@@ -73,7 +74,11 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
         start().prop_map(FromWorker::Start),
         bytes().prop_map(FromWorker::Body),
         (bytes(), bytes()).prop_map(|(body, trailers)| FromWorker::End { body, trailers }),
-        (any::<bool>(), failed()).prop_map(|(started, why)| FromWorker::Failed { started, why }),
+        any::<(bool, bool)>().prop_flat_map(|(started, logged)| failed().prop_map(move |why| FromWorker::Failed {
+            started,
+            logged,
+            why
+        })),
         any::<(usize, u64)>().prop_map(|(bytes, messages)| FromWorker::Credit(bytes, messages)),
         Just(()).prop_map(|()| FromWorker::Continue),
         bytes().prop_map(FromWorker::EarlyHint),

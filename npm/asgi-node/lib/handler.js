@@ -260,6 +260,11 @@ export class PythonHandler {
     return this.#life.close(options)
   }
 
+  /** @returns {Promise<void>} */
+  reload() {
+    return this.#life.reload()
+  }
+
   /** @returns {import('./index.js').Health} */
   health() {
     return this.#life.health()

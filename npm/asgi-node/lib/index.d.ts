@@ -10,14 +10,16 @@ import type { CallOptions } from './call/types.js'
 import type { Health } from './log/health-types.js'
 import type { PythonErrorCode } from './native/error-codes.js'
 import type { PythonHandlerOptions } from './options/types.js'
+import type { PythonInfo } from './python/types.js'
 import type { ExistenceCondition } from './rewriter/types.js'
 import type { WebSocketResponse } from './websocket/types.js'
 
 export type { AppTarget, CallOptions } from './call/types.js'
-export type { Health } from './log/health-types.js'
+export type { Health, WorkerHealth } from './log/health-types.js'
 export type { AccessEntry, AccessFunction, LineFunction, LogLevel, LogMethod, Logger } from './log/types.js'
 export type { PythonErrorCode } from './native/error-codes.js'
-export type { PythonHandlerOptions } from './options/types.js'
+export type { PythonHandlerOptions, WorkerOptions } from './options/types.js'
+export type { PythonInfo } from './python/types.js'
 export * from './rewriter/types.js'
 export type { UpgradeOptions, WebSocketMessage, WebSocketOptions, WebSocketResponse } from './websocket/types.js'
 
@@ -228,36 +230,6 @@ export class Response implements AsyncIterable<Buffer> {
 /** What `handleRequest` and `handleRequestSync` give: a response whose body is there. */
 export interface WholeResponse extends Response {
   readonly body: Buffer
-}
-
-/** The interpreter of this process, and why it is this one. */
-export interface PythonInfo {
-  /** The interpreter as a program: sys.executable. In a virtual environment it is that environment's own. */
-  readonly executable: string
-  /** '3.11.7' */
-  readonly version: string
-  /** The shared library that was loaded. */
-  readonly libpython: string
-  /** The virtual environment's folder, or null. */
-  readonly venv: string | null
-  /** sys.prefix */
-  readonly prefix: string
-  /** sys.base_prefix */
-  readonly basePrefix: string
-  /** What led to it: 'python option', 'venv option', 'ASGI_NODE_PYTHON', 'VIRTUAL_ENV', 'CONDA_PREFIX', '.venv', 'venv', 'PATH'. */
-  readonly source: string
-  /** What was considered before it, and why it was not taken. */
-  readonly tried: readonly { readonly source: string; readonly path: string; readonly reason: string }[]
-  /**
-   * The event loop of handlers that do not ask for one (option `loop: 'auto'`): 'asyncio' or 'uvloop'. The one that a handler
-   * runs on is in its {@link PythonHandler.health}.
-   */
-  readonly loop: string
-  /** Why it is that one. */
-  readonly loopReason: string
-  /** Whether extensions are bound to their own libraries. */
-  readonly deepbind: boolean
-  readonly deepbindReason: string
 }
 
 /**
@@ -484,6 +456,18 @@ export class PythonHandler {
    */
   close(options?: { timeout?: number; delay?: number }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
+
+  /**
+   * Replaces all workers by new ones, one after the other, and resolves when the last is ready: new code, a new lifespan, and no
+   * request that fails. Each old worker finishes the requests that it has; its WebSockets are closed with 1012.
+   *
+   * Rejects with the reason when a new worker does not come up (`APP_IMPORT_FAILED` and so on): then the old ones go on. Throws a
+   * TypeError without the option `workers`, and HANDLER_CLOSED.
+   *
+   * @example
+   * process.on('SIGHUP', () => python.reload().catch(console.error))
+   */
+  reload(): Promise<void>
 
   /**
    * How it is, for a health check: at once, and without waiting for Python (docs/health.md). Each call sends the event loop a

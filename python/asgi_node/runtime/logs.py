@@ -177,6 +177,8 @@ class Handler(logging.Handler):
         parts: dict[str, Any] = {"n": shortened(record.name, _SHORT), "m": shortened(message, _LONGEST)}
         if record.levelname not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
             parts["l"] = shortened(record.levelname, _SHORT)
+        if sinks.worker is not None:
+            parts["w"] = sinks.worker
         extra = {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
         if record.stack_info:
             extra["stack"] = record.stack_info

@@ -17,6 +17,8 @@ from .logs import logger
 from .shared_loop import SharedLoop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asgi_node._native import Drain
 
 Loop = TypeVar("Loop", bound=PausableLoop)
@@ -106,8 +108,14 @@ class _Ends:
             self._unsaid += 1
 
 
-def run(drain: Drain, kind: str) -> str:
-    """Run the messages of ``drain`` until the process ends, on a thread of its own.
+# What `run` gives for a loop that was told to end.
+FINISHED = ""
+
+
+def run(drain: Drain, kind: str, begin: Callable[[], object] | None = None) -> str:
+    """Serves what comes through ``drain`` until the process ends, or `SharedLoop.finish` is called.
+
+    Runs on a thread of its own, or on the main thread of a worker. ``begin`` is called before the loop runs first.
 
     All applications share the loop. It goes on if an application stops it, if a callback calls ``sys.exit``, or if an
     exception is thrown into this thread from outside. A loop that fails at once, again and again (for example because
@@ -121,6 +129,8 @@ def run(drain: Drain, kind: str) -> str:
     drain.bind(loop)
     loop.add_reader(drain.fileno(), drain)
     fork.watch(loop)
+    if begin is not None:
+        begin()
     ends = _Ends()
     in_vain = 0
     before: tuple[str, BaseException | None] | None = None
@@ -142,6 +152,8 @@ def run(drain: Drain, kind: str) -> str:
             loop.begin()
             loop.call_soon(turned)
             loop.run_forever()
+            if loop.is_finished:
+                return FINISHED
             if loop.has_work:
                 continue
         except BaseException as caught:  # for example SystemExit or KeyboardInterrupt of a callback or a task

@@ -33,6 +33,12 @@ class SharedLoop(PausableLoop):
     _executor: concurrent.futures.Executor | None = None
     _root: asyncio.Task[None] | None = None
     _applications = 0
+    is_finished = False
+
+    def finish(self) -> None:
+        """End for good: the process of this loop has done its part."""
+        self.is_finished = True
+        self.stop()
 
     def close(self) -> None:
         """Refuse: it would end all applications. During its import, an application may take the loop for its own."""

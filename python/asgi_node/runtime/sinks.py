@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _current: ContextVar[LogQueue | None] = ContextVar("asgi_node log_queue", default=None)
 
+# The number of this process where it is a worker: its records carry it, so that Node can tell workers apart.
+worker: int | None = None
+
 # The log queues of open handlers, the oldest first.
 _open: list[LogQueue] = []
 

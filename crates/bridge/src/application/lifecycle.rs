@@ -35,15 +35,28 @@ impl Application {
         let job = move |py: Python<'_>| match threads::event_loop(py, &config.r#loop) {
             Err(traced) => waiting.0.call(Err(traced)),
             Ok(event_loop) => {
-                event_loop.tell_of_failure(&waiting.0.dependent());
-                let own = Arc::clone(&event_loop);
                 found(Arc::clone(&event_loop));
-                event_loop.call(move |py, side| Self::open(py, &config, own, side, &waiting));
+                Self::open_soon(config, &event_loop, waiting);
             }
         };
         if let Err(refused) = interpreter::try_run(job) {
             done.call(Err(refused.into()));
         }
+    }
+
+    /// The same on a loop that is there.
+    pub(crate) fn load_on(
+        config: Config,
+        event_loop: &Arc<EventLoop>,
+        done: impl FnOnce(Result<Arc<Self>, Traced>) + Send + 'static,
+    ) {
+        Self::open_soon(config, event_loop, Arc::new(Waiting(Once::new(done))));
+    }
+
+    fn open_soon(config: Config, event_loop: &Arc<EventLoop>, waiting: Arc<Waiting>) {
+        event_loop.tell_of_failure(&waiting.0.dependent());
+        let own = Arc::clone(event_loop);
+        event_loop.call(move |py, side| Self::open(py, &config, own, side, &waiting));
     }
 
     fn open(py: Python<'_>, config: &Config, event_loop: Arc<EventLoop>, side: &LoopSide, waiting: &Arc<Waiting>) {

@@ -78,7 +78,7 @@ impl Drain {
     }
 
     /// The loop has ended, for this reason: fails the requests under way, and refuses new ones.
-    pub(super) fn fail(&self, py: Python<'_>, reason: String) {
+    pub(crate) fn fail(&self, py: Python<'_>, reason: String) {
         let error = Error::LoopFailed(reason);
         // First: a caller that the inbox refuses must find the reason.
         let dependents = self.event_loop.failing().set(&error);

@@ -36,6 +36,19 @@ pub(super) enum State {
     Starting(PathBuf, Vec<Box<dyn FnOnce(Started) + Send>>),
     Running(Arc<Facts>, SyncSender<Job>),
     Failed(Error),
+    /// This process is Python's own.
+    Own,
+}
+
+/// This process is Python's own: whoever wants something of it gets a thread.
+pub(crate) fn note_own() {
+    *STATE.lock() = State::Own;
+}
+
+fn on_a_thread(job: Job) -> Result<(), Error> {
+    let thread = std::thread::Builder::new().name("asgi-node-job".into());
+    let refused = |error: std::io::Error| Error::PythonStartFailed(format!("no thread for Python: {error}"));
+    thread.spawn(move || Python::attach(job)).map(drop).map_err(refused)
 }
 
 pub(super) static STATE: Mutex<State> = Mutex::new(State::Idle);
@@ -57,6 +70,7 @@ pub(crate) fn run(work: impl FnOnce(Python<'_>) + Send + 'static) {
                 run(work);
             }
         })),
+        State::Own => drop(on_a_thread(Box::new(work))),
         State::Idle | State::Failed(_) => {}
     }
 }
@@ -66,6 +80,7 @@ pub(crate) fn try_run(work: impl FnOnce(Python<'_>) + Send + 'static) -> Result<
     let jobs = match &*STATE.lock() {
         State::Running(_, jobs) => jobs.clone(),
         State::Failed(error) => return Err(error.clone()),
+        State::Own => return on_a_thread(Box::new(work)),
         _ => return Err(Error::PythonStartFailed("Python was not started".into())),
     };
     jobs.try_send(Box::new(work))

@@ -68,6 +68,7 @@ pub(crate) fn start(options: Options, native: Native, done: impl FnOnce(Started)
         },
         State::Running(facts, _) => conflict(&facts.executable).map_or_else(|| Ok(Arc::clone(facts)), Err),
         State::Failed(error) => Err(error.clone()),
+        State::Own => Err(Error::PythonStartFailed("this process is a Python already".into())),
     };
     drop(state);
     done(settled);

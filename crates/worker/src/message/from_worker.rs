@@ -38,6 +38,8 @@ pub enum FromWorker {
     Failed {
         /// Whether it had begun.
         started: bool,
+        /// Whether the application has logged why.
+        logged: bool,
         /// Why.
         why: Failed,
     },
@@ -109,7 +111,7 @@ impl Wire for FromWorker {
             Self::Complete(start) | Self::Start(start) => 6 + start.headers.len() + start.body.len(),
             Self::Body(bytes) | Self::EarlyHint(bytes) | Self::Accept(bytes) => bytes.len(),
             Self::End { body, trailers } => 4 + body.len() + trailers.len(),
-            Self::Failed { why, .. } | Self::Refused(why) | Self::Ended(Some(why)) => 1 + why.size(),
+            Self::Failed { why, .. } | Self::Refused(why) | Self::Ended(Some(why)) => 2 + why.size(),
             Self::Message(message) => 1 + message.data.len(),
             Self::Close(closed) => 6 + closed.reason.len(),
             Self::Said(entry) => 6 + entry.text.len(),
@@ -133,8 +135,8 @@ impl Wire for FromWorker {
                 put_bytes(out, trailers);
                 out.extend_from_slice(body);
             }
-            Self::Failed { started, why } => {
-                put_flags(out, &[*started]);
+            Self::Failed { started, logged, why } => {
+                put_flags(out, &[*started, *logged]);
                 why.put(out);
             }
             Self::Credit(bytes, messages) => {
@@ -196,6 +198,7 @@ impl Wire for FromWorker {
             }
             7 => Self::Failed {
                 started: fields.flag()?,
+                logged: fields.flag()?,
                 why: Failed::take(fields)?,
             },
             8 => Self::Credit(fields.size()?, fields.u64()?),

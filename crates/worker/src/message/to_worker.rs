@@ -40,6 +40,8 @@ pub enum ToWorker {
     HalfClose,
     /// The client has gone.
     Disconnect,
+    /// Nobody waits any longer: its time is over.
+    GiveUp,
     /// Node has taken so many bytes of response.
     Taken(usize),
     /// Of no request: [`FromWorker::Status`] is wanted, and a beat of the event loop.
@@ -68,6 +70,7 @@ impl Wire for ToWorker {
             Self::Locate => 10,
             Self::Close(_) => 11,
             Self::Shorten(_) => 12,
+            Self::GiveUp => 13,
         }
     }
 
@@ -106,7 +109,7 @@ impl Wire for ToWorker {
             Self::Faulted(code) => out.extend_from_slice(&code.to_le_bytes()),
             Self::Taken(bytes) => put_size(out, *bytes),
             Self::Close(time) | Self::Shorten(time) => out.extend_from_slice(&time.to_le_bytes()),
-            Self::HalfClose | Self::Disconnect | Self::Ping | Self::Locate => {}
+            Self::HalfClose | Self::Disconnect | Self::GiveUp | Self::Ping | Self::Locate => {}
         }
     }
 
@@ -143,6 +146,7 @@ impl Wire for ToWorker {
             10 => Self::Locate,
             11 => Self::Close(fields.u64()?),
             12 => Self::Shorten(fields.u64()?),
+            13 => Self::GiveUp,
             other => return Err(Malformed(format!("there is no kind {other} for a worker"))),
         };
         whole(&fields, decoded)

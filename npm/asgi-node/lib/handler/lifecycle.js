@@ -1,6 +1,7 @@
 import { closedError, PythonError, errorFromFailure } from '../native/errors.js'
 import { addExitHook, removeExitHook } from '../python/exit-hooks.js'
 import { startPython, startPythonSync } from '../python/start.js'
+import { findWorkers, findWorkersSync } from '../python/workers.js'
 import { healthOf } from '../log/health.js'
 import { closeTimes } from '../options/options.js'
 import { BLOCKED, LATE, SLACK, blockedError, deadlineIn, orLate } from './clocks.js'
@@ -10,6 +11,13 @@ import { BLOCKED, LATE, SLACK, blockedError, deadlineIn, orLate } from './clocks
 /** @typedef {import('../native/errors.js').NativeFailure} NativeFailure */
 /** @typedef {import('../python/start.js').NativeHandler} NativeHandler */
 /** @typedef {import('../websocket/exchange.js').Sockets} Sockets */
+
+/**
+ * The addon that is in charge, and what its handler is made of. The one for workers has more functions.
+ * @typedef {{ addon: { NativeHandler: new (...options: ConstructorParameters<typeof import('../native/binding.js').NativeHandler>) => NativeHandler }, config: string }} Runtime
+ *
+ * @typedef {import('../native/workers-binding.js').NativeHandler} WorkersHandler
+ */
 
 /**
  * `new` until Python is looked for; then `starting`, until the application is `ready` or has `failed`; `draining` while
@@ -102,9 +110,9 @@ export class Lifecycle {
     await Promise.resolve()
     try {
       if (this.#state === 'new') this.#enter('starting')
-      const addon = await startPython(this.#settings)
+      const runtime = await this.#runtime()
       if (this.#isEnding) return
-      const native = this.#nativeOf(addon)
+      const native = this.#nativeOf(runtime)
       const deadline = deadlineIn(this.#settings.startupTimeout) + SLACK
       const started = await orLate(native.start(), () => {
         // Asked all the time, so that it is known whether the loop turns.
@@ -125,12 +133,24 @@ export class Lifecycle {
     try {
       if (this.#state === 'new') this.#enter('starting')
       const { startupTimeout } = this.#settings
-      const failure = this.#nativeOf(startPythonSync(this.#settings)).startSync(startupTimeout && startupTimeout + SLACK)
+      const failure = this.#nativeOf(this.#runtimeSync()).startSync(startupTimeout && startupTimeout + SLACK)
       if (failure?.code === 'EVENT_LOOP_BLOCKED') failure.message = `${this.#lateText()}: ${failure.message}`
       this.#started(failure)
     } catch (error) {
       throw this.#failed(error)
     }
+  }
+
+  /** What runs the application: Python in this process, or workers. @returns {Promise<Runtime>} */
+  async #runtime() {
+    const settings = this.#settings
+    return settings.workers === null ? { addon: await startPython(settings), config: settings.config } : findWorkers(settings)
+  }
+
+  /** The same, blocking. @returns {Runtime} */
+  #runtimeSync() {
+    const settings = this.#settings
+    return settings.workers === null ? { addon: startPythonSync(settings), config: settings.config } : findWorkersSync(settings)
   }
 
   #lateText() {
@@ -152,10 +172,10 @@ export class Lifecycle {
     throw error
   }
 
-  /** @param {import('../python/start.js').Addon} addon */
-  #nativeOf(addon) {
+  /** @param {Runtime} runtime */
+  #nativeOf({ addon, config }) {
     if (this.#native === null) {
-      this.#native = new addon.NativeHandler(this.#settings.config, this.#exchanges.deliver, this.#settings.rewriter)
+      this.#native = new addon.NativeHandler(config, this.#exchanges.deliver, this.#settings.rewriter)
       addExitHook(this.#drain)
     }
     this.#exchanges.native = this.#native
@@ -215,6 +235,19 @@ export class Lifecycle {
   /** @param {unknown} error that nobody else hears of */
   #report(error) {
     this.#settings.log.write('error', { err: error }, error instanceof Error ? error.message : String(error))
+  }
+
+  /**
+   * Replaces all workers by new ones.
+   * @returns {Promise<void>}
+   */
+  async reload() {
+    if (this.#settings.workers === null) {
+      throw new TypeError('reload() replaces workers, and this handler has none: Python in this process cannot load modules anew. Give it the option `workers`')
+    }
+    await this.ready()
+    const failure = await /** @type {WorkersHandler} */ (this.native).reload()
+    if (failure) throw errorFromFailure(failure)
   }
 
   /**
@@ -303,6 +336,7 @@ export class Lifecycle {
     const blocked = this.#state === 'closed' ? 0 : (this.#native?.blocked() ?? 0)
     this.#known = this.#native?.health() ?? { ...this.#known, inFlight: 0, abandoned: 0, queued: 0, blocked }
     const { unhealthyAfter } = this.#settings
-    return healthOf(this.#state, this.#failure !== undefined, this.#known, this.#sockets.size, unhealthyAfter)
+    const workers = this.#settings.workers === null ? null : (/** @type {WorkersHandler | null} */ (this.#native)?.workers() ?? [])
+    return healthOf(this.#state, this.#failure !== undefined, this.#known, this.#sockets.size, unhealthyAfter, workers)
   }
 }

@@ -35,7 +35,7 @@ export function answer(res, status) {
   const text = PLAIN[status]
   const headers = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)]
   // A server that is full or closed needs no more connections, and one that could not read a head must not read on.
-  if (status !== 500) {
+  if (status !== 500 && status !== 502) {
     headers.push('connection', 'close')
     if (res.req && http2.http2Of(res) === null) {
       connectionOf(res.req.socket).refused = true

@@ -37,4 +37,24 @@ export interface Health {
     /** Milliseconds for which the event loop has not answered a heartbeat; 0 if none is under way. */
     readonly blockedMs: number
   }
+  /** With the option `workers`: how each of them is, also those that start and those that are drained. */
+  readonly workers?: readonly WorkerHealth[]
+}
+
+/** How one worker is, as it has said last. Each call of `health()` asks them all anew, so that the next one knows more. */
+export interface WorkerHealth {
+  /** Its process. */
+  readonly pid: number
+  /** `'starting'` until its application is up; `'draining'` when it only finishes what it has. */
+  readonly state: 'starting' | 'ready' | 'draining'
+  /** Requests and WebSockets whose app has not returned. */
+  readonly inFlight: number
+  /** All that it was given. */
+  readonly requestsTotal: number
+  /** How many workers were in its place before it. */
+  readonly restarts: number
+  /** Bytes of resident memory; 0 where the system does not tell (macOS). */
+  readonly rss: number
+  /** As `loopLagMs` of the handler. */
+  readonly loopLagMs: number
 }

@@ -14,9 +14,10 @@ import { pythonInfo } from '../python/start.js'
  * @param {KnownHealth} known
  * @param {number} sockets
  * @param {number} unhealthyAfter milliseconds
+ * @param {import('../native/workers-binding.js').Worker[] | null} workers null where the application runs in this process
  * @returns {import('../index.js').Health}
  */
-export function healthOf(state, failed, known, sockets, unhealthyAfter) {
+export function healthOf(state, failed, known, sockets, unhealthyAfter, workers) {
   const python = pythonInfo()
   // Health is judged by the figure that is shown: it does not show 1,000 ms before `unhealthyAfter: 1000` is reached.
   const blockedMs = Math.floor(known.blocked)
@@ -38,6 +39,23 @@ export function healthOf(state, failed, known, sockets, unhealthyAfter) {
       executable: python?.executable ?? null,
       loop: known.loop,
       blockedMs
-    }
+    },
+    ...(workers === null ? {} : { workers: workers.map(healthOfWorker) })
+  }
+}
+
+/**
+ * @param {import('../native/workers-binding.js').Worker} worker
+ * @returns {import('./health-types.js').WorkerHealth}
+ */
+function healthOfWorker({ pid, state, inFlight, requests, restarts, rss, lag }) {
+  return {
+    pid,
+    state: /** @type {'starting' | 'ready' | 'draining'} */ (state),
+    inFlight,
+    requestsTotal: requests,
+    restarts,
+    rss,
+    loopLagMs: Math.round(lag * 1000) / 1000
   }
 }

@@ -9,7 +9,7 @@ const LEVELS = [['trace', 5], ['debug', 10], ['info', 20], ['warn', 30], ['error
 const SILENT = 255
 
 /** The fields that pino itself writes into each line: another of that name would be there twice. */
-const RESERVED = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'logger', 'err'])
+const RESERVED = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'logger', 'err', 'worker'])
 
 /**
  * @param {unknown} value the option `logger`
@@ -143,9 +143,10 @@ export class Log {
    * @param {string} text its JSON, from `asgi_node.runtime.logs`
    */
   record(number, text) {
-    const { n: logger, m: message, x: extra, e: exception, l: levelName } = JSON.parse(text)
+    const { n: logger, m: message, x: extra, e: exception, l: levelName, w: worker } = JSON.parse(text)
     /** @type {Record<string, unknown>} */
     const object = { logger }
+    if (worker !== undefined) object.worker = worker
     if (levelName !== undefined) object.levelName = levelName
     if (extra !== undefined) {
       for (const [key, value] of Object.entries(extra)) {

@@ -16,6 +16,11 @@ export type PythonErrorCode =
   | 'PYTHON_UNSUPPORTED'
   /** The interpreter did not come up. */
   | 'PYTHON_START_FAILED'
+  /**
+   * The worker that served the request has ended: the message has its exit code or signal, its last lines on stderr, and how many
+   * requests were lost with it. Requests that it had not begun are not lost: another worker gets them.
+   */
+  | 'WORKER_DIED'
   /** This process runs another interpreter already: there can be one. */
   | 'PYTHON_CONFLICT'
   /** Two handlers want different modules of one name. */

@@ -1,5 +1,6 @@
 // The native half: where its files are, and the two stages that load them. libpython must be open for the whole
 // process before the addon that leaves Python's symbols undefined, and only a native module can open it that way.
+// A handler whose application runs in workers needs neither: workers.node is the same addon without Python.
 
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -14,10 +15,14 @@ const require = createRequire(self)
 /** lib, beside which the other packages of npm are. */
 const here = dirname(dirname(self))
 
+const BRIDGE = '_native.abi3.so'
+
 /**
  * @typedef {object} NativeFiles
  * @property {string} addon addon.node
  * @property {string} loader loader.node
+ * @property {string} workers workers.node
+ * @property {string} bridge _native.abi3.so, the native half of the Python package in a worker
  * @property {string} python the folder that holds the Python package `asgi_node`
  */
 
@@ -69,6 +74,19 @@ export function loadLoader() {
 }
 
 /**
+ * The addon for applications that run in workers.
+ *
+ * @returns {{ addon: any, files: NativeFiles }}
+ */
+export function loadWorkers() {
+  const files = nativeFiles()
+  for (const file of [files.workers, files.bridge]) {
+    if (!existsSync(file)) throw missing(`the native file ${file} is missing`)
+  }
+  return { addon: require(files.workers), files }
+}
+
+/**
  * Where the native files of this platform and the Python package are. Says nothing about addon.node and loader.node
  * being there: `load` does.
  *
@@ -79,7 +97,10 @@ export function nativeFiles() {
   const places = [join(folder, 'python'), join(here, '../../../python')]
   const python = places.find((place) => existsSync(join(place, 'asgi_node', 'probe', 'probe.py')))
   if (python === undefined) throw missing(`the Python package asgi_node is in none of ${places.join(', ')}`)
-  return { addon: join(folder, 'addon.node'), loader: join(folder, 'loader.node'), python }
+  // In the repository it lies in the Python package, where its tests find it.
+  const [bridge] = [join(folder, BRIDGE), join(python, 'asgi_node', BRIDGE)].filter(existsSync)
+  const file = (/** @type {string} */ name) => join(folder, `${name}.node`)
+  return { addon: file('addon'), loader: file('loader'), workers: file('workers'), bridge: bridge ?? join(folder, BRIDGE), python }
 }
 
 /** @returns {string} */

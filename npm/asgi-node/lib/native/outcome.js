@@ -20,6 +20,9 @@ import { PythonError } from './errors.js'
 /** The status of a request whose client left before there was a response: what nginx logs. Nobody receives it. */
 export const CLIENT_CLOSED = 499
 
+/** Of a request that a worker died of: the log says so for each, as for those that the application fails. */
+const BAD_GATEWAY = 502
+
 /** Failures that are neither the application's fault nor ours: a server that logged them could be made to fill its disk. */
 const REFUSALS = new Map([
   ['INVALID_REQUEST', 400],
@@ -29,7 +32,8 @@ const REFUSALS = new Map([
   ['HANDLER_CLOSED', 503],
   // Said once, when it happens.
   ['EVENT_LOOP_FAILED', 503],
-  ['REQUEST_TIMEOUT', 504]
+  ['REQUEST_TIMEOUT', 504],
+  ['WORKER_DIED', BAD_GATEWAY]
 ])
 
 /**
@@ -48,7 +52,7 @@ export function statusOf(error) {
  */
 export function failedOutcome(error, started = 0) {
   const status = statusOf(error)
-  return { kind: status === 500 ? 'failed' : 'refused', status: started || status, error, started: started > 0 }
+  return { kind: status === 500 || status === BAD_GATEWAY ? 'failed' : 'refused', status: started || status, error, started: started > 0 }
 }
 
 /**

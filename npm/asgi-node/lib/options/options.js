@@ -9,6 +9,7 @@ import { trustOf } from '../incoming/proxy.js'
 import { withoutTrailingSlashes } from '../message/url.js'
 import { rulesOf } from '../rewriter/rewriter.js'
 import { checkUpgrade, checkWebSocket } from './websocket.js'
+import { workersOf } from './workers.js'
 
 /** @typedef {import('../index.js').PythonHandlerOptions} PythonHandlerOptions */
 /** @typedef {typeof import('../native/protocol.js').CONFIG_NAMES[number]} ConfigName */
@@ -35,6 +36,7 @@ import { checkUpgrade, checkWebSocket } from './websocket.js'
  * @property {import('../log/access-log.js').AccessLog | null} accessLog
  * @property {number} unhealthyAfter milliseconds
  * @property {string | undefined} rewriter its rules, as JSON
+ * @property {import('./workers.js').WorkerSettings | null} workers null: the application runs in this process
  * @property {string} config the argument of NativeHandler's constructor, as JSON
  */
 
@@ -177,7 +179,8 @@ const CHECKS = {
   stdio,
   blockedThreshold: milliseconds,
   unhealthyAfter: millisecondsFrom(1),
-  deepbind: oneOf(['auto', true, false])
+  deepbind: oneOf(['auto', true, false]),
+  workers: workersOf
 }
 
 /**
@@ -239,6 +242,7 @@ export function checkOptions(options) {
     accessLog: accessLogOf(options.accessLog ?? false, log),
     unhealthyAfter: options.unhealthyAfter ?? DEFAULT.UNHEALTHY_AFTER,
     rewriter: options.rewriter === undefined ? undefined : rulesOf(options.rewriter),
+    workers: workersOf(options.workers),
     config: JSON.stringify(config)
   }
 }

@@ -180,4 +180,32 @@ export interface PythonHandlerOptions {
    * (RTLD_DEEPBIND). `'auto'` is true if that helps and is safe. Default 'auto'. The first handler of the process decides.
    */
   deepbind?: 'auto' | boolean
+  /**
+   * How many Python processes of its own the handler runs its application in (docs/workers.md). 0: none, the application runs in
+   * this process. With workers a crash of Python ends one process and not this one, and Python uses more than one core; each has its own
+   * memory, lifespan and `state`. An object says more: see {@link WorkerOptions}.
+   * @default 0
+   */
+  workers?: number | WorkerOptions
+}
+
+/** The option `workers` in detail. 0 is no limit, and the default of all but `count`. */
+export interface WorkerOptions {
+  /**
+   * How many, 1 to 1024.
+   * @default 1
+   */
+  count?: number
+  /** Requests after which a worker is replaced. The new one is ready before the old one gets no more requests. */
+  maxRequests?: number
+  /** Up to so many requests more, by chance, so that not all workers are replaced at once. */
+  maxRequestsJitter?: number
+  /** Bytes of resident memory from which on a worker is replaced. Looked at each second while it works. Linux only. */
+  maxMemory?: number
+  /** Milliseconds after which a worker is replaced. */
+  maxAge?: number
+  /** Milliseconds for which the event loop of a worker may be blocked while requests wait for it: then it is killed (WORKER_DIED). */
+  killBlockedAfter?: number
+  /** What the system refuses a worker. `memory`: bytes of address space (RLIMIT_AS), above which Python raises MemoryError. */
+  resourceLimits?: { memory?: number }
 }

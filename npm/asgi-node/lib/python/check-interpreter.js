@@ -21,18 +21,19 @@ const NAMES = { cpython: 'CPython', pypy: 'PyPy', graalpy: 'GraalPy' }
 
 /**
  * @param {Facts} facts
+ * @param {boolean} [embedded] whether Node hosts it; a worker is a process of its own, and needs no shared library
  * @returns {Refusal | null} null if it can
  */
-export function refuse(facts) {
+export function refuse(facts, embedded = true) {
   const unsupported = whyUnsupported(facts)
   if (unsupported) return { code: 'PYTHON_UNSUPPORTED', reason: unsupported, help: '' }
-  if (facts.libpython) return null
+  if (facts.libpython || !embedded) return null
   const others = facts.libpython_refused.map(({ path, reason }) => `; ${path} is there, but ${reason}`).join('')
   const looked = `looked for ${facts.libpython_names.join(', ')} in ${facts.libpython_folders.join(', ')}`
   return {
     code: 'LIBPYTHON_NOT_FOUND',
     reason: `Python ${facts.version} has no shared library that Node could load (${looked}${others})`,
-    help: howToGetLibrary(facts),
+    help: `${howToGetLibrary(facts)} Or run it in a process of its own: \`workers: 1\`.`,
   }
 }
 

@@ -21,6 +21,7 @@ import { refuse } from './check-interpreter.js'
  * @property {string} [venv] a virtual environment's folder
  * @property {string} [appDir] where `.venv` and `venv` are looked for, upwards; default the current folder
  * @property {NodeJS.ProcessEnv} [env] default process.env
+ * @property {boolean} [embedded] whether Node hosts it, which wants its shared library; default true
  * @property {number} [timeout] milliseconds that an interpreter may take to answer; default 10,000
  */
 
@@ -73,7 +74,7 @@ export function chooseSync(options) {
  * @param {ChooseOptions} [options]
  * @returns {Generator<Command, Choice, Outcome>}
  */
-function* discover({ python, venv, appDir = '.', env = process.env, timeout = 10_000 } = {}) {
+function* discover({ python, venv, appDir = '.', env = process.env, embedded = true, timeout = 10_000 } = {}) {
   const folder = resolve(appDir)
   // pyenv's shims choose by the folder in which they run. If no program can run there, loading the application reports it.
   const cwd = canRunIn(folder) ? folder : parse(folder).root
@@ -83,7 +84,7 @@ function* discover({ python, venv, appDir = '.', env = process.env, timeout = 10
   const refusals = []
   for (const candidate of candidates({ python, venv, appDir: folder, env }, tried)) {
     const facts = yield* probe(candidate.path, { cwd, env, timeout })
-    const refusal = 'failure' in facts ? broken(facts.failure) : refuse(facts)
+    const refusal = 'failure' in facts ? broken(facts.failure) : refuse(facts, embedded)
     if (!refusal) return chosen(candidate, /** @type {Facts} */ (facts), tried)
     if (candidate.named) throw refused(candidate, refusal)
     refusals.push(refusal)

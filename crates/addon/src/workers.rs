@@ -1,0 +1,70 @@
+//! What only a handler with workers has.
+
+use asgi_node_supervisor::WorkerHealth;
+use napi::bindgen_prelude::Object;
+use napi::{Env, Result};
+use napi_derive::napi;
+
+use crate::app_slot::App;
+use crate::errors::NativeFailure;
+use crate::handler::NativeHandler;
+use asgi_node_core::Error;
+
+/// How one worker is.
+#[napi(object)]
+#[derive(Debug)]
+pub struct Worker {
+    /// Its process.
+    pub pid: u32,
+    /// `starting`, `ready` or `draining`.
+    pub state: String,
+    /// Requests whose app has not returned.
+    pub in_flight: f64,
+    /// All requests that it was given.
+    pub requests: f64,
+    /// How many workers were in its place before it.
+    pub restarts: u32,
+    /// Bytes of resident memory; 0 where nobody tells.
+    pub rss: f64,
+    /// Milliseconds that its event loop is behind.
+    pub lag: f64,
+}
+
+impl From<WorkerHealth> for Worker {
+    #[allow(clippy::cast_precision_loss, reason = "nobody has 2^53 of them")]
+    fn from(health: WorkerHealth) -> Self {
+        Self {
+            pid: health.pid,
+            state: health.state.to_owned(),
+            in_flight: health.in_flight as f64,
+            requests: health.requests as f64,
+            restarts: health.restarts,
+            rss: health.resident as f64,
+            lag: health.lag.as_secs_f64() * 1000.0,
+        }
+    }
+}
+
+#[napi]
+impl NativeHandler {
+    /// How each worker is, as was known last. `health` asks them anew.
+    #[napi(catch_unwind)]
+    pub fn workers(&self) -> Vec<Worker> {
+        let front = self.inner.home.get();
+        front.map_or_else(Vec::new, |front| {
+            front.workers().into_iter().map(Worker::from).collect()
+        })
+    }
+
+    /// Replaces every worker by a new one, one after the other. Resolves to null, or to why one has not come up; never rejects.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeFailure | null>")]
+    pub fn reload<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        let settle = move |failure: Option<NativeFailure>| deferred.resolve(move |_| Ok(failure));
+        match &*self.inner.app.lock() {
+            App::Loaded(app) => app.reload(move |reloaded| settle(reloaded.err().map(Into::into))),
+            _ => settle(Some(Error::HandlerClosed.into())),
+        }
+        Ok(promise)
+    }
+}

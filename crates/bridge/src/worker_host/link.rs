@@ -1,0 +1,460 @@
+//! The thread that moves frames between Node and the event loop. It never attaches to Python.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use asgi_node_core::log_queue::Dropped;
+use asgi_node_core::{Config, Error, Exchange, Inbox, LogQueue, Notify, Submission, Traced, Waker};
+use asgi_node_worker::connection::{READ, Read};
+use asgi_node_worker::message::Failed;
+use asgi_node_worker::{Connection, FromWorker, Incoming, Ledger, Outgoing, Status, ToWorker};
+use parking_lot::{Condvar, Mutex};
+use pyo3::types::PyAnyMethods;
+
+use super::served::{Begun, Served, failed};
+use crate::application::Application;
+use crate::event_loop::{EventLoop, Service, locate};
+
+/// What an application has to end when Node has gone: requests first, then all of it.
+const ORPHAN_REQUESTS: u64 = 200;
+const ORPHAN: Duration = Duration::from_millis(900);
+
+/// Log records and lines that are taken at once.
+const SAID_AT_ONCE: usize = 256;
+
+/// What the thread is told.
+pub(super) enum Note {
+    /// An exchange has news.
+    News(Arc<Exchange>),
+    /// The application of this number has returned.
+    Returned(u32),
+    /// The application is up, or not.
+    Opened(Result<Arc<Application>, Traced>),
+    /// The application has gone down.
+    Closed(Result<(), Traced>),
+    /// Where the event loop is.
+    Place(String, String),
+    /// The process ends.
+    Finish,
+}
+
+impl std::fmt::Debug for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Note")
+    }
+}
+
+/// Wakes the thread.
+#[derive(Debug, Clone)]
+struct Bell(Arc<tokio::sync::Notify>);
+
+impl Waker for Bell {
+    fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Where the thread is told, and what it tells.
+#[derive(Debug)]
+pub(super) struct News {
+    inbox: Inbox<Note>,
+    bell: Bell,
+    is_orphaned: AtomicBool,
+    ended: Mutex<bool>,
+    end: Condvar,
+}
+
+impl News {
+    pub(super) fn new() -> Arc<Self> {
+        let bell = Bell(Arc::new(tokio::sync::Notify::new()));
+        Arc::new(Self {
+            inbox: Inbox::new(usize::MAX, Box::new(bell.clone())),
+            bell,
+            is_orphaned: AtomicBool::new(false),
+            ended: Mutex::new(false),
+            end: Condvar::new(),
+        })
+    }
+
+    pub(super) fn waker(&self) -> Box<dyn Waker> {
+        Box::new(self.bell.clone())
+    }
+
+    /// Bounded by the requests under way.
+    pub(super) fn post(&self, note: Note) {
+        drop(self.inbox.post(note));
+    }
+
+    /// Whether Node has gone.
+    pub(super) fn is_orphaned(&self) -> bool {
+        self.is_orphaned.load(Ordering::Acquire)
+    }
+
+    /// Waits for the end of the thread, for at most so long.
+    pub(super) fn await_end(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut ended = self.ended.lock();
+        while !*ended && !self.end.wait_until(&mut ended, deadline).timed_out() {}
+    }
+
+    fn note_end(&self) {
+        *self.ended.lock() = true;
+        self.end.notify_all();
+    }
+}
+
+impl Notify for News {
+    fn notify(&self, exchange: Arc<Exchange>) {
+        self.post(Note::News(exchange));
+    }
+
+    fn returned(&self, id: u32) {
+        self.post(Note::Returned(id));
+    }
+}
+
+/// Everything that the thread has.
+#[derive(Debug)]
+pub(super) struct Link {
+    socket: Option<UnixStream>,
+    incoming: Incoming<ToWorker>,
+    outgoing: Outgoing,
+    ledger: Arc<Ledger>,
+    news: Arc<News>,
+    log_queue: Arc<LogQueue>,
+    event_loop: Arc<EventLoop>,
+    app: Option<Arc<Application>>,
+    served: HashMap<u32, Served>,
+    is_closing: bool,
+    /// When this process has to have ended.
+    deadline: Option<Instant>,
+    is_finished: bool,
+}
+
+impl Link {
+    pub(super) fn new(
+        socket: UnixStream,
+        incoming: Incoming<ToWorker>,
+        ledger: Ledger,
+        news: Arc<News>,
+        log_queue: Arc<LogQueue>,
+        event_loop: Arc<EventLoop>,
+    ) -> Self {
+        Self {
+            socket: Some(socket),
+            incoming,
+            outgoing: Outgoing::default(),
+            ledger: Arc::new(ledger),
+            news,
+            log_queue,
+            event_loop,
+            app: None,
+            served: HashMap::new(),
+            is_closing: false,
+            deadline: None,
+            is_finished: false,
+        }
+    }
+
+    /// Starts the thread, and has the application opened on its loop.
+    pub(super) fn start(self, config: Config) -> io::Result<()> {
+        let (news, event_loop) = (Arc::clone(&self.news), Arc::clone(&self.event_loop));
+        self.spawn()?;
+        Application::load_on(config, &event_loop, move |opened| news.post(Note::Opened(opened)));
+        Ok(())
+    }
+
+    /// Starts the thread only to say why there is no application.
+    pub(super) fn refuse(mut self, why: Failed) -> io::Result<()> {
+        self.outgoing.push(0, FromWorker::Refused(why));
+        self.spawn()
+    }
+
+    fn spawn(self) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let thread = thread::Builder::new().name("asgi-node-link".into());
+        thread.spawn(move || {
+            let news = Arc::clone(&self.news);
+            if runtime.block_on(self.run()).is_err() && !news.is_orphaned() {
+                die();
+            }
+            news.note_end();
+        })?;
+        Ok(())
+    }
+
+    async fn run(mut self) -> io::Result<()> {
+        let socket = self.socket.take().ok_or(io::ErrorKind::NotConnected)?;
+        let connection = Connection::new(socket)?;
+        let mut room = vec![0; READ];
+        let bell = self.news.bell.clone();
+        let mut batch = Vec::new();
+        loop {
+            let is_written = self.news.is_orphaned() || connection.write(&mut self.outgoing)?;
+            if self.is_finished && is_written {
+                return Ok(());
+            }
+            let deadline = self.deadline;
+            let overdue = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                readable = connection.readable(), if !self.news.is_orphaned() => {
+                    readable?;
+                    self.read(&connection, &mut room)?;
+                }
+                _ = connection.writable(), if !is_written => {}
+                () = bell.0.notified() => {}
+                () = overdue => die(),
+            }
+            self.news.inbox.take(&mut batch);
+            for note in batch.drain(..) {
+                self.handle(note);
+            }
+            self.take_said();
+        }
+    }
+
+    /// Takes all that is there.
+    fn read(&mut self, connection: &Connection, room: &mut [u8]) -> io::Result<()> {
+        let mut any = false;
+        let end = loop {
+            let read = connection.read(room, &mut self.incoming)?;
+            let malformed = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+            while let Some((id, message)) = self.incoming.next_message().map_err(malformed)? {
+                any = true;
+                self.receive(id, message);
+            }
+            match read {
+                Read::Some => {}
+                Read::Nothing => break false,
+                Read::End => break true,
+            }
+        };
+        if let (true, Some(app)) = (any, &self.app) {
+            app.wake();
+        }
+        if end {
+            self.be_orphaned();
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, id: u32, message: ToWorker) {
+        match message {
+            ToWorker::Request {
+                collects,
+                expects_continue,
+                is_websocket,
+                body_follows,
+                head,
+                body,
+            } => self.begin(Submission {
+                id,
+                head,
+                body,
+                body_follows,
+                collects,
+                expects_continue,
+                is_websocket,
+            }),
+            ToWorker::Ping => self.tell_status(),
+            ToWorker::Locate => self.locate(),
+            ToWorker::Close(timeout) => self.close(timeout),
+            ToWorker::Shorten(timeout) => {
+                if let Some(app) = &self.app {
+                    app.shorten_timeout(timeout);
+                }
+            }
+            message => {
+                if let (Some(served), Some(app)) = (self.served.get_mut(&id), &self.app) {
+                    served.receive(app, message);
+                    self.forget_if_over(id);
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, request: Submission) {
+        let id = request.id;
+        let submitted = self.app.as_ref().ok_or(Error::HandlerClosed).and_then(|app| {
+            let begun = Begun {
+                app: Arc::clone(app),
+                ledger: Arc::clone(&self.ledger),
+            };
+            let service = Arc::new(begun) as Arc<dyn Service>;
+            app.submit_for(service, request, Arc::clone(&self.news) as Arc<dyn Notify>)
+        });
+        match submitted {
+            Ok(exchange) => drop(self.served.insert(id, Served::new(exchange))),
+            Err(error) => {
+                let why = failed(&error, String::new());
+                self.outgoing.push(
+                    id,
+                    FromWorker::Failed {
+                        started: false,
+                        logged: false,
+                        why,
+                    },
+                );
+                self.outgoing.push(id, FromWorker::Returned);
+            }
+        }
+    }
+
+    fn forget_if_over(&mut self, id: u32) {
+        if self.served.get(&id).is_some_and(Served::is_over) {
+            self.served.remove(&id);
+        }
+    }
+
+    fn handle(&mut self, note: Note) {
+        match note {
+            Note::News(exchange) => {
+                let id = exchange.id();
+                if let Some(served) = self.served.get_mut(&id) {
+                    served.tell(id, &mut self.outgoing);
+                    self.forget_if_over(id);
+                }
+            }
+            Note::Returned(id) => {
+                if let Some(served) = self.served.get_mut(&id) {
+                    served.end(id, &mut self.outgoing);
+                    self.forget_if_over(id);
+                }
+            }
+            Note::Opened(Ok(app)) => {
+                self.app = Some(app);
+                self.outgoing.push(0, FromWorker::Opened);
+            }
+            Note::Opened(Err(Traced { error, traceback })) => {
+                self.take_said();
+                self.outgoing.push(0, FromWorker::Refused(failed(&error, traceback)));
+                self.leave();
+            }
+            Note::Closed(closed) => {
+                self.take_said();
+                let why = closed
+                    .err()
+                    .map(|Traced { error, traceback }| failed(&error, traceback));
+                self.outgoing.push(0, FromWorker::Ended(why));
+                self.leave();
+            }
+            Note::Place(words, stack) => self.outgoing.push(0, FromWorker::Place(words, stack)),
+            Note::Finish => self.is_finished = true,
+        }
+    }
+
+    /// Has the event loop end, and with it the process.
+    fn leave(&self) {
+        self.event_loop.call(|py, side| {
+            let finished = side
+                .event_loop(py)
+                .and_then(|event_loop| event_loop.call_method0("finish"));
+            if let Err(raised) = finished {
+                raised.write_unraisable(py, None);
+            }
+        });
+    }
+
+    fn close(&mut self, timeout: u64) {
+        let Some(app) = &self.app else { return };
+        if std::mem::replace(&mut self.is_closing, true) {
+            return app.shorten_timeout(timeout);
+        }
+        let news = Arc::clone(&self.news);
+        app.close(timeout, move |closed| news.post(Note::Closed(closed)));
+    }
+
+    /// Node has gone: what is under way has no client any more.
+    fn be_orphaned(&mut self) {
+        self.news.is_orphaned.store(true, Ordering::Release);
+        self.deadline = Some(Instant::now() + ORPHAN);
+        drop(self.log_queue.close());
+        if self.app.is_none() {
+            die();
+        }
+        for served in self.served.values_mut() {
+            served.leave();
+        }
+        self.close(ORPHAN_REQUESTS);
+    }
+
+    fn tell_status(&mut self) {
+        let status = self.app.as_ref().map_or_else(
+            || {
+                let now = Instant::now();
+                let blocked = self.event_loop.heartbeat().pending(now).unwrap_or_default();
+                self.event_loop.send_heartbeat();
+                Status {
+                    blocked: nanoseconds(blocked),
+                    ..Status::default()
+                }
+            },
+            |app| {
+                let health = app.health();
+                Status {
+                    queued: health.queued,
+                    errors: health.errors,
+                    lag: nanoseconds(health.lag),
+                    blocked: nanoseconds(health.blocked),
+                    is_asyncio: health.r#loop == "asyncio",
+                }
+            },
+        );
+        self.outgoing.push(0, FromWorker::Status(status));
+    }
+
+    /// On a thread of its own: it waits for Python.
+    fn locate(&self) {
+        let (event_loop, news) = (Arc::clone(&self.event_loop), Arc::clone(&self.news));
+        let thread = thread::Builder::new().name("asgi-node-locate".into());
+        let find = move || {
+            let (words, stack) = locate(&event_loop);
+            news.post(Note::Place(words, stack));
+        };
+        if thread.spawn(find).is_err() {
+            self.news.post(Note::Place(String::new(), String::new()));
+        }
+    }
+
+    fn take_said(&mut self) {
+        loop {
+            let mut said = Vec::new();
+            let dropped = self.log_queue.take(SAID_AT_ONCE, &mut said);
+            let is_empty = said.is_empty();
+            for entry in said {
+                self.outgoing.push(0, FromWorker::Said(entry));
+            }
+            if dropped != Dropped::default() {
+                self.outgoing.push(0, FromWorker::Dropped(dropped));
+            }
+            if is_empty {
+                return;
+            }
+        }
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Ends this process, whatever Python does.
+fn die() {
+    use rustix::process::{Signal, getpid, kill_process};
+    // Of a process by itself: nothing refuses that.
+    let _ = kill_process(getpid(), Signal::KILL);
+}

@@ -1,0 +1,160 @@
+//! One request at Python's end: what Node sends goes into its exchange, and what the application does goes to Node.
+
+use std::sync::Arc;
+
+use asgi_node_core::message_queue::Closed;
+use asgi_node_core::{Error, Exchange, Failure, ResponseEvent};
+use asgi_node_worker::message::{Failed, Start};
+use asgi_node_worker::{FromWorker, Ledger, Outgoing, ToWorker};
+use pyo3::prelude::*;
+
+use crate::application::Application;
+use crate::event_loop::{LoopSide, Service};
+use asgi_node_core::RequestHead;
+
+/// Writes down which request begins, before it does.
+pub(super) struct Begun {
+    pub(super) app: Arc<Application>,
+    pub(super) ledger: Arc<Ledger>,
+}
+
+impl Service for Begun {
+    fn start(self: Arc<Self>, py: Python<'_>, side: &Arc<LoopSide>, exchange: Arc<Exchange>, head: &RequestHead) {
+        // A file in memory: it fails where this process has no memory at all, and then somebody else notices.
+        drop(self.ledger.begin(exchange.id()));
+        Arc::clone(&self.app).start(py, side, exchange, head);
+    }
+
+    fn forget(&self, exchange: &Exchange) {
+        self.app.forget(exchange);
+    }
+}
+
+/// One request.
+#[derive(Debug)]
+pub(super) struct Served {
+    exchange: Arc<Exchange>,
+    /// What Node has sent and the application may not have received: bytes, and messages.
+    pushed: (usize, u64),
+    /// Node has been sent the end of the response.
+    finished: bool,
+    returned: bool,
+    /// The client has gone.
+    gone: bool,
+}
+
+impl Served {
+    pub(super) fn new(exchange: Arc<Exchange>) -> Self {
+        Self {
+            exchange,
+            pushed: (0, 0),
+            finished: false,
+            returned: false,
+            gone: false,
+        }
+    }
+
+    /// Whether nothing comes any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.returned && (self.finished || self.gone)
+    }
+
+    /// Node says something.
+    pub(super) fn receive(&mut self, app: &Arc<Application>, message: ToWorker) {
+        match message {
+            ToWorker::Body(chunk, last) => {
+                self.pushed.0 += chunk.len();
+                self.exchange.push_body(chunk, last);
+            }
+            ToWorker::Message(message) => {
+                self.pushed.0 += message.weight();
+                self.pushed.1 += 1;
+                self.exchange.push_message(message);
+            }
+            ToWorker::Closed(closed) => {
+                self.gone = true;
+                self.exchange.close(closed);
+            }
+            ToWorker::Faulted(code) => self.exchange.end_messages(Closed::with(code)),
+            ToWorker::HalfClose => self.exchange.half_close(),
+            ToWorker::Disconnect => {
+                self.gone = true;
+                app.disconnect(&self.exchange);
+            }
+            ToWorker::GiveUp => {
+                self.gone = true;
+                app.give_up(&self.exchange);
+            }
+            ToWorker::Taken(bytes) => self.exchange.taken(bytes),
+            // What belongs to no request is not brought here.
+            _ => {}
+        }
+    }
+
+    /// Node has gone.
+    pub(super) fn leave(&mut self) {
+        self.gone = true;
+        self.exchange.disconnect();
+    }
+
+    /// The application has returned.
+    pub(super) fn end(&mut self, id: u32, out: &mut Outgoing) {
+        self.tell(id, out);
+        self.returned = true;
+        out.push(id, FromWorker::Returned);
+    }
+
+    /// The exchange has news.
+    pub(super) fn tell(&mut self, id: u32, out: &mut Outgoing) {
+        for event in self.exchange.take_events() {
+            if self.gone {
+                continue;
+            }
+            self.finished |= event.is_last();
+            let message = match event {
+                ResponseEvent::Complete { status, headers, body } => {
+                    FromWorker::Complete(Start { status, headers, body })
+                }
+                ResponseEvent::Start { status, headers, body } => FromWorker::Start(Start { status, headers, body }),
+                ResponseEvent::Body(bytes) => FromWorker::Body(bytes),
+                ResponseEvent::End { body, trailers } => FromWorker::End { body, trailers },
+                ResponseEvent::Failed(Failure {
+                    error,
+                    traceback,
+                    started,
+                    logged,
+                }) => FromWorker::Failed {
+                    started,
+                    logged,
+                    why: failed(&error, traceback),
+                },
+                ResponseEvent::Resume => {
+                    let (bytes, messages) = std::mem::take(&mut self.pushed);
+                    FromWorker::Credit(bytes, messages)
+                }
+                ResponseEvent::Continue => FromWorker::Continue,
+                ResponseEvent::EarlyHint(links) => FromWorker::EarlyHint(links),
+                ResponseEvent::File(range) => FromWorker::File {
+                    file: Some(range.file),
+                    offset: range.offset,
+                    length: range.length,
+                    last: range.last,
+                    weight: range.weight,
+                },
+                ResponseEvent::Accept(answer) => FromWorker::Accept(answer),
+                ResponseEvent::Message(message) => FromWorker::Message(message),
+                ResponseEvent::Close(closed) => FromWorker::Close(closed),
+            };
+            out.push(id, message);
+        }
+    }
+}
+
+/// An error for Node.
+pub(super) fn failed(error: &Error, traceback: String) -> Failed {
+    Failed {
+        code: error.code().to_owned(),
+        message: error.to_string(),
+        traceback,
+    }
+}

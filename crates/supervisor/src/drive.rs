@@ -1,0 +1,100 @@
+//! The socket of one worker: reads what comes, writes what waits, and sees how it ends.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use asgi_node_worker::connection::{READ, Read};
+use asgi_node_worker::{Connection, FromWorker, Incoming};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use crate::child::End;
+use crate::pool::Pool;
+
+/// How long a process may outlive its socket.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What one worker is driven by.
+pub(crate) struct Wires {
+    pub(crate) connection: Rc<Connection>,
+    /// There is something to write.
+    pub(crate) bell: Rc<Notify>,
+    pub(crate) end: Arc<End>,
+}
+
+/// Runs until the worker has ended.
+pub(crate) async fn drive(pool: Rc<RefCell<Pool>>, number: u32, wires: Wires) {
+    let mut room = vec![0; READ];
+    let mut incoming = Incoming::<FromWorker>::default();
+    // One that is killed may stop anywhere in a message: that is no fault of the protocol.
+    let reason = {
+        let dead = wires.end.reached();
+        tokio::pin!(dead);
+        loop {
+            let waits = match pool.borrow_mut().write(number) {
+                Ok(is_written) => !is_written,
+                // The end of the process says more.
+                Err(_) => false,
+            };
+            tokio::select! {
+                biased;
+                readable = wires.connection.readable() => match readable.and_then(|()| take(&pool, number, &wires, &mut room, &mut incoming)) {
+                    Ok(true) => {}
+                    Ok(false) => break None,
+                    Err(error) => break Some(error.to_string()),
+                },
+                _ = wires.connection.writable(), if waits => {}
+                () = wires.bell.notified() => {}
+                () = &mut dead => {
+                    // What it has still said.
+                    drop(take(&pool, number, &wires, &mut room, &mut incoming));
+                    break None;
+                }
+            }
+        }
+    };
+    let lingers = async {
+        tokio::select! {
+            () = wires.end.reached() => false,
+            () = sleep(LINGER) => true,
+        }
+    };
+    if reason.is_some() || lingers.await {
+        pool.borrow_mut().kill(number);
+        wires.end.reached().await;
+    }
+    let tail = pool.borrow().tail(number);
+    let lines = match tail {
+        Some(tail) => tail.lines().await,
+        None => String::new(),
+    };
+    Pool::ended(&pool, number, reason, &lines);
+}
+
+/// Takes all that is there; false at the end.
+fn take(
+    pool: &Rc<RefCell<Pool>>,
+    number: u32,
+    wires: &Wires,
+    room: &mut [u8],
+    incoming: &mut Incoming<FromWorker>,
+) -> io::Result<bool> {
+    loop {
+        let read = wires.connection.read(room, incoming)?;
+        let mut pool = pool.borrow_mut();
+        while let Some((id, message)) = incoming
+            .next_message()
+            .map_err(|malformed| io::Error::new(io::ErrorKind::InvalidData, malformed))?
+        {
+            pool.receive(number, id, message);
+        }
+        match read {
+            Read::Some => {}
+            Read::Nothing => return Ok(true),
+            Read::End => return Ok(false),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What JavaScript's threads see of the workers of a handler: where requests go in, and how everything is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use asgi_node_core::{
+    Config, Error, Exchange, Health, Inbox, LogQueue, Notify, RequestHead, Submission, Traced, Windows,
+};
+use parking_lot::Mutex;
+
+use crate::relay::{Limits, Relay};
+use crate::runtime::Bell;
+
+/// How long the whereabouts of an event loop are waited for.
+const PLACE: Duration = Duration::from_millis(700);
+
+/// The end of something that was asked for.
+pub(crate) type Done = Box<dyn FnOnce(Result<(), Traced>) + Send>;
+
+/// Something to do on the thread of workers.
+pub(crate) enum Job {
+    /// A request.
+    Begin(Box<Relay>),
+    /// An exchange has news.
+    News(Arc<Exchange>),
+    /// How is everybody?
+    Ping,
+    /// Where is the event loop that is blocked longest?
+    Locate(Box<dyn FnOnce(String, String) + Send>),
+    /// Every worker is replaced by a new one.
+    Reload(Done),
+    /// Requests may take so many milliseconds, then everything ends.
+    Close(u64, Done),
+    /// The same, nearer.
+    Shorten(u64),
+    /// Nobody waits any longer.
+    Kill,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
+}
+
+/// How one worker is.
+#[derive(Debug, Clone)]
+pub struct WorkerHealth {
+    /// Its process.
+    pub pid: u32,
+    /// `starting`, `ready`, `draining`.
+    pub state: &'static str,
+    /// Requests whose app has not returned.
+    pub in_flight: usize,
+    /// All that it was given.
+    pub requests: u64,
+    /// How many workers were in its place before it.
+    pub restarts: u32,
+    /// Its resident memory in bytes; 0 where nobody tells.
+    pub resident: u64,
+    /// How far its event loop is behind.
+    pub lag: Duration,
+}
+
+/// What is known of the workers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Summary {
+    pub(crate) workers: Vec<WorkerHealth>,
+    /// Requests that wait for a worker, or for an event loop.
+    pub(crate) queued: u64,
+    pub(crate) errors: u64,
+    pub(crate) lag: Duration,
+    pub(crate) blocked: Duration,
+    pub(crate) is_asyncio: bool,
+    /// Why no worker comes up.
+    pub(crate) failure: Option<Traced>,
+}
+
+/// Where requests go in.
+#[derive(Debug)]
+pub struct Front {
+    pub(crate) inbox: Inbox<Job>,
+    pub(crate) bell: Arc<tokio::sync::Notify>,
+    pub(crate) log_queue: Option<Arc<LogQueue>>,
+    pub(crate) limits: Limits,
+    /// Milliseconds that a lifespan's shutdown may take; 0 for no limit.
+    pub(crate) shutdown_timeout: u64,
+    /// What the end of a worker's process may take.
+    pub(crate) exit_timeout: Duration,
+    limit: usize,
+    /// Requests whose app has not returned: those that somebody waits for, and others.
+    in_flight: AtomicUsize,
+    abandoned: AtomicUsize,
+    requests: AtomicU64,
+    closed: AtomicBool,
+    /// Whether no worker comes up.
+    is_failing: AtomicBool,
+    summary: Mutex<Summary>,
+}
+
+impl Front {
+    pub(crate) fn new(config: &Config) -> Arc<Self> {
+        let bell = Arc::new(tokio::sync::Notify::new());
+        let window = asgi_node_core::Limits {
+            least: config.high_water_mark,
+            most: config.largest_window.max(config.high_water_mark),
+        };
+        Arc::new(Self {
+            inbox: Inbox::new(usize::MAX, Box::new(Bell(Arc::clone(&bell)))),
+            bell,
+            log_queue: config.log_queue.clone(),
+            limits: Limits {
+                windows: Windows {
+                    inbound: window,
+                    outbound: window,
+                },
+                messages: config.max_queue as u64,
+            },
+            shutdown_timeout: config.shutdown_timeout,
+            exit_timeout: Duration::from_millis(config.exit_timeout),
+            limit: config.max_concurrency,
+            in_flight: AtomicUsize::new(0),
+            abandoned: AtomicUsize::new(0),
+            requests: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+            is_failing: AtomicBool::new(false),
+            summary: Mutex::default(),
+        })
+    }
+
+    /// Hands over a request; [`Self::wake`] must follow.
+    pub(crate) fn submit(self: &Arc<Self>, request: Submission, host: Arc<dyn Notify>) -> Result<Arc<Exchange>, Error> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::HandlerClosed);
+        }
+        if self.is_failing.load(Ordering::Acquire)
+            && let Some(failure) = &self.summary.lock().failure
+        {
+            return Err(failure.error.clone());
+        }
+        RequestHead::parse(request.head.clone())?;
+        if self.in_flight.fetch_add(1, Ordering::AcqRel) >= self.limit {
+            self.in_flight.fetch_sub(1, Ordering::AcqRel);
+            return Err(Error::Overloaded { limit: self.limit });
+        }
+        let mut limits = self.limits;
+        if request.collects {
+            limits.windows.outbound = asgi_node_core::Limits::fixed(usize::MAX);
+        }
+        let own = Arc::clone(self) as Arc<dyn Notify>;
+        let exchange = if request.is_websocket {
+            let messages = usize::try_from(limits.messages).unwrap_or(usize::MAX);
+            Exchange::websocket(request.id, limits.windows, messages, own, host)
+        } else {
+            Exchange::new(request.id, limits.windows, Vec::new(), !request.body_follows, own, host)
+        };
+        let relay = Box::new(Relay::new(Arc::clone(&exchange), request, limits));
+        if self.inbox.offer_quietly(Job::Begin(relay)).is_err() {
+            self.done(&exchange);
+            return Err(Error::HandlerClosed);
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(exchange)
+    }
+
+    /// Has the thread of workers look at what was handed over.
+    pub(crate) fn wake(&self) {
+        self.inbox.wake();
+    }
+
+    /// The app of this request has returned, or will never be called. Only the first call counts.
+    pub(crate) fn done(&self, exchange: &Exchange) {
+        match exchange.note_return() {
+            Some(false) => self.in_flight.fetch_sub(1, Ordering::AcqRel),
+            Some(true) => self.abandoned.fetch_sub(1, Ordering::AcqRel),
+            None => return,
+        };
+    }
+
+    /// The time of this request is over: it makes room for another, unless too many have.
+    pub(crate) fn abandon(&self, exchange: &Arc<Exchange>) {
+        if self.abandoned.fetch_add(1, Ordering::AcqRel) < self.limit && exchange.abandon() {
+            self.in_flight.fetch_sub(1, Ordering::AcqRel);
+        } else {
+            self.abandoned.fetch_sub(1, Ordering::AcqRel);
+        }
+        exchange.disconnect();
+    }
+
+    /// Refuses requests from now on.
+    pub(crate) fn refuse(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn post(&self, job: Job) {
+        drop(self.inbox.post(job));
+    }
+
+    pub(crate) fn note(&self, summary: Summary) {
+        self.is_failing.store(summary.failure.is_some(), Ordering::Release);
+        *self.summary.lock() = summary;
+    }
+
+    /// How everything is, as the workers have said last; asks them, so that the next call knows more.
+    pub fn health(&self) -> Health {
+        self.post(Job::Ping);
+        let summary = self.summary.lock();
+        Health {
+            in_flight: self.in_flight.load(Ordering::Acquire),
+            abandoned: self.abandoned.load(Ordering::Acquire),
+            queued: summary.queued,
+            requests: self.requests.load(Ordering::Relaxed),
+            errors: summary.errors,
+            lag: summary.lag,
+            blocked: summary.blocked,
+            failed: false,
+            r#loop: if summary.is_asyncio { "asyncio" } else { "uvloop" },
+        }
+    }
+
+    /// How each worker is.
+    pub fn workers(&self) -> Vec<WorkerHealth> {
+        self.summary.lock().workers.clone()
+    }
+
+    /// For how long no event loop has answered. Asks them, so that the next call knows more.
+    pub fn blocked(&self) -> Duration {
+        self.post(Job::Ping);
+        self.summary.lock().blocked
+    }
+
+    /// Where the event loop is that is blocked longest: in words, and its stack. Waits for a part of a second.
+    pub fn locate(&self) -> (String, String) {
+        let (sender, receiver) = sync_channel(1);
+        self.post(Job::Locate(Box::new(move |words, stack| {
+            drop(sender.send((words, stack)));
+        })));
+        receiver.recv_timeout(PLACE).unwrap_or_default()
+    }
+
+    /// Nobody waits for a start or a close any longer: what is left is ended at once.
+    pub fn give_up(&self) {
+        self.refuse();
+        self.post(Job::Kill);
+    }
+}
+
+impl Notify for Front {
+    fn notify(&self, exchange: Arc<Exchange>) {
+        self.post(Job::News(exchange));
+    }
+}

@@ -1,0 +1,209 @@
+//! One worker, as its pool knows it.
+
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use asgi_node_core::config::Workers;
+use asgi_node_core::{Error, Traced};
+use asgi_node_worker::message::Failed;
+use asgi_node_worker::{Connection, FromWorker, Ledger, Opening, Outgoing, Status, ToWorker};
+use tokio::sync::{Notify, oneshot};
+
+use crate::child::{self, Process};
+use crate::front::WorkerHealth;
+use crate::relay::Relay;
+
+/// Where a worker is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Its application comes up.
+    Starting,
+    /// It gets requests.
+    Ready,
+    /// It finishes those that it has.
+    Draining,
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// Is told whether a worker has come up.
+pub(crate) type OnReady = oneshot::Sender<Result<(), Traced>>;
+
+/// One worker.
+pub(crate) struct Member {
+    /// Different from that of every other one of the pool.
+    pub(crate) number: u32,
+    /// Its place among the workers that there are to be.
+    pub(crate) slot: usize,
+    pub(crate) process: Process,
+    pub(crate) state: State,
+    pub(crate) connection: Rc<Connection>,
+    pub(crate) bell: Rc<Notify>,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) relays: HashMap<u32, Relay>,
+    next_id: u32,
+    pub(crate) ledger: Ledger,
+    pub(crate) since: Instant,
+    pub(crate) requests: u64,
+    /// Requests from which on it is replaced.
+    pub(crate) most_requests: u64,
+    pub(crate) restarts: u32,
+    pub(crate) status: Status,
+    /// Since when it owes an answer.
+    pub(crate) pinged: Option<Instant>,
+    /// Why its application did not come up.
+    pub(crate) refused: Option<Failed>,
+    /// It has said that it ends, and whether something went wrong.
+    pub(crate) farewell: Option<Result<(), Failed>>,
+    pub(crate) on_ready: Option<OnReady>,
+    /// A replacement is on its way, or is not to be tried before this.
+    pub(crate) replaced: Option<Instant>,
+    /// When it has to have ended.
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Member {
+    /// Starts a process. Its messages wait until it reads.
+    pub(crate) fn start(workers: &Workers, number: u32, slot: usize, restarts: u32) -> io::Result<Self> {
+        let ledger = Ledger::new()?;
+        let (process, socket) = child::spawn(workers)?;
+        let opening = Opening {
+            version: asgi_node_worker::settings::VERSION.into(),
+            config: workers.handler.clone(),
+            address_space: (workers.address_space > 0).then_some(workers.address_space),
+            argv: workers.argv.clone(),
+        };
+        let mut outgoing = Outgoing::default();
+        let json = serde_json::to_vec(&opening)?;
+        outgoing.push(0, ToWorker::Open(json, Some(ledger.descriptor()?)));
+        // By chance, and without a library for it: the number of the process.
+        let jitter = u64::from(process.pid()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let most_requests = match workers.max_requests {
+            0 => u64::MAX,
+            most => most + jitter % (workers.max_requests_jitter + 1),
+        };
+        Ok(Self {
+            number,
+            slot,
+            process,
+            state: State::Starting,
+            connection: Rc::new(Connection::new(socket)?),
+            bell: Rc::new(Notify::new()),
+            outgoing,
+            relays: HashMap::new(),
+            next_id: 1,
+            ledger,
+            since: Instant::now(),
+            requests: 0,
+            most_requests,
+            restarts,
+            status: Status::default(),
+            pinged: None,
+            refused: None,
+            farewell: None,
+            on_ready: None,
+            replaced: None,
+            deadline: None,
+        })
+    }
+
+    /// Takes a request; gives its number.
+    pub(crate) fn begin(&mut self, mut relay: Relay) -> u32 {
+        let id = self.next_id;
+        self.next_id = self.next_id.checked_add(1).unwrap_or(1);
+        self.requests += 1;
+        relay.begin(id, &mut self.outgoing);
+        self.relays.insert(id, relay);
+        id
+    }
+
+    /// A message of a request. Gives back what is over.
+    pub(crate) fn receive(&mut self, id: u32, message: FromWorker) -> Option<Relay> {
+        let relay = self.relays.get_mut(&id)?;
+        relay.receive(id, message, &mut self.outgoing);
+        self.take_if_over(id)
+    }
+
+    /// An exchange has news. Gives back what is over.
+    pub(crate) fn pump(&mut self, id: u32) -> Option<Relay> {
+        let relay = self.relays.get_mut(&id)?;
+        relay.pump(id, &mut self.outgoing);
+        self.take_if_over(id)
+    }
+
+    fn take_if_over(&mut self, id: u32) -> Option<Relay> {
+        let is_over = self.relays.get(&id).is_some_and(Relay::is_over);
+        is_over.then(|| self.relays.remove(&id)).flatten()
+    }
+
+    pub(crate) fn ping(&mut self) {
+        if self.pinged.is_none() {
+            self.pinged = Some(Instant::now());
+            self.outgoing.push(0, ToWorker::Ping);
+        }
+    }
+
+    /// For how long its event loop has done nothing: as it says, or for as long as it says nothing at all.
+    pub(crate) fn blocked(&self) -> Duration {
+        let said = Duration::from_nanos(self.status.blocked);
+        let silent = self.pinged.map(|since| since.elapsed()).unwrap_or_default();
+        // An answer takes a moment.
+        if silent > Duration::from_millis(500) {
+            silent.max(said)
+        } else {
+            said
+        }
+    }
+
+    pub(crate) fn health(&self) -> WorkerHealth {
+        WorkerHealth {
+            pid: self.process.pid(),
+            state: self.state.name(),
+            in_flight: self.relays.values().filter(|relay| !relay.returned).count(),
+            requests: self.requests,
+            restarts: self.restarts,
+            resident: child::resident(self.process.pid()),
+            lag: Duration::from_nanos(self.status.lag),
+        }
+    }
+
+    /// Why it did not come up.
+    pub(crate) fn why_not_up(&mut self, how: &str, lines: &str) -> Traced {
+        match self.refused.take() {
+            Some(Failed {
+                code,
+                message,
+                traceback,
+            }) => Traced {
+                error: Error::AppLoad { code, message },
+                traceback,
+            },
+            None => Traced {
+                error: Error::WorkerDied(format!(
+                    "worker {} ended before its application was up ({how}){}",
+                    self.process.pid(),
+                    last_lines(lines)
+                )),
+                traceback: String::new(),
+            },
+        }
+    }
+}
+
+/// What a worker wrote last, behind a sentence.
+pub(crate) fn last_lines(lines: &str) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("; its last lines on stderr:\n{lines}")
+}

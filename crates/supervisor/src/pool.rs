@@ -1,0 +1,321 @@
+//! The workers of one handler, and which of them gets a request.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use asgi_node_core::config::Workers;
+use asgi_node_core::log_queue::{Entry, Kind};
+use asgi_node_core::{Error, Exchange, Traced};
+use asgi_node_worker::{FromWorker, ToWorker};
+
+use crate::child::Tail;
+use crate::front::{Done, Front, Job, Summary};
+use crate::member::{Member, State};
+use crate::relay::Relay;
+
+mod end;
+mod life;
+mod tick;
+
+pub(crate) use life::run;
+
+/// Python's numbers of levels.
+const INFO: u8 = 20;
+const WARNING: u8 = 30;
+const ERROR: u8 = 40;
+
+/// One place for a worker.
+#[derive(Debug, Default)]
+struct Slot {
+    /// Workers that were here before.
+    restarts: u32,
+    /// Those of them that did not live long, in a row.
+    failures: u32,
+    /// When the next one is started.
+    next: Option<Instant>,
+}
+
+/// A close that is under way.
+struct Closing {
+    deadline: Instant,
+    done: Vec<Done>,
+    failure: Option<Traced>,
+}
+
+/// The workers of one handler.
+pub(crate) struct Pool {
+    front: Arc<Front>,
+    workers: Arc<Workers>,
+    members: Vec<Member>,
+    slots: Vec<Slot>,
+    /// Which worker has which exchange, by its address (which the relay keeps alive), and by which number.
+    places: HashMap<usize, (u32, u32)>,
+    /// Requests that no worker has.
+    waiting: VecDeque<Relay>,
+    next_number: u32,
+    /// Is told when all workers are ready.
+    loaded: Option<Done>,
+    closing: Option<Closing>,
+    /// Why no worker comes up.
+    failure: Option<Traced>,
+    /// Failed requests of workers that are no more, and those that were seen to fail.
+    errors: u64,
+    seen_errors: u64,
+    locating: Vec<Box<dyn FnOnce(String, String) + Send>>,
+    reloads: Rc<tokio::sync::Mutex<()>>,
+}
+
+/// What an exchange is known by.
+fn key(exchange: &Arc<Exchange>) -> usize {
+    Arc::as_ptr(exchange).addr()
+}
+
+impl Pool {
+    fn new(front: Arc<Front>, workers: Arc<Workers>, loaded: Done) -> Self {
+        Self {
+            slots: (0..workers.count).map(|_| Slot::default()).collect(),
+            front,
+            workers,
+            members: Vec::new(),
+            places: HashMap::new(),
+            waiting: VecDeque::new(),
+            next_number: 0,
+            loaded: Some(loaded),
+            closing: None,
+            failure: None,
+            errors: 0,
+            seen_errors: 0,
+            locating: Vec::new(),
+            reloads: Rc::default(),
+        }
+    }
+
+    fn member(&mut self, number: u32) -> Option<&mut Member> {
+        self.members.iter_mut().find(|member| member.number == number)
+    }
+
+    /// What a worker wrote to stderr last.
+    pub(crate) fn tail(&self, number: u32) -> Option<Arc<Tail>> {
+        let member = self.members.iter().find(|member| member.number == number)?;
+        Some(Arc::clone(&member.process.tail))
+    }
+
+    /// Ends a worker at once.
+    pub(crate) fn kill(&mut self, number: u32) {
+        if let Some(member) = self.member(number) {
+            member.process.kill();
+        }
+    }
+
+    /// Writes what waits for a worker. True when nothing is left.
+    pub(crate) fn write(&mut self, number: u32) -> io::Result<bool> {
+        match self.member(number) {
+            Some(member) => member.connection.write(&mut member.outgoing),
+            None => Ok(true),
+        }
+    }
+
+    /// Writes what waits for anybody.
+    fn flush(&mut self) {
+        for member in &mut self.members {
+            // An error is the end of the worker, which its driver sees.
+            if !member.outgoing.is_empty() && !matches!(member.connection.write(&mut member.outgoing), Ok(true)) {
+                member.bell.notify_one();
+            }
+        }
+    }
+
+    // ---- requests
+
+    /// Gives a request to the worker that has the fewest; has it wait while none is ready.
+    fn dispatch(&mut self, relay: Relay) {
+        let ready = self.members.iter_mut().filter(|member| member.state == State::Ready);
+        match ready.min_by_key(|member| member.relays.len()) {
+            Some(member) => {
+                let key = key(relay.exchange());
+                let id = member.begin(relay);
+                self.places.insert(key, (member.number, id));
+            }
+            None => match &self.failure {
+                Some(failure) => {
+                    let error = failure.error.clone();
+                    self.fail(relay, error);
+                }
+                None => self.waiting.push_back(relay),
+            },
+        }
+    }
+
+    fn dispatch_waiting(&mut self) {
+        if !self.members.iter().any(|member| member.state == State::Ready) {
+            return;
+        }
+        for relay in std::mem::take(&mut self.waiting) {
+            if relay.is_abandoned() {
+                self.front.done(relay.exchange());
+            } else {
+                self.dispatch(relay);
+            }
+        }
+        self.flush();
+    }
+
+    /// A request that no worker answers.
+    fn fail(&mut self, mut relay: Relay, error: Error) {
+        self.places.remove(&key(relay.exchange()));
+        self.front.done(relay.exchange());
+        relay.fail(error);
+    }
+
+    fn news(&mut self, exchange: &Arc<Exchange>) {
+        if let Some(&(number, id)) = self.places.get(&key(exchange)) {
+            if let Some(member) = self.member(number) {
+                let over = member.pump(id);
+                self.settle(over);
+            }
+            return;
+        }
+        // It waits for a worker.
+        let at = self
+            .waiting
+            .iter()
+            .position(|relay| Arc::ptr_eq(relay.exchange(), exchange));
+        if let Some(at) = at
+            && self.waiting[at].is_abandoned()
+        {
+            self.waiting.remove(at);
+            self.front.done(exchange);
+        }
+    }
+
+    /// Forgets what is over.
+    fn settle(&mut self, over: Option<Relay>) {
+        if let Some(relay) = over {
+            self.places.remove(&key(relay.exchange()));
+        }
+    }
+
+    // ---- what workers say
+
+    /// A message of a worker.
+    pub(crate) fn receive(&mut self, number: u32, id: u32, message: FromWorker) {
+        if id == 0 {
+            return self.receive_own(number, message);
+        }
+        self.seen_errors += u64::from(matches!(message, FromWorker::Failed { .. }));
+        let member = self.members.iter_mut().find(|member| member.number == number);
+        if let Some(member) = member {
+            if let (FromWorker::Returned, Some(relay)) = (&message, member.relays.get(&id)) {
+                self.front.done(relay.exchange());
+            }
+            let over = member.receive(id, message);
+            self.settle(over);
+        }
+    }
+
+    fn receive_own(&mut self, number: u32, message: FromWorker) {
+        let Some(member) = self.member(number) else { return };
+        match message {
+            FromWorker::Opened => self.opened(number),
+            FromWorker::Refused(why) => member.refused = Some(why),
+            FromWorker::Ended(why) => member.farewell = Some(why.map_or(Ok(()), Err)),
+            FromWorker::Status(status) => {
+                member.status = status;
+                member.pinged = None;
+                self.note();
+            }
+            FromWorker::Place(words, stack) => {
+                if let Some(tell) = self.locating.pop() {
+                    tell(words, stack);
+                }
+            }
+            FromWorker::Said(entry) => self.pass_on(entry),
+            FromWorker::Dropped(dropped) => {
+                let text = format!(
+                    "{} log records and {} lines of output of a worker were dropped: Node did not take them in time",
+                    dropped.records, dropped.lines
+                );
+                self.say(WARNING, &text, member_pid(self.members.iter(), number));
+            }
+            // What belongs to a request has a number.
+            _ => {}
+        }
+    }
+
+    fn pass_on(&self, entry: Entry) {
+        if let Some(log_queue) = &self.front.log_queue {
+            log_queue.push(entry, Duration::ZERO);
+        }
+    }
+
+    /// A line of our own for the handler's logger.
+    fn say(&self, level: u8, text: &str, pid: u32) {
+        let record = serde_json::json!({ "n": "asgi_node.workers", "m": text, "w": pid });
+        self.pass_on(Entry {
+            kind: Kind::Record(level),
+            text: record.to_string(),
+        });
+    }
+
+    /// Notes how everybody is, for those who ask without waiting.
+    fn note(&self) {
+        let ready = || self.members.iter().filter(|member| member.state != State::Draining);
+        let known: u64 = self.members.iter().map(|member| member.status.errors).sum();
+        self.front.note(Summary {
+            workers: self.members.iter().map(Member::health).collect(),
+            queued: self.waiting.len() as u64 + self.members.iter().map(|member| member.status.queued).sum::<u64>(),
+            errors: (self.errors + known).max(self.seen_errors),
+            lag: Duration::from_nanos(self.members.iter().map(|member| member.status.lag).max().unwrap_or(0)),
+            // While one goes on, the handler does.
+            blocked: ready().map(Member::blocked).min().unwrap_or_default(),
+            is_asyncio: self.members.iter().any(|member| member.status.is_asyncio),
+            failure: self.failure.clone(),
+        });
+    }
+
+    // ---- what is asked for
+
+    fn handle(pool: &Rc<RefCell<Self>>, job: Job) {
+        let mut this = pool.borrow_mut();
+        match job {
+            Job::Begin(relay) => this.dispatch(*relay),
+            Job::News(exchange) => this.news(&exchange),
+            Job::Ping => {
+                for member in &mut this.members {
+                    member.ping();
+                }
+                this.note();
+            }
+            Job::Locate(tell) => this.locate(tell),
+            Job::Reload(done) => {
+                drop(this);
+                Self::reload(pool, done);
+            }
+            Job::Close(timeout, done) => this.close(timeout, Some(done)),
+            Job::Shorten(timeout) => this.shorten(timeout),
+            Job::Kill => {
+                this.close(0, None);
+                for member in &mut this.members {
+                    member.process.kill();
+                }
+            }
+        }
+    }
+
+    fn locate(&mut self, tell: Box<dyn FnOnce(String, String) + Send>) {
+        let Some(member) = self.members.iter_mut().max_by_key(|member| member.blocked()) else {
+            return tell(String::new(), String::new());
+        };
+        member.outgoing.push(0, ToWorker::Locate);
+        self.locating.push(tell);
+    }
+}
+
+fn member_pid<'a>(mut members: impl Iterator<Item = &'a Member>, number: u32) -> u32 {
+    let member = members.find(|member| member.number == number);
+    member.map_or(0, |member| member.process.pid())
+}

@@ -1,0 +1,195 @@
+//! How workers go: in order, or not.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use asgi_node_core::{Error, Traced};
+use asgi_node_worker::ToWorker;
+
+use super::{Closing, ERROR, INFO, Pool, WARNING};
+use crate::child::describe;
+use crate::front::Done;
+use crate::member::{Member, State, last_lines};
+use crate::relay::{Relay, failure};
+
+/// What Python gives cancelled requests (`CANCEL_GRACE` in `asgi_node.runtime.runner`), and a little.
+const CANCEL_GRACE: Duration = Duration::from_millis(5500);
+
+/// A worker that has lived so long was a good one.
+const LONG: Duration = Duration::from_secs(10);
+
+impl Pool {
+    /// A worker's process has ended, and all that it has said was read.
+    pub(crate) fn ended(pool: &Rc<RefCell<Self>>, number: u32, reason: Option<String>, lines: &str) {
+        let mut this = pool.borrow_mut();
+        let Some(at) = this.members.iter().position(|member| member.number == number) else {
+            return;
+        };
+        let mut member = this.members.remove(at);
+        let status = member.process.ended().map_or_else(|| "unknown".into(), describe);
+        let how = reason.map_or(status.clone(), |reason| {
+            format!("{status}, after it broke the protocol: {reason}")
+        });
+        this.errors += member.status.errors;
+        match (member.state, &member.farewell) {
+            (State::Starting, _) => {
+                let why = member.why_not_up(&how, lines);
+                let on_ready = member.on_ready.take();
+                if this.closing.is_none() {
+                    this.not_up(member.slot, on_ready, why);
+                }
+            }
+            (_, Some(farewell)) => {
+                let failed = farewell.clone().err().map(|why| failure(why, false));
+                this.went(
+                    member,
+                    failed.map(|failure| Traced {
+                        error: failure.error,
+                        traceback: failure.traceback,
+                    }),
+                );
+            }
+            (_, None) => this.died(member, &how, lines),
+        }
+        this.note();
+        this.dispatch_waiting();
+        this.finish_close();
+        this.front.bell.notify_one();
+    }
+
+    /// It has ended as it was told to.
+    fn went(&mut self, mut member: Member, failed: Option<Traced>) {
+        let pid = member.process.pid();
+        for (_, relay) in member.relays.drain() {
+            self.fail(relay, Error::HandlerClosed);
+        }
+        match (&mut self.closing, failed) {
+            (Some(closing), failed) => closing.failure = closing.failure.take().or(failed),
+            (None, Some(failed)) => self.say(ERROR, &failed.error.to_string(), pid),
+            (None, None) => {}
+        }
+        self.say(INFO, &format!("worker {pid} has ended"), pid);
+    }
+
+    /// It has died, and requests with it.
+    fn died(&mut self, mut member: Member, how: &str, lines: &str) {
+        let pid = member.process.pid();
+        let latest = member.ledger.latest().unwrap_or(u32::MAX);
+        let mut relays: Vec<(u32, Relay)> = member.relays.drain().collect();
+        relays.sort_by_key(|(id, _)| *id);
+        let (mut begun, others): (Vec<_>, Vec<_>) = relays.into_iter().partition(|(id, _)| *id <= latest);
+        for (_, relay) in &mut begun {
+            relay.begin_here();
+        }
+        let lost = begun.iter().filter(|(_, relay)| relay.is_waited_for()).count();
+        let requests = if lost == 1 {
+            "1 request".into()
+        } else {
+            format!("{lost} requests")
+        };
+        let text = format!(
+            "worker {pid} has died ({how}) with {requests} under way{}",
+            last_lines(lines)
+        );
+        let level = if self.closing.is_some() { WARNING } else { ERROR };
+        self.say(level, &text, pid);
+        for (_, relay) in begun {
+            self.fail(relay, Error::WorkerDied(text.clone()));
+        }
+        for (_, relay) in others.into_iter().rev() {
+            // Nobody notices: their application was not called.
+            self.places.remove(&super::key(relay.exchange()));
+            self.waiting.push_front(relay);
+        }
+        if self.closing.is_some() {
+            self.fail_waiting();
+        } else if member.state == State::Ready {
+            if member.since.elapsed() >= LONG {
+                self.slots[member.slot].failures = 0;
+            }
+            let is_replaced = self
+                .members
+                .iter()
+                .any(|other| other.slot == member.slot && other.state != State::Draining);
+            if !is_replaced {
+                self.restart(member.slot);
+            }
+        }
+    }
+
+    fn fail_waiting(&mut self) {
+        for relay in std::mem::take(&mut self.waiting) {
+            self.fail(relay, Error::HandlerClosed);
+        }
+    }
+
+    /// How long an orderly end may take.
+    pub(super) fn longest_end(&self, timeout: u64) -> Duration {
+        let shutdown = match self.front.shutdown_timeout {
+            // No limit is meant: but one that is blocked is ended all the same.
+            0 => Duration::from_secs(365 * 24 * 3600),
+            limit => Duration::from_millis(limit),
+        };
+        Duration::from_millis(timeout) + CANCEL_GRACE + shutdown + self.front.exit_timeout
+    }
+
+    pub(super) fn close(&mut self, timeout: u64, done: Option<Done>) {
+        let deadline = Instant::now() + Duration::from_millis(timeout);
+        if let Some(closing) = &mut self.closing {
+            closing.deadline = closing.deadline.min(deadline);
+            closing.done.extend(done);
+        } else {
+            self.closing = Some(Closing {
+                deadline,
+                done: done.into_iter().collect(),
+                failure: None,
+            });
+            self.front.refuse();
+            self.fail_waiting();
+            let states: Vec<(u32, State)> = self
+                .members
+                .iter()
+                .map(|member| (member.number, member.state))
+                .collect();
+            for (number, state) in states {
+                match state {
+                    // Its application serves nobody.
+                    State::Starting => self.kill(number),
+                    State::Ready => self.drain(number, timeout),
+                    State::Draining => {}
+                }
+            }
+        }
+        for slot in &mut self.slots {
+            slot.next = None;
+        }
+        self.finish_close();
+    }
+
+    pub(super) fn shorten(&mut self, timeout: u64) {
+        let limit = self.longest_end(timeout);
+        let (now, soon) = (Instant::now(), Duration::from_millis(timeout));
+        if let Some(closing) = &mut self.closing {
+            closing.deadline = closing.deadline.min(now + soon);
+        }
+        for member in &mut self.members {
+            member.outgoing.push(0, ToWorker::Shorten(timeout));
+            member.deadline = member.deadline.map(|deadline| deadline.min(now + limit));
+        }
+    }
+
+    pub(super) fn finish_close(&mut self) {
+        if self.members.is_empty()
+            && let Some(closing) = &mut self.closing
+        {
+            for done in closing.done.drain(..) {
+                done(closing.failure.clone().map_or(Ok(()), Err));
+            }
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.closing.is_some() && self.members.is_empty()
+    }
+}

@@ -1,0 +1,219 @@
+//! How workers come: at the start, in the place of others, and for a reload.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use asgi_node_core::config::Workers;
+use asgi_node_core::{Error, Traced};
+use asgi_node_worker::ToWorker;
+use tokio::sync::oneshot;
+
+use super::{ERROR, INFO, Pool};
+use crate::drive::{Wires, drive};
+use crate::front::{Done, Front, Job};
+use crate::member::{Member, OnReady, State};
+
+/// The life of a pool.
+pub(crate) async fn run(front: Arc<Front>, workers: Arc<Workers>, loaded: Done) {
+    let count = workers.count;
+    let pool = Rc::new(RefCell::new(Pool::new(Arc::clone(&front), workers, loaded)));
+    for slot in 0..count {
+        Pool::start(&pool, slot, None);
+    }
+    let mut batch = Vec::new();
+    while !pool.borrow().is_over() {
+        let next = pool.borrow().next_tick();
+        let sleep = async {
+            match next {
+                Some(next) => tokio::time::sleep_until(next.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = front.bell.notified() => {}
+            () = sleep => {}
+        }
+        front.inbox.take(&mut batch);
+        for job in batch.drain(..) {
+            Pool::handle(&pool, job);
+        }
+        Pool::tick(&pool);
+        pool.borrow_mut().flush();
+    }
+    // What came too late.
+    for job in front.inbox.close() {
+        match job {
+            Job::Begin(relay) => pool.borrow_mut().fail(*relay, Error::HandlerClosed),
+            Job::Close(_, done) => done(Ok(())),
+            Job::Reload(done) => done(Err(Error::HandlerClosed.into())),
+            Job::Locate(tell) => tell(String::new(), String::new()),
+            _ => {}
+        }
+    }
+}
+
+impl Pool {
+    /// Starts a worker for this place.
+    pub(super) fn start(pool: &Rc<RefCell<Self>>, slot: usize, on_ready: Option<OnReady>) {
+        let mut this = pool.borrow_mut();
+        this.next_number += 1;
+        let (number, restarts) = (this.next_number, this.slots[slot].restarts);
+        this.slots[slot].restarts += 1;
+        this.slots[slot].next = None;
+        match Member::start(&this.workers, number, slot, restarts) {
+            Ok(mut member) => {
+                member.on_ready = on_ready;
+                let wires = Wires {
+                    connection: Rc::clone(&member.connection),
+                    bell: Rc::clone(&member.bell),
+                    end: Arc::clone(&member.process.end),
+                };
+                this.members.push(member);
+                tokio::task::spawn_local(drive(Rc::clone(pool), number, wires));
+            }
+            Err(error) => {
+                let path = this.workers.executable.display().to_string();
+                let error = Error::PythonStartFailed(format!("no worker could be started with {path}: {error}"));
+                this.not_up(slot, on_ready, error.into());
+            }
+        }
+    }
+
+    /// A worker's application is up.
+    pub(super) fn opened(&mut self, number: u32) {
+        let Some(member) = self.member(number) else { return };
+        member.state = State::Ready;
+        let (slot, pid, took) = (member.slot, member.process.pid(), member.since.elapsed());
+        let on_ready = member.on_ready.take();
+        self.failure = None;
+        self.slots[slot].next = None;
+        self.say(
+            INFO,
+            &format!("worker {pid} is ready, after {:.2} s", took.as_secs_f64()),
+            pid,
+        );
+        if let Some(on_ready) = on_ready {
+            // Nobody waits where the pool is closing.
+            drop(on_ready.send(Ok(())));
+        }
+        if self.closing.is_some() {
+            return self.drain(number, 0);
+        }
+        let ready = self
+            .members
+            .iter()
+            .filter(|member| member.state == State::Ready)
+            .count();
+        if ready >= self.workers.count
+            && let Some(loaded) = self.loaded.take()
+        {
+            loaded(Ok(()));
+        }
+        self.note();
+        self.dispatch_waiting();
+    }
+
+    /// A worker did not come up.
+    pub(super) fn not_up(&mut self, slot: usize, on_ready: Option<OnReady>, why: Traced) {
+        if let Some(on_ready) = on_ready {
+            // The one that it was to replace goes on.
+            drop(on_ready.send(Err(why)));
+            return;
+        }
+        if let Some(loaded) = self.loaded.take() {
+            loaded(Err(why));
+            return self.close(0, None);
+        }
+        let text = format!("no new worker has come up: {}", why.error);
+        self.say(ERROR, &text, 0);
+        let failures = self.restart(slot);
+        let serving = self.members.iter().any(|member| member.state == State::Ready);
+        if failures >= 3 && !serving {
+            for relay in std::mem::take(&mut self.waiting) {
+                self.fail(relay, why.error.clone());
+            }
+            self.failure = Some(why);
+        }
+        self.note();
+    }
+
+    /// Has a worker started for this place, after a pause that grows; gives how many did not live long.
+    pub(super) fn restart(&mut self, slot: usize) -> u32 {
+        let place = &mut self.slots[slot];
+        place.failures += 1;
+        let pause = match place.failures {
+            1 => Duration::ZERO,
+            failures => Duration::from_millis(100 << failures.min(7)).min(Duration::from_secs(10)),
+        };
+        if self.closing.is_none() {
+            place.next = Some(Instant::now() + pause);
+        }
+        self.front.bell.notify_one();
+        place.failures
+    }
+
+    /// A worker gets no more requests, and ends when those that it has are over, after `timeout` milliseconds by cancelling.
+    pub(super) fn drain(&mut self, number: u32, timeout: u64) {
+        let limit = self.longest_end(timeout);
+        let Some(member) = self.member(number) else { return };
+        member.state = State::Draining;
+        member.outgoing.push(0, ToWorker::Close(timeout));
+        member.deadline = Some(Instant::now() + limit);
+        self.front.bell.notify_one();
+        self.flush();
+    }
+
+    /// Starts a worker in the place of this one, which is drained when the new one is ready.
+    pub(super) async fn replace(pool: Rc<RefCell<Self>>, number: u32) -> Result<(), Traced> {
+        let (sender, receiver) = oneshot::channel();
+        let slot = match pool.borrow_mut().member(number) {
+            Some(member) => {
+                member.replaced = Some(Instant::now() + Duration::from_secs(3600));
+                member.slot
+            }
+            // It has died meanwhile, and its successor is new.
+            None => return Ok(()),
+        };
+        Self::start(&pool, slot, Some(sender));
+        let came = receiver.await.unwrap_or_else(|_| Err(Error::HandlerClosed.into()));
+        let mut this = pool.borrow_mut();
+        match &came {
+            Ok(()) => {
+                let timeout = this.workers.drain_timeout;
+                this.drain(number, timeout);
+            }
+            Err(_) => {
+                if let Some(member) = this.member(number) {
+                    member.replaced = Some(Instant::now() + Duration::from_secs(10));
+                }
+            }
+        }
+        came
+    }
+
+    /// Replaces all workers, one after the other.
+    pub(super) fn reload(pool: &Rc<RefCell<Self>>, done: Done) {
+        let pool = Rc::clone(pool);
+        tokio::task::spawn_local(async move {
+            let reloads = Rc::clone(&pool.borrow().reloads);
+            // One at a time: a second one sees the code that is newer still.
+            let _turn = reloads.lock().await;
+            let numbers: Vec<u32> = {
+                let this = pool.borrow();
+                if this.closing.is_some() {
+                    return done(Err(Error::HandlerClosed.into()));
+                }
+                let ready = this.members.iter().filter(|member| member.state != State::Draining);
+                ready.map(|member| member.number).collect()
+            };
+            for number in numbers {
+                if let Err(why) = Self::replace(Rc::clone(&pool), number).await {
+                    return done(Err(why));
+                }
+            }
+            done(Ok(()));
+        });
+    }
+}

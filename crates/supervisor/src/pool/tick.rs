@@ -1,0 +1,166 @@
+//! What happens by the clock. A pool that has nothing to watch has no clock.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::{ERROR, INFO, Pool};
+use crate::child;
+use crate::member::{Member, State};
+
+/// How often workers that end are looked at.
+const ENDING: Duration = Duration::from_millis(50);
+
+/// How often the memory of workers that work is looked at.
+const MEMORY: Duration = Duration::from_secs(1);
+
+/// An event loop that has not answered for so long is blocked, and not only slow.
+const BLOCKED: Duration = Duration::from_secs(1);
+
+impl Pool {
+    /// When to look next.
+    pub(super) fn next_tick(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let busy = self.members.iter().any(|member| !member.relays.is_empty());
+        let ending = self.closing.is_some() || self.members.iter().any(|member| member.deadline.is_some());
+        let kill = Duration::from_millis(self.workers.kill_blocked_after);
+        let kills = busy && !kill.is_zero();
+        let starts = self.slots.iter().filter_map(|slot| slot.next);
+        let age = Duration::from_millis(self.workers.max_age);
+        let ages = self.members.iter().filter(|_| !age.is_zero()).map(|member| {
+            let due = member.since + age;
+            member.replaced.map_or(due, |later| later.max(due))
+        });
+        [
+            ending.then(|| now + ENDING),
+            kills.then(|| now + (kill / 4).max(Duration::from_millis(20))),
+            (busy && self.workers.max_memory > 0).then(|| now + MEMORY),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(starts)
+        .chain(ages)
+        .min()
+    }
+
+    /// Looks at everything that may be due.
+    pub(super) fn tick(pool: &Rc<RefCell<Self>>) {
+        let now = Instant::now();
+        let mut this = pool.borrow_mut();
+        this.kill_blocked(now);
+        this.kill_overdue(now);
+        let due: Vec<usize> = (0..this.slots.len())
+            .filter(|&slot| this.slots[slot].next.is_some_and(|next| next <= now))
+            .collect();
+        let old = this.worn_out(now);
+        drop(this);
+        for slot in due {
+            Self::start(pool, slot, None);
+        }
+        for (number, why) in old {
+            Self::recycle(pool, number, &why);
+        }
+    }
+
+    fn kill_blocked(&mut self, now: Instant) {
+        let limit = Duration::from_millis(self.workers.kill_blocked_after);
+        if limit.is_zero() {
+            return;
+        }
+        let mut killed = Vec::new();
+        for member in self
+            .members
+            .iter_mut()
+            .filter(|member| member.state != State::Starting && !member.relays.is_empty())
+        {
+            if member.blocked() >= limit {
+                member.process.kill();
+                killed.push((member.process.pid(), member.blocked()));
+                member.pinged = Some(now);
+                member.status.blocked = 0;
+            } else {
+                member.ping();
+            }
+        }
+        for (pid, blocked) in killed {
+            let seconds = blocked.as_secs_f64();
+            let text = format!(
+                "worker {pid} is killed: its event loop has been blocked for {seconds:.1} s (killBlockedAfter)"
+            );
+            self.say(ERROR, &text, pid);
+        }
+    }
+
+    /// Ends what does not end by itself.
+    fn kill_overdue(&mut self, now: Instant) {
+        let closed = self.closing.as_ref().map(|closing| closing.deadline);
+        for member in &mut self.members {
+            if member.deadline.is_none() && closed.is_none() {
+                continue;
+            }
+            member.ping();
+            let is_late = member.deadline.is_some_and(|deadline| now >= deadline);
+            // JavaScript says so, and does not wait either.
+            let is_stuck = closed.is_some_and(|deadline| now >= deadline) && member.blocked() >= 2 * BLOCKED;
+            if is_late || is_stuck {
+                member.process.kill();
+            }
+        }
+    }
+
+    /// Workers that have done their part, and why.
+    fn worn_out(&mut self, now: Instant) -> Vec<(u32, String)> {
+        if self.closing.is_some() || self.loaded.is_some() {
+            return Vec::new();
+        }
+        let workers = &self.workers;
+        let why = |member: &Member| {
+            if member.requests >= member.most_requests {
+                return Some(format!("after {} requests (maxRequests)", member.requests));
+            }
+            let age = Duration::from_millis(workers.max_age);
+            if !age.is_zero() && member.since.elapsed() >= age {
+                return Some(format!("after {:.0} s (maxAge)", member.since.elapsed().as_secs_f64()));
+            }
+            if workers.max_memory > 0 && !member.relays.is_empty() {
+                let resident = child::resident(member.process.pid());
+                if resident >= workers.max_memory {
+                    return Some(format!("with {resident} bytes of memory (maxMemory)"));
+                }
+            }
+            None
+        };
+        let mut old = Vec::new();
+        for member in &mut self.members {
+            let again = member.replaced.is_none_or(|later| later <= now);
+            if member.state == State::Ready
+                && again
+                && let Some(why) = why(member)
+            {
+                member.replaced = Some(now + Duration::from_secs(3600));
+                old.push((member.number, why));
+            }
+        }
+        old
+    }
+
+    fn recycle(pool: &Rc<RefCell<Self>>, number: u32, why: &str) {
+        let mut this = pool.borrow_mut();
+        let pid = this.member(number).map_or(0, |member| member.process.pid());
+        this.say(INFO, &format!("worker {pid} is replaced {why}"), pid);
+        drop(this);
+        let pool = Rc::clone(pool);
+        tokio::task::spawn_local(async move {
+            if let Err(why) = Self::replace(Rc::clone(&pool), number).await {
+                let this = pool.borrow();
+                if this.closing.is_none() {
+                    this.say(
+                        ERROR,
+                        &format!("worker {pid} could not be replaced, and goes on: {}", why.error),
+                        pid,
+                    );
+                }
+            }
+        });
+    }
+}

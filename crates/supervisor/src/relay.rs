@@ -1,0 +1,316 @@
+//! One request at Node's end: plays the application's part towards its exchange, and carries it to a worker and back.
+//!
+//! Towards the worker it sends only what the application can receive: `window` bytes, and for a WebSocket `messages` of them, until
+//! the worker gives credit back. From the worker comes only what fits into the worker's window, which opens as JavaScript takes.
+
+use std::sync::Arc;
+
+use asgi_node_core::message_queue::Closed;
+use asgi_node_core::message_queue::ReceivedMessage;
+use asgi_node_core::protocol::close_code::RESTART;
+use asgi_node_core::{Emitted, Error, Exchange, Failure, FileRange, Received, ResponseEvent, Submission, Windows};
+use asgi_node_worker::message::{Failed, Start};
+use asgi_node_worker::{FromWorker, Outgoing, ToWorker};
+
+/// What a worker may have before it gives credit back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) windows: Windows,
+    /// Messages of a WebSocket.
+    pub(crate) messages: u64,
+}
+
+/// One request.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent facts")]
+pub(crate) struct Relay {
+    exchange: Arc<Exchange>,
+    limits: Limits,
+    /// What was sent, until the application has begun: another worker may have to get it.
+    kept: Vec<ToWorker>,
+    begun: bool,
+    /// Bytes and messages that the application has not received.
+    outstanding: (usize, u64),
+    /// Bytes that JavaScript has taken, and the worker has not been told of.
+    untold: usize,
+    /// The whole request body is on its way.
+    is_sent: bool,
+    /// The worker knows that the client has gone, has closed its side, has broken the protocol.
+    is_gone: bool,
+    is_half_closed: bool,
+    is_faulted: bool,
+    /// JavaScript has been given the start of the response.
+    started: bool,
+    /// JavaScript has been given the end of it.
+    finished: bool,
+    /// The application has returned.
+    pub(crate) returned: bool,
+}
+
+impl Relay {
+    pub(crate) fn new(exchange: Arc<Exchange>, request: Submission, limits: Limits) -> Self {
+        let Submission {
+            head,
+            body,
+            body_follows,
+            collects,
+            expects_continue,
+            is_websocket,
+            ..
+        } = request;
+        let request = ToWorker::Request {
+            collects,
+            expects_continue,
+            is_websocket,
+            body_follows,
+            head,
+            body,
+        };
+        Self {
+            exchange,
+            limits,
+            kept: vec![request],
+            begun: false,
+            outstanding: (0, 0),
+            untold: 0,
+            is_sent: !body_follows,
+            is_gone: false,
+            is_half_closed: false,
+            is_faulted: false,
+            started: false,
+            finished: false,
+            returned: false,
+        }
+    }
+
+    pub(crate) fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+
+    /// Whether nothing comes any more, from either side.
+    pub(crate) fn is_over(&self) -> bool {
+        self.returned && (self.finished || self.is_gone)
+    }
+
+    /// Whether nobody waits for it, before any worker has got it.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.exchange.await_disconnect()
+    }
+
+    /// Goes to a worker: with all that was sent to another one before it began there.
+    pub(crate) fn begin(&mut self, id: u32, out: &mut Outgoing) {
+        (self.is_gone, self.is_half_closed, self.is_faulted) = (false, false, false);
+        for message in &mut self.kept {
+            out.put(id, message);
+        }
+        self.pump(id, out);
+    }
+
+    /// Its exchange has news.
+    pub(crate) fn pump(&mut self, id: u32, out: &mut Outgoing) {
+        if self.is_gone {
+            return;
+        }
+        loop {
+            if self.exchange.is_websocket() {
+                self.pump_messages(id, out);
+            } else {
+                self.pump_body(id, out);
+            }
+            self.tell(id, out);
+            if self.is_gone || !self.exchange.await_disconnect() {
+                return;
+            }
+        }
+    }
+
+    fn pump_body(&mut self, id: u32, out: &mut Outgoing) {
+        if self.exchange.is_disconnected() {
+            return self.leave(id, out);
+        }
+        while self.outstanding.0 < self.limits.windows.inbound.least || self.is_sent {
+            match self.exchange.receive() {
+                // It went with the request.
+                Received::Body { .. } if self.is_sent => {}
+                Received::Body { chunks, more } => {
+                    self.is_sent = !more;
+                    let mut chunks = chunks.into_iter().peekable();
+                    while let Some(chunk) = chunks.next() {
+                        self.outstanding.0 += chunk.len();
+                        let last = !more && chunks.peek().is_none();
+                        self.send(id, ToWorker::Body(chunk, last), out);
+                        if last {
+                            return;
+                        }
+                    }
+                    if !more {
+                        self.send(id, ToWorker::Body(Vec::new(), true), out);
+                    }
+                }
+                Received::Disconnected => {
+                    if !self.exchange.is_disconnected() && !std::mem::replace(&mut self.is_half_closed, true) {
+                        out.push(id, ToWorker::HalfClose);
+                    }
+                    return;
+                }
+                Received::Nothing => return,
+            }
+        }
+    }
+
+    /// The client has gone, or its time is over.
+    fn leave(&mut self, id: u32, out: &mut Outgoing) {
+        self.is_gone = true;
+        if !self.finished {
+            out.forget(id);
+            let is_over = self.exchange.is_abandoned();
+            out.push(
+                id,
+                if is_over {
+                    ToWorker::GiveUp
+                } else {
+                    ToWorker::Disconnect
+                },
+            );
+        }
+    }
+
+    fn pump_messages(&mut self, id: u32, out: &mut Outgoing) {
+        let gone = self.exchange.is_disconnected();
+        if gone && self.exchange.is_abandoned() {
+            return self.leave(id, out);
+        }
+        while gone
+            || (self.outstanding.0 < self.limits.windows.inbound.least && self.outstanding.1 < self.limits.messages)
+        {
+            match self.exchange.receive_message() {
+                ReceivedMessage::Message(message) => {
+                    self.outstanding.0 += message.weight();
+                    self.outstanding.1 += 1;
+                    self.send(id, ToWorker::Message(message), out);
+                }
+                ReceivedMessage::Closed(closed) if gone => {
+                    self.is_gone = true;
+                    return out.push(id, ToWorker::Closed(closed));
+                }
+                ReceivedMessage::Closed(closed) => {
+                    if !std::mem::replace(&mut self.is_faulted, true) {
+                        out.push(id, ToWorker::Faulted(closed.code));
+                    }
+                    return;
+                }
+                ReceivedMessage::Nothing => return,
+            }
+        }
+    }
+
+    fn send(&mut self, id: u32, mut message: ToWorker, out: &mut Outgoing) {
+        out.put(id, &mut message);
+        if !self.begun {
+            self.kept.push(message);
+        }
+    }
+
+    /// Tells the worker what JavaScript has taken, if that is worth a message.
+    fn tell(&mut self, id: u32, out: &mut Outgoing) {
+        let enough = self.limits.windows.outbound.least / 4;
+        if self.untold > 0 && self.untold >= enough && self.exchange.poll_room() == Emitted::Open {
+            out.push(id, ToWorker::Taken(std::mem::take(&mut self.untold)));
+        }
+    }
+
+    /// The worker says something.
+    pub(crate) fn receive(&mut self, id: u32, message: FromWorker, out: &mut Outgoing) {
+        self.begin_here();
+        let event = match message {
+            FromWorker::Returned => {
+                self.returned = true;
+                return;
+            }
+            FromWorker::Credit(bytes, messages) => {
+                let (had, count) = self.outstanding;
+                self.outstanding = (had.saturating_sub(bytes), count.saturating_sub(messages));
+                return self.pump(id, out);
+            }
+            FromWorker::Complete(Start { status, headers, body }) => ResponseEvent::Complete { status, headers, body },
+            FromWorker::Start(Start { status, headers, body }) => ResponseEvent::Start { status, headers, body },
+            FromWorker::Body(bytes) => ResponseEvent::Body(bytes),
+            FromWorker::End { body, trailers } => ResponseEvent::End { body, trailers },
+            FromWorker::Failed { started, logged, why } => ResponseEvent::Failed(Failure {
+                logged,
+                ..failure(why, started)
+            }),
+            FromWorker::Continue => ResponseEvent::Continue,
+            FromWorker::EarlyHint(links) => ResponseEvent::EarlyHint(links),
+            FromWorker::File {
+                file: Some(file),
+                offset,
+                length,
+                last,
+                weight,
+            } => ResponseEvent::File(FileRange {
+                file,
+                offset,
+                length,
+                last,
+                weight,
+            }),
+            FromWorker::Accept(answer) => ResponseEvent::Accept(answer),
+            FromWorker::Message(message) => ResponseEvent::Message(message),
+            FromWorker::Close(closed) => ResponseEvent::Close(closed),
+            // What belongs to no request is not brought here.
+            _ => return,
+        };
+        self.emit(event);
+        self.pump(id, out);
+    }
+
+    fn emit(&mut self, event: ResponseEvent) {
+        if self.finished {
+            return;
+        }
+        self.untold += event.body_len();
+        self.started |= matches!(event, ResponseEvent::Start { .. } | ResponseEvent::Accept(_));
+        self.finished = event.is_last();
+        self.exchange.emit(event);
+    }
+
+    /// The application has begun: what was kept for another worker is not needed any more.
+    pub(crate) fn begin_here(&mut self) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.kept = Vec::new();
+        }
+    }
+
+    /// There will be no response from a worker.
+    pub(crate) fn fail(&mut self, error: Error) {
+        self.returned = true;
+        if self.exchange.is_websocket() && self.started {
+            return self.emit(ResponseEvent::Close(Closed::with(RESTART)));
+        }
+        self.emit(ResponseEvent::Failed(Failure {
+            error,
+            traceback: String::new(),
+            started: self.started,
+            logged: false,
+        }));
+    }
+
+    /// Whether somebody still waits for its end.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !self.finished && !self.is_gone
+    }
+}
+
+/// What a worker reports, as this process's errors are.
+pub(crate) fn failure(why: Failed, started: bool) -> Failure {
+    Failure {
+        error: Error::AppLoad {
+            code: why.code,
+            message: why.message,
+        },
+        traceback: why.traceback,
+        started,
+        logged: false,
+    }
+}

@@ -1,0 +1,97 @@
+// A worker that dies takes only its own requests with it.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { WebSocket } from 'ws'
+import { call, makeHandler, openPolitely, runNode, serve, temporaryFolder, until } from '../node/support.mjs'
+import { makeDiary, makeWorkers, pidOf, runs } from './support.mjs'
+
+test('a request whose worker has died gets WORKER_DIED, and the next one another worker', async (t) => {
+  const { handler, logged } = makeWorkers(t)
+  const first = await pidOf(handler)
+  await assert.rejects(call(handler, '/exit?code=3'), (error) => {
+    assert.equal(error.code, 'WORKER_DIED')
+    assert.match(error.message, new RegExp(`^worker ${first} has died \\(exit code 3\\) with 1 request under way`))
+    return true
+  })
+  const second = await pidOf(handler)
+  assert.notEqual(second, first)
+  assert.equal(logged.filter(({ level, message }) => level === 'error' && /has died/.test(message)).length, 1)
+  assert.equal(handler.health().workers[0].restarts, 1)
+})
+
+test('a crash in native code is a signal, with its last lines', async (t) => {
+  const { handler } = makeWorkers(t)
+  await assert.rejects(call(handler, '/crash'), { code: 'WORKER_DIED', message: /signal SIGSEGV[\s\S]*Fatal Python error: Segmentation fault[\s\S]*worker_app\.py/ })
+})
+
+test('over HTTP it is 502, or a visible cut where the response had begun', async (t) => {
+  const { handler } = makeWorkers(t)
+  const { url, port } = await serve(t, handler.listener)
+  assert.equal((await fetch(`${url}/exit?code=1`)).status, 502)
+  const client = await openPolitely(t, port)
+  client.write('GET /begin-and-exit HTTP/1.1\r\nHost: x\r\n\r\n')
+  await client.ended
+  assert.match(client.received, /^HTTP\/1\.1 200 OK/)
+  assert.doesNotMatch(client.received, /\r\n0\r\n\r\n$/)
+})
+
+test('a WebSocket gets 1012', async (t) => {
+  const { handler } = makeWorkers(t)
+  const { server, port } = await serve(t, handler.listener)
+  server.on('upgrade', handler.upgrade)
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`)
+  const closed = new Promise((resolve) => socket.on('close', (code) => resolve(code)))
+  await new Promise((resolve) => socket.once('message', resolve))
+  socket.send('exit')
+  assert.equal(await closed, 1012)
+})
+
+test('requests that it had not begun go to another worker, whatever their method', async (t) => {
+  const { handler } = makeWorkers(t)
+  const pid = await pidOf(handler)
+  const blocking = call(handler, '/block?seconds=60')
+  blocking.catch(() => {})
+  const diary = Array.from({ length: 20 }, (_, n) => call(handler, '/echo', { method: 'POST', body: `body ${n}` }))
+  await until(() => handler.health().queued >= 20)
+  process.kill(pid, 'SIGKILL')
+  await assert.rejects(blocking, { code: 'WORKER_DIED', message: /signal SIGKILL\) with 1 request / })
+  const bodies = await Promise.all(diary.map(async (response) => (await response).body.toString()))
+  assert.deepEqual(bodies, Array.from({ length: 20 }, (_, n) => `body ${n}`))
+})
+
+test('a worker that does not come up rejects ready() and requests with its own error', async (t) => {
+  const folder = temporaryFolder(t, { 'broken.py': 'raise ValueError("no database")', 'ends.py': 'import os\nos.write(2, b"good bye\\n")\nos._exit(9)' })
+  const broken = makeHandler(t, 'broken:app', { docroot: folder, workers: 2, logger: undefined })
+  await assert.rejects(broken.ready(), { code: 'APP_IMPORT_FAILED', message: /no database/ })
+  await assert.rejects(call(broken), { code: 'APP_IMPORT_FAILED' })
+  const ends = makeHandler(t, 'ends:app', { docroot: folder, workers: 1 })
+  await assert.rejects(ends.ready(), { code: 'WORKER_DIED', message: /ended before its application was up \(exit code 9\)[\s\S]*good bye/ })
+})
+
+test('an event loop that is blocked for too long is the end of its worker', async (t) => {
+  const { handler } = makeWorkers(t, { count: 1, killBlockedAfter: 1000 })
+  const pid = await pidOf(handler)
+  await assert.rejects(call(handler, '/block?seconds=60'), { code: 'WORKER_DIED', message: /SIGKILL/ })
+  assert.ok(!runs(pid))
+  assert.notEqual(await pidOf(handler), pid)
+})
+
+test('workers end with Node, whatever ends it, after their shutdown', async (t) => {
+  const diary = makeDiary(t)
+  const { stdout, signal } = await runNode(`
+    const handler = new PythonHandler({ app: 'worker_app:app', docroot: apps, workers: 2 })
+    await handler.ready()
+    console.log(handler.health().workers.map(({ pid }) => pid).join(' '))
+    for (let n = 0; n < 4; n += 1) handler.handleRequest({ url: '/wait?seconds=30' })
+    const { readFileSync } = await import('node:fs')
+    const waiting = () => readFileSync(process.env.WORKER_DIARY, 'utf8').split('waiting').length - 1
+    while (waiting() < 4) await new Promise((resolve) => setTimeout(resolve, 20))
+    process.kill(process.pid, 'SIGKILL')`, { timeout: 60_000 })
+  const ended = performance.now()
+  assert.equal(signal, 'SIGKILL')
+  const pids = stdout.trim().split(' ').map(Number)
+  assert.equal(pids.length, 2)
+  await until(() => !pids.some(runs), 'the end of both', 2000)
+  assert.ok(performance.now() - ended < 1200, `${performance.now() - ended} ms`)
+  for (const pid of pids) assert.ok(diary.lines().includes(`shutdown ${pid}`), diary.lines().join('\n'))
+})

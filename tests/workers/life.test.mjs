@@ -1,0 +1,97 @@
+// A worker is a process of its own, and everything that a handler does works with it.
+import assert from 'node:assert/strict'
+import { openSync, closeSync } from 'node:fs'
+import { test } from 'node:test'
+import { PythonHandler, Request } from 'asgi-node'
+import { WebSocket } from 'ws'
+import { bytes, call, callJson, collect, serve, sha256, until } from '../node/support.mjs'
+import { makeDiary, makeWorkers, pidOf, runs } from './support.mjs'
+
+test('the application runs in another process, on its main thread, and Node starts no Python', async (t) => {
+  const { handler } = makeWorkers(t)
+  const facts = await callJson(handler, '/facts')
+  assert.notEqual(facts.pid, process.pid)
+  assert.equal(facts.parent, process.pid)
+  assert.equal(facts.main, true)
+  assert.deepEqual([facts.signals, facts.child, facts.cwd, facts.stdin], [1, 0, process.cwd(), '/dev/null'])
+  assert.equal(PythonHandler.python, null)
+})
+
+test('a worker has no descriptor of Node', async (t) => {
+  const file = openSync(import.meta.filename)
+  t.after(() => closeSync(file))
+  const { handler } = makeWorkers(t, 2)
+  await serve(t, handler.listener)
+  const { descriptors } = await callJson(handler, '/facts')
+  assert.ok(!descriptors.includes(import.meta.filename), descriptors.join(' '))
+  const sockets = descriptors.filter((name) => name.startsWith('socket:'))
+  // The one to Node, and what the event loop wakes itself by.
+  assert.ok(sockets.length <= 4, descriptors.join(' '))
+})
+
+test('requests from JavaScript: whole, streamed in both directions, synchronous, fetch', async (t) => {
+  const { handler } = makeWorkers(t)
+  const data = bytes(3_000_000)
+  const whole = await call(handler, '/echo', { method: 'POST', body: data })
+  assert.equal(sha256(whole.body), sha256(data))
+  async function* source() {
+    for (let at = 0; at < data.length; at += 100_000) yield data.subarray(at, at + 100_000)
+  }
+  const streamed = await handler.handleStream(new Request({ url: '/echo', method: 'POST', body: source() }))
+  assert.equal(sha256(await collect(streamed)), sha256(data))
+  assert.match(handler.handleRequestSync({ url: '/' }).body.toString(), /^\d+$/)
+  const fetched = await handler.fetch(new globalThis.Request('http://x/echo', { method: 'POST', body: data }))
+  assert.equal(sha256(Buffer.from(await fetched.arrayBuffer())), sha256(data))
+})
+
+test('requests over HTTP, with back-pressure in both directions', async (t) => {
+  const { handler } = makeWorkers(t)
+  const { url } = await serve(t, handler.listener)
+  const data = bytes(5_000_000)
+  const response = await fetch(`${url}/echo`, { method: 'POST', body: data })
+  assert.equal(sha256(Buffer.from(await response.arrayBuffer())), sha256(data))
+})
+
+test('websockets stay with their worker, and are closed with 1012', async (t) => {
+  const { handler } = makeWorkers(t, 2)
+  const { server, port } = await serve(t, handler.listener)
+  server.on('upgrade', handler.upgrade)
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`)
+  const received = []
+  socket.on('message', (data) => received.push(data.toString()))
+  const closed = new Promise((resolve) => socket.on('close', (code) => resolve(code)))
+  await until(() => received.length === 1)
+  for (let n = 0; n < 100; n += 1) socket.send(`m${n}`)
+  await until(() => received.length === 101)
+  assert.deepEqual(received.slice(1), Array.from({ length: 100 }, (_, n) => `m${n}`))
+  await handler.close()
+  assert.equal(await closed, 1012)
+})
+
+test('requests go to the worker that has the fewest', async (t) => {
+  const { handler } = makeWorkers(t, 2)
+  await handler.ready()
+  const slow = call(handler, '/wait?seconds=0.5')
+  const pids = new Set()
+  for (let n = 0; n < 10; n += 1) pids.add(await pidOf(handler))
+  assert.equal(pids.size, 1)
+  pids.add(Number((await slow).body.toString()))
+  assert.equal(pids.size, 2)
+})
+
+test('each worker has a lifespan, health says how they are, and close() ends them', async (t) => {
+  const diary = makeDiary(t)
+  const { handler, logged } = makeWorkers(t, 2)
+  await handler.ready()
+  const { workers } = handler.health()
+  assert.deepEqual(workers.map(({ state, restarts }) => [state, restarts]), [['ready', 0], ['ready', 0]])
+  const pids = workers.map(({ pid }) => pid)
+  assert.ok(pids.every(runs))
+  assert.equal(logged.filter(({ message }) => /^worker \d+ is ready/.test(message)).length, 2)
+  await call(handler, '/')
+  await until(() => handler.health().workers.some(({ requestsTotal, rss }) => requestsTotal === 1 && rss > 1e6))
+  await handler.close()
+  assert.ok(!pids.some(runs))
+  const lines = diary.lines()
+  for (const pid of pids) assert.deepEqual(lines.filter((line) => line.endsWith(` ${pid}`)), [`startup ${pid}`, `shutdown ${pid}`])
+})

@@ -1,0 +1,84 @@
+// New code without a failed request, and workers that are replaced by rule.
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { call, makeHandler, repeats, serve, temporaryFolder, until } from '../node/support.mjs'
+import { makeWorkers, pidOf, runs } from './support.mjs'
+
+const version = (text) => `async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"${text}"})
+`
+
+test('reload() brings new code, and a version that does not start leaves the old one serving', async (t) => {
+  const folder = temporaryFolder(t, { 'versioned.py': version('one') })
+  const handler = makeHandler(t, 'versioned:app', { docroot: folder, workers: 2 })
+  const text = async () => (await call(handler)).body.toString()
+  assert.equal(await text(), 'one')
+  const write = (content) => writeFileSync(join(folder, 'versioned.py'), content)
+  write(version('second'))
+  await handler.reload()
+  assert.deepEqual(await Promise.all([text(), text()]), ['second', 'second'])
+  write('syntax error')
+  await assert.rejects(handler.reload(), { code: 'APP_IMPORT_FAILED', message: /SyntaxError|invalid syntax/ })
+  assert.equal(await text(), 'second')
+  write(version('the third'))
+  await handler.reload()
+  assert.equal(await text(), 'the third')
+})
+
+test('no request fails while workers are reloaded under load', async (t) => {
+  const { handler } = makeWorkers(t, 2)
+  const { url } = await serve(t, handler.listener)
+  await handler.ready()
+  let [over, count] = [false, 0]
+  const client = async () => {
+    while (!over) {
+      const response = await fetch(count % 3 === 0 ? `${url}/wait?seconds=0.01` : url)
+      assert.equal(response.status, 200)
+      assert.match(await response.text(), /^\d+$/)
+      count += 1
+    }
+  }
+  const clients = Array.from({ length: 8 }, client)
+  for (let n = 0; n < repeats(3, 100); n += 1) await handler.reload()
+  over = true
+  await Promise.all(clients)
+  assert.ok(count > 20, `${count} requests`)
+})
+
+test('workers are replaced after maxRequests, also the only one, and no request fails', async (t) => {
+  const { handler, logged } = makeWorkers(t, { count: 1, maxRequests: 10 })
+  const pids = new Set()
+  for (let n = 0; n < 200 && pids.size < 3; n += 1) {
+    pids.add(await pidOf(handler))
+    await sleep(10)
+  }
+  assert.ok(pids.size >= 3)
+  assert.ok(logged.some(({ message }) => /is replaced after \d+ requests \(maxRequests\)/.test(message)))
+  const [first] = pids
+  await until(() => !runs(first))
+})
+
+test('workers are replaced after maxAge', async (t) => {
+  const { handler } = makeWorkers(t, { count: 1, maxAge: 500 })
+  const first = await pidOf(handler)
+  await until(async () => (await pidOf(handler)) !== first)
+  await until(() => !runs(first))
+})
+
+test('workers are replaced when they hold too much memory', async (t) => {
+  const { handler, logged } = makeWorkers(t, { count: 1, maxMemory: 1_000_000 })
+  const first = await pidOf(handler)
+  await call(handler, '/wait?seconds=1.5')
+  await until(async () => (await pidOf(handler)) !== first)
+  assert.ok(logged.some(({ message }) => /bytes of memory \(maxMemory\)/.test(message)))
+})
+
+test('reload() without workers says what it needs', async (t) => {
+  const handler = makeHandler(t)
+  await assert.rejects(handler.reload(), { name: 'TypeError', message: /option `workers`/ })
+})
