@@ -8,7 +8,7 @@ python=${ASGI_NODE_PYTHON:-$ROOT/.venv/bin/python}
 
 rm -rf "$folder"
 mkdir -p "$folder"
-cp "$ROOT"/tests/packed/* "$folder"
+cp "$ROOT"/tests/packed/*.{mjs,py} "$folder"
 tarballs=$(node "$ROOT/scripts/pack.mjs" "$folder/packed")
 cd "$folder"
 npm init --yes >/dev/null

@@ -14,13 +14,13 @@ NATIVE=$native scripts/ports/build.sh "$name"
 
 ports=${PORTS:-$HOME/.cache/asgi-node-ports}
 zig=$(dirname "$(ls "$ports"/zig/lib/python3*/site-packages/ziglang/zig)")
-export PATH=$zig:$ports/zig/bin:$PATH ZIG_GLOBAL_CACHE_DIR=$ports/zig-cache MACOSX_DEPLOYMENT_TARGET=11.0 RUSTFLAGS=
+export PATH=$zig:$ports/zig/bin:$PATH ZIG_GLOBAL_CACHE_DIR=$ports/zig-cache MACOSX_DEPLOYMENT_TARGET=11.0 RUSTFLAGS=-Alinker_messages
 options=()
 case $name in
   *-gnu) options=(--zig --compatibility manylinux2014) ;;
   *-musl)
     options=(--zig --compatibility musllinux_1_2)
-    RUSTFLAGS='-C target-feature=-crt-static'
+    RUSTFLAGS+=' -C target-feature=-crt-static'
     ;;
   darwin-*) options=(--compatibility pypi) ;;
 esac

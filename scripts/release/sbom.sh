@@ -28,9 +28,12 @@ npm install --no-fund --no-audit --loglevel=error --omit=optional --ignore-scrip
 npm sbom --sbom-format cyclonedx --sbom-type library --omit optional >"$out/sbom/npm.cdx.json"
 
 "$root/.venv/bin/python" -m venv venv
+version=$(node --print 'require("asgi-node/package.json").version')
 # pip has come with the environment, not with the wheel.
-"$root/.venv/bin/python" -m pip --python venv/bin/python --disable-pip-version-check install --quiet "$(ls "$out"/python/*.whl)[test,uvloop,wsgi]"
-"$root/.venv/bin/python" -m pip --python venv/bin/python uninstall --quiet --yes pip
+pip=("$root/.venv/bin/python" -m pip --python venv/bin/python --disable-pip-version-check)
+"${pip[@]}" install --quiet --no-index --no-deps --only-binary :all: --find-links "$out/python" "asgi-node==$version"
+"${pip[@]}" install --quiet "asgi-node[test,uvloop,wsgi]==$version"
+"${pip[@]}" uninstall --quiet --yes pip
 "$root/build/tools/venv/bin/cyclonedx-py" environment --pyproject "$root/pyproject.toml" --mc-type library --spec-version 1.5 \
   --output-format JSON --output-file "$out/sbom/python.cdx.json" venv/bin/python
 
