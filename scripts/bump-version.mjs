@@ -27,7 +27,7 @@ const places = () => [
   place('pyproject.toml', /^\[project\]\nname = "asgi-node"\nversion = "([^"]+)"/gm),
   ...['package.json', ...packages].map((path) => place(path, /^ {2}"version": "([^"]+)"/gm)),
   place('package-lock.json', /"name": "asgi-node-workspace",\s+"version": "([^"]+)"/g),
-  place('package-lock.json', /"npm\/[^"]+": \{\s+(?:"name": "[^"]+",\s+)?"version": "([^"]+)"/g),
+  place('package-lock.json', /"npm\/[^"/]+": \{\s+(?:"name": "[^"]+",\s+)?"version": "([^"]+)"/g),
 ]
 
 function check() {

@@ -11,5 +11,5 @@ export async function main(args, streams = process) {
   const [first, ...rest] = args
   if (first === 'doctor') return (await import('./doctor/cli.js')).main(args)
   const { main: serve } = await import('./serve/cli.js')
-  return serve(first === 'serve' ? rest : args, streams)
+  return serve(first === 'serve' || first === 'dev' ? rest : args, streams, first === 'dev')
 }

@@ -40,6 +40,8 @@ async function docsPath({ handler, access, rootPath }) {
  * @property {import('../index.js').PythonHandler} handler
  * @property {{ isMuted: boolean }} access
  * @property {string} app
+ * @property {number} workers
+ * @property {{ version: string, executable: string }} python
  * @property {string} url
  * @property {string} rootPath
  * @property {boolean} colors
@@ -50,9 +52,9 @@ async function docsPath({ handler, access, rootPath }) {
  * @param {Started} facts
  */
 export async function sayStarted(facts) {
-  const { log, handler, app, url, colors } = facts
-  const { python } = handler.health()
-  log.info({}, `Python ${python.version} (${python.executable}), ${python.loop}; Node.js ${process.versions.node}; process ${process.pid}`)
+  const { log, handler, app, workers, python, url, colors } = facts
+  const where = workers === 0 ? '' : `, in ${workers} ${workers === 1 ? 'worker' : 'workers'}`
+  log.info({}, `Python ${python.version} (${python.executable}), ${handler.health().python.loop}${where}; Node.js ${process.versions.node}; process ${process.pid}`)
   log.info({}, `asgi-node ${version()} serves ${styled('bold', app, colors)} on ${styled('bold', url, colors)} (Press CTRL+C to quit)`)
   const docs = url.startsWith('http') ? await docsPath(facts) : null
   if (docs !== null) log.info({}, `Documentation on ${styled('bold', url + docs, colors)}`)

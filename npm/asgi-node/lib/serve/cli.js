@@ -3,16 +3,20 @@ import { version } from './banner.js'
 import { helpText } from './help.js'
 import { serve } from './serve.js'
 import { settingsOf } from './settings.js'
-import { StartError, UsageError } from './usage-error.js'
+import { Silent, StartError, UsageError } from './usage-error.js'
+
+/** What `asgi-node dev` means, where nobody says otherwise. @type {import('./arguments.js').Given} */
+const DEV = new Map([['reload', true]])
 
 /** @typedef {{ stdout: { write(text: string): unknown }, stderr: { write(text: string): unknown } }} Streams */
 
 /**
  * @param {string[]} args
  * @param {Streams} streams
+ * @param {boolean} [isDev] `asgi-node dev`: --reload, unless that is said otherwise
  * @returns {Promise<number>} the exit status
  */
-export async function main(args, { stdout, stderr }) {
+export async function main(args, { stdout, stderr }, isDev = false) {
   const say = (/** @type {string} */ text) => {
     stdout.write(text)
     return 0
@@ -21,10 +25,10 @@ export async function main(args, { stdout, stderr }) {
     const given = optionsOf(args)
     if (given.get('help')) return say(helpText())
     if (given.get('version')) return say(`asgi-node ${version()}, Node.js ${process.versions.node}\n`)
-    return await serve(await settingsOf(given))
+    return await serve(await settingsOf(given, isDev ? DEV : undefined))
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof StartError)) throw error
-    stderr.write(`asgi-node: ${error.message}\n`)
+    if (!(error instanceof Silent)) stderr.write(`asgi-node: ${error.message}\n`)
     return error instanceof StartError ? error.exitCode : 2
   }
 }

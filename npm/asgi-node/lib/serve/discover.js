@@ -26,7 +26,7 @@ export async function findApp(settings) {
   const path = [app, join(appDir, app), join(appDir, `${app.replaceAll('.', '/')}.py`)].find((one) => existsSync(one))
   if (path === undefined) {
     if (app.endsWith('.py')) throw new UsageError(`There is no file ${app}`)
-    throw new UsageError(`${JSON.stringify(app)} is neither module:attribute, as main:app, nor a file, nor a command (serve, doctor)`)
+    throw new UsageError(`${JSON.stringify(app)} is neither module:attribute, as main:app, nor a file, nor a command (serve, dev, doctor)`)
   }
   if (statSync(path).isDirectory()) return findAny({ ...settings, appDir: path })
   const found = await findIn(path, settings)

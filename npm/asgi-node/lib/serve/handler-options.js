@@ -24,6 +24,7 @@ export function handlerOptions(settings, { app, folder }, logger, accessLog) {
     ...(python !== undefined && { python }),
     ...(venv !== undefined && { venv }),
     maxConcurrency: limitConcurrency,
+    workers: workersOf(settings),
     trustProxy: trustedProxies(settings),
     websocket: {
       maxPayload: settings.wsMaxSize,
@@ -36,6 +37,16 @@ export function handlerOptions(settings, { app, folder }, logger, accessLog) {
     // No function, but taken as one: it is the log itself.
     accessLog: accessLog === null ? false : /** @type {import('../index.js').AccessFunction} */ (/** @type {unknown} */ (accessLog))
   }
+}
+
+/**
+ * With workers, `--limit-max-requests` is theirs, as uvicorn's is: the server goes on.
+ * @param {Settings} settings
+ */
+function workersOf({ workers, limitMaxRequests, limitMaxRequestsJitter }) {
+  if (workers === 0) return 0
+  if (limitMaxRequests === undefined) return { count: workers }
+  return { count: workers, maxRequests: limitMaxRequests, maxRequestsJitter: limitMaxRequestsJitter }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { GROUPS, isNegatable } from './table.js'
 
 const HEAD = `usage: asgi-node [serve] [APP] [options]    serve a Python application
+       asgi-node dev [APP] [options]        the same with --reload
        asgi-node doctor [options]           would it start, and if not, why?
 
 APP is module:attribute (main:app) or a file (main.py). Without it, the application is looked for as "fastapi dev" does:

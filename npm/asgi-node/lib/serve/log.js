@@ -60,7 +60,10 @@ const prefix = (level, color, colors) => `${styled(color, level.toUpperCase(), c
 function write(start, object, message) {
   // A message about a request has its method and its path in it already.
   const { logger, err, stack, method: _method, path: _path, id: _id, levelName: _level, ...fields } = object
-  const from = logger === undefined || logger === 'asgi_node' ? '' : `${logger}: `
+  // What our own loggers say has it in its words, the number of a worker too.
+  const isOurs = logger === undefined || /^asgi_node\b/.test(logger)
+  if (isOurs) delete fields.worker
+  const from = isOurs ? '' : `${logger}: `
   const rest = Object.keys(fields).length === 0 ? '' : ` ${formatWithOptions({ breakLength: Infinity }, '%O', fields)}`
   // Where a PythonError was made in JavaScript says nothing.
   const traceback = err?.traceback ?? stack ?? (err instanceof PythonError ? undefined : err?.stack)

@@ -1,8 +1,10 @@
 // From settings to a server, and to its end.
 
 import { openSync, closeSync } from 'node:fs'
+import { resolve as absolute } from 'node:path'
 import { trustOf } from '../incoming/proxy.js'
 import { PythonError, PythonHandler } from '../index.js'
+import { choose } from '../python/discovery.js'
 import { accessLogFor } from './access.js'
 import { checkAddress, listenOn, urlOf } from './address.js'
 import { sayStarted } from './banner.js'
@@ -13,16 +15,20 @@ import { handlerOptions, trustedProxies } from './handler-options.js'
 import { hasColors, loggerFor } from './log.js'
 import { Proxies } from './proxy.js'
 import { Server } from './server.js'
+import { Reloader } from './reloader.js'
 import { onSignals } from './signals.js'
 import { staticFiles } from './static.js'
 import { Stop } from './stop.js'
 import { tlsOptions } from './tls.js'
-import { StartError } from './usage-error.js'
+import { Silent, StartError } from './usage-error.js'
+import { Watcher } from './watcher.js'
 
 /** @typedef {import('./settings.js').Settings} Settings */
 
 /** What uvicorn ends with when the application does not start. */
 const APP_FAILED = 3
+
+const HUP_WITHOUT_WORKERS = 'SIGHUP: the application runs in this process, which cannot load it anew: use --workers 1, or restart it'
 
 /**
  * @param {Settings} settings
@@ -44,24 +50,72 @@ export async function serve(settings) {
   const found = await findApp(settings)
   if (found.found !== null) log.info({}, `Found ${found.app}: ${found.found}`)
 
-  const handler = new PythonHandler(handlerOptions(settings, found, log, access.log))
+  const watcher = settings.reload ? new Watcher(settings, found.folder) : null
+  await watcher?.ready()
+  const options = handlerOptions(settings, found, log, access.log)
   try {
-    const front = frontOf({ handler, settings, proxies, ...layers, follow, gate, onRequest: requestCounter(settings, ending.stop) })
+    const handler = await started(options, ending, watcher, log)
+    if (handler === null) return 0
+    const onRequest = settings.workers === 0 ? requestCounter(settings, ending.stop) : () => {}
+    const front = frontOf({ handler, settings, proxies, ...layers, follow, gate, onRequest })
     const server = new Server(settings, tls, front.listener, front.upgrade)
-    const delay = settings.drainDelay * 1000
-    const stop = new Stop({ handler, server, gate, delay, timeout: settings.timeoutGracefulShutdown * 1000 })
+    const stop = new Stop({ handler, server, gate, delay: settings.drainDelay * 1000, timeout: settings.timeoutGracefulShutdown * 1000 })
     ending.onInsist = () => stop.now()
-    await Promise.race([handler.ready(), ending.asked])
-    if (!ending.isAsked) {
+    try {
       await listenOn(server.net, settings)
-      await sayStarted({ log, handler, access, app: found.app, url: urlOf(server.net, server.isSecure), rootPath: settings.rootPath, colors })
-      await ending.asked
+    } catch (error) {
+      await handler.close({ timeout: 0 }).catch(() => {})
+      throw error
     }
+    if (settings.workers > 0) reloadOn(new Reloader(handler, log), ending, watcher)
+    // It has been asked before: the answer is kept.
+    const python = await choose({ ...options, appDir: absolute(found.folder) })
+    const url = urlOf(server.net, server.isSecure)
+    await sayStarted({ log, handler, access, app: found.app, workers: settings.workers, python, url, rootPath: settings.rootPath, colors })
+    await ending.asked
+    await watcher?.close()
     return await drained(stop, log)
-  } catch (error) {
-    await handler.close({ timeout: 0 }).catch(() => {})
-    return failed(error, log)
+  } finally {
+    await watcher?.close()
   }
+}
+
+/**
+ * A handler that is ready; null where the process is asked to end before. Under --reload, an application that does not start is
+ * tried again when its files have changed.
+ * @param {import('../index.js').PythonHandlerOptions} options
+ * @param {ReturnType<typeof endingOf>} ending
+ * @param {Watcher | null} watcher
+ * @param {import('../log/types.js').Logger} log
+ */
+async function started(options, ending, watcher, log) {
+  while (!ending.isAsked) {
+    const handler = new PythonHandler(options)
+    ending.onInsist = () => handler.close({ timeout: 0 }).catch(() => {})
+    try {
+      await Promise.race([handler.ready(), ending.asked])
+      if (!ending.isAsked) return handler
+      await handler.close()
+    } catch (error) {
+      await handler.close({ timeout: 0 }).catch(() => {})
+      const exitCode = failed(error, log)
+      if (watcher === null) throw new Silent(exitCode)
+      log.info({}, 'Waiting for a change of its files')
+      await Promise.race([new Promise((resolve) => (watcher.onChange = resolve)), ending.asked])
+    }
+  }
+  return null
+}
+
+/**
+ * @param {Reloader} reloader
+ * @param {ReturnType<typeof endingOf>} ending
+ * @param {Watcher | null} watcher
+ */
+function reloadOn(reloader, ending, watcher) {
+  ending.onReload = () => void reloader.reload('SIGHUP')
+  if (watcher === null) return
+  watcher.onChange = (paths) => void reloader.reload(paths.length > 3 ? `${paths.length} files have changed` : `${paths.join(', ')} changed`)
 }
 
 /**
@@ -100,7 +154,7 @@ function failed(error, log) {
 function endingOf(log) {
   let stop = () => {}
   const asked = /** @type {Promise<void>} */ (new Promise((resolve) => (stop = resolve)))
-  const ending = { asked, isAsked: false, stop: () => {}, onInsist: async () => {} }
+  const ending = { asked, isAsked: false, stop: () => {}, onInsist: async () => {}, onReload: () => log.warn({}, HUP_WITHOUT_WORKERS) }
   ending.stop = () => {
     ending.isAsked = true
     stop()
@@ -110,7 +164,7 @@ function endingOf(log) {
     onInsist: (exitCode) => void ending.onInsist().finally(() => process.exit(exitCode)),
     onReload: () => {
       if (isTerminalGone()) return ending.stop()
-      log.warn({}, 'SIGHUP: the application runs in this process, and cannot be loaded anew: restart it')
+      ending.onReload()
     }
   })
   return ending

@@ -49,6 +49,12 @@ import { UsageError } from './usage-error.js'
  * @property {string | undefined} healthPath
  * @property {number} drainDelay seconds
  * @property {number} timeoutGracefulShutdown seconds
+ * @property {number} workers
+ * @property {boolean} reload
+ * @property {string[]} reloadDir
+ * @property {string[]} reloadInclude
+ * @property {string[]} reloadExclude
+ * @property {number} reloadDelay seconds
  * @property {Level} logLevel
  * @property {boolean} accessLog
  * @property {'uvicorn' | 'combined' | 'json'} accessLogFormat
@@ -60,9 +66,10 @@ import { UsageError } from './usage-error.js'
 /**
  * What the command line, the environment and the files say, in this order. Goes to the folder of `--cwd` on the way.
  * @param {Given} line
+ * @param {Given} [preset] what comes in place of defaults
  * @returns {Promise<Settings>}
  */
-export async function settingsOf(line) {
+export async function settingsOf(line, preset = new Map()) {
   const environment = optionsOfEnvironment(process.env)
   goTo(line.get('cwd') ?? environment.get('cwd'))
   const config = await optionsOfConfig(/** @type {string | undefined} */ (line.get('config') ?? environment.get('config')))
@@ -73,13 +80,15 @@ export async function settingsOf(line) {
   if (process.env.ASGI_NODE_PYTHON || line.has('python')) files.delete('venv')
   if (line.has('python')) environment.delete('venv')
   if (line.has('venv') || environment.has('venv')) files.delete('python')
-  const given = new Map([...files, ...environment, ...line])
+  const given = new Map([...preset, ...files, ...environment, ...line])
   const entries = [...OPTIONS.values()].map(({ name, list, type, default: fallback }) => {
     const nothing = list ? [] : type === 'flag' && name !== 'use-colors' ? false : undefined
     return [camelCase(name), given.get(name) ?? fallback ?? nothing]
   })
   const settings = /** @type {Settings} */ (Object.fromEntries(entries))
   checkTogether(settings, given)
+  // An interpreter cannot forget what it has imported: new code wants a new process.
+  if (settings.reload && settings.workers === 0) settings.workers = 1
   return settings
 }
 
@@ -101,6 +110,10 @@ function goTo(folder) {
  * @param {Given} given
  */
 function checkTogether(settings, given) {
+  for (const name of ['reload-dir', 'reload-include', 'reload-exclude', 'reload-delay']) {
+    if (given.has(name) && !settings.reload) throw new UsageError(`--${name} needs --reload`)
+  }
+  if (settings.workers > 1024) throw new UsageError(`--workers must be a whole number from 0 to 1024, not ${settings.workers}`)
   const { uds, fd, sslCertfile, sslKeyfile, http2, python, venv, healthPath, rootPath } = settings
   if (uds !== undefined && fd !== undefined) throw new UsageError('--uds and --fd exclude each other: give one of them')
   if ((uds !== undefined || fd !== undefined) && (given.has('host') || given.has('port'))) {

@@ -108,6 +108,23 @@ export const GROUPS = [
     ]
   },
   {
+    title: 'Workers and reload',
+    options: [
+      {
+        name: 'workers', type: 'whole', value: 'NUMBER', default: 0, envToo: 'WEB_CONCURRENCY', granian: '--workers',
+        help: 'Python processes of its own for the application; 0: it runs in this process.'
+      },
+      { name: 'reload', type: 'flag', granian: '--reload', help: 'Load the application anew when its files change, without refusing a connection. Needs workers: 1, unless there are more.' },
+      { name: 'reload-dir', type: 'path', list: true, value: 'DIR', granian: '--reload-paths', help: 'Look for changes here; otherwise in --app-dir. May be repeated.' },
+      { name: 'reload-include', type: 'text', list: true, value: 'GLOB', granian: null, help: 'Files that count, beside *.py. May be repeated.' },
+      {
+        name: 'reload-exclude', type: 'text', list: true, value: 'GLOB', granian: '--reload-ignore-patterns',
+        help: 'Files and folders that do not, beside .*, node_modules, venv and __pycache__. May be repeated.'
+      },
+      { name: 'reload-delay', type: 'seconds', value: 'SECONDS', default: 0.05, granian: '--reload-tick', help: 'Wait until nothing has changed for this long.' }
+    ]
+  },
+  {
     title: 'Log',
     options: [
       {

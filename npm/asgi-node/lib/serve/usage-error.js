@@ -12,3 +12,11 @@ export class StartError extends Error {
     this.exitCode = exitCode
   }
 }
+
+/** What has been said already: only the exit code is left. */
+export class Silent extends StartError {
+  /** @param {number} exitCode */
+  constructor(exitCode) {
+    super('', exitCode)
+  }
+}

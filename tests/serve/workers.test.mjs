@@ -1,0 +1,146 @@
+// --workers, --reload, SIGHUP and `asgi-node dev`: new code without a request that fails.
+import assert from 'node:assert/strict'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { temporaryFolder, until } from '../node/support.mjs'
+import { request, start, startServer } from './support.mjs'
+
+/** An application that says which version of it answers. */
+const version = (number) => `import os
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-pid", str(os.getpid()).encode())]})
+    await send({"type": "http.response.body", "body": b"version ${number}"})
+`
+
+const EDITS = 100
+
+/** Asks all the time until it is stopped; `failures` is what was no 200. */
+function load(t, port) {
+  const agent = new http.Agent({ keepAlive: true })
+  const result = { failures: [], count: 0 }
+  let stopped = false
+  const loop = async () => {
+    while (!stopped) {
+      const outcome = await request({ port, path: '/', agent }).then(({ status }) => status, (error) => error.code)
+      result.count++
+      if (outcome !== 200) result.failures.push(outcome)
+    }
+  }
+  const loops = [loop(), loop(), loop(), loop()]
+  result.stop = async () => {
+    stopped = true
+    await Promise.all(loops)
+    agent.destroy()
+  }
+  t.after(result.stop)
+  return result
+}
+
+const serveVersions = async (t, args, options = {}) => {
+  const folder = options.cwd ?? temporaryFolder(t, { 'main.py': version(0) })
+  const server = await startServer(t, ['--lifespan', 'off', '--no-access-log', ...args], { cwd: folder, app: 'main:app', ...options })
+  server.folder = folder
+  server.write = (text, name = 'main.py') => writeFileSync(join(folder, name), text)
+  server.text = async () => (await request({ port: server.port, path: '/' })).text
+  return server
+}
+
+describe('--workers', () => {
+  test('the application runs in so many processes; SIGHUP replaces them under load, and no request fails', async (t) => {
+    const server = await serveVersions(t, ['--workers', '2'])
+    assert.match(server.stderr, /, in 2 workers; Node\.js /)
+    const pid = async () => (await request({ port: server.port, path: '/' })).headers['x-pid']
+    const under = load(t, server.port)
+    const before = new Set()
+    await until(async () => before.add(await pid()).size === 2, 'both workers')
+    assert.ok(!before.has(String(server.pid)))
+    server.write(version(1))
+    server.child.kill('SIGHUP')
+    await until(() => server.stderr.includes('The new code serves, after'), server.stderr)
+    assert.equal(await server.text(), 'version 1')
+    assert.ok(!before.has(await pid()))
+    await under.stop()
+    assert.deepEqual(under.failures, [])
+    assert.ok(under.count > 50)
+    server.child.kill('SIGTERM')
+    assert.deepEqual(await server.exited, { code: 0, signal: null })
+  })
+
+  test('--limit-max-requests replaces a worker, and the server goes on; WEB_CONCURRENCY counts', async (t) => {
+    const server = await serveVersions(t, ['--limit-max-requests', '5'], { env: { WEB_CONCURRENCY: '1' } })
+    const pids = new Set()
+    await until(async () => {
+      const { status, headers } = await request({ port: server.port, path: '/' })
+      assert.equal(status, 200)
+      return pids.add(headers['x-pid']).size === 3
+    }, 'a third worker')
+  })
+})
+
+describe('--reload', () => {
+  test(`${EDITS} edits under load: no request fails, and the last version is served`, async (t) => {
+    const server = await serveVersions(t, ['--reload'])
+    assert.match(server.stderr, /, in 1 worker; /)
+    const under = load(t, server.port)
+    for (let edit = 1; edit <= EDITS; edit++) {
+      server.write(version(edit))
+      await sleep(20)
+      // Now and then long enough for a reload of its own.
+      if (edit % 20 === 0) await until(async () => (await server.text()) === `version ${edit}`, `version ${edit}: ${server.stderr}`, 30_000)
+    }
+    await under.stop()
+    assert.deepEqual(under.failures, [])
+    assert.ok(under.count > 100)
+    const times = [...server.stderr.matchAll(/The new code serves, after (\d+) ms/g)].map(([, time]) => Number(time))
+    assert.ok(times.length >= 5)
+    t.diagnostic(`${times.length} reloads of ${times.toSorted((a, b) => a - b)[times.length >> 1]} ms (median), ${under.count} requests`)
+  })
+
+  test('a syntax error is said, and the old code goes on until it is mended', async (t) => {
+    const server = await serveVersions(t, ['--reload'])
+    server.write('def (\n')
+    await until(() => server.stderr.includes('ERROR:    The new code does not start, and the old code goes on: APP_IMPORT_FAILED: '), server.stderr)
+    await until(() => server.stderr.includes('SyntaxError: invalid syntax'))
+    assert.equal(await server.text(), 'version 0')
+    server.write(version(2))
+    await until(async () => (await server.text()) === 'version 2')
+  })
+
+  test('--reload-dir, --reload-include, --reload-exclude and --reload-delay say which changes count, and when', async (t) => {
+    const parts = temporaryFolder(t, { 'part.py': '', 'page.html': '', 'made.py': '', 'notes.txt': '' })
+    for (const name of ['.venv', 'node_modules']) {
+      mkdirSync(join(parts, name))
+      writeFileSync(join(parts, name, 'module.py'), '')
+    }
+    const server = await serveVersions(t, ['--reload', '--reload-dir', parts, '--reload-include', '*.html', '--reload-exclude', 'made.*', '--reload-delay', '0.6'])
+    const reloads = () => server.stderr.match(/Loading the application anew: .*/g) ?? []
+    for (const name of ['.venv/module.py', 'node_modules/module.py', 'made.py', 'notes.txt']) writeFileSync(join(parts, name), 'changed')
+    server.write(version(1))
+    await sleep(1000)
+    assert.deepEqual(reloads(), [], 'none of these counts, nor a change outside of the folder')
+    const from = performance.now()
+    writeFileSync(join(parts, 'page.html'), 'changed')
+    await sleep(100)
+    writeFileSync(join(parts, 'part.py'), '# changed')
+    await until(() => reloads().length === 1)
+    assert.ok(performance.now() - from > 600, 'it waits until nothing changes any more')
+    assert.match(reloads()[0], /page\.html, \S*part\.py changed$/)
+    await until(async () => (await server.text()) === 'version 1')
+  })
+
+  test('asgi-node dev is that, also for an application that does not start the first time', async (t) => {
+    const folder = temporaryFolder(t, { 'main.py': 'async def app(scope, receive, send):\n    pass\nraise ValueError("not yet")\n' })
+    const running = start(t, ['dev', '--port', '0', '--lifespan', 'off'], { cwd: folder })
+    await until(() => running.stderr.includes('Waiting for a change of its files'), running.stderr)
+    assert.match(running.stderr, /ERROR: {4}APP_IMPORT_FAILED: .*not yet/)
+    writeFileSync(join(folder, 'main.py'), version(7))
+    const [, port] = await until(() => / on http:\/\/127\.0\.0\.1:(\d+) /.exec(running.stderr), running.stderr)
+    assert.equal((await request({ port, path: '/' })).text, 'version 7')
+    rmSync(join(folder, 'main.py'))
+    running.child.kill('SIGTERM')
+    assert.deepEqual(await running.exited, { code: 0, signal: null })
+  })
+})
