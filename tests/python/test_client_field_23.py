@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -195,6 +196,19 @@ def test_field_23_trailers_do_not_have_to_be_asked_for(headers: dict[str, str]) 
         response = client.get("/", headers=headers)
     assert response.text == "body"
     assert response.extensions["http.response.trailers"] == [(b"x-sum", b"1"), (b"X-More", b"2")]
+
+
+def test_field_23_trailers_are_there_as_soon_as_they_were_sent() -> None:
+    sent = threading.Event()
+
+    async def sending(scope: Any, receive: Receive, send: Send) -> None:
+        await with_trailers(scope, receive, send)
+        sent.set()
+
+    with TestClient(sending, lifespan="off") as client, client.stream("GET", "/") as response:
+        assert next(response.iter_raw()) == b"body"
+        assert sent.wait(10)
+        assert response.extensions["http.response.trailers"] == [(b"x-sum", b"1"), (b"X-More", b"2")]
 
 
 def test_field_23_missing_trailers_are_called_that() -> None:

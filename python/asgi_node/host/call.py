@@ -51,6 +51,11 @@ class AppCall:
         return self.recorder.refused + self.recorder.forgotten if self.recorder else []
 
     @property
+    def announces_trailers(self) -> bool:
+        """Whether the application has said that there will be trailers."""
+        return self.recorder is not None and self.recorder.announces_trailers
+
+    @property
     def trailers(self) -> list[tuple[bytes, bytes]]:
         """The trailers that the application sent, even if the client did not ask for them."""
         return self.recorder.trailers if self.recorder else []

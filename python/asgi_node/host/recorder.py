@@ -37,6 +37,7 @@ class Recorder:
         self.denied: tuple[int, str] | None = None
         """The code and reason of a WebSocket that was closed instead of accepted: on the wire it is a 403."""
         self.debug: dict[str, Any] | None = None
+        self.announces_trailers = False
         self.trailers: list[tuple[bytes, bytes]] = []
         """The trailers, even if the client did not ask for them (``TE: trailers``): a server would leave them out."""
         self.accepted_with: list[tuple[bytes, bytes]] = []
@@ -60,6 +61,8 @@ class Recorder:
         sent = self.channel.send(event)
         if kind == "websocket.close" and self.denied is None:
             self.denied = (event.get("code", 1000), event.get("reason") or "")
+        elif kind == "http.response.start":
+            self.announces_trailers = bool(event.get("trailers"))
         elif kind == "http.response.trailers":
             self.trailers += pairs_of(event)
         elif kind == "websocket.accept":

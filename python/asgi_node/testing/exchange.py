@@ -130,6 +130,9 @@ class Exchange:
         extensions: dict[str, Any] = {"http_version": b"HTTP/1.1"}
         if self._hints:
             extensions["early_hints"] = self._hints
+        if self.call.announces_trailers:
+            # Those that have come so far: whoever streams the response may look before its end.
+            extensions["http.response.trailers"] = self.call.trailers
         response: httpx.Response = self.module.Response(
             event.status, headers=event.headers, stream=stream, extensions=extensions, request=self.request
         )
