@@ -29,7 +29,7 @@ for node in tests/nodes/node_modules/node*/bin/node; do \
 done; exit $$failed
 endef
 
-.PHONY: help tools demo setup build test test-fast coverage wheel matrix bundlers loom exits workers kills large soak autobahn websocket-scale lint format pack debug release-dry-run venvs nodes lock clean distclean bench instructions
+.PHONY: help tools demo setup build test test-fast coverage wheel matrix bundlers compat loom exits workers kills large soak autobahn websocket-scale lint format pack debug release-dry-run venvs nodes lock clean distclean bench instructions
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -73,6 +73,9 @@ instructions: build ## how many instructions of the bridge a request takes, besi
 
 bundlers: build tests/bundlers/node_modules/.stamp ## an application in Next.js, built and started (docs/bundlers.md)
 	@ASGI_NODE_PYTHON=$(CURDIR)/.venv/bin/python node tests/bundlers/next.mjs
+
+compat: build ## the test suites of Starlette and FastAPI over our test client, next to their own (half an hour; ONLY=starlette)
+	@.venv/bin/python tests/compat/run.py $(ONLY)
 
 loom: ## queues and exchanges of crates/core, in every order that their threads can take turns in (a part of test)
 	@RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=build/loom cargo test --quiet --release --package asgi-node-core --test loom
