@@ -79,6 +79,18 @@ describe('README', () => {
     }
   })
 
+  test('quick start: one command', async (t) => {
+    const running = await startServer(t, 'npx', ['asgi-node', 'main:app', '--port', String(port)], { port, cwd: folder, env: plain })
+    assert.equal((await succeed(here(ask.code))).trim(), answer.code.trim())
+    assert.match(running.output(), new RegExp(`serves main:app on http://127\\.0\\.0\\.1:${port} `))
+    await running.stop('SIGTERM')
+    const dev = await startServer(t, 'npx', ['asgi-node', 'dev', '--port', String(port)], { port, cwd: folder, env: plain })
+    writeFileSync(join(folder, 'main.py'), here(app.code).replace('Hello', 'Good morning'))
+    await until(async () => (await (await fetch(`http://127.0.0.1:${port}/hello/Node`)).text()).includes('Good morning'), 'the new code')
+    writeFileSync(join(folder, 'main.py'), here(app.code))
+    await dev.stop('SIGINT')
+  })
+
   test('field_28: quick start: an application that does not start', async () => {
     writeFileSync(join(folder, 'main.py'), 'raise RuntimeError("no database")\n')
     const { code, stderr } = await run('node', [server.file], { cwd: folder, env: plain })

@@ -3,13 +3,15 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { apps, openPolitely, pythonExecutable, rawExchange, temporaryFolder, until } from '../node/support.mjs'
 import { request, run, start, startServer, suiteScope } from './support.mjs'
 
 /** A WebSocket that is open, with what it has received. */
 async function connect(t, server, options = {}) {
-  const socket = new WebSocket(`ws://127.0.0.1:${server.port}/socket`, options)
+  const { path = '/socket', ...rest } = options
+  const socket = new WebSocket(`ws://127.0.0.1:${server.port}${path}`, rest)
   t.after(() => socket.terminate())
   const messages = []
   socket.on('message', (data) => messages.push(String(data)))
@@ -66,7 +68,7 @@ describe('without options', () => {
     await until(() => server.stderr.includes('INFO:     serve_app: said by the application\n'))
   })
 
-  test('bodies of half a mebibyte and more of headers than 16 KiB', async () => {
+  test('headers of more than 16 KiB are refused', async () => {
     assert.equal((await request({ port: server.port, path: '/facts', headers: { 'x-large': 'a'.repeat(17_000) } })).status, 431)
     assert.equal((await request({ port: server.port, path: '/facts', headers: { 'x-large': 'a'.repeat(15_000) } })).status, 200)
   })
@@ -206,16 +208,47 @@ test('--limit-max-requests ends the server, and the request is answered', async 
   assert.ok(served === 3 || served === 4, String(answers))
 })
 
-test('--ws-max-queue: a client that sends more than the application reads waits', async (t) => {
-  // The application of this path never reads: what is taken is what may wait.
-  const server = await startServer(t, ['--ws-max-queue', '1', '--timeout-keep-alive', '0'])
-  const { socket, messages } = await connect(t, server)
-  for (let i = 0; i < 50; i++) socket.send(String(i))
-  await until(() => messages.length === 50)
-  assert.deepEqual(messages, Array.from({ length: 50 }, (_, i) => `echo ${i}`))
+test('--ws-max-queue: a client that sends more than the application reads has to wait', async (t) => {
+  const [few, usual] = await Promise.all([startServer(t, ['--ws-max-queue', '1', '--timeout-keep-alive', '0']), startServer(t, [])])
+  const sockets = await Promise.all([few, usual].map(({ port }) => connect(t, { port }, { path: '/deaf', perMessageDeflate: false })))
+  // A ping behind messages that had to wait is not read.
+  const pongs = sockets.map(({ socket }) => new Promise((resolve) => socket.once('pong', () => resolve('pong'))))
+  for (const { socket } of sockets) for (let i = 0; i < 10; i++) socket.send('hello')
+  // Not in one packet with them.
+  await sleep(200)
+  for (const { socket } of sockets) socket.ping()
+  assert.equal(await pongs[1], 'pong', 'ten are taken, of 32 that may wait')
+  assert.equal(await Promise.race([pongs[0], sleep(300, 'none')]), 'none')
   // --timeout-keep-alive 0: a connection is for one request.
-  const received = await rawExchange(t, server.port, 'GET /facts HTTP/1.1\r\nHost: a\r\n\r\n')
+  const received = await rawExchange(t, few.port, 'GET /facts HTTP/1.1\r\nHost: a\r\n\r\n')
   assert.match(received, /\r\nConnection: close\r\n/)
+})
+
+test('--interface: what the application is taken for', async (t) => {
+  const folder = temporaryFolder(t, { 'double.py': 'def app(scope):\n    async def run(receive, send):\n        await send({"type": "http.response.start", "status": 204})\n        await send({"type": "http.response.body"})\n    return run\n' })
+  const [right, wrong] = await Promise.all(['asgi2', 'asgi3'].map((name) => startServer(t, ['--interface', name, '--lifespan', 'off'], { cwd: folder, app: 'double:app' })))
+  assert.equal((await request({ port: right.port, path: '/' })).status, 204)
+  assert.equal((await request({ port: wrong.port, path: '/' })).status, 500)
+})
+
+describe('the environment and files', () => {
+  test('the command line comes before the environment, this before files, and the configuration before pyproject.toml', async (t) => {
+    const folder = temporaryFolder(t, {
+      'asgi-node.config.json': JSON.stringify({ app: 'serve_app:app', appDir: apps, port: 0, header: ['x-a: file'], rootPath: '/file', accessLog: false, drain_delay: 0 }),
+      'pyproject.toml': `[tool.asgi-node]\nhealth-path = "/toml"\nroot-path = "/toml"\nport = 1\nheader = "x-b: toml"\n`,
+    })
+    const server = await startServer(t, ['--root-path', '/line', '--port', '0'], { cwd: folder, app: '', env: { ASGI_NODE_HEADER: 'x-a: env\nx-c: env', ASGI_NODE_ROOT_PATH: '/env', ASGI_NODE_DATE_HEADER: 'off', ASGI_NODE_PORT: '2' } })
+    const { headers, text } = await request({ port: server.port, path: '/facts' })
+    assert.deepEqual([headers['x-a'], headers['x-b'], headers['x-c'], headers.date, JSON.parse(text).root_path], ['env', undefined, 'env', undefined, '/line'])
+    assert.equal((await request({ port: server.port, path: '/toml/ready' })).status, 200)
+    assert.equal(server.stdout, '')
+  })
+
+  test('--config names a module', async (t) => {
+    const folder = temporaryFolder(t, { 'here.mjs': `export default { app: 'serve_app:app', appDir: ${JSON.stringify(apps)}, port: 0, header: ['x-a: ' + 1 + 1] }` })
+    const server = await startServer(t, ['--config', 'here.mjs', '--port=0'], { cwd: folder, app: '' })
+    assert.equal((await request({ port: server.port, path: '/facts' })).headers['x-a'], '11')
+  })
 })
 
 test('--backlog is what listen() is told', async (t) => {
