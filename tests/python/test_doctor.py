@@ -64,7 +64,7 @@ def test_node_package_not_found(tmp_path: Path, fake_node: str) -> None:
 
 
 def test_commands(tmp_path: Path) -> None:
-    assert run("--help", path="/nowhere", cwd=tmp_path).stdout.startswith("usage: python -m asgi_node doctor")
+    assert run("--help", path="/nowhere", cwd=tmp_path).stdout.startswith("usage: python -m asgi_node serve")
     assert run(path="/nowhere", cwd=tmp_path).returncode == 0
     unknown = run("docter", path="/nowhere", cwd=tmp_path)
     assert (unknown.returncode, unknown.stdout) == (2, "")
