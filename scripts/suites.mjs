@@ -51,6 +51,7 @@ const ONCE = {
     'hostile/websocket-ends',
     'hostile/websocket-floods',
     'life/workers',
+    'workers/kills',
   ],
 }
 const once = new Set(Object.values(ONCE).flat())
@@ -109,6 +110,40 @@ export const IMPOSSIBLE = new Map([
 /** Its package is installed for the primary Python only: it needs fifty others. */
 const PRIMARY_ONLY = new Set(['e2e/mcp'])
 
+/**
+ * Run once more with handlers that have workers (ASGI_NODE_TEST_WORKERS=1, tests/node/support.mjs): what an application is given and
+ * may send, and what a client sees of it. The others are left out, because they
+ * - ask a second handler what the first one's application has noted, in memory that workers do not share (lifespans, the log of
+ *   websocket_app);
+ * - measure this process, or start others of their own: threads, descriptors, memory, exits, forks, Python in Node;
+ * - count what waits to the byte or the message: with workers as much waits at either end (docs/workers.md);
+ * - have limits of time that are shorter than a process takes to start;
+ * - start no handler, or only handlers without the tests' support.
+ */
+const WITH_WORKERS = new Set([
+  'asgi/extensions',
+  'asgi/files',
+  'asgi/outcomes',
+  'asgi/request-body',
+  'asgi/response',
+  'asgi/scope',
+  'asgi/websocket-python',
+  'node/access-log',
+  'node/async-context',
+  'node/body-lengths',
+  'node/body-limits',
+  'node/header-bytes',
+  'node/headers',
+  'node/http',
+  'node/http2',
+  'node/logging',
+  'node/proxy',
+  'node/rewriter-handler',
+  'node/stdio',
+  'node/streaming',
+  'node/tls',
+])
+
 /** Every tests/<suite>/*.test.mjs. */
 const names = readdirSync(join(ROOT, 'tests'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
@@ -117,7 +152,7 @@ const names = readdirSync(join(ROOT, 'tests'), { withFileTypes: true })
   .map((name) => name.slice(0, -'.test.mjs'.length))
   .toSorted()
 
-for (const name of [...TIMED, ...once, ...LONG, ...SLOW]) {
+for (const name of [...TIMED, ...once, ...LONG, ...SLOW, ...WITH_WORKERS]) {
   if (!names.includes(name)) throw new Error(`scripts/suites.mjs names tests/${name}.test.mjs, which is not there`)
 }
 
@@ -134,8 +169,8 @@ for (const name of [...TIMED, ...once, ...LONG, ...SLOW]) {
 export const inTurn = (list, { index, of }) => list.filter((_, i) => i % of === index)
 
 /**
- * All; those of a cell of the matrix; the units alone; those in which lines can be counted.
- * @typedef {'whole' | 'cell' | 'fast' | 'counted'} Extent
+ * All; those of a cell of the matrix; the units alone; those in which lines can be counted; those that handlers with workers pass.
+ * @typedef {'whole' | 'cell' | 'fast' | 'counted' | 'workers'} Extent
  */
 
 /**
@@ -151,6 +186,7 @@ export function filesOf(extent, primary, turn = { index: 0, of: 1 }) {
   const chosen = names.filter((name) => {
     if (IMPOSSIBLE.has(name) || (PRIMARY_ONLY.has(name) && !primary)) return false
     if (extent === 'whole') return true
+    if (extent === 'workers') return WITH_WORKERS.has(name)
     // On a read-only file system nothing can be written down.
     if (extent === 'counted') return name !== 'life/environment' && !TIMED.has(name)
     if (extent === 'fast' && (SLOW.has(name) || !/^(?:asgi|node)[/]/.test(name))) return false

@@ -88,6 +88,7 @@ function nodeStep(name, node, venv, extent, soak, turn) {
     env: {
       ASGI_NODE_PYTHON: pythonOf(venv),
       ...(soak && { ASGI_NODE_SOAK: '1' }),
+      ...(extent === 'workers' && { ASGI_NODE_TEST_WORKERS: '1' }),
       NODE_OPTIONS: '--unhandled-rejections=strict',
       // What tests start as `node` is this Node, too.
       PATH: [dirname(node), process.env.PATH].join(delimiter),
@@ -143,6 +144,7 @@ async function allSteps({ all, fast, primary: only, slowest }) {
     }),
     { name: `wheel, python ${primary.python.tag}`, runner: 'pytest', commands: [['scripts/wheel.sh']] },
     nodeStep(label(current.version, primary.python), current.executable, primary.venv, 'whole', all),
+    nodeStep(`${label(current.version, primary.python)}, workers: 1`, current.executable, primary.venv, 'workers', false),
     ...cells(current, environments, all).map(({ node, python, venv }, index, { length: of }) =>
       nodeStep(`matrix: ${label(node.version, python)}`, node.executable, venv, all ? 'whole' : 'cell', all, { index, of })
     ),

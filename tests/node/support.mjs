@@ -30,6 +30,20 @@ export const repeats = (few, many) => (process.env.ASGI_NODE_SOAK ? many : few)
 export const withWorkers = Number(process.env.ASGI_NODE_TEST_WORKERS ?? 0)
 const workersFromOutside = withWorkers > 0 ? { workers: withWorkers } : {}
 
+/** A logger that does not hear what workers do: tests that run with them ask what the application and the handler say. */
+function withoutWorkers(options) {
+  if (withWorkers === 0 || typeof options.logger !== 'object') return options
+  const { logger } = options
+  const told = new Proxy(logger, {
+    get(target, name) {
+      const value = target[name]
+      if (typeof value !== 'function') return value
+      return (object, ...rest) => (object?.logger === 'asgi_node.workers' ? undefined : value.call(target, object, ...rest))
+    },
+  })
+  return { ...options, logger: told }
+}
+
 /**
  * A handler on a fixture app, closed when the test or the file is over.
  *
@@ -38,7 +52,7 @@ const workersFromOutside = withWorkers > 0 ? { workers: withWorkers } : {}
  * @param {object} [options]
  */
 export function makeHandler(scope, app = 'main:app', options = {}) {
-  const handler = new PythonHandler({ app, docroot: apps, ...workersFromOutside, ...options })
+  const handler = new PythonHandler({ app, docroot: apps, ...workersFromOutside, ...withoutWorkers(options) })
   // What a test leaves under way on purpose is not waited for.
   scope.after(() => handler.close({ timeout: 100 }).catch(() => {}))
   return handler

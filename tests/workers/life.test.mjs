@@ -1,10 +1,10 @@
 // A worker is a process of its own, and everything that a handler does works with it.
 import assert from 'node:assert/strict'
-import { openSync, closeSync } from 'node:fs'
+import { closeSync, openSync, readlinkSync } from 'node:fs'
 import { test } from 'node:test'
 import { PythonHandler, Request } from 'asgi-node'
 import { WebSocket } from 'ws'
-import { bytes, call, callJson, collect, serve, sha256, until } from '../node/support.mjs'
+import { bytes, call, callJson, collect, runNode, serve, sha256, until } from '../node/support.mjs'
 import { makeDiary, makeWorkers, pidOf, runs } from './support.mjs'
 
 test('the application runs in another process, on its main thread, and Node starts no Python', async (t) => {
@@ -14,7 +14,17 @@ test('the application runs in another process, on its main thread, and Node star
   assert.equal(facts.parent, process.pid)
   assert.equal(facts.main, true)
   assert.deepEqual([facts.signals, facts.child, facts.cwd, facts.stdin], [1, 0, process.cwd(), '/dev/null'])
+  assert.equal(facts.stdout, readlinkSync('/proc/self/fd/1'))
   assert.equal(PythonHandler.python, null)
+})
+
+test('what it writes comes out of Node, in order, and its standard input is empty', async () => {
+  const { stdout, stderr, code } = await runNode(`
+    const handler = new PythonHandler({ app: 'worker_app:app', docroot: apps, workers: 1 })
+    await handler.handleRequest({ url: '/print?text=to%20stdout' })
+    await handler.handleRequest({ url: '/print?text=to%20stderr&stream=stderr' })
+    await handler.close()`)
+  assert.deepEqual([stdout, stderr, code], ['to stdout\n', 'to stderr\n', 0])
 })
 
 test('a worker has no descriptor of Node', async (t) => {

@@ -1,7 +1,7 @@
 //! A worker's process.
 
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -93,6 +93,7 @@ pub(crate) fn spawn(workers: &Workers) -> io::Result<(Process, UnixStream)> {
         .env_clear()
         .envs(workers.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(own_stdout())
         .stderr(Stdio::piped())
         // Ctrl-C in a terminal is for Node, which closes its workers.
         .process_group(0)
@@ -113,6 +114,12 @@ pub(crate) fn spawn(workers: &Workers) -> io::Result<(Process, UnixStream)> {
         .stack_size(64 << 10);
     watch.spawn(move || inside.watch(pid))?;
     Ok((Process { child, tail, end }, ours))
+}
+
+/// Our own stdout for a child. Inheriting is not enough: Node has its descriptors closed in children.
+fn own_stdout() -> Stdio {
+    let own = io::stdout().as_fd().try_clone_to_owned();
+    own.map_or_else(|_| Stdio::null(), Stdio::from)
 }
 
 /// Writes what comes to our own stderr, and remembers the end of it.

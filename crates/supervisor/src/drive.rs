@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use asgi_node_worker::connection::{READ, Read};
+use asgi_node_worker::connection::Read;
 use asgi_node_worker::{Connection, FromWorker, Incoming};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -27,7 +27,6 @@ pub(crate) struct Wires {
 
 /// Runs until the worker has ended.
 pub(crate) async fn drive(pool: Rc<RefCell<Pool>>, number: u32, wires: Wires) {
-    let mut room = vec![0; READ];
     let mut incoming = Incoming::<FromWorker>::default();
     // One that is killed may stop anywhere in a message: that is no fault of the protocol.
     let reason = {
@@ -41,7 +40,7 @@ pub(crate) async fn drive(pool: Rc<RefCell<Pool>>, number: u32, wires: Wires) {
             };
             tokio::select! {
                 biased;
-                readable = wires.connection.readable() => match readable.and_then(|()| take(&pool, number, &wires, &mut room, &mut incoming)) {
+                readable = wires.connection.readable() => match readable.and_then(|()| take(&pool, number, &wires, &mut incoming)) {
                     Ok(true) => {}
                     Ok(false) => break None,
                     Err(error) => break Some(error.to_string()),
@@ -50,7 +49,7 @@ pub(crate) async fn drive(pool: Rc<RefCell<Pool>>, number: u32, wires: Wires) {
                 () = wires.bell.notified() => {}
                 () = &mut dead => {
                     // What it has still said.
-                    drop(take(&pool, number, &wires, &mut room, &mut incoming));
+                    drop(take(&pool, number, &wires, &mut incoming));
                     break None;
                 }
             }
@@ -75,15 +74,9 @@ pub(crate) async fn drive(pool: Rc<RefCell<Pool>>, number: u32, wires: Wires) {
 }
 
 /// Takes all that is there; false at the end.
-fn take(
-    pool: &Rc<RefCell<Pool>>,
-    number: u32,
-    wires: &Wires,
-    room: &mut [u8],
-    incoming: &mut Incoming<FromWorker>,
-) -> io::Result<bool> {
+fn take(pool: &Rc<RefCell<Pool>>, number: u32, wires: &Wires, incoming: &mut Incoming<FromWorker>) -> io::Result<bool> {
     loop {
-        let read = wires.connection.read(room, incoming)?;
+        let read = wires.connection.read(incoming)?;
         let mut pool = pool.borrow_mut();
         while let Some((id, message)) = incoming
             .next_message()

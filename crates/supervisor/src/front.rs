@@ -85,6 +85,8 @@ pub struct Front {
     pub(crate) bell: Arc<tokio::sync::Notify>,
     pub(crate) log_queue: Option<Arc<LogQueue>>,
     pub(crate) limits: Limits,
+    /// Messages of a WebSocket that wait here, beside those that a worker has: together they are `maxQueue`.
+    queue: usize,
     /// Milliseconds that a lifespan's shutdown may take; 0 for no limit.
     pub(crate) shutdown_timeout: u64,
     /// What the end of a worker's process may take.
@@ -94,6 +96,8 @@ pub struct Front {
     in_flight: AtomicUsize,
     abandoned: AtomicUsize,
     requests: AtomicU64,
+    /// Failures that were seen; the workers tell later of those that were not.
+    errors: AtomicU64,
     closed: AtomicBool,
     /// Whether no worker comes up.
     is_failing: AtomicBool,
@@ -116,14 +120,16 @@ impl Front {
                     inbound: window,
                     outbound: window,
                 },
-                messages: config.max_queue as u64,
+                messages: (config.max_queue / 2).max(1) as u64,
             },
+            queue: config.max_queue.div_ceil(2),
             shutdown_timeout: config.shutdown_timeout,
             exit_timeout: Duration::from_millis(config.exit_timeout),
             limit: config.max_concurrency,
             in_flight: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             is_failing: AtomicBool::new(false),
             summary: Mutex::default(),
@@ -151,8 +157,7 @@ impl Front {
         }
         let own = Arc::clone(self) as Arc<dyn Notify>;
         let exchange = if request.is_websocket {
-            let messages = usize::try_from(limits.messages).unwrap_or(usize::MAX);
-            Exchange::websocket(request.id, limits.windows, messages, own, host)
+            Exchange::websocket(request.id, limits.windows, self.queue, own, host)
         } else {
             Exchange::new(request.id, limits.windows, Vec::new(), !request.body_follows, own, host)
         };
@@ -194,6 +199,11 @@ impl Front {
         self.closed.store(true, Ordering::Release);
     }
 
+    /// A request has failed.
+    pub(crate) fn note_error(&self) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn post(&self, job: Job) {
         drop(self.inbox.post(job));
     }
@@ -212,7 +222,7 @@ impl Front {
             abandoned: self.abandoned.load(Ordering::Acquire),
             queued: summary.queued,
             requests: self.requests.load(Ordering::Relaxed),
-            errors: summary.errors,
+            errors: summary.errors.max(self.errors.load(Ordering::Relaxed)),
             lag: summary.lag,
             blocked: summary.blocked,
             failed: false,

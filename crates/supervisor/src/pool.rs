@@ -62,9 +62,8 @@ pub(crate) struct Pool {
     closing: Option<Closing>,
     /// Why no worker comes up.
     failure: Option<Traced>,
-    /// Failed requests of workers that are no more, and those that were seen to fail.
+    /// Failed requests of workers that are no more.
     errors: u64,
-    seen_errors: u64,
     locating: Vec<Box<dyn FnOnce(String, String) + Send>>,
     reloads: Rc<tokio::sync::Mutex<()>>,
 }
@@ -88,7 +87,6 @@ impl Pool {
             closing: None,
             failure: None,
             errors: 0,
-            seen_errors: 0,
             locating: Vec::new(),
             reloads: Rc::default(),
         }
@@ -145,6 +143,8 @@ impl Pool {
                     let error = failure.error.clone();
                     self.fail(relay, error);
                 }
+                // From here on it is known when nobody waits for it any more.
+                None if relay.is_abandoned() => self.front.done(relay.exchange()),
                 None => self.waiting.push_back(relay),
             },
         }
@@ -206,7 +206,9 @@ impl Pool {
         if id == 0 {
             return self.receive_own(number, message);
         }
-        self.seen_errors += u64::from(matches!(message, FromWorker::Failed { .. }));
+        if matches!(message, FromWorker::Failed { .. }) {
+            self.front.note_error();
+        }
         let member = self.members.iter_mut().find(|member| member.number == number);
         if let Some(member) = member {
             if let (FromWorker::Returned, Some(relay)) = (&message, member.relays.get(&id)) {
@@ -268,7 +270,7 @@ impl Pool {
         self.front.note(Summary {
             workers: self.members.iter().map(Member::health).collect(),
             queued: self.waiting.len() as u64 + self.members.iter().map(|member| member.status.queued).sum::<u64>(),
-            errors: (self.errors + known).max(self.seen_errors),
+            errors: self.errors + known,
             lag: Duration::from_nanos(self.members.iter().map(|member| member.status.lag).max().unwrap_or(0)),
             // While one goes on, the handler does.
             blocked: ready().map(Member::blocked).min().unwrap_or_default(),

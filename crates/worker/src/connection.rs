@@ -16,9 +16,6 @@ use crate::incoming::Incoming;
 use crate::outgoing::Outgoing;
 use crate::wire::Wire;
 
-/// Bytes that one read may bring.
-pub const READ: usize = 256 * 1024;
-
 /// Descriptors that may come with one read: each is sent by itself.
 const DESCRIPTORS: usize = 8;
 
@@ -54,12 +51,9 @@ impl Connection {
         self.0.writable().await
     }
 
-    /// Reads what is there, at most [`READ`] bytes. `room` is used again and again.
-    pub fn read<M: Wire>(&self, room: &mut [u8], incoming: &mut Incoming<M>) -> io::Result<Read> {
-        match self
-            .0
-            .try_io(Interest::READABLE, || receive(self.0.as_fd(), room, incoming))
-        {
+    /// Reads what is there, as far as there is room.
+    pub fn read<M: Wire>(&self, incoming: &mut Incoming<M>) -> io::Result<Read> {
+        match self.0.try_io(Interest::READABLE, || receive(self.0.as_fd(), incoming)) {
             Ok(0) => Ok(Read::End),
             Ok(_) => Ok(Read::Some),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Nothing),
@@ -93,11 +87,11 @@ fn is_end(error: &io::Error) -> bool {
 }
 
 /// One read of bytes and descriptors; 0 at the end.
-pub fn receive<M: Wire>(socket: BorrowedFd<'_>, room: &mut [u8], incoming: &mut Incoming<M>) -> io::Result<usize> {
+pub fn receive<M: Wire>(socket: BorrowedFd<'_>, incoming: &mut Incoming<M>) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = received_flags();
-    let received = recvmsg(socket, &mut [IoSliceMut::new(room)], &mut control, flags)?;
+    let received = recvmsg(socket, &mut [IoSliceMut::new(incoming.room())], &mut control, flags)?;
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(descriptors) = message {
             for descriptor in descriptors {
@@ -108,7 +102,7 @@ pub fn receive<M: Wire>(socket: BorrowedFd<'_>, room: &mut [u8], incoming: &mut 
             }
         }
     }
-    incoming.extend(&room[..received.bytes]);
+    incoming.add(received.bytes);
     Ok(received.bytes)
 }
 

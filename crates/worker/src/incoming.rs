@@ -10,6 +10,9 @@ use crate::wire::Wire;
 /// The most bytes of one message: a body that Node, or Python, could not hold either.
 const LONGEST: usize = 1 << 32;
 
+/// Bytes that one read may bring: several frames.
+const ROOM: usize = 256 * 1024;
+
 /// The most descriptors that may wait for their frame.
 const DESCRIPTORS: usize = 1024;
 
@@ -23,8 +26,10 @@ struct Part {
 /// What one connection has received.
 #[derive(Debug)]
 pub struct Incoming<M> {
+    /// Room for what comes; from `start` to `end` there is something.
     bytes: Vec<u8>,
     start: usize,
+    end: usize,
     descriptors: VecDeque<OwnedFd>,
     parts: HashMap<u32, Part>,
     message: PhantomData<M>,
@@ -35,6 +40,7 @@ impl<M> Default for Incoming<M> {
         Self {
             bytes: Vec::new(),
             start: 0,
+            end: 0,
             descriptors: VecDeque::new(),
             parts: HashMap::new(),
             message: PhantomData,
@@ -43,16 +49,31 @@ impl<M> Default for Incoming<M> {
 }
 
 impl<M: Wire> Incoming<M> {
+    /// Where the next bytes go: room for a whole frame at least. [`Self::add`] must follow.
+    pub fn room(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.bytes.len() - self.end < ROOM / 2 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        if self.bytes.len() < ROOM {
+            self.bytes.resize(ROOM, 0);
+        }
+        &mut self.bytes[self.end..]
+    }
+
+    /// So many bytes have come into the room.
+    pub fn add(&mut self, bytes: usize) {
+        self.end = (self.end + bytes).min(self.bytes.len());
+    }
+
     /// Adds bytes.
     pub fn extend(&mut self, bytes: &[u8]) {
-        if self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.start = 0;
-        } else if self.start > frame::LARGEST {
-            self.bytes.drain(..self.start);
-            self.start = 0;
-        }
-        self.bytes.extend_from_slice(bytes);
+        let end = self.end + bytes.len();
+        self.bytes.resize(self.bytes.len().max(end), 0);
+        self.bytes[self.end..end].copy_from_slice(bytes);
+        self.end = end;
     }
 
     /// Adds a descriptor; they come in the order of the frames that they belong to.
@@ -66,13 +87,13 @@ impl<M: Wire> Incoming<M> {
 
     /// Whether the peer has stopped in the middle of a message.
     pub fn is_torn(&self) -> bool {
-        self.start < self.bytes.len() || !self.parts.is_empty()
+        self.start < self.end || !self.parts.is_empty()
     }
 
     /// The next message that is complete.
     pub fn next_message(&mut self) -> Result<Option<(u32, M)>, Malformed> {
         loop {
-            let Some((frame, length)) = frame::first(&self.bytes[self.start..])? else {
+            let Some((frame, length)) = frame::first(&self.bytes[self.start..self.end])? else {
                 return Ok(None);
             };
             self.start += length;

@@ -280,11 +280,11 @@ async fn descriptors_travel_with_their_messages() {
     );
     one.writable().await.expect("open");
     assert!(one.write(&mut outgoing).expect("room"));
-    let (mut room, mut incoming) = (vec![0; 1000], Incoming::<ToWorker>::default());
+    let mut incoming = Incoming::<ToWorker>::default();
     let mut received: Vec<(Vec<u8>, OwnedFd)> = Vec::new();
     while received.len() < 2 {
         other.readable().await.expect("open");
-        other.read(&mut room, &mut incoming).expect("open");
+        other.read(&mut incoming).expect("open");
         while let Some((_, message)) = incoming.next_message().expect("our own") {
             if let ToWorker::Open(json, Some(descriptor)) = message {
                 received.push((json, descriptor));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use asgi_node_core::log_queue::Dropped;
 use asgi_node_core::{Config, Error, Exchange, Inbox, LogQueue, Notify, Submission, Traced, Waker};
-use asgi_node_worker::connection::{READ, Read};
+use asgi_node_worker::connection::Read;
 use asgi_node_worker::message::Failed;
 use asgi_node_worker::{Connection, FromWorker, Incoming, Ledger, Outgoing, Status, ToWorker};
 use parking_lot::{Condvar, Mutex};
@@ -194,7 +194,6 @@ impl Link {
     async fn run(mut self) -> io::Result<()> {
         let socket = self.socket.take().ok_or(io::ErrorKind::NotConnected)?;
         let connection = Connection::new(socket)?;
-        let mut room = vec![0; READ];
         let bell = self.news.bell.clone();
         let mut batch = Vec::new();
         loop {
@@ -213,7 +212,7 @@ impl Link {
                 biased;
                 readable = connection.readable(), if !self.news.is_orphaned() => {
                     readable?;
-                    self.read(&connection, &mut room)?;
+                    self.read(&connection)?;
                 }
                 _ = connection.writable(), if !is_written => {}
                 () = bell.0.notified() => {}
@@ -228,10 +227,10 @@ impl Link {
     }
 
     /// Takes all that is there.
-    fn read(&mut self, connection: &Connection, room: &mut [u8]) -> io::Result<()> {
+    fn read(&mut self, connection: &Connection) -> io::Result<()> {
         let mut any = false;
         let end = loop {
-            let read = connection.read(room, &mut self.incoming)?;
+            let read = connection.read(&mut self.incoming)?;
             let malformed = |error| io::Error::new(io::ErrorKind::InvalidData, error);
             while let Some((id, message)) = self.incoming.next_message().map_err(malformed)? {
                 any = true;

@@ -149,9 +149,8 @@ impl Worker {
 
 /// Waits for the opening.
 fn first_message(socket: &UnixStream, incoming: &mut Incoming<ToWorker>) -> PyResult<(Vec<u8>, Ledger)> {
-    let mut room = vec![0; 64 * 1024];
     loop {
-        if receive(socket.as_fd(), &mut room, incoming)? == 0 {
+        if receive(socket.as_fd(), incoming)? == 0 {
             return Err(PyOSError::new_err("Node has gone before it said anything"));
         }
         let message = incoming
