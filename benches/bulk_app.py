@@ -1,4 +1,7 @@
-"""Large bodies: `/download` sends them in pieces, `/upload` counts what comes, `/echo` gives a whole body back."""
+"""Large bodies: `/download` sends them in pieces, `/upload` counts what comes, `/echo` gives a whole body back.
+
+WebSockets get each of their messages back.
+"""
 
 from typing import Any
 
@@ -7,6 +10,11 @@ PIECE = bytes(64 * 1024)
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """`/download?<bytes>`, in 64 KiB sends; `/upload` and `/echo` read the whole body."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (event := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "bytes": event["bytes"]})
     if scope["type"] != "http":
         return
     if scope["path"] == "/download":

@@ -47,6 +47,20 @@ describe('messages', limits, () => {
     ])
   })
 
+  test('large messages lose their masks, and nothing else', async () => {
+    const key = site.key()
+    const client = await site.open(`/echo?log=${key}`)
+    const sent = [1023, 1024, 1025, 65_537, 1_000_003].map((size) => Buffer.from(Array.from({ length: size }, (_, at) => (at * 31) % 251)))
+    sent.push('é'.repeat(40_000))
+    for (const message of sent) client.ws.send(message)
+    client.ws.send(sent[3], { fin: false })
+    client.ws.send(sent[2])
+    sent.push(Buffer.concat([sent[3], sent[2]]))
+    await until(() => client.messages.length === sent.length)
+    for (const [at, message] of sent.entries()) assert.ok(Buffer.from(message).equals(Buffer.from(client.messages[at])), `message ${at}`)
+    client.ws.close()
+  })
+
   test('asgi_93 fragments are joined, and a ping between them is answered', async (t) => {
     const raw = await site.handshake(t)
     await raw.head()

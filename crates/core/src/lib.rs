@@ -7,6 +7,7 @@
 //! - [`exchange`]: one request and its response, shared by both sides, with its [windows](Limits)
 //! - [`response`] and [`framing`]: what the app may send, and when
 //! - [`websocket`] and [`message_queue`]: the same for messages
+//! - [`unmask`]: takes the mask off what a WebSocket's client sends
 //! - [`event`]: what the host gets
 //! - [`log_queue`]: log records and output of Python
 //! - [`heartbeat`] and [`watchdog`]: whether the event loop is blocked
@@ -34,6 +35,7 @@ pub mod submission;
 mod sync;
 pub mod target;
 pub mod text;
+pub mod unmask;
 pub mod watchdog;
 pub mod websocket;
 mod window;

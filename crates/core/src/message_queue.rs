@@ -1,9 +1,11 @@
 //! The messages of a WebSocket that wait for the app, and the end of the WebSocket.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 pub use crate::protocol::close_code::ABNORMAL;
 pub use crate::protocol::limit::MESSAGE_OVERHEAD;
+use crate::window::{Limits, Window};
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,19 +64,19 @@ pub struct MessageQueue {
     messages: VecDeque<Message>,
     weight: usize,
     most: usize,
-    heaviest: usize,
+    window: Window,
     paused: bool,
     closed: Option<Closed>,
 }
 
 impl MessageQueue {
-    /// A queue that is full at `most` messages or `heaviest` bytes.
-    pub fn new(most: usize, heaviest: usize) -> Self {
+    /// A queue that is full at `most` messages, or when the window for their bytes is.
+    pub fn new(most: usize, limits: Limits) -> Self {
         Self {
             messages: VecDeque::new(),
             weight: 0,
             most,
-            heaviest,
+            window: Window::new(limits),
             paused: false,
             closed: None,
         }
@@ -87,7 +89,8 @@ impl MessageQueue {
         }
         self.weight += message.weight();
         self.messages.push_back(message);
-        self.paused = self.messages.len() >= self.most || self.weight >= self.heaviest;
+        let room = self.window.has_room(self.weight, Instant::now);
+        self.paused |= self.messages.len() >= self.most || !room;
         !self.paused
     }
 
@@ -105,7 +108,8 @@ impl MessageQueue {
         };
         self.weight -= message.weight();
         // Only when half empty, so that a client that keeps the queue full is not stopped and started for each message.
-        let resumes = self.paused && self.messages.len() <= self.most / 2 && self.weight <= self.heaviest / 2;
+        self.window.take(message.weight(), self.weight, Instant::now);
+        let resumes = self.paused && self.messages.len() <= self.most / 2 && self.window.is_open(self.weight);
         self.paused &= !resumes;
         (ReceivedMessage::Message(message), resumes)
     }
@@ -114,6 +118,7 @@ impl MessageQueue {
 #[cfg(test)]
 mod tests {
     use super::{Closed, Message, MessageQueue, ReceivedMessage};
+    use crate::window::Limits;
     use proptest::prelude::*;
 
     fn text(data: &str) -> Message {
@@ -125,7 +130,7 @@ mod tests {
 
     #[test]
     fn asgi_100_112_messages_come_before_the_end_which_stays() {
-        let mut queue = MessageQueue::new(4, 1000);
+        let mut queue = MessageQueue::new(4, Limits::fixed(1000));
         queue.push(text("a"));
         let end = Closed {
             code: 4001,
@@ -141,8 +146,21 @@ mod tests {
     }
 
     #[test]
+    fn asgi_107_large_messages_that_are_received_at_once_do_not_stop_the_host_each_time() {
+        let mut queue = MessageQueue::new(4, Limits { least: 100, most: 400 });
+        let large = "x".repeat(100);
+        let mut rooms = Vec::new();
+        for _ in 0..3 {
+            let room = queue.push(text(&large));
+            assert_eq!(queue.pop().1, !room);
+            rooms.push(room);
+        }
+        assert_eq!(rooms, [false, true, true]);
+    }
+
+    #[test]
     fn asgi_107_the_host_is_stopped_and_resumed_half_way_down() {
-        let mut queue = MessageQueue::new(4, 1 << 20);
+        let mut queue = MessageQueue::new(4, Limits::fixed(1 << 20));
         let rooms: Vec<bool> = (0..5).map(|_| queue.push(text(""))).collect();
         assert_eq!(rooms, [true, true, true, false, false]);
         let resumes: Vec<bool> = (0..5).map(|_| queue.pop().1).collect();
@@ -156,7 +174,7 @@ mod tests {
             steps in proptest::collection::vec(proptest::option::of(0usize..200), 0..200),
             most in 1usize..8,
         ) {
-            let mut queue = MessageQueue::new(most, 256);
+            let mut queue = MessageQueue::new(most, Limits::fixed(256));
             let (mut paused, mut sent, mut got) = (false, Vec::new(), Vec::new());
             for step in steps {
                 match step {

@@ -1,4 +1,4 @@
-//! The dynamic linker: dlopen, dlsym, dladdr, dlerror.
+//! The dynamic linker: dlopen, dlsym, dladdr, dlerror. And the bytes of an array of JavaScript.
 
 use std::{
     ffi::{CStr, CString, OsStr, c_void},
@@ -8,11 +8,19 @@ use std::{
     ptr::NonNull,
 };
 
+use napi::bindgen_prelude::Uint8ArraySlice;
+
 /// Only glibc has it.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const DEEPBIND: libc::c_int = libc::RTLD_DEEPBIND;
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 const DEEPBIND: libc::c_int = 0;
+
+/// The bytes of an array, to be changed.
+pub fn bytes_of<'a>(array: &'a mut Uint8ArraySlice<'_>) -> &'a mut [u8] {
+    // SAFETY: the array is an argument of the call that is under way, on its thread: JavaScript does not run meanwhile.
+    unsafe { array.as_mut() }
+}
 
 /// Opens a library that defines `symbol` (in itself or in a dependency) and makes its symbols visible to everything that is
 /// loaded later. It stays open until the process ends. Returns false if there is no such symbol; nothing is left open then.

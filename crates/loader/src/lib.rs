@@ -9,7 +9,8 @@
 //! a second copy of this package in the same process agree on the answer. libpython is never closed.
 //!
 //! This addon needs no Python, so it also compiles the rewriting rules that JavaScript makes, to check and to try them
-//! ([`rewriter`]). The rules for a handler's requests run in the other addon.
+//! ([`rewriter`]). The rules for a handler's requests run in the other addon. And it takes the masks off WebSocket messages,
+//! also in a process whose Python runs in workers.
 
 mod deepbind;
 mod errors;
@@ -18,6 +19,7 @@ mod library;
 mod rewriter;
 
 use errors::Code;
+use napi::bindgen_prelude::Uint8ArraySlice;
 use napi_derive::napi;
 
 /// How libpython was opened.
@@ -50,4 +52,10 @@ pub fn open(path: String, deepbind: Option<bool>) -> napi::Result<Opened, Code> 
 #[napi(catch_unwind)]
 pub fn opened() -> Option<String> {
     library::opened().map(|path| path.to_string_lossy().into_owned())
+}
+
+/// Takes the mask off the payload of a WebSocket's frame, in place. `key` is little-endian.
+#[napi(catch_unwind)]
+pub fn unmask(mut data: Uint8ArraySlice<'_>, key: u32) {
+    asgi_node_core::unmask::unmask(ffi::bytes_of(&mut data), key.to_le_bytes());
 }

@@ -1,6 +1,7 @@
 // Every name of Node and of `ws` that we use although their documentation does not promise it, each with the reason. Nothing
 // else in this package may use such a name. tests/node/node-internals.test.mjs says which of them a new version has dropped.
 
+import * as http from 'node:http'
 import * as protocol from 'ws'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
@@ -163,6 +164,51 @@ export function bytesTaken(ws) {
   return (handle?.bytesWritten ?? 0) - (handle?.writeQueueSize ?? 0)
 }
 
+/** Payloads from this size on: below it the call costs more than the loop of `ws`. */
+const UNMASKED_NATIVELY = 1024
+
+/** @typedef {{ consume(n: number): Buffer, _mask?: Buffer, _masked?: boolean }} Receiver */
+
+/** What `ws` takes for "nothing to unmask". */
+const NO_MASK = Buffer.alloc(4)
+
+/**
+ * What stands in for the `consume` of the receivers of `ws`, which takes the next bytes of what has come: it takes the mask off
+ * large payloads by our native code. `ws` does so byte by byte where Node has no function for it and `bufferutil`, which has
+ * an install script, is not there: that is two thirds of what a message of 64 KiB costs.
+ * @param {(data: Buffer, key: number) => void} unmask
+ * @returns {Receiver['consume']}
+ */
+export function unmaskingConsume(unmask) {
+  const { consume } = ReceiverOfWs.prototype
+  /** @this {Receiver} @param {number} n */
+  return function takeBytes(n) {
+    const data = consume.call(this, n)
+    // The parts of a frame's head are shorter than any of these.
+    if (n >= UNMASKED_NATIVELY && this._masked === true && this._mask !== undefined) {
+      unmask(data, this._mask.readUInt32LE(0))
+      this._mask = NO_MASK
+    }
+    return data
+  }
+}
+
+/**
+ * @param {WebSocket} ws
+ * @param {Receiver['consume']} consume
+ */
+export function consumeBy(ws, consume) {
+  // Newer versions of Node have a function for it, which `ws` uses.
+  if ('websocketUnmask' in http) return
+  const receiver = receiverOf(ws)
+  if (receiver !== undefined && typeof receiver.consume === 'function') receiver.consume = consume
+}
+
+/** @param {WebSocket} ws */
+function receiverOf(ws) {
+  return /** @type {{ _receiver?: Receiver }} */ (/** @type {unknown} */ (ws))._receiver
+}
+
 /** @param {WebSocket} ws */
 function handleOf(ws) {
   return /** @type {{ _socket?: { _handle?: Handle | null } | null }} */ (/** @type {unknown} */ (ws))._socket?._handle
@@ -173,12 +219,14 @@ function handleOf(ws) {
  * @typedef {{
  *   extension: { parse(header: string): Extensions },
  *   subprotocol: { parse(header: string): Set<string> },
- *   PerMessageDeflate: new (options: object) => { accept(offers: Extensions['']): unknown }
+ *   PerMessageDeflate: new (options: object) => { accept(offers: Extensions['']): unknown },
+ *   Receiver: { prototype: Receiver }
  * }} Parts
  */
 
 // The parsers of `ws`: what we refuse, or agree on, must be what it would. It exports them, and documents none.
 export const { PerMessageDeflate, extension, subprotocol } = /** @type {Parts} */ (/** @type {unknown} */ (protocol))
+const { Receiver: ReceiverOfWs } = /** @type {Parts} */ (/** @type {unknown} */ (protocol))
 
 /**
  * Options of a WebSocketServer that its documentation or its types do not have. `closeTimeout`: our sockets have a time of
@@ -215,6 +263,7 @@ export function vanished({ req, res, ws, wss }) {
     'ws._socket._handle.bytesWritten': typeof handle?.bytesWritten === 'number',
     'ws._socket._handle.writeQueueSize': typeof handle?.writeQueueSize === 'number',
     'ws._socket._handle._parent of TLS': typeof handleOf(wss)?._parent?.bytesWritten === 'number',
+    'ws._receiver.consume': typeof receiverOf(ws)?.consume === 'function',
     'ws: PerMessageDeflate': typeof PerMessageDeflate === 'function',
     'ws: extension.parse': typeof extension?.parse === 'function',
     'ws: subprotocol.parse': typeof subprotocol?.parse === 'function'

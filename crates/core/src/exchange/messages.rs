@@ -16,7 +16,7 @@ impl Exchange {
         host: Arc<dyn Notify>,
     ) -> Arc<Self> {
         let mut state = State::new(windows);
-        state.messages = Some(MessageQueue::new(queue, windows.inbound.least));
+        state.messages = Some(MessageQueue::new(queue, windows.inbound));
         Self::with(id, windows, state, event_loop, host)
     }
 

@@ -35,6 +35,7 @@ const BRIDGE = '_native.abi3.so'
  * @typedef {object} Loader
  * @property {(path: string, deepbind?: boolean) => Opened} open
  * @property {() => string | null} opened
+ * @property {(data: Uint8Array, key: number) => void} unmask a WebSocket's payload, in place
  * @property {new (spec: string) => NativeCondition} NativeCondition
  * @property {new (spec: string) => NativeRewriter} NativeRewriter
  */

@@ -1,11 +1,12 @@
 import { PythonError } from '../native/errors.js'
 import { Exchange } from '../native/exchange.js'
+import { loadLoader } from '../native/load.js'
 import { CLOSE_CODE as CODE, FLAG } from '../native/protocol.js'
 import { logTaken } from '../log/failures.js'
 import { statusOf } from '../native/outcome.js'
 import { faultOf, refuse, responseOn } from './handshake.js'
 import { fetchHead } from '../incoming/head.js'
-import { isBusy } from '../node-internals.js'
+import { consumeBy, isBusy, unmaskingConsume } from '../node-internals.js'
 import { bytesWritten, destroySoon, stopTimeout } from '../incoming/sockets.js'
 import { Keepalive } from './keepalive.js'
 import { PendingSocket } from './pending-socket.js'
@@ -25,6 +26,9 @@ const kExchange = Symbol('asgi-node exchange')
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 
 const EMPTY = Buffer.alloc(0)
+
+/** The longest head of a frame that a server sends. */
+const FRAME_HEAD = 10
 
 /** Close codes (RFC 6455, 7.4.1, and its registry). */
 
@@ -50,6 +54,8 @@ export class Sockets {
   /** Those whose handshake is complete. @type {Set<ServedSocket>} */
   #open = new Set()
   #onExit = () => this.#leave()
+  /** @type {ReturnType<typeof unmaskingConsume> | null} */
+  #consume = null
 
   /**
    * @param {WebSocketSettings} settings
@@ -60,6 +66,12 @@ export class Sockets {
     this.settings = settings
     this.handshakes = handshakes
     this.highWaterMark = highWaterMark
+  }
+
+  /** The same function for all of them, made with the first. */
+  get consume() {
+    this.#consume ??= unmaskingConsume(loadLoader().unmask)
+    return this.#consume
   }
 
   /** @param {ServedSocket} ws */
@@ -280,6 +292,7 @@ export class WebSocketExchange extends Exchange {
     if (this.access) this.access.status = 101
     this.socket.off('close', onLost)
     ws[kExchange] = this
+    consumeBy(ws, this.sockets.consume)
     ws.on('message', onMessage)
     ws.on('close', onClose)
     ws.on('error', onError)
@@ -337,8 +350,12 @@ export class WebSocketExchange extends Exchange {
   onMessage(data, isText) {
     const ws = this.#ws
     if (ws === null || ws.readyState !== ws.OPEN) return
-    ws.send(data ?? EMPTY, { binary: !isText }, this.#sent)
-    return ws.bufferedAmount <= this.sockets.highWaterMark
+    const bytes = data ?? EMPTY
+    const { highWaterMark } = this.sockets
+    // Node does without a callback for each of the messages that nobody has to wait behind.
+    const fills = ws.bufferedAmount + bytes.length + FRAME_HEAD > highWaterMark
+    ws.send(bytes, { binary: !isText }, fills ? this.#sent : undefined)
+    return ws.bufferedAmount <= highWaterMark
   }
 
   #sent = () => {
