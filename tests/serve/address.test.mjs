@@ -108,7 +108,7 @@ describe('TLS', () => {
     })
 
   test('--ssl-certfile, --ssl-keyfile, --ssl-keyfile-password, --ssl-ciphers, --http2', async (t) => {
-    const server = await startServer(t, ['--ssl-certfile', file('cert.pem'), '--ssl-keyfile', file('secret.key'), '--ssl-keyfile-password', 'secret', '--http2', '--ssl-ciphers', 'ECDHE-ECDSA-AES128-GCM-SHA256', '--header', 'x-a: 1'])
+    const server = await startServer(t, ['--ssl-certfile', file('cert.pem'), '--ssl-keyfile', file('secret.key'), '--ssl-keyfile-password', 'secret', '--http2', '--ssl-ciphers', 'ECDHE-ECDSA-AES128-GCM-SHA256', '--header', 'x-a: 1', '--static', `${folder}:/files`])
     assert.match(server.url, /^https:/)
     const facts = await ask(server.port, { maxVersion: 'TLSv1.2' })
     assert.deepEqual([facts.scheme, facts.http_version, facts.cipher], ['https', '1.1', 'ECDHE-ECDSA-AES128-GCM-SHA256'])
@@ -121,6 +121,10 @@ describe('TLS', () => {
     for await (const chunk of stream.setEncoding('utf8')) text += chunk
     assert.equal(JSON.parse(text).http_version, '2')
     assert.deepEqual([headers[':status'], headers.server, headers['x-a']], [200, 'asgi-node', '1'])
+    const download = session.request({ ':path': '/files/cert.pem' })
+    let pem = ''
+    for await (const chunk of download.setEncoding('utf8')) pem += chunk
+    assert.equal(pem, keys.server.cert, '--static over HTTP/2')
     // A session that is open does not hold up the end.
     server.child.kill('SIGTERM')
     assert.deepEqual(await server.exited, { code: 0, signal: null })
