@@ -5,8 +5,8 @@ import http from 'node:http'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { temporaryFolder, until } from '../node/support.mjs'
-import { request, start, startServer } from './support.mjs'
+import { pythonExecutable, repository, run as runProgram, temporaryFolder, until } from '../node/support.mjs'
+import { request, run, start, startServer } from './support.mjs'
 
 /** An application that says which version of it answers. */
 const version = (number) => `import os
@@ -78,6 +78,23 @@ describe('--workers', () => {
       return pids.add(headers['x-pid']).size === 3
     }, 'a third worker')
   })
+})
+
+test('a Python without its shared library serves with workers, and is refused without', async (t) => {
+  const probe = join(repository, 'python', 'asgi_node', 'probe', 'probe.py')
+  const facts = JSON.parse((await runProgram(pythonExecutable(), ['-I', probe])).stdout)
+  const folder = temporaryFolder(t, {
+    'main.py': version(0),
+    python: `#!/bin/sh\ncase "$*" in *probe.py*) cat "$(dirname "$0")/facts.json" ;; *) exec ${pythonExecutable()} "$@" ;; esac\n`,
+    'facts.json': JSON.stringify({ ...facts, libpython: null, libpython_names: [], libpython_folders: [] }),
+  })
+  const args = ['--python', join(folder, 'python')]
+  const refused = await run(t, ['main.py', '--port', '0', ...args], { cwd: folder })
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /^ERROR: {4}LIBPYTHON_NOT_FOUND: .*workers: 1.*\nasgi-node: Python could not be started: asgi-node doctor says more\n$/)
+  const running = start(t, ['main.py', '--port', '0', '--lifespan', 'off', '--workers', '1', ...args], { cwd: folder })
+  const [, port] = await until(() => / on http:\/\/127\.0\.0\.1:(\d+) /.exec(running.stderr), 'the server', 60_000)
+  assert.equal((await request({ port, path: '/' })).text, 'version 0')
 })
 
 describe('--reload', () => {

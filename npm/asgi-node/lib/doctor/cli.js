@@ -1,4 +1,4 @@
-// npx asgi-node: one command, doctor.
+// npx asgi-node doctor.
 
 import { parseArgs } from 'node:util'
 import { doctor, textOf } from './doctor.js'

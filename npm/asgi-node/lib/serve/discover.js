@@ -56,8 +56,8 @@ async function findAny(settings) {
  * @param {Settings} settings
  * @returns {Promise<Found | null>}
  */
-async function findIn(path, { python, venv, appDir }) {
-  const { executable } = await choose({ python, venv, appDir: resolve(appDir) })
+async function findIn(path, { python, venv, appDir, workers }) {
+  const { executable } = await choose({ python, venv, appDir: resolve(appDir), embedded: workers === 0 })
   const script = join(nativeFiles().python, 'asgi_node', 'probe', 'find_app.py')
   const { stdout, stderr, failure } = await run({ file: executable, args: ['-I', script, resolve(path)], cwd: process.cwd(), env: process.env, timeout: 10_000 })
   if (failure !== null) throw new StartError(`${path} cannot be looked at by ${executable}: ${failure}: ${stderr.trim().split('\n').at(-1)}`)

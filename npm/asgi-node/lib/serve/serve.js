@@ -47,7 +47,9 @@ export async function serve(settings) {
   const tls = tlsOptions(settings)
   const ending = endingOf(log)
   await checkAddress(settings)
-  const found = await findApp(settings)
+  const found = await findApp(settings).catch((error) => {
+    throw new Silent(failed(error, log))
+  })
   if (found.found !== null) log.info({}, `Found ${found.app}: ${found.found}`)
 
   const watcher = settings.reload ? new Watcher(settings, found.folder) : null
@@ -69,7 +71,7 @@ export async function serve(settings) {
     }
     if (settings.workers > 0) reloadOn(new Reloader(handler, log), ending, watcher)
     // It has been asked before: the answer is kept.
-    const python = await choose({ ...options, appDir: absolute(found.folder) })
+    const python = await choose({ ...options, appDir: absolute(found.folder), embedded: settings.workers === 0 })
     const url = urlOf(server.net, server.isSecure)
     await sayStarted({ log, handler, access, app: found.app, workers: settings.workers, python, url, rootPath: settings.rootPath, colors })
     await ending.asked
