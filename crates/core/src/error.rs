@@ -88,7 +88,7 @@ pub enum Error {
     /// Another interpreter already runs; a process can have only one. Becomes a JS `PythonError`.
     #[error(
         "this process already runs {running}, so {wanted} cannot be started: one process has one interpreter. \
-         Give both handlers the same `python` or `venv`, or run the second app in a process of its own"
+         Give both handlers the same `python` or `venv`, or run the second app in a process of its own (option `workers: 1`)"
     )]
     PythonConflict {
         /// The interpreter that runs.

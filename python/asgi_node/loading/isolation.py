@@ -198,7 +198,8 @@ def conflict(top: str, wanted: ModuleSpec | None) -> ModuleConflict:
     loaded = getattr(module, "__spec__", None) or (_claims[top].own_spec(top) if top in _claims else None)
     return ModuleConflict(
         f"two modules are named {top!r}: this application needs {where(wanted)}, but in this process the name stands "
-        f"for {where(loaded)}. Rename one of them, or run one of the applications in a process of its own",
+        f"for {where(loaded)}. Rename one of them, or run one of the applications in a process of its own "
+        "(in Node: option `workers: 1`)",
         name=top,
     )
 
