@@ -157,11 +157,14 @@ function libraries(plain, { inside, python }) {
     ['brotli', 'brotli', process.versions.brotli],
     ['libuv', 'libuv', process.versions.uv],
   ]
+  const variables = /** @type {Record<string, unknown>} */ (process.config.variables)
   return known.map(([name, key, version]) => {
     const node = version ?? null
     const [own, within] = [plain?.[key] ?? null, inside?.[key] ?? null]
-    // If both have the same version, only the flag can tell.
-    const replaced = within !== null && own !== null && (within !== own || (own === node && python?.deepbind === false))
+    // If both have the same version, only the flag can tell. Where Node was linked with the system's library there is only one,
+    // and macOS keeps copies apart by itself.
+    const shows = process.platform === 'linux' && variables[`node_shared_${key}`] !== true
+    const replaced = within !== null && own !== null && (within !== own || (own === node && python?.deepbind === false && shows))
     return { name, node, python: own, inside: within, shadowed: replaced }
   })
 }
