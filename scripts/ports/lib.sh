@@ -15,8 +15,9 @@ fail() {
   exit 1
 }
 
-# The Debian mirror that this machine uses.
+# The Debian mirror that this machine uses, or DEBIAN_MIRROR.
 mirror() {
+  [ -z "${DEBIAN_MIRROR:-}" ] || { echo "$DEBIAN_MIRROR" && return; }
   cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -1 | tr -d ' '
 }
 
@@ -28,7 +29,7 @@ want() {
     fail "cannot install $*: run as root, on Debian or Ubuntu"
 }
 
-# debian_root NAME SUITE PACKAGE…: an x64 root at $PORTS/NAME. Made in another folder and moved, so that half a root never stays.
+# debian_root NAME SUITE PACKAGE…: an x64 root at $PORTS/NAME. Half a root has no .ready in it, and is made anew.
 debian_root() {
   local name=$1 suite=$2 root=$PORTS/$1
   shift 2
@@ -66,6 +67,7 @@ in_root() {
 want_zig() {
   [ -x "$PORTS/zig/bin/maturin" ] && return
   say 'zig …'
+  python3 -c 'import ensurepip' 2>/dev/null || want ensurepip python3-venv
   python3 -m venv "$PORTS/zig"
   "$PORTS/zig/bin/pip" --quiet --disable-pip-version-check install -r "$ROOT/scripts/ports/requirements.txt"
 }
