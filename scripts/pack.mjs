@@ -14,6 +14,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { target } from '../npm/asgi-node/lib/native/platform.js'
 import { TARGETS } from './targets.mjs'
 
 // What only tests of Python applications use: it comes with the Python package from PyPI.
@@ -55,19 +56,19 @@ function pack(name) {
   mkdirSync(folder, { recursive: true })
   cpSync(join(ROOT, 'npm', name), folder, { recursive: true })
   const native = join(resolve(values.native), name)
-  if (existsSync(native)) cpSync(native, folder, { recursive: true, filter: (path) => path === native || path.endsWith('.node') })
+  if (existsSync(native)) cpSync(native, folder, { recursive: true, filter: (path) => path === native || /\.(node|so)$/.test(path) })
   for (const licence of ['LICENSE-MIT', 'LICENSE-APACHE']) cpSync(join(ROOT, licence), join(folder, licence))
   /** @type {Manifest} */
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   if (name === 'asgi-node') {
     cpSync(join(ROOT, 'README.md'), join(folder, 'README.md'))
-    manifest.optionalDependencies = Object.fromEntries(TARGETS.map((target) => [`@asgi-node/${target.name}`, manifest.version]))
+    manifest.optionalDependencies = Object.fromEntries(TARGETS.map((one) => [`@asgi-node/${one.name}`, manifest.version]))
     writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
   }
   if (manifest.files.includes('python')) copyPython(folder)
-  // What workers load; in the repository it lies in the Python package.
+  // What workers load; in the repository this machine's lies in the Python package.
   const bridge = join(ROOT, 'python', 'asgi_node', BRIDGE)
-  if (manifest.files.includes(BRIDGE) && existsSync(bridge)) cpSync(bridge, join(folder, BRIDGE))
+  if (name === target() && !existsSync(join(folder, BRIDGE)) && existsSync(bridge)) cpSync(bridge, join(folder, BRIDGE))
   for (const file of manifest.files) {
     if (!existsSync(join(folder, file))) throw new Error(`${manifest.name} lacks ${file}: make build`)
   }

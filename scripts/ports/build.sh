@@ -55,7 +55,7 @@ asks() {
 }
 
 build() {
-  local name=$1 rust=$2 target=$2 suffix=so std rel crate file needs out=$NATIVE/$1
+  local name=$1 rust=$2 target=$2 suffix=so std rel compile crate file needs out=$NATIVE/$1
   # zig does not look into folders that are not there, and says so.
   export RUSTFLAGS=-Alinker_messages
   case $name in
@@ -64,16 +64,20 @@ build() {
     darwin-*) suffix=dylib ;;
     *-musl) RUSTFLAGS+=' -C target-feature=-crt-static' ;;
   esac
+  # workers.node is the addon without Python (scripts/build.sh).
+  local all=(-p asgi-node-loader -p asgi-node-addon -p asgi-node-bridge) workers=(-p asgi-node-addon --no-default-features --features workers)
   std=$(rustc --print target-libdir --target "$rust" 2>/dev/null || true)
   local started=$SECONDS
   if [ -n "$std" ] && ls "$std"/libstd-*.rlib >/dev/null 2>&1; then
     rel=$PORTS/$folder/$rust/release
-    compile_here "$target" -p asgi-node-loader -p asgi-node-addon -p asgi-node-bridge
+    compile=compile_here
   else
     rel=$PORTS/$folder-std/$rust/release
-    compile_in_root "$target" -p asgi-node-loader -p asgi-node-addon -p asgi-node-bridge
+    compile=compile_in_root
   fi
+  $compile "$target" "${all[@]}"
   if [ -n "$check" ]; then
+    $compile "$target" "${workers[@]}"
     say "$name compiles, checked in $((SECONDS - started)) s"
     return
   fi
@@ -82,6 +86,8 @@ build() {
     file=$rel/libasgi_node_$crate.$suffix
     case $crate in bridge) install -m 755 "$file" "$out/_native.abi3.so" ;; *) install -m 755 "$file" "$out/$crate.node" ;; esac
   done
+  $compile "$target" "${workers[@]}"
+  install -m 755 "$rel/libasgi_node_addon.$suffix" "$out/workers.node"
   for file in "$out"/*; do
     needs=$(asks "$name" "$file")
     printf '%-18s %-15s %9d bytes  %s\n' "$name" "$(basename "$file")" "$(wc -c <"$file")" "$needs"

@@ -11,6 +11,8 @@ import { WebSocket } from 'ws'
 const python = new PythonHandler({ app: 'app:app' })
 await python.ready()
 const server = createServer(python.listener).on('upgrade', python.upgrade)
+// An emulated processor may take longer than Node keeps an idle connection, and fetch would ask on one that is closed.
+server.keepAliveTimeout = 120_000
 await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)))
 const address = /** @type {import('node:net').AddressInfo} */ (server.address())
 const host = `127.0.0.1:${address.port}`
