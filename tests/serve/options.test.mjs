@@ -186,7 +186,7 @@ describe('--forwarded-allow-ips', () => {
     assert.equal((await nobody.facts(init)).client[0], '127.0.0.1')
     await until(() => everybody.stdout.includes('"url":"/facts"'), '--access-log-format json')
     assert.equal(JSON.parse(everybody.stdout.split('\n')[0]).clientAddress, '203.0.113.7')
-    await until(() => /^127\.0\.0\.1 - - \[.*\] "GET \/facts HTTP\/1\.1" 200 \d+ "-" "me" \d\.\d{3}$/m.test(nobody.stdout), '--access-log-format combined')
+    await until(() => /^127\.0\.0\.1 - - \[.*\] "GET \/facts HTTP\/1\.1" 200 \d+ "-" "me" \d\.\d{3}$/m.test(nobody.stdout), `--access-log-format combined: ${nobody.stdout}`)
     // --use-colors, in no terminal.
     assert.ok(nobody.stderr.startsWith('\u001B[32mINFO\u001B[39m:     Python'), nobody.stderr)
     assert.doesNotMatch(everybody.stderr, /\u001B/)
@@ -197,6 +197,13 @@ describe('--forwarded-allow-ips', () => {
     await request({ port: server.port, path: '/nothing' })
     await until(() => /^\u001B\[32mINFO\u001B\[39m: {5}127\.0\.0\.1:\d+ - \u001B\[1m"GET \/nothing HTTP\/1\.1"\u001B\[22m\u001B\[31m 404 Not Found .*\u001B\[39m$/m.test(server.stdout), server.stdout)
   })
+})
+
+test('the access log has what comes while the command looks for documentation', async (t) => {
+  const server = await startServer(t, [], { env: { SERVE_APP_DOCS_SECONDS: '0.7' } })
+  await Promise.all(['/facts', '/headers'].map((path) => request({ port: server.port, path, headers: { 'user-agent': 'curl' } })))
+  await until(() => /"GET \/facts .*\n/.test(server.stdout) && /"GET \/headers .*\n/.test(server.stdout), 'both lines')
+  assert.doesNotMatch(server.stdout, /docs/)
 })
 
 test('--limit-max-requests ends the server, and the request is answered', async (t) => {

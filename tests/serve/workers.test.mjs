@@ -69,6 +69,18 @@ describe('--workers', () => {
     assert.deepEqual(await server.exited, { code: 0, signal: null })
   })
 
+  test('Ctrl-C goes to every process of the terminal, and --drain-delay counts: workers finish what they have', async (t) => {
+    const server = await startServer(t, ['--workers', '1', '--drain-delay', '0.5', '--health-path', '/healthz'], { through: ['setsid'] })
+    const slow = request({ port: server.port, path: '/slow?seconds=1.2' })
+    await until(async () => JSON.parse((await request({ port: server.port, path: '/healthz' })).text).inFlight === 1, 'the request')
+    process.kill(-server.pid, 'SIGINT')
+    await until(() => server.stderr.includes('Shutting down'))
+    assert.equal((await request({ port: server.port, path: '/healthz/ready' })).status, 503)
+    assert.equal((await request({ port: server.port, path: '/facts' })).status, 200)
+    assert.equal((await slow).status, 200)
+    assert.deepEqual(await server.exited, { code: 0, signal: null })
+  })
+
   test('--limit-max-requests replaces a worker, and the server goes on; WEB_CONCURRENCY counts', async (t) => {
     const server = await serveVersions(t, ['--limit-max-requests', '5'], { env: { WEB_CONCURRENCY: '1' } })
     const pids = new Set()

@@ -9,6 +9,9 @@ import { hasColors, styled } from './log.js'
 /** @typedef {import('../log/types.js').AccessEntry} AccessEntry */
 /** @typedef {import('./settings.js').Settings} Settings */
 
+/** What the command asks the application as. */
+export const USER_AGENT = 'asgi-node'
+
 /** @param {number} status */
 const colorOf = (status) => (status >= 500 ? 'redBright' : status >= 400 ? 'red' : status >= 300 ? 'yellow' : 'green')
 
@@ -21,15 +24,17 @@ function coloured(entry) {
 /**
  * @param {Settings} settings
  * @param {import('../log/types.js').Logger} logger
- * @returns {{ log: AccessLog | null, isMuted: boolean }} `isMuted`: what comes now is not told
+ * @returns {{ log: AccessLog | null, isAsking: boolean }} `isAsking`: requests of the command itself come, which are not told
  */
 export function accessLogFor({ accessLog, accessLogFormat, useColors }, logger) {
-  const access = { log: /** @type {AccessLog | null} */ (null), isMuted: false }
+  const access = { log: /** @type {AccessLog | null} */ (null), isAsking: false }
   if (!accessLog) return access
   const log = new Log(logger)
   const lines = new Lines(log)
   const uvicorn = hasColors(useColors, process.stdout) ? coloured : forUvicorn
   const format = { uvicorn, combined: forClf, json: forJson }[accessLogFormat]
-  access.log = new AccessLog((entry) => access.isMuted || lines.add(format(entry)), accessLogFormat !== 'uvicorn', log)
+  // Only for a moment, and only ours: others come meanwhile.
+  const isOurs = (/** @type {AccessEntry} */ entry) => access.isAsking && entry.userAgent === USER_AGENT
+  access.log = new AccessLog((entry) => isOurs(entry) || lines.add(format(entry)), accessLogFormat !== 'uvicorn', log)
   return access
 }

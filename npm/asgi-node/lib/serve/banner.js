@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { USER_AGENT } from './access.js'
 import { styled } from './log.js'
 
 /** Where frameworks show what they can be asked: FastAPI and Quart-Schema, Litestar. */
@@ -19,8 +20,8 @@ export function version() {
 async function docsPath({ handler, access, rootPath }) {
   // As a client on this machine: applications look at who asks.
   const socket = { remoteAddress: '127.0.0.1', remotePort: 0 }
-  const headers = { host: '127.0.0.1', accept: 'text/html' }
-  access.isMuted = true
+  const headers = { host: '127.0.0.1', accept: 'text/html', 'user-agent': USER_AGENT }
+  access.isAsking = true
   try {
     for (const url of DOCS) {
       const { status, body } = await handler.handleRequest({ url, headers, socket }, { signal: AbortSignal.timeout(PATIENCE) })
@@ -29,7 +30,7 @@ async function docsPath({ handler, access, rootPath }) {
   } catch {
     // It is not there, or not quick: nothing depends on it.
   } finally {
-    access.isMuted = false
+    access.isAsking = false
   }
   return null
 }
@@ -38,7 +39,7 @@ async function docsPath({ handler, access, rootPath }) {
  * @typedef {object} Started
  * @property {import('../log/types.js').Logger} log
  * @property {import('../index.js').PythonHandler} handler
- * @property {{ isMuted: boolean }} access
+ * @property {{ isAsking: boolean }} access
  * @property {string} app
  * @property {number} workers
  * @property {{ version: string, executable: string }} python
