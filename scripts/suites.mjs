@@ -79,6 +79,12 @@ const BY_TURN = [
   'node/rewriter-property',
   'node/start-errors',
   'node/stdio',
+  'serve/address',
+  'serve/front-end',
+  'serve/options',
+  'serve/python',
+  'serve/stop',
+  'serve/workers',
 ]
 
 /** Beside those and what is run once: they take longest, and begin first, so that no core waits for them at the end. */

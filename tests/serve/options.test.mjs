@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
+import { freePort } from '../node/documents.mjs'
 import { apps, openPolitely, pythonExecutable, rawExchange, temporaryFolder, until } from '../node/support.mjs'
 import { request, run, start, startServer, suiteScope } from './support.mjs'
 
@@ -89,9 +90,11 @@ describe('many options at once', () => {
     '--factory', '--host', '0.0.0.0', '--ws-ping-interval', '0.1', '--ws-ping-timeout', '0.1', '--interface', 'asgi3', '--python', pythonExecutable(),
   ]
   before(async () => {
-    const running = start(scope, ['serve_app:make', '--port', '18431', ...args])
-    server = Object.assign(running, { port: 18_431, url: 'http://127.0.0.2:18431' })
-    await until(async () => (await fetch(`${server.url}/healthz`).catch(() => null))?.ok, 'the server')
+    // Its level says nothing of where it listens.
+    const port = await freePort()
+    const running = start(scope, ['serve_app:make', '--port', String(port), ...args])
+    server = Object.assign(running, { port, url: `http://127.0.0.2:${port}` })
+    await until(async () => (await fetch(`${server.url}/healthz`).catch(() => null))?.ok, 'the server', 60_000)
     server.facts = async () => (await fetch(`${server.url}/facts`)).json()
   })
 
