@@ -85,6 +85,9 @@ const BY_TURN = [
   'serve/python',
   'serve/stop',
   'serve/workers',
+  'workers/death',
+  'workers/kills',
+  'workers/reload',
 ]
 
 /** Beside those and what is run once: they take longest, and begin first, so that no core waits for them at the end. */
