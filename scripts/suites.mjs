@@ -86,7 +86,6 @@ const BY_TURN = [
   'serve/stop',
   'serve/workers',
   'workers/death',
-  'workers/kills',
   'workers/reload',
 ]
 
