@@ -18,6 +18,7 @@ __all__ = [
     "HostEvent",
     "LogQueue",
     "Notifier",
+    "Worker",
     "__version__",
     "forked_child",
     "forked_parent",
