@@ -98,7 +98,7 @@ await compare('hello, handleRequest, 64 in flight: 1 worker / in process', () =>
 await compare('hello, handleRequest, one at a time: 1 worker / in process', () => rate(call(one, '/'), 1), () => rate(call(inProcess, '/'), 1), 'no figure')
 const [overHttp, overHttpHere] = [await served(one), await served(inProcess)]
 await compare('hello, HTTP, 64 connections: 1 worker / in process', () => rate(overHttp.get('/'), 64), () => rate(overHttpHere.get('/'), 64), 'no figure')
-const busy = [await handler('worker_app:app', 2), await handler('worker_app:app', 0)]
+const busy = [await handler('worker_process_app:app', 2), await handler('worker_process_app:app', 0)]
 await compare('5 ms of computing, 8 in flight: 2 workers / in process', () => rate(call(busy[0], '/compute'), 8), () => rate(call(busy[1], '/compute'), 8), 1.8)
 const rival = await uvicorn('main:app', 2)
 if (rival !== null) {

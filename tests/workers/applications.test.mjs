@@ -44,7 +44,7 @@ test('a worker thread has workers of its own, and they end with it', async () =>
     const source = \`
       import('asgi-node').then(async ({ PythonHandler }) => {
         const { parentPort } = await import('node:worker_threads')
-        const handler = new PythonHandler({ app: 'worker_app:app', docroot: \${JSON.stringify(apps)}, workers: 2 })
+        const handler = new PythonHandler({ app: 'worker_process_app:app', docroot: \${JSON.stringify(apps)}, workers: 2 })
         await handler.ready()
         parentPort.postMessage(handler.health().workers.map(({ pid }) => pid))
         handler.handleRequest({ url: '/wait?seconds=60' }).catch(() => {})
@@ -69,7 +69,7 @@ test('each process of node:cluster has workers of its own', async () => {
     const exec = join(folder, 'member.mjs')
     writeFileSync(exec, \`
       import { PythonHandler } from \${JSON.stringify(import.meta.resolve('asgi-node'))}
-      const handler = new PythonHandler({ app: 'worker_app:app', docroot: \${JSON.stringify(apps)}, workers: 1 })
+      const handler = new PythonHandler({ app: 'worker_process_app:app', docroot: \${JSON.stringify(apps)}, workers: 1 })
       const { body } = await handler.handleRequest({ url: '/' })
       process.send(Number(body.toString()))
       await handler.close()

@@ -21,7 +21,7 @@ test('a request whose worker has died gets WORKER_DIED, and the next one another
 
 test('a crash in native code is a signal, with its last lines', async (t) => {
   const { handler } = makeWorkers(t)
-  await assert.rejects(call(handler, '/crash'), { code: 'WORKER_DIED', message: /signal SIGSEGV[\s\S]*Fatal Python error: Segmentation fault[\s\S]*worker_app\.py/ })
+  await assert.rejects(call(handler, '/crash'), { code: 'WORKER_DIED', message: /signal SIGSEGV[\s\S]*Fatal Python error: Segmentation fault[\s\S]*worker_process_app\.py/ })
 })
 
 test('over HTTP it is 502, or a visible cut where the response had begun', async (t) => {
@@ -79,7 +79,7 @@ test('an event loop that is blocked for too long is the end of its worker', asyn
 test('workers end with Node, whatever ends it, after their shutdown', async (t) => {
   const diary = makeDiary(t)
   const { stdout, signal } = await runNode(`
-    const handler = new PythonHandler({ app: 'worker_app:app', docroot: apps, workers: 2 })
+    const handler = new PythonHandler({ app: 'worker_process_app:app', docroot: apps, workers: 2 })
     await handler.ready()
     console.log(handler.health().workers.map(({ pid }) => pid).join(' '))
     for (let n = 0; n < 4; n += 1) handler.handleRequest({ url: '/wait?seconds=30' })

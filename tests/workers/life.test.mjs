@@ -20,7 +20,7 @@ test('the application runs in another process, on its main thread, and Node star
 
 test('what it writes comes out of Node, in order, and its standard input is empty', async () => {
   const { stdout, stderr, code } = await runNode(`
-    const handler = new PythonHandler({ app: 'worker_app:app', docroot: apps, workers: 1 })
+    const handler = new PythonHandler({ app: 'worker_process_app:app', docroot: apps, workers: 1 })
     await handler.handleRequest({ url: '/print?text=to%20stdout' })
     await handler.handleRequest({ url: '/print?text=to%20stderr&stream=stderr' })
     await handler.close()`)
@@ -83,7 +83,12 @@ test('requests go to the worker that has the fewest', async (t) => {
   await handler.ready()
   const slow = call(handler, '/wait?seconds=0.5')
   const pids = new Set()
-  for (let n = 0; n < 10; n += 1) pids.add(await pidOf(handler))
+  // A response may be whole before its application has returned: until then it is under way.
+  const underWay = () => handler.health().workers.reduce((sum, { inFlight }) => sum + inFlight, 0)
+  for (let n = 0; n < 10; n += 1) {
+    await until(() => underWay() === 1)
+    pids.add(await pidOf(handler))
+  }
   assert.equal(pids.size, 1)
   pids.add(Number((await slow).body.toString()))
   assert.equal(pids.size, 2)

@@ -59,7 +59,7 @@ export async function storm(kills) {
   const logger = { debug: silent, info: silent, warn: silent, error: silent }
   const before = holdings()
   const workers = { count: 4, killBlockedAfter: 300 }
-  const handler = new PythonHandler({ app: 'worker_app:app', docroot: apps, workers, logger })
+  const handler = new PythonHandler({ app: 'worker_process_app:app', docroot: apps, workers, logger })
   await handler.ready()
   const outcomes = { kills: 0, answered: 0, failed: 0 }
   let over = false

@@ -3,12 +3,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeHandler, temporaryFolder } from '../node/support.mjs'
 
-/** A handler on worker_app, with a logger that remembers. */
+/** A handler on worker_process_app, with a logger that remembers. */
 export function makeWorkers(scope, workers = 1, options = {}) {
   const logged = []
   const write = (level) => (object, message) => logged.push({ level, message, ...object })
   const logger = Object.fromEntries(['debug', 'info', 'warn', 'error'].map((level) => [level, write(level)]))
-  const handler = makeHandler(scope, 'worker_app:app', { workers, logger, ...options })
+  const handler = makeHandler(scope, 'worker_process_app:app', { workers, logger, ...options })
   return { handler, logged }
 }
 
