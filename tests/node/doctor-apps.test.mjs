@@ -72,7 +72,7 @@ describe('the commands', limits, () => {
       assert.deepEqual([code, stdout], [2, ''])
       assert.match(stderr, named)
     }
-    const help = await run(process.execPath, [bin, '--help'])
+    const help = await run(process.execPath, [bin, 'doctor', '--help'])
     assert.deepEqual([help.code, help.stderr], [0, ''])
     for (const name of ['--app', '--docroot', '--json']) assert.ok(help.stdout.includes(name))
     await assert.rejects(doctor({ dockroot: '.' }), { name: 'TypeError', message: /"dockroot"/ })

@@ -33,7 +33,7 @@ export function refuse(facts, embedded = true) {
   return {
     code: 'LIBPYTHON_NOT_FOUND',
     reason: `Python ${facts.version} has no shared library that Node could load (${looked}${others})`,
-    help: `${howToGetLibrary(facts)} Or run it in a process of its own: \`workers: 1\`.`,
+    help: `Run it in a process of its own (option workers: 1), or give it the library. ${howToGetLibrary(facts)}`,
   }
 }
 

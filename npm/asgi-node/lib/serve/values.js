@@ -20,7 +20,7 @@ function whole(text, least, most) {
 
 /** A timer of Node takes no more milliseconds. @param {string} text */
 function seconds(text) {
-  const number = /^(?:\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : NaN
+  const number = /^(?:\d+(?:\.\d*)?|\.\d+)$/.test(text) ? Number(text) : NaN
   return number * 1000 <= LARGEST ? number : undefined
 }
 
