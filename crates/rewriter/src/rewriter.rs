@@ -110,7 +110,8 @@ impl Rewriter {
     pub fn apply(&self, flat: &[u8], is_websocket: bool, docroot: &Path) -> Result<Option<Vec<u8>>, Error> {
         let mut head = Head::new(flat, is_websocket);
         self.rewrite(&mut head, docroot)?;
-        Ok(head.into_flat())
+        // A rule may put in place of a text what was there, "" for "" for instance: then the head is as it was sent.
+        Ok(head.into_flat().filter(|rewritten| rewritten != flat))
     }
 }
 

@@ -2,7 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test's own helper")]
 
-use asgi_node_rewriter::{Invalid, Pattern, Text};
+use std::path::Path;
+
+use asgi_node_rewriter::{Invalid, Pattern, Rewriter, Text, spec};
 
 fn matches(source: &str, flags: &str, subject: &str) -> bool {
     let subject: Vec<u8> = subject.chars().map(|c| u8::try_from(c).expect("latin-1")).collect();
@@ -10,6 +12,15 @@ fn matches(source: &str, flags: &str, subject: &str) -> bool {
     pattern
         .unwrap_or_else(|error| panic!("{source}: {error}"))
         .is_match(&subject)
+}
+
+#[test]
+fn a_rule_that_puts_back_what_was_there_changes_nothing() {
+    let header = r#"{ "header": { "name": "x-a", "from": "x-a", "value": { "rule": "r", "pattern": { "source": "$" }, "replacement": "$`" } } }"#;
+    let spec: spec::Rewriter = serde_json::from_str(header).expect("a spec");
+    let rewriter = Rewriter::new(&spec).expect("a rewriter");
+    let head = b"GET\0/\x001.1\0http\0\0\0\0\0\x000\0x-a\0";
+    assert_eq!(rewriter.apply(head, false, Path::new(".")).expect("no error"), None);
 }
 
 #[test]
