@@ -33,6 +33,14 @@ describe('--static', () => {
     assert.equal((await request({ port: server.port, path: '/assets/deep' })).headers.location, '/assets/deep/')
   })
 
+  test('a part or a version that is not there is refused with its own status, and says nothing of the file', async () => {
+    for (const [headers, status] of [[{ range: 'bytes=99-' }, 416], [{ 'if-match': '"other"' }, 412], [{ 'if-unmodified-since': 'Sun, 01 Jan 2017 00:00:00 GMT' }, 412]]) {
+      const refused = await request({ port: server.port, path: '/assets/app.js', headers })
+      assert.deepEqual([refused.status, refused.headers.etag, refused.headers['cache-control']], [status, undefined, undefined])
+      assert.equal(refused.headers['content-range'], status === 416 ? 'bytes */10' : undefined)
+    }
+  })
+
   test('what is not there, and what is no GET, is the application\'s, with its path', async () => {
     assert.equal((await request({ port: server.port, path: '/assets/none.js' })).text, 'not here')
     assert.equal((await request({ port: server.port, path: '/assets/app.js', method: 'POST' })).text, 'not here')
@@ -107,6 +115,12 @@ describe('--proxy', () => {
     assert.equal(await say('/dev/hmr'), 'dev /dev/hmr hello')
     assert.equal(await say('/', 'vite-hmr'), 'dev / hello')
     assert.equal(await say('/'), 'echo hello')
+  })
+
+  test('an upgrade to anything but a WebSocket is a plain request', async () => {
+    const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA' }
+    const { status, text } = await request({ port: server.port, path: '/dev/x', headers })
+    assert.deepEqual([status, text], [200, `dev GET /dev/x 127.0.0.1:${server.port}`])
   })
 
   test('a WebSocket to a server that does not answer ends, and the command ends with its sockets open', async (t) => {

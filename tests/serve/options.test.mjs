@@ -168,7 +168,7 @@ describe('many options at once', () => {
 })
 
 test('--app-dir, --cwd, --env-file, --venv and --log-level reach Python', async (t) => {
-  const folder = temporaryFolder(t, { '.env': 'export FROM_FILE="of the file"\nFROM_SHELL=of the file\n' })
+  const folder = temporaryFolder(t, { '.env': '\uFEFFexport FROM_FILE="of the file"\nFROM_SHELL=of the file\n' })
   const venv = pythonExecutable().replace(/\/bin\/[^/]+$/, '')
   const server = await startServer(t, ['--app-dir', apps, '--cwd', folder, '--env-file', join(folder, '.env'), '--venv', venv, '--log-level', 'trace'], {
     env: { FROM_SHELL: 'of the shell', ASGI_NODE_PYTHON: undefined },
@@ -216,6 +216,13 @@ test('--limit-max-requests ends the server, and the request is answered', async 
   assert.deepEqual(await server.exited, { code: 0, signal: null })
   const served = answers.filter((status) => status === 200).length
   assert.ok(served === 3 || served === 4, String(answers))
+})
+
+test('--limit-max-requests counts what the application gets, and no probe', async (t) => {
+  const server = await startServer(t, ['--limit-max-requests', '2', '--health-path', '/healthz'])
+  for (let n = 0; n < 4; n += 1) assert.equal((await request({ port: server.port, path: '/healthz' })).status, 200)
+  await server.facts()
+  assert.equal(server.child.exitCode, null)
 })
 
 test('--ws-max-queue: a client that sends more than the application reads has to wait', async (t) => {

@@ -1,6 +1,7 @@
 // Signals, draining and exit codes, seen from outside.
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -46,6 +47,30 @@ describe('SIGTERM and SIGINT', () => {
       assert.deepEqual(notes.read(), ['startup', 'shutdown'])
     })
   }
+
+  test('a file and the response of another server that are under way are finished, too', async (t) => {
+    const folder = temporaryFolder(t, { 'big.bin': 'x'.repeat(30_000_000) })
+    const answers = []
+    const other = createServer((_, res) => answers.push(res)).listen(0, '127.0.0.1')
+    await new Promise((resolve) => other.once('listening', resolve))
+    t.after(() => (other.closeAllConnections(), other.close()))
+    const server = await startServer(t, ['--static', `${folder}:/files`, '--proxy', `/other=http://127.0.0.1:${other.address().port}`])
+    const proxied = request({ port: server.port, path: '/other/x' })
+    await until(() => answers.length === 1)
+    const file = await openPolitely(t, server.port)
+    file.write('GET /files/big.bin HTTP/1.1\r\nHost: a\r\n\r\n')
+    await until(() => file.received.length > 0)
+    file.socket.pause()
+    server.child.kill('SIGTERM')
+    // Longer than what the server waits for new requests.
+    await sleep(800)
+    file.socket.resume()
+    answers[0].end('late')
+    assert.equal((await proxied).text, 'late')
+    await file.ended
+    assert.ok(file.received.endsWith('x'.repeat(100)) && file.received.length > 30_000_000, `${file.received.length}`)
+    assert.deepEqual(await server.exited, { code: 0, signal: null })
+  })
 
   test('while the application starts: it is not served, and the exit code is 0', async (t) => {
     const folder = temporaryFolder(t, { 'late.py': 'import time\nprint("imports", flush=True)\ntime.sleep(1)\nasync def app(scope, receive, send):\n    raise ValueError\n' })

@@ -136,6 +136,13 @@ test('every option of uvicorn is there, or is refused with a reason', async () =
   assert.deepEqual(theirs.filter((name) => !OPTIONS.has(name) && !REFUSED.has(name)), [])
 })
 
+test('an application that is not named in full, a folder that is not there, an address that is none', async (t) => {
+  for (const app of ['main:', ':app', 'main:app:x']) await refuses([app, '--port', '0'], `An application is named MODULE:ATTRIBUTE, as main:app; ${JSON.stringify(app)} is not`)
+  await refuses(['main:app', '--host', ''], '--host needs an address, as 127.0.0.1, or 0.0.0.0 for all of them')
+  const folder = temporaryFolder(t, { 'main.py': 'async def app(scope, receive, send): ...\n' })
+  await refuses(['main:app', '--port', '0', '--app-dir', folder, '--reload', '--reload-dir', join(folder, 'none')], `--reload-dir ${join(folder, 'none')}: there is no folder ${join(folder, 'none')}`)
+})
+
 test('the shell sees it: one line on stderr, exit code 2', async (t) => {
   const outcome = await run(t, ['main:app', '--port', 'x'])
   assert.deepEqual(outcome, { code: 2, signal: null, stdout: '', stderr: 'asgi-node: --port must be a port from 0 to 65535, not "x"\n' })

@@ -2,7 +2,7 @@
 
 import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { StartError } from './usage-error.js'
+import { StartError, UsageError } from './usage-error.js'
 
 /** @typedef {import('./settings.js').Settings} Settings */
 /** @typedef {{ port: number, host: string } | { path: string } | { fd: number }} Place */
@@ -19,6 +19,8 @@ function placeOf({ host, port, uds, fd }) {
  */
 export async function checkAddress(settings) {
   const place = placeOf(settings)
+  // Node would listen on all of them.
+  if ('host' in place && place.host === '') throw new UsageError('--host needs an address, as 127.0.0.1, or 0.0.0.0 for all of them')
   if ('fd' in place || ('port' in place && place.port === 0)) return
   if ('path' in place) await removeStale(place.path)
   const probe = createServer()

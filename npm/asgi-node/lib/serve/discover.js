@@ -22,7 +22,7 @@ const FILES = ['main.py', 'app.py', 'api.py', 'app/main.py', 'app/app.py', 'app/
 export async function findApp(settings) {
   const { app, appDir } = settings
   if (app === undefined) return findAny(settings)
-  if (app.includes(':')) return { app, folder: appDir, found: null }
+  if (app.includes(':')) return { app: named(app, ''), folder: appDir, found: null }
   const path = [app, join(appDir, app), join(appDir, `${app.replaceAll('.', '/')}.py`)].find((one) => existsSync(one))
   if (path === undefined) {
     if (app.endsWith('.py')) throw new UsageError(`There is no file ${app}`)
@@ -34,12 +34,22 @@ export async function findApp(settings) {
   return found
 }
 
+/**
+ * @param {string} app
+ * @param {string} where it is from, for the message
+ */
+function named(app, where) {
+  const parts = app.split(':')
+  if (parts.length === 2 && parts.every((part) => part !== '')) return app
+  throw new UsageError(`An application is named MODULE:ATTRIBUTE, as main:app; ${where}${JSON.stringify(app)}${where === '' ? ' is not' : ''}`)
+}
+
 /** @param {Settings} settings */
 async function findAny(settings) {
   const { appDir } = settings
   const { tool } = /** @type {{ tool?: { fastapi?: { entrypoint?: unknown } } }} */ (pyproject() ?? {})
   const entrypoint = tool?.fastapi?.entrypoint
-  if (typeof entrypoint === 'string') return { app: entrypoint, folder: appDir, found: '[tool.fastapi] of pyproject.toml' }
+  if (typeof entrypoint === 'string') return { app: named(entrypoint, 'the entrypoint of [tool.fastapi] in pyproject.toml is '), folder: appDir, found: '[tool.fastapi] of pyproject.toml' }
   for (const name of FILES) {
     const path = join(appDir, name)
     if (!existsSync(path)) continue

@@ -9,7 +9,8 @@ import { UsageError } from './usage-error.js'
 export function loadEnvFile(path) {
   let text
   try {
-    text = readFileSync(path, 'utf8')
+    // Editors on Windows begin a file with a mark of its byte order.
+    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
   } catch (error) {
     const { code } = /** @type {NodeJS.ErrnoException} */ (error)
     throw new UsageError(`The file ${path} of --env-file ${code === 'ENOENT' ? 'is not there' : `cannot be read (${code})`}`)

@@ -2,6 +2,8 @@
 
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { healthProbe } from './health.js'
+import { isWebSocket } from './paths.js'
+import { UnderWay } from './under-way.js'
 import { UsageError } from './usage-error.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
@@ -14,6 +16,7 @@ import { UsageError } from './usage-error.js'
  * @typedef {object} Front
  * @property {Listener} listener
  * @property {import('./server.js').Upgrade} upgrade
+ * @property {(milliseconds: number) => Promise<void>} idle Fulfilled when every response has ended, or after so long
  */
 
 /**
@@ -35,17 +38,23 @@ export function followerOf(accessLog, trust) {
  * @param {import('./proxy.js').Proxies} parts.proxies
  * @param {Listener} parts.follow
  * @param {{ closing: boolean }} parts.gate `closing`: each connection is ended after its response
- * @param {() => void} parts.onRequest
+ * @param {() => void} parts.onRequest for each request that the application gets
  * @returns {Front}
  */
 export function frontOf({ handler, settings, headers, files, proxies, follow, gate, onRequest }) {
   const { healthPath, dateHeader, timeoutKeepAlive } = settings
   const layers = [...(healthPath === undefined ? [] : [healthProbe(handler, healthPath)]), ...files, ...proxies.layers(follow)]
-  const app = proxies.around(handler) ?? handler.listener
+  const outer = proxies.around(handler) ?? handler.listener
+  /** @type {Listener} */
+  const app = (req, res) => {
+    onRequest()
+    outer(req, res)
+  }
+  const underWay = new UnderWay()
   const inner = layers.reduceRight((/** @type {Listener} */ next, layer) => (req, res) => layer(req, res, () => next(req, res)), app)
   return {
     listener: (req, res) => {
-      onRequest()
+      underWay.add(res)
       // HTTP/2 says it once for all of its streams.
       if ((gate.closing || timeoutKeepAlive === 0) && req.httpVersionMajor === 1) res.shouldKeepAlive = false
       if (!dateHeader) res.sendDate = false
@@ -53,9 +62,12 @@ export function frontOf({ handler, settings, headers, files, proxies, follow, ga
       inner(req, res)
     },
     upgrade: (req, socket, head) => {
-      onRequest()
-      if (!proxies.upgrade(req, socket, head)) handler.upgrade(req, socket, head)
-    }
+      if (proxies.upgrade(req, socket, head)) return
+      // Other upgrades come back as requests.
+      if (isWebSocket(req)) onRequest()
+      handler.upgrade(req, socket, head)
+    },
+    idle: (milliseconds) => underWay.idle(milliseconds)
   }
 }
 

@@ -10,6 +10,12 @@ export function isBelow(target, prefix) {
 }
 
 /**
+ * Whether an upgrade is one to a WebSocket: others, as curl's to h2c, are plain requests to whoever does not speak that protocol.
+ * @param {import('node:http').IncomingMessage} req
+ */
+export const isWebSocket = (req) => req.headers.upgrade?.toLowerCase() === 'websocket'
+
+/**
  * Without the slashes at its end. (A regular expression would try each run of slashes anew: quadratic.)
  * @param {string} path
  */

@@ -2,7 +2,7 @@
 
 import { createProxyServer } from 'httpxy'
 import { PLAIN } from '../log/failures.js'
-import { isBelow, withoutSlash } from './paths.js'
+import { isBelow, isWebSocket, withoutSlash } from './paths.js'
 import { UsageError } from './usage-error.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
@@ -86,6 +86,7 @@ export class Proxies {
    * @returns {boolean} whether it is one of ours
    */
   upgrade(req, socket, head) {
+    if (!isWebSocket(req)) return false
     const url = /** @type {string} */ (req.url)
     const one = this.#routes.find(({ prefix }) => isBelow(url, prefix)) ?? (VITE.test(req.headers['sec-websocket-protocol'] ?? '') ? this.#rest : undefined)
     if (one === undefined) return false

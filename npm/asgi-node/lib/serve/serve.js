@@ -29,6 +29,7 @@ import { Watcher } from './watcher.js'
 const APP_FAILED = 3
 
 const HUP_WITHOUT_WORKERS = 'SIGHUP: the application runs in this process, which cannot load it anew: use --workers 1, or restart it'
+const HUP_TOO_EARLY = 'SIGHUP: the application has not started yet, and is loaded as it is now'
 
 /**
  * @param {Settings} settings
@@ -45,7 +46,7 @@ export async function serve(settings) {
   const follow = followerOf(access.log, trustOf(trust))
   const layers = { headers: headersOf(settings), files: settings.static.map((text) => staticFiles(text, follow)) }
   const tls = tlsOptions(settings)
-  const ending = endingOf(log)
+  const ending = endingOf(log, settings.workers > 0 ? HUP_TOO_EARLY : HUP_WITHOUT_WORKERS)
   await checkAddress(settings)
   const found = await findApp(settings).catch((error) => {
     throw new Silent(failed(error, log))
@@ -61,7 +62,7 @@ export async function serve(settings) {
     const onRequest = settings.workers === 0 ? requestCounter(settings, ending.stop) : () => {}
     const front = frontOf({ handler, settings, proxies, ...layers, follow, gate, onRequest })
     const server = new Server(settings, tls, front.listener, front.upgrade)
-    const stop = new Stop({ handler, server, gate, delay: settings.drainDelay * 1000, timeout: settings.timeoutGracefulShutdown * 1000 })
+    const stop = new Stop({ handler, server, gate, idle: front.idle, delay: settings.drainDelay * 1000, timeout: settings.timeoutGracefulShutdown * 1000 })
     ending.onInsist = () => stop.now()
     try {
       await listenOn(server.net, settings)
@@ -145,18 +146,20 @@ async function drained(stop, log) {
 function failed(error, log) {
   if (!(error instanceof PythonError)) throw error
   log.error({ err: error }, `${error.code}: ${error.message}`)
-  if (/^(APP|LIFESPAN)_|^EVENT_LOOP/.test(error.code)) return APP_FAILED
+  // A worker that dies before it is ready has died of what it imports.
+  if (/^(APP|LIFESPAN)_|^EVENT_LOOP|^WORKER_DIED/.test(error.code)) return APP_FAILED
   throw new StartError('Python could not be started: asgi-node doctor says more')
 }
 
 /**
  * The process is asked to end by signals, or by `stop`.
  * @param {import('../log/types.js').Logger} log
+ * @param {string} noReload said at SIGHUP until there is something to load anew
  */
-function endingOf(log) {
+function endingOf(log, noReload) {
   let stop = () => {}
   const asked = /** @type {Promise<void>} */ (new Promise((resolve) => (stop = resolve)))
-  const ending = { asked, isAsked: false, stop: () => {}, onInsist: async () => {}, onReload: () => log.warn({}, HUP_WITHOUT_WORKERS) }
+  const ending = { asked, isAsked: false, stop: () => {}, onInsist: async () => {}, onReload: () => log.warn({}, noReload) }
   ending.stop = () => {
     ending.isAsked = true
     stop()

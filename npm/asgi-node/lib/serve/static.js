@@ -1,10 +1,25 @@
 import { statSync } from 'node:fs'
+import { STATUS_CODES } from 'node:http'
 import { resolve } from 'node:path'
 import serveStatic from 'serve-static'
 import { isBelow, withoutSlash } from './paths.js'
 import { UsageError } from './usage-error.js'
 
 /** @typedef {import('node:http').IncomingMessage & { originalUrl?: string }} Incoming */
+
+/** What serve-static has said of the file, and not of the answer. */
+const OF_THE_FILE = ['accept-ranges', 'cache-control', 'content-length', 'content-type', 'etag', 'last-modified']
+
+/**
+ * @param {import('node:http').ServerResponse} res
+ * @param {{ statusCode?: number, headers?: Record<string, string> }} error as http-errors makes them
+ */
+function refuse(res, { statusCode = 500, headers }) {
+  const status = statusCode >= 400 && statusCode < 500 ? statusCode : 500
+  for (const name of OF_THE_FILE) res.removeHeader(name)
+  const answer = { ...(status < 500 && headers), 'content-type': 'text/plain; charset=utf-8' }
+  res.writeHead(status, answer).end(STATUS_CODES[status])
+}
 
 /**
  * Files of a folder. What is not there is the next one's.
@@ -31,9 +46,9 @@ export function staticFiles(text, follow) {
       req.url = url
       delete req.originalUrl
       if (error === undefined) return next()
-      // The file was there, and cannot be read.
+      // The file is there: it cannot be read, or the request asks for a part or a version of it that is not.
       if (res.headersSent) res.destroy()
-      else res.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' }).end('Internal Server Error')
+      else refuse(res, error)
     })
   }
 }

@@ -13,6 +13,7 @@ export class Stop {
   #handler
   #server
   #gate
+  #idle
   #delay
   #timeout
   /** Ends the delay early. */
@@ -23,13 +24,15 @@ export class Stop {
    * @param {import('../index.js').PythonHandler} parts.handler
    * @param {import('./server.js').Server} parts.server
    * @param {{ closing: boolean }} parts.gate
+   * @param {import('./front.js').Front['idle']} parts.idle
    * @param {number} parts.delay milliseconds
    * @param {number} parts.timeout milliseconds
    */
-  constructor({ handler, server, gate, delay, timeout }) {
+  constructor({ handler, server, gate, idle, delay, timeout }) {
     this.#handler = handler
     this.#server = server
     this.#gate = gate
+    this.#idle = idle
     this.#delay = delay
     this.#timeout = timeout
   }
@@ -45,8 +48,10 @@ export class Stop {
     await sleep(this.#delay, undefined, { signal: this.#hurry.signal }).catch(() => {})
     await Promise.race([this.#server.close(), sleep(LAST_REQUESTS, undefined, { signal: this.#hurry.signal }).catch(() => {})])
     this.#handler.close({ timeout }).catch(() => {})
+    const others = this.#idle(timeout)
     try {
       await closed
+      await others
     } finally {
       this.#server.destroy()
     }

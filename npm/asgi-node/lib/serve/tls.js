@@ -17,7 +17,7 @@ export function tlsOptions(settings) {
     // uvicorn, too, looks for the key in the certificate's file where none is named.
     key: read('--ssl-keyfile', sslKeyfile ?? sslCertfile),
     ...(sslKeyfilePassword !== undefined && { passphrase: sslKeyfilePassword }),
-    ...(sslCaCerts !== undefined && { ca: read('--ssl-ca-certs', sslCaCerts) }),
+    ...(sslCaCerts !== undefined && { ca: certificates('--ssl-ca-certs', sslCaCerts) }),
     ...(sslCiphers !== undefined && { ciphers: sslCiphers })
   }
   try {
@@ -26,6 +26,13 @@ export function tlsOptions(settings) {
     throw new StartError(`The certificate ${sslCertfile} and the key ${sslKeyfile ?? sslCertfile} cannot be used: ${reasonOf(error, sslKeyfilePassword !== undefined)}`)
   }
   return { ...options, requestCert: sslCertReqs !== '0', rejectUnauthorized: sslCertReqs === '2' }
+}
+
+/** Node takes what holds no certificate, and then refuses every client. @param {string} option @param {string} path */
+function certificates(option, path) {
+  const text = read(option, path)
+  if (!/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/.test(text.toString('latin1'))) throw new StartError(`The file ${path} of ${option} holds no certificate in PEM`)
+  return text
 }
 
 /** @param {unknown} error @param {boolean} hasPassword */

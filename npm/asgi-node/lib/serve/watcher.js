@@ -1,9 +1,10 @@
 // --reload: which files count, and when they have changed.
 
+import { existsSync } from 'node:fs'
 import { basename, relative, resolve, sep } from 'node:path'
 import { watch } from 'chokidar'
 import picomatch from 'picomatch'
-import { StartError } from './usage-error.js'
+import { StartError, UsageError } from './usage-error.js'
 
 /** @typedef {import('./settings.js').Settings} Settings */
 
@@ -39,6 +40,8 @@ export class Watcher {
    */
   constructor({ reloadDir, reloadInclude, reloadExclude, reloadDelay }, folder) {
     const folders = (reloadDir.length > 0 ? reloadDir : [folder]).map((one) => resolve(one))
+    const missing = reloadDir.find((one) => !existsSync(one))
+    if (missing !== undefined) throw new UsageError(`--reload-dir ${missing}: there is no folder ${resolve(missing)}`)
     const includes = matcher([...INCLUDED, ...reloadInclude])
     const excludes = matcher([...EXCLUDED, ...reloadExclude])
     const ignored = (/** @type {string} */ path, /** @type {import('node:fs').Stats | undefined} */ stats) => {
