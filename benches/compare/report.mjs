@@ -66,7 +66,7 @@ function method({ rounds, seconds, quick }) {
   return [
     `${availableParallelism()} cores (${cpus()[0]?.model.trim()}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}; Node ${process.versions.node}, ${python}, asgi-node at ${commit}; ${packages.map((line) => line.replace('==', ' ')).join(', ')}, ${peers.join(', ')}.`,
     '',
-    `\`${quick ? 'QUICK=1 ' : ''}make bench\`: ${rounds === 1 ? 'one round' : `${rounds} rounds`}, ${seconds} s for each workload after a warm-up; in each round every contestant has its turn, in an order that moves on by one, with one process for the application and everything on 127.0.0.1. The figures are medians of the rounds; “ours / it” is the median of the ratios round by round. CPU is that of all the server’s processes. The client is one thread of Rust on the same cores, and compares every byte.`,
+    `\`${quick ? 'QUICK=1 ' : ''}node benches/compare/run.mjs --rounds ${rounds} --seconds ${seconds}\`: ${rounds === 1 ? 'one round' : `${rounds} rounds`}, ${seconds} s for each workload after a warm-up; in each round every contestant has its turn, in an order that moves on by one, with one process for the application and everything on 127.0.0.1. The figures are medians of the rounds; “ours / it” is the median of the ratios round by round. CPU is that of all the server’s processes. The client is one thread of Rust on the same cores, and compares every byte.`,
     '',
   ]
 }

@@ -61,7 +61,8 @@ async function measure(server, name) {
   const before = server.memory.now
   if (asked.kind === 'idle') return idle(server, asked)
   const cpu = server.cpu
-  const warmUp = quick ? 0.3 : 1
+  // V8 wants that long.
+  const warmUp = 1
   const { perSecond, count, p50, p99 } = await client({ ...asked, port: server.port, warmUp, seconds: Number(values.seconds) })
   const { peak } = server.memory
   // What is counted is what came after the warm-up; the processor time is that of both.
