@@ -12,11 +12,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { connect, createServer as createTcpServer } from 'node:net'
+import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { freePort } from './free-port.mjs'
 
 const self = fileURLToPath(import.meta.url)
 const benches = fileURLToPath(new URL('.', import.meta.url))
@@ -155,16 +156,6 @@ async function echo() {
   await sleep(Number(values.seconds) * 1000)
   console.log((count / (performance.now() - begun)) * 1000)
   for (const socket of sockets) socket.destroy()
-}
-
-/** A port that was free a moment ago. */
-async function freePort() {
-  const server = createTcpServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Start a server and wait until it takes connections; undefined when it ends instead. */

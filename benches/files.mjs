@@ -9,12 +9,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { connect, createServer as createTcpServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { freePort } from './free-port.mjs'
 
 const self = fileURLToPath(import.meta.url)
 const apps = fileURLToPath(new URL('../fixtures/apps', import.meta.url))
@@ -38,16 +39,6 @@ async function serve() {
   const handler = new PythonHandler({ app: APP, docroot: apps, extensions: { pathsend: values.serve === 'pathsend' }, ...JSON.parse(process.env.BENCH_OPTIONS ?? '{}') })
   await handler.ready()
   createServer(handler.listener).listen(Number(values.port), '127.0.0.1')
-}
-
-/** A port that was free a moment ago. */
-async function freePort() {
-  const server = createTcpServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Start a server and wait until it takes connections. */

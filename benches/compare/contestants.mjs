@@ -2,9 +2,10 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, readdirSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../free-port.mjs'
 import { PYTHON } from './setup.mjs'
 
 const APPS = new URL('apps', import.meta.url).pathname
@@ -45,16 +46,6 @@ export const CONTESTANTS = {
     cannot: [...SOCKETS, 'download', 'upload', 'events'],
     reason: 'no WebSockets; bodies are whole in memory',
   },
-}
-
-/** A port that was free a moment ago. */
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Whether something listens on the port. @param {number} port */
