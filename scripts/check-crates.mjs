@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path'
  * @type {Record<string, string[]>}
  */
 const LAYERS = {
+  core: ['lib', 'bin', 'config', 'request', 'send', 'exchange', 'queue', 'event_loop', 'text', 'error', 'protocol', 'sync'],
   bridge: ['lib', 'test_host', 'worker_host', 'application', 'asgi', 'event_loop', 'interpreter', 'log_queue', 'health', 'errors'],
 }
 const TESTS = /#\[cfg\(test\)\]\nmod \w+ \{/

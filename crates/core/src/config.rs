@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{LogQueue, head};
+use crate::queue::log_queue::LogQueue;
+use crate::request::head;
 
 /// What a handler's options say about its app.
 #[derive(Debug, Clone, Default, serde::Deserialize)]

@@ -4,7 +4,7 @@
 //! events. Each side tells the other of news at most once until it is looked at, so an exchange is in each inbox at most
 //! once and the inboxes are bounded by the exchanges in flight.
 //!
-//! Each direction is bounded by a [window](crate::window). Towards the app: [`Exchange::push_body`] says when to stop and a
+//! Each direction is bounded by a [window](crate::Limits). Towards the app: [`Exchange::push_body`] says when to stop and a
 //! [`ResponseEvent::Resume`] says when to go on. Towards the host: [`Exchange::emit`] says when the window is full; the
 //! bytes leave it when the host has taken them ([`Exchange::taken`]).
 
@@ -12,14 +12,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::ResponseEvent;
-use crate::message_queue::{Closed, MessageQueue};
+use crate::exchange::event::ResponseEvent;
+use crate::exchange::message_queue::{Closed, MessageQueue};
+use crate::exchange::window::{Limits, Window};
 use crate::sync::Mutex;
-use crate::window::{Limits, Window};
 use counted::Counted;
 
 mod counted;
+pub mod event;
+pub mod message_queue;
 mod messages;
+pub(crate) mod window;
 
 /// The most bytes of request body that one `receive` gives, beside the chunk that reaches them: copied while they are in the
 /// processor's cache.

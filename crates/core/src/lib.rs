@@ -1,55 +1,45 @@
 //! The part of asgi-node that knows neither Node nor Python.
 //!
-//! The files, in the order of the data path:
+//! The modules, along the data path. A module imports only those that stand below it:
 //!
-//! - [`head`] and [`target`]: the request of the client
-//! - [`inbox`]: how a request reaches the event loop
-//! - [`exchange`]: one request and its response, shared by both sides, with its [windows](Limits)
-//! - [`response`] and [`framing`]: what the app may send, and when
-//! - [`websocket`] and [`message_queue`]: the same for messages
-//! - [`unmask`]: takes the mask off what a WebSocket's client sends
-//! - [`event`]: what the host gets
-//! - [`log_queue`]: log records and output of Python
-//! - [`heartbeat`] and [`watchdog`]: whether the event loop is blocked
-//! - [`text`]: shortens long texts
 //! - [`config`]: a handler's options for its app
-//! - [`protocol`]: the numbers that hosts must know, too
+//! - `request`: what the client sends: [`head`], [`target`], [`submission`], [`unmask`]
+//! - `send`: what the app may send, and when: [`response`] with [`framing`], and [`websocket`]
+//! - [`exchange`]: one request and its response, shared by both sides: the [`event`]s for the host, the [`message_queue`] of a
+//!   WebSocket, and the [windows](Limits) of both directions
+//! - `queue`: how a request reaches the event loop ([`inbox`]), and how log records and output reach the host ([`log_queue`])
+//! - `event_loop`: whether the event loop is blocked: [`heartbeat`], [`watchdog`], and what [`health`] says
+//! - [`text`]: shortens long texts
 //! - [`error`]: every error
+//! - [`protocol`]: the numbers that hosts must know, too
 
 #![forbid(unsafe_code)]
 
 pub mod config;
 pub mod error;
-pub mod event;
+mod event_loop;
 pub mod exchange;
-pub mod framing;
-pub mod head;
-pub mod health;
-pub mod heartbeat;
-pub mod inbox;
-pub mod log_queue;
-pub mod message_queue;
 pub mod protocol;
-pub mod response;
-pub mod submission;
+mod queue;
+mod request;
+mod send;
 mod sync;
-pub mod target;
 pub mod text;
-pub mod unmask;
-pub mod watchdog;
-pub mod websocket;
-mod window;
 
 pub use config::Config;
 pub use error::{Error, Raises, Traced};
-pub use event::{Failure, FileRange, ResponseEvent};
+pub use event_loop::health::{self, Health};
+pub use event_loop::heartbeat::{self, Heartbeat};
+pub use event_loop::watchdog;
+pub use exchange::event::{self, Failure, FileRange, ResponseEvent};
+pub use exchange::message_queue;
+pub use exchange::window::Limits;
 pub use exchange::{Emitted, Exchange, Notify, Received, Windows};
-pub use framing::{HeaderBlock, Version};
-pub use head::RequestHead;
-pub use health::Health;
-pub use heartbeat::Heartbeat;
-pub use inbox::{Inbox, Waker};
-pub use log_queue::LogQueue;
-pub use response::{BodyPlan, ResponseState};
-pub use submission::Submission;
-pub use window::Limits;
+pub use queue::inbox::{self, Inbox, Waker};
+pub use queue::log_queue::{self, LogQueue};
+pub use request::head::{self, RequestHead};
+pub use request::submission::{self, Submission};
+pub use request::{target, unmask};
+pub use send::framing::{self, HeaderBlock, Version};
+pub use send::response::{self, BodyPlan, ResponseState};
+pub use send::websocket;

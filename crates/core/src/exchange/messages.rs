@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Exchange, Notify, State, Windows};
-use crate::ResponseEvent;
-use crate::message_queue::{Closed, Message, MessageQueue, ReceivedMessage};
+use crate::exchange::event::ResponseEvent;
+use crate::exchange::message_queue::{Closed, Message, MessageQueue, ReceivedMessage};
 
 impl Exchange {
     /// A WebSocket: messages instead of a request body, at most `queue` of them waiting.
@@ -64,7 +64,7 @@ impl Exchange {
 mod tests {
     use super::{Closed, Exchange, Message, Notify, ReceivedMessage, Windows};
     use crate::exchange::tests::Count;
-    use crate::window::Limits;
+    use crate::exchange::window::Limits;
     use crate::{Emitted, ResponseEvent};
     use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 use super::{Emitted, Exchange, Notify, PORTION, Received, Windows};
-use crate::ResponseEvent;
-use crate::window::Limits;
+use crate::exchange::event::ResponseEvent;
+use crate::exchange::window::Limits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use crate::exchange::window::{Limits, Window};
 pub use crate::protocol::close_code::ABNORMAL;
 pub use crate::protocol::limit::MESSAGE_OVERHEAD;
-use crate::window::{Limits, Window};
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl MessageQueue {
 #[cfg(test)]
 mod tests {
     use super::{Closed, Message, MessageQueue, ReceivedMessage};
-    use crate::window::Limits;
+    use crate::exchange::window::Limits;
     use proptest::prelude::*;
 
     fn text(data: &str) -> Message {

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 
-use crate::Error;
-use crate::message_queue::{Closed, Message};
+use crate::error::Error;
+use crate::exchange::message_queue::{Closed, Message};
 
 /// One step of a response, in the order in which the app took it.
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! What the app may send on a WebSocket, and when: the state machine behind `send` (docs/asgi.md, 81 to 104).
 
-use crate::framing::{HeaderBlock, Version};
-use crate::message_queue::Closed;
-use crate::response::{BodyPlan, ResponseState};
-use crate::{Error, ResponseEvent};
+use crate::error::Error;
+use crate::exchange::event::ResponseEvent;
+use crate::exchange::message_queue::Closed;
+use crate::send::framing::{HeaderBlock, Version};
+use crate::send::response::{BodyPlan, ResponseState};
 
 /// The close codes that this side chooses itself.
 pub use crate::protocol::close_code::{NORMAL, RESTART};

@@ -1,6 +1,6 @@
 //! Response headers and message framing. We check both, because Node writes whatever it is given (docs/asgi.md, 56 to 65).
 
-use crate::Error;
+use crate::error::Error;
 
 /// The version of HTTP on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

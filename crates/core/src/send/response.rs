@@ -3,8 +3,8 @@
 //! Every method checks first and changes state afterwards, so an app that catches the error can still send a correct
 //! response (docs/asgi.md, 65, 66).
 
-use crate::Error;
-use crate::framing::HeaderBlock;
+use crate::error::Error;
+use crate::send::framing::HeaderBlock;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -193,7 +193,7 @@ fn complete(event: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::ResponseState;
-    use crate::framing::{HeaderBlock, Version};
+    use crate::send::framing::{HeaderBlock, Version};
     use proptest::prelude::*;
 
     fn headers(length: Option<u64>) -> HeaderBlock {

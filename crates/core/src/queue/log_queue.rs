@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::Waker;
+use crate::queue::inbox::Waker;
 use crate::sync::{Condvar, Mutex};
 
 /// The kind of an [`Entry`].
@@ -176,7 +176,7 @@ impl LogQueue {
 #[cfg(test)]
 mod tests {
     use super::{Dropped, Entry, Kind, LogQueue, Pushed};
-    use crate::Waker;
+    use crate::queue::inbox::Waker;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};

@@ -3,8 +3,9 @@
 //! One string crosses Node-API at the cost of one copy; an object would cost a call per property. Fields are joined by
 //! `\0`, which no field may contain. Then come the headers as they were received, name and value in turn.
 
-use crate::framing::Version;
-use crate::{Error, target::Target};
+use crate::error::Error;
+use crate::request::target::Target;
+use crate::send::framing::Version;
 
 pub use crate::protocol::extension::{EARLY_HINT, HEAD, PATHSEND, TLS, TRAILERS, ZEROCOPYSEND};
 
@@ -229,7 +230,7 @@ fn number<N: std::str::FromStr>(digits: &[u8]) -> Result<Option<N>, Error> {
 #[cfg(test)]
 mod tests {
     use super::RequestHead;
-    use crate::framing::Version;
+    use crate::send::framing::Version;
     use proptest::prelude::*;
 
     fn head(text: &str) -> RequestHead {

@@ -1,0 +1,6 @@
+//! What the client sends: the head of a request with its target, how a host submits it, and masked WebSocket frames.
+
+pub mod head;
+pub mod submission;
+pub mod target;
+pub mod unmask;
