@@ -24,25 +24,42 @@ const LAYERS = [
 /** @param {string[]} names */
 const paths = (names) => names.map((name) => LIB + (name.endsWith('.js') ? `${name.replace('.', '[.]')}$` : `${name}/`))
 
+/** The same inside serve. */
+const SERVE = [
+  ['serve/cli.js'],
+  ['serve/serve.js'],
+  ['serve/life'],
+  ['serve/front'],
+  ['serve/listen', 'serve/app'],
+  ['serve/log'],
+  ['serve/settings'],
+  ['serve/errors.js']
+]
+
 // A handler's file and folder are one layer, and may import each other's files.
 const ONE = new Set(['handler.js', 'handler'])
 
-const layers = LAYERS.flatMap((siblings, i) =>
-  siblings.map((name) => {
-    const beside = siblings.filter((other) => other !== name && !(ONE.has(name) && ONE.has(other)))
-    const above = LAYERS.slice(0, i).flat()
-    return {
-      name: `${name}-imports-below`,
-      severity: 'error',
-      from: { path: paths([name]) },
-      to: { path: paths([...above, ...beside]) }
-    }
-  })
-).filter(({ to }) => to.path.length > 0)
+/** @param {string[][]} order */
+const rules = (order) =>
+  order
+    .flatMap((siblings, i) =>
+      siblings.map((name) => {
+        const beside = siblings.filter((other) => other !== name && !(ONE.has(name) && ONE.has(other)))
+        const above = order.slice(0, i).flat()
+        return {
+          name: `${name}-imports-below`,
+          severity: 'error',
+          from: { path: paths([name]) },
+          to: { path: paths([...above, ...beside]) }
+        }
+      })
+    )
+    .filter(({ to }) => to.path.length > 0)
 
 export default {
   forbidden: [
-    ...layers,
+    ...rules(LAYERS),
+    ...rules(SERVE),
     { name: 'no-circle', severity: 'error', from: { path: LIB }, to: { circular: true } },
     {
       name: 'folder-is-listed',
@@ -50,6 +67,13 @@ export default {
       comment: 'Name the folder in LAYERS, and in ARCHITECTURE.md',
       from: { path: LIB },
       to: { path: LIB, pathNot: paths(LAYERS.flat()) }
+    },
+    {
+      name: 'folder-of-serve-is-listed',
+      severity: 'error',
+      comment: 'Name the folder in SERVE, and in ARCHITECTURE.md',
+      from: { path: LIB },
+      to: { path: paths(['serve']), pathNot: paths(SERVE.flat()) }
     },
     { name: 'resolves', severity: 'error', from: { path: LIB }, to: { couldNotResolve: true } }
   ],

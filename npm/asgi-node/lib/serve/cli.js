@@ -1,11 +1,11 @@
-import { optionsOf } from './arguments.js'
-import { version } from './banner.js'
-import { helpText } from './help.js'
+import { optionsOf } from './settings/arguments.js'
+import { version } from './log/banner.js'
+import { helpText } from './settings/help.js'
 import { serve } from './serve.js'
-import { settingsOf } from './settings.js'
-import { Silent, StartError, UsageError } from './usage-error.js'
+import { settingsOf } from './settings/settings.js'
+import { Silent, StartError, UsageError } from './errors.js'
 
-/** What `asgi-node dev` means, where nobody says otherwise. @type {import('./arguments.js').Given} */
+/** What `asgi-node dev` means, where nobody says otherwise. @type {import('./settings/arguments.js').Given} */
 const DEV = new Map([['reload', true]])
 
 /** @typedef {{ stdout: { write(text: string): unknown }, stderr: { write(text: string): unknown } }} Streams */

@@ -1,13 +1,13 @@
 // --proxy PREFIX=URL: paths that another server answers, as a development server of a front end.
 
 import { createProxyServer } from 'httpxy'
-import { PLAIN } from '../log/failures.js'
+import { PLAIN } from '../../log/failures.js'
 import { isBelow, isWebSocket, withoutSlash } from './paths.js'
-import { UsageError } from './usage-error.js'
+import { UsageError } from '../errors.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
-/** @typedef {import('../index.js').PythonHandler} PythonHandler */
+/** @typedef {import('../../index.js').PythonHandler} PythonHandler */
 /** @typedef {(req: IncomingMessage, res: ServerResponse) => void} Follow */
 
 /** vite's own WebSocket has the path of the page, and is known by its sub-protocol. */
@@ -36,7 +36,7 @@ export class Proxies {
 
   /**
    * @param {readonly string[]} texts
-   * @param {import('../log/types.js').Logger} log
+   * @param {import('../../log/types.js').Logger} log
    */
   constructor(texts, log) {
     const routes = texts.map(route).toSorted((a, b) => b.prefix.length - a.prefix.length)
@@ -62,7 +62,7 @@ export class Proxies {
   /**
    * The application, and behind it who has what it answers with 404.
    * @param {PythonHandler} handler
-   * @returns {import('./server.js').Listener | null}
+   * @returns {import('../listen/server.js').Listener | null}
    */
   around(handler) {
     const rest = this.#rest

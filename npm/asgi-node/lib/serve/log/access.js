@@ -1,13 +1,13 @@
 // --access-log, with colours where they are wanted. One log for what comes to the application and for what does not.
 
-import { forClf, forJson, forUvicorn } from '../log/access-formats.js'
-import { AccessLog } from '../log/access-log.js'
-import { Lines } from '../log/access-lines.js'
-import { Log } from '../log/logger.js'
+import { forClf, forJson, forUvicorn } from '../../log/access-formats.js'
+import { AccessLog } from '../../log/access-log.js'
+import { Lines } from '../../log/access-lines.js'
+import { Log } from '../../log/logger.js'
 import { hasColors, styled } from './log.js'
 
-/** @typedef {import('../log/types.js').AccessEntry} AccessEntry */
-/** @typedef {import('./settings.js').Settings} Settings */
+/** @typedef {import('../../log/types.js').AccessEntry} AccessEntry */
+/** @typedef {import('../settings/settings.js').Settings} Settings */
 
 /** What the command asks the application as. */
 export const USER_AGENT = 'asgi-node'
@@ -23,7 +23,7 @@ function coloured(entry) {
 
 /**
  * @param {Settings} settings
- * @param {import('../log/types.js').Logger} logger
+ * @param {import('../../log/types.js').Logger} logger
  * @returns {{ log: AccessLog | null, isAsking: boolean }} `isAsking`: requests of the command itself come, which are not told
  */
 export function accessLogFor({ accessLog, accessLogFormat, useColors }, logger) {

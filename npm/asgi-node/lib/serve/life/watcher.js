@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs'
 import { basename, relative, resolve, sep } from 'node:path'
 import { watch } from 'chokidar'
 import picomatch from 'picomatch'
-import { StartError, UsageError } from './usage-error.js'
+import { StartError, UsageError } from '../errors.js'
 
-/** @typedef {import('./settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').Settings} Settings */
 
 /** uvicorn's, and where packages are. */
 const INCLUDED = ['*.py']

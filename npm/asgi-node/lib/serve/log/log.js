@@ -1,10 +1,10 @@
 // What the command says: on stderr as uvicorn says it, a level and a line.
 
 import { formatWithOptions, styleText } from 'node:util'
-import { PythonError } from '../native/errors.js'
+import { PythonError } from '../../native/errors.js'
 
-/** @typedef {import('../log/types.js').Logger} Logger */
-/** @typedef {import('./settings.js').Level} Level */
+/** @typedef {import('../../log/types.js').Logger} Logger */
+/** @typedef {import('../settings/settings.js').Level} Level */
 /** @typedef {'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'} Method */
 
 /** uvicorn's name, pino's, and uvicorn's colour. @type {readonly [Level, Method, 'blue' | 'cyan' | 'green' | 'yellow' | 'red' | 'redBright'][]} */

@@ -1,7 +1,7 @@
 // Texts into values. All of the ways in which an option can be given come through here, so that they refuse alike.
 
-import { show } from '../native/errors.js'
-import { UsageError } from './usage-error.js'
+import { show } from '../../native/errors.js'
+import { UsageError } from '../errors.js'
 import { REFUSED_LOOPS } from './refused.js'
 
 /** @typedef {import('./table.js').Option} Option */

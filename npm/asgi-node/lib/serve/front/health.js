@@ -1,7 +1,7 @@
 /**
  * Answers probes: PATH and PATH/ready with 200 where requests are served, PATH/live with 200 where no restart is needed;
  * else with 503. Neither the application nor the access log hears of them.
- * @param {import('../index.js').PythonHandler} handler
+ * @param {import('../../index.js').PythonHandler} handler
  * @param {string} path
  * @returns {import('./front.js').Layer}
  */

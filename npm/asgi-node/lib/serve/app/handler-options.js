@@ -1,15 +1,15 @@
-import { trustOf } from '../incoming/proxy.js'
-import { UsageError } from './usage-error.js'
+import { trustOf } from '../../incoming/proxy.js'
+import { UsageError } from '../errors.js'
 
-/** @typedef {import('./settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').Settings} Settings */
 
 /**
  * The options of the handler.
  * @param {Settings} settings
  * @param {{ app: string, folder: string }} found
- * @param {import('../log/types.js').Logger} logger
- * @param {import('../log/access-log.js').AccessLog | null} accessLog
- * @returns {import('../index.js').PythonHandlerOptions}
+ * @param {import('../../log/types.js').Logger} logger
+ * @param {import('../../log/access-log.js').AccessLog | null} accessLog
+ * @returns {import('../../index.js').PythonHandlerOptions}
  */
 export function handlerOptions(settings, { app, folder }, logger, accessLog) {
   const { factory, lifespan, loop, rootPath, python, venv, limitConcurrency } = settings
@@ -35,7 +35,7 @@ export function handlerOptions(settings, { app, folder }, logger, accessLog) {
     },
     logger,
     // No function, but taken as one: it is the log itself.
-    accessLog: accessLog === null ? false : /** @type {import('../index.js').AccessFunction} */ (/** @type {unknown} */ (accessLog))
+    accessLog: accessLog === null ? false : /** @type {import('../../index.js').AccessFunction} */ (/** @type {unknown} */ (accessLog))
   }
 }
 

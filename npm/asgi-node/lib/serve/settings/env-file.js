@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { UsageError } from './usage-error.js'
+import { UsageError } from '../errors.js'
 
 /**
  * Sets the variables of a file that are not set yet. Python sees them, because it is not there before.

@@ -10,7 +10,7 @@ const PATIENCE = 1000
 
 /** @returns {string} */
 export function version() {
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
+  return JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version
 }
 
 /**
@@ -37,8 +37,8 @@ async function docsPath({ handler, access, rootPath }) {
 
 /**
  * @typedef {object} Started
- * @property {import('../log/types.js').Logger} log
- * @property {import('../index.js').PythonHandler} handler
+ * @property {import('../../log/types.js').Logger} log
+ * @property {import('../../index.js').PythonHandler} handler
  * @property {{ isAsking: boolean }} access
  * @property {string} app
  * @property {number} workers

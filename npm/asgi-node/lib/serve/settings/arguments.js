@@ -2,11 +2,11 @@
 // here: help, other sources and suggestions come from our own table, because they serve more than the command line.
 
 import { parseArgs } from 'node:util'
-import { show } from '../native/errors.js'
-import { nearest } from '../options/names.js'
+import { show } from '../../native/errors.js'
+import { nearest } from '../../options/names.js'
 import { REFUSED } from './refused.js'
 import { OPTIONS, isNegatable } from './table.js'
-import { UsageError } from './usage-error.js'
+import { UsageError } from '../errors.js'
 import { valueOf } from './values.js'
 
 /** @typedef {import('./values.js').Value} Value */

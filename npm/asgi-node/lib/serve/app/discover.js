@@ -2,13 +2,13 @@
 
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { nativeFiles } from '../native/load.js'
-import { choose } from '../python/discovery.js'
-import { run } from '../python/probe.js'
-import { pyproject } from './config-file.js'
-import { StartError, UsageError } from './usage-error.js'
+import { nativeFiles } from '../../native/load.js'
+import { choose } from '../../python/discovery.js'
+import { run } from '../../python/probe.js'
+import { pyproject } from '../settings/config-file.js'
+import { StartError, UsageError } from '../errors.js'
 
-/** @typedef {import('./settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').Settings} Settings */
 /** @typedef {{ app: string, folder: string, found: string | null }} Found `found`: how, where it was not said */
 /** @typedef {{ attributes: { name: string, kind: string }[], error?: string }} Module what find_app.py prints */
 

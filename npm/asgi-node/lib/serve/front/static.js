@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http'
 import { resolve } from 'node:path'
 import serveStatic from 'serve-static'
 import { isBelow, withoutSlash } from './paths.js'
-import { UsageError } from './usage-error.js'
+import { UsageError } from '../errors.js'
 
 /** @typedef {import('node:http').IncomingMessage & { originalUrl?: string }} Incoming */
 

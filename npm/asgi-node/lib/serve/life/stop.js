@@ -21,10 +21,10 @@ export class Stop {
 
   /**
    * @param {object} parts
-   * @param {import('../index.js').PythonHandler} parts.handler
-   * @param {import('./server.js').Server} parts.server
+   * @param {import('../../index.js').PythonHandler} parts.handler
+   * @param {import('../listen/server.js').Server} parts.server
    * @param {{ closing: boolean }} parts.gate
-   * @param {import('./front.js').Front['idle']} parts.idle
+   * @param {import('../front/front.js').Front['idle']} parts.idle
    * @param {number} parts.delay milliseconds
    * @param {number} parts.timeout milliseconds
    */

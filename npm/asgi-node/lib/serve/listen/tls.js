@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { StartError } from './usage-error.js'
+import { StartError } from '../errors.js'
 
-/** @typedef {import('./settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').Settings} Settings */
 
 /**
  * What node:tls is given; null where the server speaks plain HTTP.

@@ -2,9 +2,9 @@
 
 import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { StartError, UsageError } from './usage-error.js'
+import { StartError, UsageError } from '../errors.js'
 
-/** @typedef {import('./settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').Settings} Settings */
 /** @typedef {{ port: number, host: string } | { path: string } | { fd: number }} Place */
 
 /** @param {Settings} settings @returns {Place} */

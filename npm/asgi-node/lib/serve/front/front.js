@@ -4,25 +4,25 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { healthProbe } from './health.js'
 import { isWebSocket } from './paths.js'
 import { UnderWay } from './under-way.js'
-import { UsageError } from './usage-error.js'
+import { UsageError } from '../errors.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
-/** @typedef {import('./settings.js').Settings} Settings */
-/** @typedef {import('./server.js').Listener} Listener */
+/** @typedef {import('../settings/settings.js').Settings} Settings */
+/** @typedef {import('../listen/server.js').Listener} Listener */
 /** @typedef {(req: IncomingMessage, res: ServerResponse, next: () => void) => void} Layer */
 
 /**
  * @typedef {object} Front
  * @property {Listener} listener
- * @property {import('./server.js').Upgrade} upgrade
+ * @property {import('../listen/server.js').Upgrade} upgrade
  * @property {(milliseconds: number) => Promise<void>} idle Fulfilled when every response has ended, or after so long
  */
 
 /**
  * Tells the access log of what does not come to the application.
- * @param {import('../log/access-log.js').AccessLog | null} accessLog
- * @param {import('../incoming/proxy.js').Trust | null} trust
+ * @param {import('../../log/access-log.js').AccessLog | null} accessLog
+ * @param {import('../../incoming/proxy.js').Trust | null} trust
  * @returns {Listener}
  */
 export function followerOf(accessLog, trust) {
@@ -31,7 +31,7 @@ export function followerOf(accessLog, trust) {
 
 /**
  * @param {object} parts
- * @param {import('../index.js').PythonHandler} parts.handler
+ * @param {import('../../index.js').PythonHandler} parts.handler
  * @param {Settings} parts.settings
  * @param {readonly [string, string | string[]][]} parts.headers
  * @param {readonly Layer[]} parts.files

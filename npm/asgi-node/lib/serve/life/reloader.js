@@ -1,4 +1,4 @@
-import { PythonError } from '../native/errors.js'
+import { PythonError } from '../../native/errors.js'
 
 /** Loads the application anew, one time after the other. */
 export class Reloader {
@@ -9,8 +9,8 @@ export class Reloader {
   #next = null
 
   /**
-   * @param {import('../index.js').PythonHandler} handler
-   * @param {import('../log/types.js').Logger} log
+   * @param {import('../../index.js').PythonHandler} handler
+   * @param {import('../../log/types.js').Logger} log
    */
   constructor(handler, log) {
     this.#handler = handler

@@ -1,7 +1,7 @@
 import { optionsOfConfig, optionsOfPyproject } from './config-file.js'
 import { optionsOfEnvironment } from './environment.js'
 import { OPTIONS } from './table.js'
-import { UsageError } from './usage-error.js'
+import { UsageError } from '../errors.js'
 
 /** @typedef {import('./arguments.js').Given} Given */
 /** @typedef {'critical' | 'error' | 'warning' | 'info' | 'debug' | 'trace'} Level */
