@@ -60,15 +60,15 @@ for project in npm/*/tsconfig.json tests/*/tsconfig.json scripts/tsconfig.json; 
 done
 check 'generated files' generated
 check 'protocol' cargo run --quiet --locked --package asgi-node-core --bin protocol -- --check
-check 'links' node scripts/check-links.mjs
-check 'asgi.md' node scripts/asgi-docs.mjs
-check 'cli.md' node scripts/cli-docs.mjs
-check 'tree' node scripts/check-tree.mjs
+check 'links' node scripts/check/links.mjs
+check 'asgi.md' node scripts/check/asgi-docs.mjs
+check 'cli.md' node scripts/check/cli-docs.mjs
+check 'tree' node scripts/check/tree.mjs
 check 'platforms' node scripts/targets.mjs --check
-check 'layers of the crates' node scripts/check-crates.mjs
-check 'one version' node scripts/bump-version.mjs --check
+check 'layers of the crates' node scripts/check/crates.mjs
+check 'one version' node scripts/release/bump-version.mjs --check
 check 'spelling' "$tools/typos" --format brief
-check 'workflows, actionlint' node scripts/check-workflows.mjs
+check 'workflows, actionlint' node scripts/check/workflows.mjs
 check 'workflows, zizmor' "$tools/zizmor" --offline --quiet .github
 check 'packages' packages
 

@@ -104,7 +104,7 @@ const SLOW = new Set([
 ])
 
 /** Files of pytest that start a pytest, a Node or an example for each of their tests: not in `make test-fast`, and by turn in the matrix. */
-export const SLOW_PYTEST = ['tests/python/test_documents.py', 'tests/python/test_pytest_plugin.py']
+export const SLOW_PYTEST = ['tests/python/test_documents.py', 'tests/python/testing/test_pytest_plugin.py']
 
 /** Debian puts servers where only root looks. @param {string} name */
 const isInstalled = (name) => [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].some((folder) => existsSync(join(folder, name)))

@@ -30,6 +30,6 @@ for python in ${WHEEL_PYTHONS:-.venv/bin/python}; do
     cd tests/wheel
     unset PYTHONPATH
     PATH=$venv/bin "$venv/bin/python" -m pytest -p no:cacheprovider -c "$root/pyproject.toml" -o pythonpath= \
-      --rootdir "$root" "$root"/tests/wheel "$root"/tests/python/test_{host,client,client_starlette,async_client}.py
+      --rootdir "$root" "$root"/tests/wheel "$root"/tests/python/{host/test_host,testing/test_client,testing/test_client_starlette,testing/test_async_client}.py
   )
 done

@@ -9,7 +9,7 @@ out=build/release
 step() { printf '\n== %s\n' "$*"; }
 
 step versions
-node scripts/bump-version.mjs --check
+node scripts/release/bump-version.mjs --check
 node scripts/release/tag.mjs ${1:+"$1"}
 step packages
 scripts/release/build.sh "$out"

@@ -17,7 +17,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (tag === `v${version}`) {
     console.log(`version=${version}\nnpm-tag=${distTag(version)}\nprerelease=${isPrerelease(version)}`)
   } else {
-    console.error(`the tag is ${tag}, the version ${version}: node scripts/bump-version.mjs ${tag.replace(/^v/, '')}, commit, and tag again`)
+    console.error(`the tag is ${tag}, the version ${version}: node scripts/release/bump-version.mjs ${tag.replace(/^v/, '')}, commit, and tag again`)
     process.exitCode = 1
   }
 }

@@ -1,19 +1,19 @@
 // The tables of docs/cli.md are those of the command's own list of options (npm/asgi-node/lib/serve/settings/table.js).
 //
-//   node scripts/cli-docs.mjs            check
-//   node scripts/cli-docs.mjs --write    bring them up to date
+//   node scripts/check/cli-docs.mjs            check
+//   node scripts/check/cli-docs.mjs --write    bring them up to date
 
 import { readFileSync, writeFileSync } from 'node:fs'
-import { REFUSED } from '../npm/asgi-node/lib/serve/settings/refused.js'
-import { spelling } from '../npm/asgi-node/lib/serve/settings/help.js'
-import { GROUPS, variableOf } from '../npm/asgi-node/lib/serve/settings/table.js'
+import { REFUSED } from '../../npm/asgi-node/lib/serve/settings/refused.js'
+import { spelling } from '../../npm/asgi-node/lib/serve/settings/help.js'
+import { GROUPS, variableOf } from '../../npm/asgi-node/lib/serve/settings/table.js'
 
 const PAGE = 'docs/cli.md'
 
 /** @param {string} text */
 const cell = (text) => text.replaceAll('|', '\\|')
 
-/** @param {import('../npm/asgi-node/lib/serve/settings/table.js').Option} option */
+/** @param {import('../../npm/asgi-node/lib/serve/settings/table.js').Option} option */
 function row(option) {
   const { name, help, default: fallback, uvicorn, granian, envToo } = option
   const shown = fallback === undefined || fallback === '' ? '' : fallback === true ? 'on' : fallback === false ? 'off' : `\`${fallback}\``
@@ -45,6 +45,6 @@ for (const [name, lines] of Object.entries(PARTS)) {
 }
 if (process.argv.includes('--write')) writeFileSync(PAGE, after)
 else if (after !== before) {
-  console.error(`${PAGE} is not up to date: node scripts/cli-docs.mjs --write`)
+  console.error(`${PAGE} is not up to date: node scripts/check/cli-docs.mjs --write`)
   process.exitCode = 1
 }

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import event as record
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROBE = b"GET /probe HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 ALIVE = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\nConnection: close\r\n\r\nalive"
 OPTIONS = json.dumps({"extensions": {"pathsend": True, "zerocopysend": True}})

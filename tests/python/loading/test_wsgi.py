@@ -16,7 +16,7 @@ from asgi_node.host import AppHost, head
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-APPS = Path(__file__).parents[2] / "fixtures" / "apps"
+APPS = Path(__file__).parents[3] / "fixtures" / "apps"
 sys.path.insert(0, str(APPS))
 
 import flask_app  # noqa: E402 (it is where the line above says)

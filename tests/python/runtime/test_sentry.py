@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Those that configure logging anew come last.
 APPS = ["starlette", "fastapi", "plain", "unshowable", "quart", "flask", "django", "litestar"]
 SCRIPT = """

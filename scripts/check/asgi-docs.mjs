@@ -1,8 +1,8 @@
 // docs/asgi.md claims items of the ASGI checklist; under each claim stand the names of the tests that prove it. Fails when
 // a claim has no test, when a test proves an item that the page does not have, and when the names are not those of today.
 //
-//   node scripts/asgi-docs.mjs            check
-//   node scripts/asgi-docs.mjs --write    bring the names up to date
+//   node scripts/check/asgi-docs.mjs            check
+//   node scripts/check/asgi-docs.mjs --write    bring the names up to date
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -100,7 +100,7 @@ function withProofs(page, all) {
 const page = readFileSync(PAGE, 'utf8')
 const { text, problems } = withProofs(page, proofs())
 if (process.argv.includes('--write')) writeFileSync(PAGE, text)
-else if (text !== page) problems.push('the names of tests have changed: run `node scripts/asgi-docs.mjs --write`')
+else if (text !== page) problems.push('the names of tests have changed: run `node scripts/check/asgi-docs.mjs --write`')
 if (problems.length > 0) {
   console.error(problems.map((problem) => `${PAGE}: ${problem}`).join('\n'))
   process.exitCode = 1

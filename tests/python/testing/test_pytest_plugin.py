@@ -9,7 +9,7 @@ import pytest
 
 from asgi_node.pytest_plugin.node_server import NodeServers, Unavailable
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 APP = """
 from contextlib import asynccontextmanager

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import starlette
 
-PACKAGE = Path(__file__).parents[2] / "python"
+PACKAGE = Path(__file__).parents[3] / "python"
 ASGI = "async def app(scope, receive, send): ...\n"
 RUNNER = f"""
 import asyncio, json, sys

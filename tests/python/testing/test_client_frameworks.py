@@ -10,7 +10,7 @@ import pytest
 
 from asgi_node.testing import AsyncTestClient, TestClient, WebSocketDisconnect
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "apps"
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "apps"
 
 # What the fixtures do that Litestar 3 will not.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

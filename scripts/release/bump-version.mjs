@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // One version for Cargo, npm and PyPI.
 //
-//   node scripts/bump-version.mjs 0.2.0     writes it everywhere, lock files included; 0.2.0-beta.1 is a prerelease
-//   node scripts/bump-version.mjs --check   fails unless every place says the same
+//   node scripts/release/bump-version.mjs 0.2.0     writes it everywhere, lock files included; 0.2.0-beta.1 is a prerelease
+//   node scripts/release/bump-version.mjs --check   fails unless every place says the same
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -57,7 +57,7 @@ function bump(version) {
 const [argument] = process.argv.slice(2)
 if (argument !== '--check') {
   if (!/^\d+\.\d+\.\d+(-(alpha|beta|rc)\.\d+)?$/.test(argument ?? '')) {
-    console.error('usage: node scripts/bump-version.mjs X.Y.Z[-beta.N] | --check')
+    console.error('usage: node scripts/release/bump-version.mjs X.Y.Z[-beta.N] | --check')
     process.exit(2)
   }
   bump(argument)

@@ -126,7 +126,7 @@ for (const crate of ['core', 'rewriter', 'worker', 'supervisor', 'bridge', 'addo
   const graph = new Map()
   for (const [module, file] of modules) {
     const top = module.split('::')[0]
-    if (layers && !layers.includes(top)) problems.push(`${file}: say in ${join('scripts', 'check-crates.mjs')} above what "${top}" stands`)
+    if (layers && !layers.includes(top)) problems.push(`${file}: say in ${join('scripts', 'check', 'crates.mjs')} above what "${top}" stands`)
     const imports = [...importsOf(module, readFileSync(file, 'utf8'), modules)]
     // A folder's own file names its parts to arrange them.
     graph.set(module, imports.filter((target) => module !== 'lib' && !target.startsWith(`${module}::`)))
