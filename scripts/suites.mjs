@@ -65,6 +65,7 @@ const BY_TURN = [
   'asgi/lifespan',
   'asgi/outcomes',
   'asgi/websocket-limits',
+  'e2e/express',
   'e2e/fastapi',
   'e2e/wsgi',
   'hostile/apps',
@@ -72,25 +73,32 @@ const BY_TURN = [
   'hostile/sent-files',
   'hostile/unfinished',
   'life/blocked',
+  'life/destructors',
+  'life/orderly',
+  'life/stop',
+  'node/access-log',
   'node/children',
   'node/health',
+  'node/lifecycle',
   'node/logging',
   'node/python-side',
   'node/rewriter-property',
   'node/start-errors',
   'node/stdio',
+  'node/unread',
   'serve/address',
   'serve/front-end',
   'serve/options',
   'serve/python',
   'serve/stop',
   'serve/workers',
+  'workers/applications',
   'workers/death',
   'workers/reload',
 ]
 
 /** Beside those and what is run once: they take longest, and begin first, so that no core waits for them at the end. */
-const LONG = new Set([...BY_TURN, 'hostile/upgrades', 'life/destructors', 'life/orderly', 'life/stop'])
+const LONG = new Set([...BY_TURN, 'hostile/upgrades', 'life/exits'])
 
 /** Beside those that run once: what `make test-fast` leaves out of tests/asgi and tests/node, because it starts many processes, or waits. */
 const SLOW = new Set([
@@ -103,8 +111,18 @@ const SLOW = new Set([
   'asgi/websocket-limits',
 ])
 
-/** Files of pytest that start a pytest, a Node or an example for each of their tests: not in `make test-fast`, and by turn in the matrix. */
+/** Files of pytest that start a pytest, a Node or an example for each of their tests: not in `make test-fast`. */
 export const SLOW_PYTEST = ['tests/python/test_documents.py', 'tests/python/testing/test_pytest_plugin.py']
+
+/** With the primary Python and, by turn, with one of the others: together they take half of the time. */
+export const PYTEST_BY_TURN = [
+  ...SLOW_PYTEST,
+  'tests/python/loading/test_loading.py',
+  'tests/python/test_conformance.py',
+  'tests/python/runtime/test_sentry.py',
+  'tests/python/testing/test_client_frameworks.py',
+  'tests/python/host/test_event_sequences.py',
+]
 
 /** Debian puts servers where only root looks. @param {string} name */
 const isInstalled = (name) => [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'].some((folder) => existsSync(join(folder, name)))

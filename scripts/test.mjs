@@ -16,15 +16,15 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { count, slowestOf } from './counts.mjs'
-import { IMPOSSIBLE, SLOW_PYTEST, filesOf, inTurn } from './suites.mjs'
+import { IMPOSSIBLE, PYTEST_BY_TURN, SLOW_PYTEST, filesOf, inTurn } from './suites.mjs'
 import { PRIMARY, plan, pythonOf } from './venvs.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const LOGS = join(ROOT, 'build', 'test')
 /** A command of a step that takes longer hangs. */
 const LIMIT_MINUTES = 10
-/** More files than cores, because half of their time is waiting. Timed tests run alone, at the end. */
-const AT_ONCE = availableParallelism() + 1
+/** More files than cores, because more than half of their time is waiting. Timed tests run alone, at the end. */
+const AT_ONCE = 2 * availableParallelism()
 /** A file that fails beside others is run again alone, unless more of a step fail: that is no matter of time then. */
 const MOST_UNSTEADY = 2
 /** So many of a step's slowest tests are told. */
@@ -137,8 +137,8 @@ async function allSteps({ all, fast, primary: only, slowest }) {
     core,
     { name: 'core in every order of its threads, loom', runner: 'cargo', commands: [['make', '--silent', 'loom']] },
     ...environments.map(({ python, venv }, i) => {
-      const turn = inTurn(SLOW_PYTEST, { index: i - 1, of: environments.length - 1 })
-      const ignored = all || i === 0 ? [] : SLOW_PYTEST.filter((path) => !turn.includes(path))
+      const turn = inTurn(PYTEST_BY_TURN, { index: i - 1, of: environments.length - 1 })
+      const ignored = all || i === 0 ? [] : PYTEST_BY_TURN.filter((path) => !turn.includes(path))
       return pytestStep(`pytest, python ${python.tag}`, venv, [...ignored.map((path) => `--ignore=${path}`), ...durations])
     }),
     { name: `wheel, python ${primary.python.tag}`, runner: 'pytest', commands: [['scripts/wheel.sh']] },
