@@ -45,7 +45,7 @@ export class Stop {
     closed.catch(() => {})
     // Clients that keep their connection ask again on it, and would be in the way at the end: now they get another one.
     this.#gate.closing = true
-    await sleep(this.#delay, undefined, { signal: this.#hurry.signal }).catch(() => {})
+    if (this.#delay > 0) await sleep(this.#delay, undefined, { signal: this.#hurry.signal }).catch(() => {})
     await Promise.race([this.#server.close(), sleep(LAST_REQUESTS, undefined, { signal: this.#hurry.signal }).catch(() => {})])
     this.#handler.close({ timeout }).catch(() => {})
     const others = this.#idle(timeout)
