@@ -52,7 +52,6 @@ describe('without options', () => {
   test('each request has a line in the access log, as uvicorn writes it', async () => {
     await request({ port: server.port, path: '/nothing?here' })
     await until(() => /^INFO: {5}127\.0\.0\.1:\d+ - "GET \/nothing\?here HTTP\/1\.1" 404 Not Found \d+\.\dms$/m.test(server.stdout), 'the line')
-    assert.doesNotMatch(server.stdout, /"GET \/(?:docs|schema)/, 'what the command itself has asked is not in it')
   })
 
   test('proxies on this machine are believed', async () => {
@@ -200,13 +199,6 @@ describe('--forwarded-allow-ips', () => {
     await request({ port: server.port, path: '/nothing' })
     await until(() => /^\u001B\[32mINFO\u001B\[39m: {5}127\.0\.0\.1:\d+ - \u001B\[1m"GET \/nothing HTTP\/1\.1"\u001B\[22m\u001B\[31m 404 Not Found .*\u001B\[39m$/m.test(server.stdout), server.stdout)
   })
-})
-
-test('the access log has what comes while the command looks for documentation', async (t) => {
-  const server = await startServer(t, [], { env: { SERVE_APP_DOCS_SECONDS: '0.7' } })
-  await Promise.all(['/facts', '/headers'].map((path) => request({ port: server.port, path, headers: { 'user-agent': 'curl' } })))
-  await until(() => /"GET \/facts .*\n/.test(server.stdout) && /"GET \/headers .*\n/.test(server.stdout), 'both lines')
-  assert.doesNotMatch(server.stdout, /docs/)
 })
 
 test('--limit-max-requests ends the server, and the request is answered', async (t) => {

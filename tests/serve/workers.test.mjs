@@ -1,6 +1,6 @@
 // --workers, --reload, SIGHUP and `asgi-node dev`: new code without a request that fails.
 import assert from 'node:assert/strict'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -171,5 +171,43 @@ describe('--reload', () => {
     rmSync(join(folder, 'main.py'))
     running.child.kill('SIGTERM')
     assert.deepEqual(await running.exited, { code: 0, signal: null })
+  })
+
+  test('without a name, a file with a syntax error is shown, and a change of it is waited for', async (t) => {
+    const folder = temporaryFolder(t, { 'main.py': 'x = 1\ndef (:\n' })
+    const running = start(t, ['dev', '--port', '0', '--lifespan', 'off'], { cwd: folder })
+    const waits = (count) => until(() => running.stderr.split('Waiting for a change of its files').length > count || running.child.exitCode !== null, running.stderr)
+    await waits(1)
+    assert.match(running.stderr, /^ERROR: {4}main\.py cannot be read: SyntaxError: invalid syntax, line 2\n {2}File ".*main\.py", line 2\n {4}def \(:\n/)
+    // As an editor does it that writes a new file and renames it.
+    rmSync(join(folder, 'main.py'))
+    await waits(2)
+    assert.match(running.stderr, /ERROR: {4}No application was found in /)
+    writeFileSync(join(folder, 'main.py'), version(3))
+    const [, port] = await until(() => / on http:\/\/127\.0\.0\.1:(\d+) /.exec(running.stderr), running.stderr)
+    assert.equal((await request({ port, path: '/' })).text, 'version 3')
+    writeFileSync(join(folder, 'main.py'), version(4))
+    await until(async () => (await request({ port, path: '/' })).text === 'version 4')
+    running.child.kill('SIGTERM')
+    assert.deepEqual(await running.exited, { code: 0, signal: null })
+  })
+
+  test('a signal ends the waiting, and without --reload a broken file ends the command', async (t) => {
+    const folder = temporaryFolder(t, { 'main.py': 'def (:\n' })
+    const running = start(t, ['dev', '--port', '0'], { cwd: folder })
+    await until(() => running.stderr.includes('Waiting for a change'), running.stderr)
+    running.child.kill('SIGINT')
+    assert.deepEqual(await running.exited, { code: 0, signal: null })
+    assert.equal((await run(t, ['--port', '0'], { cwd: folder })).code, 3)
+  })
+
+  test('an edit while the application starts is not lost', async (t) => {
+    const slow = `import time\nopen("imported", "w").close()\ntime.sleep(1)\n${version(0)}`
+    const folder = temporaryFolder(t, { 'main.py': slow })
+    const running = start(t, ['dev', 'main:app', '--port', '0', '--lifespan', 'off'], { cwd: folder })
+    await until(() => existsSync(join(folder, 'imported')), 'the import', 60_000)
+    writeFileSync(join(folder, 'main.py'), version(1))
+    const [, port] = await until(() => / on http:\/\/127\.0\.0\.1:(\d+) /.exec(running.stderr), running.stderr)
+    await until(async () => (await request({ port, path: '/' })).text === 'version 1', running.stderr)
   })
 })

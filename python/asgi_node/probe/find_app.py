@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -25,9 +26,9 @@ class Attribute(TypedDict):
     kind: str
 
 
-def attributes(source: str) -> list[Attribute]:
+def attributes(source: str, path: str) -> list[Attribute]:
     """Give what is bound at the top of a module and may be an application, the latest binding of each name."""
-    found = dict(_bindings(ast.parse(source).body))
+    found = dict(_bindings(ast.parse(source, path).body))
     return [{"name": name, "kind": kind} for name, kind in found.items()]
 
 
@@ -63,10 +64,11 @@ def _kind(value: ast.expr) -> str:
 def main(path: str) -> None:
     """Print the attributes of a file as JSON, or why it cannot be read."""
     try:
-        result: dict[str, object] = {"attributes": attributes(Path(path).read_bytes().decode())}
+        result: dict[str, object] = {"attributes": attributes(Path(path).read_bytes().decode(), path)}
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        result = {"attributes": [], "error": f"{type(error).__name__}: {error.args[0]}{line}"}
+        where = "".join(traceback.format_exception_only(error))
+        result = {"attributes": [], "error": f"{type(error).__name__}: {error.args[0]}{line}", "where": where}
     print(json.dumps(result))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from asgi_node.loading.interface import Interface, adapt, release
 from asgi_node.loading.load import enter, import_app
 
-from . import logs, sinks, stdio
+from . import documentation, logs, sinks, stdio
 from .exit import flush
 from .lifespan import Lifespan, Mode
 from .runner import Runner
@@ -57,9 +57,12 @@ def open_application(
         generators = context.run(own_generators)
         find = partial(import_app, target, None, None, docroot, factory, interface)
         imported = await loop.while_stopped(find, context)
-        app = adapt(await loop.create_task(imported.app(), context=context), interface, wsgi_threads)
+        found = await loop.create_task(imported.app(), context=context)
+        app = adapt(found, interface, wsgi_threads)
         life = Lifespan(app, loop, lifespan, context)
         await life.startup(startup_timeout)
+        # Applications set up their routes until now.
+        context.run(documentation.tell, found, log_queue)
         loop.enter()
         return Runner(app, loop, context.copy(), life, cancel_on_disconnect, generators)
 

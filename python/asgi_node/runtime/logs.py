@@ -258,6 +258,17 @@ def _looked_into(value: Any, depth: int, room: _Room) -> dict[str, Any] | list[A
     return shown if left == 0 else [*shown, f"… {left} more"]
 
 
+def hand_fact(log_queue: LogQueue, message: str, extra: dict[str, Any]) -> None:
+    """Hand over what the host may want to know and nobody has logged.
+
+    A record of level DEBUG, whatever the host's level is: its logger drops it, unless it is looked for.
+    """
+    # Made without the factory, which may be the application's.
+    record = logging.LogRecord(logger.name, logging.DEBUG, __file__, 0, message, (), None)
+    record.__dict__.update(extra)
+    log_queue.record(logging.DEBUG, _handler._json(record))
+
+
 _formatter = logging.Formatter()
 _message = _Message()
 _last_resort = logging.lastResort or logging.StreamHandler()

@@ -13,6 +13,20 @@ export class StartError extends Error {
   }
 }
 
+/** A file that Python cannot read. */
+export class BrokenFile extends StartError {
+  /**
+   * @param {string} message
+   * @param {string} where the lines around it, as Python shows them
+   * @param {string} folder from which it is imported
+   */
+  constructor(message, where, folder) {
+    super(message, 3)
+    this.where = where
+    this.folder = folder
+  }
+}
+
 /** What has been said already: only the exit code is left. */
 export class Silent extends StartError {
   /** @param {number} exitCode */

@@ -6,11 +6,11 @@ import { nativeFiles } from '../../native/load.js'
 import { choose } from '../../python/discovery.js'
 import { run } from '../../python/probe.js'
 import { pyproject } from '../settings/config-file.js'
-import { StartError, UsageError } from '../errors.js'
+import { BrokenFile, StartError, UsageError } from '../errors.js'
 
 /** @typedef {import('../settings/settings.js').Settings} Settings */
 /** @typedef {{ app: string, folder: string, found: string | null }} Found `found`: how, where it was not said */
-/** @typedef {{ attributes: { name: string, kind: string }[], error?: string }} Module what find_app.py prints */
+/** @typedef {{ attributes: { name: string, kind: string }[], error?: string, where?: string }} Module what find_app.py prints */
 
 /** In this order, as fastapi-cli has it. */
 const FILES = ['main.py', 'app.py', 'api.py', 'app/main.py', 'app/app.py', 'app/api.py']
@@ -72,8 +72,8 @@ async function findIn(path, { python, venv, appDir, workers }) {
   const { stdout, stderr, failure } = await run({ file: executable, args: ['-I', script, resolve(path)], cwd: process.cwd(), env: process.env, timeout: 10_000 })
   if (failure !== null) throw new StartError(`${path} cannot be looked at by ${executable}: ${failure}: ${stderr.trim().split('\n').at(-1)}`)
   /** @type {Module} */
-  const { attributes, error } = JSON.parse(stdout)
-  if (error !== undefined) throw new StartError(`${path} cannot be read: ${error}`, 3)
+  const { attributes, error, where = '' } = JSON.parse(stdout)
+  if (error !== undefined) throw new BrokenFile(`${path} cannot be read: ${error}`, where, moduleOf(path).folder)
   const chosen = attributes.find(({ name }) => name === 'app') ?? attributes.find(({ name }) => name === 'api') ?? only(attributes.filter(({ kind }) => kind !== ''), path)
   if (chosen === undefined) return null
   const { module, folder } = moduleOf(path)

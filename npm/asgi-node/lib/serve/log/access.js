@@ -9,9 +9,6 @@ import { hasColors, styled } from './log.js'
 /** @typedef {import('../../log/types.js').AccessEntry} AccessEntry */
 /** @typedef {import('../settings/settings.js').Settings} Settings */
 
-/** What the command asks the application as. */
-export const USER_AGENT = 'asgi-node'
-
 /** @param {number} status */
 const colorOf = (status) => (status >= 500 ? 'redBright' : status >= 400 ? 'red' : status >= 300 ? 'yellow' : 'green')
 
@@ -24,17 +21,13 @@ function coloured(entry) {
 /**
  * @param {Settings} settings
  * @param {import('../../log/types.js').Logger} logger
- * @returns {{ log: AccessLog | null, isAsking: boolean }} `isAsking`: requests of the command itself come, which are not told
+ * @returns {AccessLog | null}
  */
 export function accessLogFor({ accessLog, accessLogFormat, useColors }, logger) {
-  const access = { log: /** @type {AccessLog | null} */ (null), isAsking: false }
-  if (!accessLog) return access
+  if (!accessLog) return null
   const log = new Log(logger)
   const lines = new Lines(log)
   const uvicorn = hasColors(useColors, process.stdout) ? coloured : forUvicorn
   const format = { uvicorn, combined: forClf, json: forJson }[accessLogFormat]
-  // Only for a moment, and only ours: others come meanwhile.
-  const isOurs = (/** @type {AccessEntry} */ entry) => access.isAsking && entry.userAgent === USER_AGENT
-  access.log = new AccessLog((entry) => isOurs(entry) || lines.add(format(entry)), accessLogFormat !== 'uvicorn', log)
-  return access
+  return new AccessLog((entry) => lines.add(format(entry)), accessLogFormat !== 'uvicorn', log)
 }

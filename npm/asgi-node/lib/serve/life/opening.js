@@ -1,0 +1,141 @@
+// The way to an application that serves. Under --reload it is not given up: what does not start is tried again when its files
+// have changed.
+
+import { PythonError, PythonHandler } from '../../index.js'
+import { BrokenFile, Silent, StartError, UsageError } from '../errors.js'
+import { Watcher } from './watcher.js'
+import { findApp } from '../app/discover.js'
+
+/** @typedef {import('../settings/settings.js').Settings} Settings */
+/** @typedef {import('./ending.js').Ending} Ending */
+/** @typedef {import('../../log/types.js').Logger} Logger */
+
+/** What uvicorn ends with when the application does not start. */
+const APP_FAILED = 3
+
+/**
+ * Which application is meant, and under --reload a watcher of its files.
+ * @param {Settings} settings
+ * @param {Ending} ending
+ * @param {Logger} log
+ * @returns {Promise<{ found: import('../app/discover.js').Found | null, watcher: Watcher | null }>} null: the process is asked to end
+ */
+export async function findAnyhow(settings, ending, log) {
+  const files = new WatchedFiles(settings)
+  try {
+    while (!ending.isAsked) {
+      const changed = files.change()
+      try {
+        const found = await findApp(settings)
+        await files.watch(found.folder)
+        return { found, watcher: files.watcher }
+      } catch (error) {
+        if (!settings.reload || !(error instanceof BrokenFile || files.isMissing(error))) throw new Silent(failed(error, log))
+        if (error instanceof BrokenFile) {
+          // It may have been mended before it was watched.
+          if (await files.watch(error.folder)) continue
+          log.error({ stack: error.where }, error.message)
+        } else log.error({}, error.message)
+        await waiting(changed, ending, log)
+      }
+    }
+  } catch (error) {
+    await files.watcher?.close()
+    throw error
+  }
+  await files.watcher?.close()
+  return { found: null, watcher: null }
+}
+
+/**
+ * A handler that is ready, and the changes since it was begun; null where the process is asked to end before.
+ * @param {import('../../index.js').PythonHandlerOptions} options
+ * @param {Ending} ending
+ * @param {Watcher | null} watcher
+ * @param {Logger} log
+ */
+export async function started(options, ending, watcher, log) {
+  while (!ending.isAsked) {
+    const changed = changeOf(watcher)
+    const handler = new PythonHandler(options)
+    ending.onInsist = () => handler.close({ timeout: 0 }).catch(() => {})
+    try {
+      await Promise.race([handler.ready(), ending.asked])
+      if (!ending.isAsked) return { handler, changed }
+      await handler.close()
+    } catch (error) {
+      await handler.close({ timeout: 0 }).catch(() => {})
+      const exitCode = failed(error, log)
+      if (watcher === null) throw new Silent(exitCode)
+      await waiting(changed, ending, log)
+    }
+  }
+  return null
+}
+
+/** The folder of an application, watched under --reload. */
+class WatchedFiles {
+  #settings
+  #folder = ''
+  /** @type {Watcher | null} */
+  watcher = null
+
+  /** @param {Settings} settings */
+  constructor(settings) {
+    this.#settings = settings
+  }
+
+  /** @param {string} folder @returns {Promise<boolean>} whether it is watched from now on, and was not before */
+  async watch(folder) {
+    if (!this.#settings.reload || folder === this.#folder) return false
+    await this.watcher?.close()
+    this.watcher = new Watcher(this.#settings, folder)
+    this.#folder = folder
+    await this.watcher.ready()
+    return true
+  }
+
+  change() {
+    return changeOf(this.watcher)
+  }
+
+  /**
+   * Whether it was there before: editors take a file away for a moment.
+   * @param {unknown} error
+   * @returns {error is UsageError}
+   */
+  isMissing(error) {
+    return this.watcher !== null && error instanceof UsageError
+  }
+}
+
+/**
+ * Fulfilled with what changes first from now on. Asked for before files are read, so that no change is missed.
+ * @param {Watcher | null} watcher
+ * @returns {Promise<string[]>}
+ */
+function changeOf(watcher) {
+  return new Promise((resolve) => {
+    if (watcher !== null) watcher.onChange = resolve
+  })
+}
+
+/** @param {Promise<unknown>} changed @param {Ending} ending @param {Logger} log */
+async function waiting(changed, ending, log) {
+  log.info({}, 'Waiting for a change of its files')
+  await Promise.race([changed, ending.asked])
+}
+
+/**
+ * Why it is not served: the application's failure as its log, everything else as one line.
+ * @param {unknown} error
+ * @param {Logger} log
+ * @returns {number} the exit code
+ */
+function failed(error, log) {
+  if (!(error instanceof PythonError)) throw error
+  log.error({ err: error }, `${error.code}: ${error.message}`)
+  // A worker that dies before it is ready has died of what it imports.
+  if (/^(APP|LIFESPAN)_|^EVENT_LOOP|^WORKER_DIED/.test(error.code)) return APP_FAILED
+  throw new StartError('Python could not be started: asgi-node doctor says more')
+}
