@@ -1,6 +1,4 @@
 //! Where a handler's app is while it loads, serves and closes.
-//!
-//! Written by a thread of Python's when the app is there, read by the environment's thread for every request.
 
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -10,9 +8,11 @@ use parking_lot::Mutex;
 use crate::application::{Application, Place, give_up};
 use crate::errors::NativeFailure;
 
-/// The app of a handler.
+/// Called once: with null, or with why there is no app.
+pub(crate) type OnSettled = Box<dyn FnOnce(Option<NativeFailure>) + Send>;
+
 #[derive(Default)]
-pub(crate) enum App {
+enum App {
     #[default]
     Unloaded,
     /// On its way; these want to know.
@@ -24,62 +24,151 @@ pub(crate) enum App {
     Closed,
 }
 
-/// Called once: with null, or with why there is no app.
-pub(crate) type OnSettled = Box<dyn FnOnce(Option<NativeFailure>) + Send>;
-
-/// The event loop of a handler, known before its app is.
-pub(crate) type Home = Arc<OnceLock<Arc<Place>>>;
-
-/// Loads the app, once, and tells what became of it: null, or why it failed.
-pub(crate) fn load(slot: &Arc<Mutex<App>>, home: &Home, config: &Config, on_settled: OnSettled) {
-    let mut app = slot.lock();
-    let known = match &mut *app {
-        App::Unloaded => {
-            *app = App::Loading(vec![on_settled]);
-            drop(app);
-            let (slot, home) = (Arc::clone(slot), Arc::clone(home));
-            let found = move |event_loop| drop(home.set(event_loop));
-            return Application::load(config.clone(), found, move |loaded| settle(&slot, loaded));
-        }
-        App::Loading(waiting) => return waiting.push(on_settled),
-        App::Loaded(_) => None,
-        App::Failed(traced) => Some(traced.clone().into()),
-        App::Closing(_) | App::Closed => Some(Error::HandlerClosed.into()),
-    };
-    drop(app);
-    on_settled(known);
+/// The app of a handler. A thread of Python's writes it when the app is there or gone. The environment's thread reads it for
+/// every request.
+#[derive(Default)]
+pub(crate) struct AppSlot {
+    app: Mutex<App>,
+    /// Where the app runs. It is known while the app loads, and after everybody has stopped waiting for it.
+    place: OnceLock<Arc<Place>>,
+    /// Who waits for a close that is under way.
+    closing: Mutex<Option<OnSettled>>,
 }
 
-/// Nobody waits for the app any longer. If it comes up all the same, it is closed.
-pub(crate) fn abandon(slot: &Mutex<App>, home: &Home) {
-    let mut app = slot.lock();
-    if let App::Loading(waiting) = &mut *app {
-        let waiting = std::mem::take(waiting);
-        *app = App::Closed;
+impl AppSlot {
+    /// The app, if it takes requests.
+    pub(crate) fn app(&self) -> Result<Arc<Application>, Error> {
+        match &*self.app.lock() {
+            App::Loaded(app) => Ok(Arc::clone(app)),
+            _ => Err(Error::HandlerClosed),
+        }
+    }
+
+    /// The app, also while it closes.
+    pub(crate) fn app_or_closing(&self) -> Option<Arc<Application>> {
+        match &*self.app.lock() {
+            App::Loaded(app) => Some(Arc::clone(app)),
+            App::Closing(app) => app.upgrade(),
+            _ => None,
+        }
+    }
+
+    /// Where the app runs or loads.
+    pub(crate) fn place(&self) -> Option<&Arc<Place>> {
+        self.place.get()
+    }
+
+    /// Loads the app, once, and tells what became of it: null, or why it failed.
+    pub(crate) fn load(self: &Arc<Self>, config: &Config, on_settled: OnSettled) {
+        let mut app = self.app.lock();
+        let known = match &mut *app {
+            App::Unloaded => {
+                *app = App::Loading(vec![on_settled]);
+                drop(app);
+                let (finding, loading) = (Arc::clone(self), Arc::clone(self));
+                let found = move |place| drop(finding.place.set(place));
+                return Application::load(config.clone(), found, move |loaded| loading.settle(loaded));
+            }
+            App::Loading(waiting) => return waiting.push(on_settled),
+            App::Loaded(_) => None,
+            App::Failed(traced) => Some(traced.clone().into()),
+            App::Closing(_) | App::Closed => Some(Error::HandlerClosed.into()),
+        };
         drop(app);
+        on_settled(known);
+    }
+
+    fn settle(&self, loaded: Result<Arc<Application>, Traced>) {
+        let (next, failure) = match loaded {
+            Ok(app) => (App::Loaded(app), None),
+            Err(traced) => (App::Failed(traced.clone()), Some(traced)),
+        };
+        let mut app = self.app.lock();
+        let before = std::mem::replace(&mut *app, App::Closed);
+        if let App::Loading(waiting) = before {
+            *app = next;
+            drop(app);
+            for on_settled in waiting {
+                on_settled(failure.clone().map(Into::into));
+            }
+        } else if let App::Loaded(orphan) = next {
+            // The environment has gone while the app was loading: nobody will close it but us.
+            drop(app);
+            orphan.close(0, |_| {});
+        }
+    }
+
+    /// Nobody waits any longer for a start or a close that is under way. If the app comes up all the same, it is closed.
+    pub(crate) fn abandon(&self) {
+        let mut app = self.app.lock();
+        if let App::Loading(waiting) = &mut *app {
+            let waiting = std::mem::take(waiting);
+            *app = App::Closed;
+            drop(app);
+            self.stop_loading(waiting);
+        } else {
+            drop(app);
+        }
+        self.settle_close(None);
+    }
+
+    fn stop_loading(&self, waiting: Vec<OnSettled>) {
         for on_settled in waiting {
             on_settled(Some(Error::HandlerClosed.into()));
         }
-        give_up(home.get());
+        give_up(self.place());
     }
-}
 
-fn settle(slot: &Mutex<App>, loaded: Result<Arc<Application>, Traced>) {
-    let (next, failure) = match loaded {
-        Ok(app) => (App::Loaded(app), None),
-        Err(traced) => (App::Failed(traced.clone()), Some(traced)),
-    };
-    let mut app = slot.lock();
-    let before = std::mem::replace(&mut *app, App::Closed);
-    if let App::Loading(waiting) = before {
-        *app = next;
-        drop(app);
-        for on_settled in waiting {
-            on_settled(failure.clone().map(Into::into));
+    /// Ends the app in order: after `timeout` milliseconds it cancels requests. Tells when it is down: null, or why the
+    /// shutdown failed.
+    pub(crate) fn close(self: &Arc<Self>, timeout: u32, on_settled: OnSettled) {
+        let app = std::mem::replace(&mut *self.app.lock(), App::Closed);
+        *self.closing.lock() = Some(on_settled);
+        match app {
+            App::Loaded(app) => {
+                *self.app.lock() = App::Closing(Arc::downgrade(&app));
+                let slot = Arc::clone(self);
+                app.close(timeout.into(), move |closed| {
+                    slot.settle_close(closed.err().map(Into::into));
+                });
+            }
+            App::Loading(waiting) => {
+                self.stop_loading(waiting);
+                self.settle_close(None);
+            }
+            _ => self.settle_close(None),
         }
-    } else if let App::Loaded(orphan) = next {
-        // The environment has gone while the app was loading: nobody will close it but us.
-        drop(app);
-        orphan.close(0, |_| {});
+    }
+
+    fn settle_close(&self, failure: Option<NativeFailure>) {
+        let on_settled = self.closing.lock().take();
+        if let Some(on_settled) = on_settled {
+            on_settled(failure);
+        }
+    }
+
+    /// Has a close that is under way wait `timeout` milliseconds from now, if it would wait longer.
+    pub(crate) fn shorten_timeout(&self, timeout: u32) {
+        let App::Closing(app) = &*self.app.lock() else {
+            return;
+        };
+        if let Some(app) = app.upgrade() {
+            app.shorten_timeout(timeout.into());
+        }
+    }
+
+    /// Ends the app at once and waits for nothing: the environment ends, or everything has been closed in order.
+    pub(crate) fn end(&self) {
+        let app = std::mem::replace(&mut *self.app.lock(), App::Closed);
+        match app {
+            App::Loaded(app) => app.close(0, |_| {}),
+            App::Closing(app) => {
+                if let Some(app) = app.upgrade() {
+                    app.shorten_timeout(0);
+                }
+            }
+            App::Loading(_) => give_up(self.place()),
+            _ => {}
+        }
     }
 }

@@ -20,13 +20,6 @@ export declare class NativeHandler {
    */
   abandon(): void
   /**
-   * `config` is JSON; `deliver(id, kind, status, text, data)` gets every event and returns false to hold the bytes back;
-   * `rewriter` is JSON, the rules for every head.
-   */
-  constructor(config: string, deliver: (id: number, kind: number, status: number, text: string, data: Buffer | string | undefined) => unknown, rewriter?: string | undefined | null)
-  /** Imports the app on its event loop. Resolves to null, or to why it failed; never rejects. */
-  start(): Promise<NativeFailure | null>
-  /**
    * Sends a request into Python. Returns null, or why it was refused.
    *
    * A function, made at each look: the one call of every request goes past what napi-rs does for a method of a class, which
@@ -59,6 +52,17 @@ export declare class NativeHandler {
   giveUp(id: number): void
   /** Answers one request while the caller waits. */
   callSync(head: string, body?: Uint8Array | undefined | null): SyncOutcome
+  /** How each worker is, as was known last. `health` asks them anew. */
+  workers(): Array<Worker>
+  /** Replaces every worker by a new one, one after the other. Resolves to null, or to why one has not come up; never rejects. */
+  reload(): Promise<NativeFailure | null>
+  /**
+   * `config` is JSON; `deliver(id, kind, status, text, data)` gets every event and returns false to hold the bytes back;
+   * `rewriter` is JSON, the rules for every head.
+   */
+  constructor(config: string, deliver: (id: number, kind: number, status: number, text: string, data: Buffer | string | undefined) => unknown, rewriter?: string | undefined | null)
+  /** Imports the app on its event loop. Resolves to null, or to why it failed; never rejects. */
+  start(): Promise<NativeFailure | null>
   /** How the app is; null before it is there and after the end. Does not wait for Python. */
   health(): Health | null
   /** Whether what is under way keeps the process alive. */
@@ -74,10 +78,6 @@ export declare class NativeHandler {
   drain(): void
   /** Lets go of everything; what is still under way sees a disconnect. */
   release(): void
-  /** How each worker is, as was known last. `health` asks them anew. */
-  workers(): Array<Worker>
-  /** Replaces every worker by a new one, one after the other. Resolves to null, or to why one has not come up; never rejects. */
-  reload(): Promise<NativeFailure | null>
 }
 
 /** What the native side knows of `handler.health()`. */

@@ -5,10 +5,8 @@ use napi::bindgen_prelude::Object;
 use napi::{Env, Result};
 use napi_derive::napi;
 
-use crate::app_slot::App;
+use super::NativeHandler;
 use crate::errors::NativeFailure;
-use crate::handler::NativeHandler;
-use asgi_node_core::Error;
 
 /// How one worker is.
 #[napi(object)]
@@ -50,7 +48,7 @@ impl NativeHandler {
     /// How each worker is, as was known last. `health` asks them anew.
     #[napi(catch_unwind)]
     pub fn workers(&self) -> Vec<Worker> {
-        let front = self.inner.home.get();
+        let front = self.state.slot.place();
         front.map_or_else(Vec::new, |front| {
             front.workers().into_iter().map(Worker::from).collect()
         })
@@ -61,9 +59,9 @@ impl NativeHandler {
     pub fn reload<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
         let settle = move |failure: Option<NativeFailure>| deferred.resolve(move |_| Ok(failure));
-        match &*self.inner.app.lock() {
-            App::Loaded(app) => app.reload(move |reloaded| settle(reloaded.err().map(Into::into))),
-            _ => settle(Some(Error::HandlerClosed.into())),
+        match self.state.slot.app() {
+            Ok(app) => app.reload(move |reloaded| settle(reloaded.err().map(Into::into))),
+            Err(closed) => settle(Some(closed.into())),
         }
         Ok(promise)
     }

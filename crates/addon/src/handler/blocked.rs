@@ -12,10 +12,9 @@ use napi::{Env, Result};
 use napi_derive::napi;
 use parking_lot::Mutex;
 
-use crate::app_slot;
+use super::NativeHandler;
 use crate::application::{self, Place, locate};
 use crate::errors::NativeFailure;
-use crate::handler::NativeHandler;
 use crate::sync_call::receive_before;
 
 /// Where the thread of an event loop is.
@@ -44,19 +43,15 @@ impl NativeHandler {
     #[napi(catch_unwind)]
     pub fn start_sync(&self, limit: u32) -> Option<NativeFailure> {
         let (sender, receiver) = sync_channel(1);
-        app_slot::load(
-            &self.inner.app,
-            &self.inner.home,
-            &self.inner.config,
-            Box::new(move |failure| drop(sender.send(failure))),
-        );
+        let on_settled = Box::new(move |failure| drop(sender.send(failure)));
+        self.state.slot.load(&self.state.config, on_settled);
         let deadline = (limit > 0).then(|| Instant::now() + Duration::from_millis(limit.into()));
         let lost = || Some(Error::PythonStartFailed("the event loop ended".into()).into());
         receive_before(&receiver, deadline).map_or_else(
             |_late| {
-                let place = self.inner.home.get().map(|home| locate(home));
-                let (message, traceback) = place.unwrap_or_default();
-                app_slot::abandon(&self.inner.app, &self.inner.home);
+                let located = self.state.slot.place().map(|place| locate(place));
+                let (message, traceback) = located.unwrap_or_default();
+                self.state.slot.abandon();
                 Some(NativeFailure {
                     code: "EVENT_LOOP_BLOCKED".into(),
                     message,
@@ -71,28 +66,30 @@ impl NativeHandler {
     /// while the app loads. 0 where there is no loop yet.
     #[napi(catch_unwind)]
     pub fn blocked(&self) -> f64 {
-        let Some(home) = self.inner.home.get() else { return 0.0 };
-        application::blocked(home).as_secs_f64() * 1000.0
+        let Some(place) = self.state.slot.place() else {
+            return 0.0;
+        };
+        application::blocked(place).as_secs_f64() * 1000.0
     }
 
     /// Where the thread of the event loop is. The promise never rejects, and takes half a second at most.
     #[napi(catch_unwind, ts_return_type = "Promise<Whereabouts>")]
     pub fn locate<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
-        let resolve: Box<dyn FnOnce(Whereabouts) + Send> = Box::new(move |place| deferred.resolve(move |_| Ok(place)));
+        let resolve: Box<dyn FnOnce(Whereabouts) + Send> = Box::new(move |found| deferred.resolve(move |_| Ok(found)));
         let waiting = Arc::new(Mutex::new(Some(resolve)));
-        let tell = |waiting: &Waiting, place| {
+        let tell = |waiting: &Waiting, found| {
             let resolve = waiting.lock().take();
             if let Some(resolve) = resolve {
-                resolve(place);
+                resolve(found);
             }
         };
         let own = Arc::clone(&waiting);
-        let find = move |home: Arc<Place>| tell(&own, locate(&home).into());
-        let home = self.inner.home.get().map(Arc::clone);
-        let started = home.is_some_and(|home| {
+        let find = move |place: Arc<Place>| tell(&own, locate(&place).into());
+        let place = self.state.slot.place().map(Arc::clone);
+        let started = place.is_some_and(|place| {
             let thread = thread::Builder::new().name("asgi-node-locate".into());
-            thread.spawn(move || find(home)).is_ok()
+            thread.spawn(move || find(place)).is_ok()
         });
         if !started {
             tell(&waiting, Whereabouts::default());
@@ -104,10 +101,6 @@ impl NativeHandler {
     /// is closed.
     #[napi(catch_unwind)]
     pub fn abandon(&self) {
-        app_slot::abandon(&self.inner.app, &self.inner.home);
-        let on_settled = self.inner.closing.lock().take();
-        if let Some(on_settled) = on_settled {
-            on_settled(None);
-        }
+        self.state.slot.abandon();
     }
 }
