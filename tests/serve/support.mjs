@@ -21,7 +21,7 @@ function environment(changes) {
  * Starts the command. `through` is a program that starts it, `program` what stands for it, `stdio` more descriptors.
  * @param {{ after(close: () => unknown): void }} scope
  */
-export function start(scope, args, { env = {}, cwd = apps, program = [process.execPath, command], through = [], stdio = [] } = {}) {
+export function start(scope, args, { env = {}, cwd = apps, program = [process.execPath, '--', command], through = [], stdio = [] } = {}) {
   const [first, ...rest] = [...through, ...program, ...args]
   const child = spawn(first, rest, { cwd, env: environment(env), stdio: ['ignore', 'pipe', 'pipe', ...stdio] })
   const running = { child, pid: child.pid, stdout: '', stderr: '', exited: once(child, 'close').then(([code, signal]) => ({ code, signal })) }

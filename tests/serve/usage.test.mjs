@@ -1,14 +1,14 @@
 // Wrong use: one line that says what to do, exit code 2. Most of it is asked of `main` in this process, which is what the
 // command runs; what the shell sees is asked of the command itself.
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { main } from '../../npm/asgi-node/lib/cli.js'
 import { GROUPS, OPTIONS, isNegatable, variableOf } from '../../npm/asgi-node/lib/serve/settings/table.js'
 import { REFUSED } from '../../npm/asgi-node/lib/serve/settings/refused.js'
 import { run as runProgram, pythonExecutable, temporaryFolder } from '../node/support.mjs'
-import { run } from './support.mjs'
+import { command, run } from './support.mjs'
 
 /** The exit code, and what is said on stderr and stdout. */
 async function say(args, env = {}) {
@@ -146,6 +146,27 @@ test('an application that is not named in full, a folder that is not there, an a
 test('the shell sees it: one line on stderr, exit code 2', async (t) => {
   const outcome = await run(t, ['main:app', '--port', 'x'])
   assert.deepEqual(outcome, { code: 2, signal: null, stdout: '', stderr: 'asgi-node: --port must be a port from 0 to 65535, not "x"\n' })
+})
+
+test('--env-file is ours and not that of Node, as the shell starts the command', async (t) => {
+  const folder = temporaryFolder(t, { 'ok.env': 'NODE_OPTIONS=--no-such-option\n' })
+  // As npm installs it.
+  const link = join(folder, 'asgi-node')
+  symlinkSync(command, link)
+  const options = { cwd: folder, program: [link], env: { PATH: `${dirname(process.execPath)}:${process.env.PATH}` } }
+  for (const [args, message] of [
+    [['--env-file', 'nowhere'], 'The file nowhere of --env-file is not there'],
+    [['--env-file=nowhere'], 'The file nowhere of --env-file is not there'],
+    [['--env-file', '.'], 'The file . of --env-file cannot be read (EISDIR)'],
+    [['--env-file-if-exists', 'nowhere'], 'Unknown option --env-file-if-exists: asgi-node --help lists all'],
+    [['--env-file', 'ok.env', '--port', 'x'], '--port must be a port from 0 to 65535, not "x"'],
+  ]) {
+    const { code, stdout, stderr } = await run(t, ['main:app', ...args], options)
+    assert.deepEqual([code, stdout, stderr], [2, '', `asgi-node: ${message}\n`])
+  }
+  const { code, stdout } = await run(t, ['--version'], options)
+  assert.equal(code, 0)
+  assert.match(stdout, new RegExp(`Node\\.js ${process.versions.node}\n`))
 })
 
 describe('the environment and files', () => {
