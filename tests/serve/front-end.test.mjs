@@ -1,11 +1,11 @@
 // --static and --proxy: a front end and its Python under one origin.
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
-import { openPolitely, temporaryFolder, until } from '../node/support.mjs'
+import { openPolitely, rawExchange, temporaryFolder, until } from '../node/support.mjs'
 import { request, startServer, suiteScope } from './support.mjs'
 
 describe('--static', () => {
@@ -16,7 +16,10 @@ describe('--static', () => {
     for (const name of ['assets', 'assets/deep']) mkdirSync(join(folder, name))
     writeFileSync(join(folder, 'assets', 'app.js'), 'let a = 1\n')
     writeFileSync(join(folder, 'assets', 'deep', 'index.html'), 'deep')
-    server = await startServer(scope, ['--static', `${join(folder, 'assets')}:/assets`, '--static', `${join(folder, 'assets', 'deep')}:/`, '--header', 'x-a: 1'])
+    mkdirSync(join(folder, 'assets', 'deep', 'deeper'))
+    // No user, not even root, can look into it: it leads to itself.
+    symlinkSync('locked', join(folder, 'assets', 'locked'))
+    server = await startServer(scope, ['--static', `${join(folder, 'assets')}:/assets`, '--static', `${join(folder, 'assets', 'deep')}:/`, '--header', 'x-a: 1', '--health-path', '/healthz'])
   })
 
   test('files come before the application, with type, validators and ranges', async () => {
@@ -59,9 +62,37 @@ describe('--static', () => {
     }
   })
 
-  test('files are in the access log, with their whole path', async () => {
+  test('files, redirects and refusals are in the access log once, with their whole path', async () => {
     await request({ port: server.port, path: '/assets/app.js?v=2' })
-    await until(() => /"GET \/assets\/app\.js\?v=2 HTTP\/1\.1" 200 OK/.test(server.stdout), server.stdout)
+    await request({ port: server.port, path: '/assets/deep?v=3' })
+    await request({ port: server.port, path: '/assets' })
+    await request({ port: server.port, path: '/assets/app.js?v=4', headers: { range: 'bytes=99-' } })
+    await request({ port: server.port, path: '/assets/locked/file' })
+    const told = () => [...server.stdout.matchAll(/"GET (.*) HTTP\/1\.1" (\d+)/g)].map(([, path, status]) => `${path} ${status}`)
+    await until(() => told().includes('/assets/locked/file 500'))
+    const from = told().indexOf('/assets/app.js?v=2 200')
+    assert.deepEqual(told().slice(from), ['/assets/app.js?v=2 200', '/assets/deep?v=3 301', '/assets 301', '/assets/app.js?v=4 416', '/assets/locked/file 500'])
+  })
+
+  test('a folder without a slash is redirected to this server, with its query', async (t) => {
+    for (const [path, location] of [
+      ['/assets/deep?a=b', '/assets/deep/?a=b'],
+      ['/assets', '/assets/'],
+      // Two slashes, or a backslash, would be the name of another server.
+      ['//deeper', '/deeper/'],
+      ['/\\deeper', undefined],
+    ]) {
+      const received = await rawExchange(t, server.port, `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+      assert.equal(/\r\nlocation: (.*)\r\n/i.exec(received)?.[1], location, path)
+    }
+  })
+
+  test('a target with a scheme and a host is understood, as every server has to', async (t) => {
+    const get = (target) => rawExchange(t, server.port, `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+    assert.match(await get('http://a/assets/app.js?x'), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nlet a = 1\n$/)
+    assert.match(await get('HTTP://a:8000'), /deep$/)
+    assert.match(await get('http://a/facts'), /"path":\s*"\/facts"/)
+    assert.match(await get('http://a/healthz/ready'), /"ready":true/)
   })
 })
 
@@ -71,8 +102,13 @@ describe('--proxy', () => {
   let dev
   before(async () => {
     dev = createServer((req, res) => res.setHeader('x-dev', 'yes').end(`dev ${req.method} ${req.url} ${req.headers['x-forwarded-host'] ?? ''}`)).listen(0, '127.0.0.1')
-    const sockets = new WebSocketServer({ server: dev, handleProtocols: (names) => [...names][0] })
-    sockets.on('connection', (socket, req) => socket.on('message', (data) => socket.send(`dev ${req.url} ${data}`)))
+    const sockets = new WebSocketServer({ server: dev, handleProtocols: (names) => [...names][0], verifyClient: ({ req }, done) => done(req.url !== '/dev/refused', 403) })
+    sockets.on('connection', (socket, req) =>
+      socket.on('message', (data) => {
+        if (String(data) === 'leave') req.socket.resetAndDestroy()
+        else socket.send(`dev ${req.url} ${data}`)
+      }),
+    )
     await new Promise((resolve) => dev.once('listening', resolve))
     const target = `http://127.0.0.1:${dev.address().port}`
     server = await startServer(scope, ['--proxy', `/=${target}`, '--proxy', `/dev=${target}`, '--proxy', '/dev/gone=http://127.0.0.1:1', '--health-path', '/healthz'])
@@ -121,6 +157,45 @@ describe('--proxy', () => {
     const headers = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAAQCAAAAAAIAAAAA' }
     const { status, text } = await request({ port: server.port, path: '/dev/x', headers })
     assert.deepEqual([status, text], [200, `dev GET /dev/x 127.0.0.1:${server.port}`])
+  })
+
+  test('a target with a scheme and a host goes there, with its path', async (t) => {
+    const received = await rawExchange(t, server.port, 'GET http://a/dev/x?y HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    assert.match(received, /\r\n\r\n(?:.*\r\n)?dev GET \/dev\/x\?y a/)
+    const upgrade = await rawExchange(t, server.port, 'GET http://a/dev/gone/ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n')
+    assert.match(upgrade, /^HTTP\/1\.1 502 Bad Gateway\r\n/)
+  })
+
+  test('a WebSocket to a server that does not answer gets 502, and one that it refuses gets its answer', async (t) => {
+    const refusal = (path) =>
+      new Promise((resolve, reject) => {
+        const socket = new WebSocket(`ws://127.0.0.1:${server.port}${path}`)
+        t.after(() => socket.terminate())
+        socket.on('unexpected-response', (_, res) => resolve(res.statusCode)).on('error', reject)
+      })
+    assert.equal(await refusal('/dev/gone/ws'), 502)
+    assert.equal(await refusal('/dev/refused'), 403)
+    assert.ok(server.stderr.includes('/dev/gone=http://127.0.0.1:1 does not answer: ECONNREFUSED'))
+    await until(() => /"WebSocket \/dev\/gone\/ws" 502 /.test(server.stdout) && /"WebSocket \/dev\/refused" 403 /.test(server.stdout), server.stdout)
+  })
+
+  test('a client that leaves, and a server that goes while it is connected, are no failures of the proxy', async (t) => {
+    const { stderr } = server
+    const open = async () => {
+      const socket = new WebSocket(`ws://127.0.0.1:${server.port}/dev/left`)
+      t.after(() => socket.terminate())
+      socket.on('error', () => {})
+      await new Promise((resolve) => socket.on('open', resolve))
+      return socket
+    }
+    const first = await open()
+    first.terminate()
+    const second = await open()
+    const closed = new Promise((resolve) => second.on('close', resolve))
+    second.send('leave')
+    assert.equal(await closed, 1006)
+    await until(() => server.stdout.match(/"WebSocket \/dev\/left" \[accepted\] - /g)?.length === 2, server.stdout)
+    assert.equal(server.stderr, stderr)
   })
 
   test('a WebSocket to a server that does not answer ends, and the command ends with its sockets open', async (t) => {

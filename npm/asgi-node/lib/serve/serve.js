@@ -9,7 +9,8 @@ import { checkAddress, listenOn, urlOf } from './listen/address.js'
 import { sayStarted } from './log/banner.js'
 import { findAnyhow, started } from './life/opening.js'
 import { loadEnvFile } from './settings/env-file.js'
-import { followerOf, frontOf, headersOf } from './front/front.js'
+import { Follower } from './front/follower.js'
+import { frontOf, headersOf } from './front/front.js'
 import { handlerOptions, trustedProxies } from './app/handler-options.js'
 import { Documentation } from './log/documentation.js'
 import { hasColors, loggerFor, styled } from './log/log.js'
@@ -35,11 +36,10 @@ export async function serve(settings) {
   const log = loggerFor(settings.logLevel, colors)
   if (settings.envFile !== undefined) loadEnvFile(settings.envFile)
   const trust = trustedProxies(settings)
-  const proxies = new Proxies(settings.proxy, log)
   const accessLog = accessLogFor(settings, log)
   const gate = { closing: false }
-  const follow = followerOf(accessLog, trustOf(trust))
-  const layers = { headers: headersOf(settings), files: settings.static.map((text) => staticFiles(text, follow)) }
+  const follower = new Follower(accessLog, trustOf(trust))
+  const layers = { headers: headersOf(settings), files: settings.static.map((text) => staticFiles(text, follower)), proxies: new Proxies(settings.proxy, log, follower) }
   const tls = tlsOptions(settings)
   const ending = endingOf(log, settings.workers > 0 ? HUP_TOO_EARLY : HUP_WITHOUT_WORKERS)
   await checkAddress(settings)
@@ -54,7 +54,7 @@ export async function serve(settings) {
     if (opened === null) return 0
     const { handler, changed } = opened
     const onRequest = settings.workers === 0 ? requestCounter(settings, ending.stop) : () => {}
-    const front = frontOf({ handler, settings, proxies, ...layers, follow, gate, onRequest })
+    const front = frontOf({ handler, settings, ...layers, gate, onRequest })
     const server = new Server(settings, tls, front.listener, front.upgrade)
     const stop = new Stop({ handler, server, gate, idle: front.idle, delay: settings.drainDelay * 1000, timeout: settings.timeoutGracefulShutdown * 1000 })
     ending.onInsist = () => stop.now()

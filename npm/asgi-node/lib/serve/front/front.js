@@ -20,30 +20,19 @@ import { UsageError } from '../errors.js'
  */
 
 /**
- * Tells the access log of what does not come to the application.
- * @param {import('../../log/access-log.js').AccessLog | null} accessLog
- * @param {import('../../incoming/proxy.js').Trust | null} trust
- * @returns {Listener}
- */
-export function followerOf(accessLog, trust) {
-  return (req, res) => accessLog?.follow(req, res, trust)
-}
-
-/**
  * @param {object} parts
  * @param {import('../../index.js').PythonHandler} parts.handler
  * @param {Settings} parts.settings
  * @param {readonly [string, string | string[]][]} parts.headers
  * @param {readonly Layer[]} parts.files
  * @param {import('./proxy.js').Proxies} parts.proxies
- * @param {Listener} parts.follow
  * @param {{ closing: boolean }} parts.gate `closing`: each connection is ended after its response
  * @param {() => void} parts.onRequest for each request that the application gets
  * @returns {Front}
  */
-export function frontOf({ handler, settings, headers, files, proxies, follow, gate, onRequest }) {
+export function frontOf({ handler, settings, headers, files, proxies, gate, onRequest }) {
   const { healthPath, dateHeader, timeoutKeepAlive } = settings
-  const layers = [...(healthPath === undefined ? [] : [healthProbe(handler, healthPath)]), ...files, ...proxies.layers(follow)]
+  const layers = [...(healthPath === undefined ? [] : [healthProbe(handler, healthPath)]), ...files, ...proxies.layers()]
   const outer = proxies.around(handler) ?? handler.listener
   /** @type {Listener} */
   const app = (req, res) => {

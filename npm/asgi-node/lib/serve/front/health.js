@@ -1,3 +1,5 @@
+import { targetOf } from './paths.js'
+
 /**
  * Answers probes: PATH and PATH/ready with 200 where requests are served, PATH/live with 200 where no restart is needed;
  * else with 503. Neither the application nor the access log hears of them.
@@ -8,7 +10,7 @@
 export function healthProbe(handler, path) {
   const paths = new Set([path, `${path}/ready`, `${path}/live`])
   return (req, res, next) => {
-    const [target] = /** @type {string} */ (req.url).split('?', 1)
+    const [target] = targetOf(req).split('?', 1)
     if (!paths.has(target) || (req.method !== 'GET' && req.method !== 'HEAD')) return next()
     const { ready, live, draining, inFlight } = handler.health()
     const isWell = target.endsWith('/live') ? live : ready

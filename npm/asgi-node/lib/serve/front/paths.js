@@ -1,4 +1,18 @@
 /**
+ * The path and the query of a request's target. A client may send a whole URL, as to a proxy, and every server has to take it
+ * (RFC 9112, 3.2.2).
+ * @param {import('node:http').IncomingMessage} req
+ */
+export function targetOf(req) {
+  const url = /** @type {string} */ (req.url)
+  if (url[0] === '/') return url
+  const origin = /^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i.exec(url)
+  if (origin === null) return url
+  const rest = url.slice(origin[0].length)
+  return rest[0] === '/' ? rest : `/${rest}`
+}
+
+/**
  * Whether the target is this path, or one below it: "/docs" is, and "/docs/a" and "/docs?x", but not "/docsite".
  * @param {string} target
  * @param {string} prefix without a slash at its end

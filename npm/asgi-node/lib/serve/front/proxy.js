@@ -2,13 +2,14 @@
 
 import { createProxyServer } from 'httpxy'
 import { PLAIN } from '../../log/failures.js'
-import { isBelow, isWebSocket, withoutSlash } from './paths.js'
+import { refuse } from '../../websocket/handshake.js'
+import { isBelow, isWebSocket, targetOf, withoutSlash } from './paths.js'
 import { UsageError } from '../errors.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 /** @typedef {import('../../index.js').PythonHandler} PythonHandler */
-/** @typedef {(req: IncomingMessage, res: ServerResponse) => void} Follow */
+/** @typedef {import('./follower.js').Follower} Follower */
 
 /** vite's own WebSocket has the path of the page, and is known by its sub-protocol. */
 const VITE = /^vite-/
@@ -32,29 +33,29 @@ export class Proxies {
   /** What the application does not have. @type {ReturnType<typeof route> | undefined} */
   #rest
   #log
+  #follower
   #proxy
 
   /**
    * @param {readonly string[]} texts
    * @param {import('../../log/types.js').Logger} log
+   * @param {Follower} follower
    */
-  constructor(texts, log) {
+  constructor(texts, log, follower) {
     const routes = texts.map(route).toSorted((a, b) => b.prefix.length - a.prefix.length)
     this.#routes = routes.filter(({ prefix }) => prefix !== '')
     this.#rest = routes.find(({ prefix }) => prefix === '')
     this.#log = log
+    this.#follower = follower
     // Without an 'error' listener, each call rejects with its own error.
     this.#proxy = texts.length > 0 ? createProxyServer({ xfwd: true }) : null
   }
 
-  /**
-   * @param {Follow} follow
-   * @returns {import('./front.js').Layer[]}
-   */
-  layers(follow) {
+  /** @returns {import('./front.js').Layer[]} */
+  layers() {
     return this.#routes.map((one) => (req, res, next) => {
-      if (!isBelow(/** @type {string} */ (req.url), one.prefix)) return next()
-      follow(req, res)
+      if (!isBelow(targetOf(req), one.prefix)) return next()
+      this.#follower.follow(req, res)
       this.#hand(one, req, res)
     })
   }
@@ -87,15 +88,45 @@ export class Proxies {
    */
   upgrade(req, socket, head) {
     if (!isWebSocket(req)) return false
-    const url = /** @type {string} */ (req.url)
-    const one = this.#routes.find(({ prefix }) => isBelow(url, prefix)) ?? (VITE.test(req.headers['sec-websocket-protocol'] ?? '') ? this.#rest : undefined)
+    const target = targetOf(req)
+    const one = this.#routes.find(({ prefix }) => isBelow(target, prefix)) ?? (VITE.test(req.headers['sec-websocket-protocol'] ?? '') ? this.#rest : undefined)
     if (one === undefined) return false
     socket.on('error', () => socket.destroy())
-    this.#proxy?.ws(req, /** @type {import('node:net').Socket} */ (socket), { target: one.target }, head).catch((error) => {
-      this.#report(one, error)
-      socket.destroy()
-    })
+    this.#handUpgrade(one, req, socket, head)
     return true
+  }
+
+  /**
+   * @param {ReturnType<typeof route>} one
+   * @param {IncomingMessage} req
+   * @param {import('node:stream').Duplex} socket
+   * @param {Buffer} head
+   */
+  #handUpgrade(one, req, socket, head) {
+    const record = this.#follower.followUpgrade(req, socket)
+    let isAnswered = false
+    // One for each: its events do not say which connection they are of.
+    const proxy = createProxyServer({ xfwd: true, target: one.target })
+    proxy.on('proxyReqWs', (/** @type {import('node:http').ClientRequest} */ sent) => {
+      sent.once('response', ({ statusCode = 0 }) => {
+        isAnswered = true
+        if (record) Object.assign(record, { status: statusCode, complete: true })
+      })
+    })
+    proxy.on('open', () => {
+      isAnswered = true
+      if (record) record.status = 101
+      socket.once('close', () => record?.end())
+    })
+    // With this listener it is heard before the library ends the socket.
+    proxy.on('error', (error) => {
+      // The client has left, and nobody is there to be answered; or one of both has left later.
+      if (socket.destroyed || isAnswered) return
+      this.#report(one, error)
+      refuse(req, socket, 502, [], record)
+    })
+    req.url = targetOf(req)
+    void proxy.ws(req, /** @type {import('node:net').Socket} */ (socket), {}, head)
   }
 
   /**
@@ -104,6 +135,7 @@ export class Proxies {
    * @param {ServerResponse} res
    */
   #hand(one, req, res) {
+    req.url = targetOf(req)
     this.#proxy?.web(req, res, { target: one.target }).catch((error) => {
       // The client has left, and nobody is there to be answered.
       if (res.destroyed) return
@@ -120,6 +152,6 @@ export class Proxies {
   /** @param {ServerResponse} res @param {number} status */
   #answer(res, status) {
     if (res.headersSent) return res.destroy()
-    res.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(status === 502 ? 'Bad Gateway' : PLAIN[status])
+    res.writeHead(status, { 'content-type': 'text/plain; charset=utf-8' }).end(PLAIN[status])
   }
 }

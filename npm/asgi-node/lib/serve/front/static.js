@@ -1,54 +1,91 @@
+// --static DIR[:PREFIX]: files that come before the application, by the library that serves those of Express.
+
 import { statSync } from 'node:fs'
 import { STATUS_CODES } from 'node:http'
 import { resolve } from 'node:path'
-import serveStatic from 'serve-static'
-import { isBelow, withoutSlash } from './paths.js'
+import send from 'send'
+import { isBelow, targetOf, withoutSlash } from './paths.js'
 import { UsageError } from '../errors.js'
 
-/** @typedef {import('node:http').IncomingMessage & { originalUrl?: string }} Incoming */
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('node:http').ServerResponse} ServerResponse */
 
-/** What serve-static has said of the file, and not of the answer. */
+/** What `send` has said of the file, and not of the answer. */
 const OF_THE_FILE = ['accept-ranges', 'cache-control', 'content-length', 'content-type', 'etag', 'last-modified']
 
 /**
- * @param {import('node:http').ServerResponse} res
- * @param {{ statusCode?: number, headers?: Record<string, string> }} error as http-errors makes them
+ * Files of a folder. What is not there is the next one's.
+ * @param {string} text `DIR` or `DIR:PREFIX`
+ * @param {import('./follower.js').Follower} follower
+ * @returns {import('./front.js').Layer}
  */
+export function staticFiles(text, follower) {
+  const [, folder, mount = '/'] = /** @type {RegExpExecArray} */ (/^(.*?)(?::(\/.*))?$/s.exec(text))
+  if (folder === '' || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new UsageError(`--static ${text}: ${folder === '' ? 'it must be DIR or DIR:PREFIX' : `there is no folder ${resolve(folder)}`}`)
+  }
+  const root = resolve(folder)
+  const prefix = withoutSlash(mount)
+  return (req, res, next) => {
+    const target = targetOf(req)
+    if ((req.method !== 'GET' && req.method !== 'HEAD') || !isBelow(target, prefix)) return next()
+    serveFile({ req, res, next, root, prefix, target, follow: () => follower.follow(req, res) })
+  }
+}
+
+/**
+ * @param {object} parts
+ * @param {IncomingMessage} parts.req
+ * @param {ServerResponse} parts.res
+ * @param {() => void} parts.next
+ * @param {string} parts.root
+ * @param {string} parts.prefix
+ * @param {string} parts.target
+ * @param {() => void} parts.follow
+ */
+function serveFile({ req, res, next, root, prefix, target, follow }) {
+  const [path, ...query] = target.split(/(?=[?#])/)
+  const below = path.slice(prefix.length)
+  let isFound = false
+  const found = () => {
+    if (!isFound) follow()
+    isFound = true
+  }
+  send(req, below, { root })
+    .on('headers', found)
+    .on('directory', () => {
+      if (below.endsWith('/')) return next()
+      found()
+      redirect(res, path, query.join(''))
+    })
+    .on('error', (/** @type {Failure} */ failure) => {
+      // The file is there: it cannot be read, or the request asks for a part or a version of it that is not.
+      if (!isFound && (failure.statusCode ?? 500) < 500) return next()
+      found()
+      if (res.headersSent) res.destroy()
+      else refuse(res, failure)
+    })
+    .pipe(res)
+}
+
+/**
+ * To the same folder with a slash at its end, so that what its page links to is found. One slash at its beginning: two would
+ * name another server.
+ * @param {ServerResponse} res
+ * @param {string} path
+ * @param {string} query
+ */
+function redirect(res, path, query) {
+  const location = `${path.replace(/^\/+/, '/')}/${query}`.replaceAll(/[^\w.~:/?#[\]@!$&'()*+,;=%-]/g, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
+  res.writeHead(301, { location, 'content-type': 'text/plain; charset=utf-8' }).end(`Redirecting to ${location}`)
+}
+
+/** @typedef {{ statusCode?: number, headers?: Record<string, string> }} Failure as http-errors makes them */
+
+/** @param {ServerResponse} res @param {Failure} failure */
 function refuse(res, { statusCode = 500, headers }) {
   const status = statusCode >= 400 && statusCode < 500 ? statusCode : 500
   for (const name of OF_THE_FILE) res.removeHeader(name)
   const answer = { ...(status < 500 && headers), 'content-type': 'text/plain; charset=utf-8' }
   res.writeHead(status, answer).end(STATUS_CODES[status])
-}
-
-/**
- * Files of a folder. What is not there is the next one's.
- * @param {string} text `DIR` or `DIR:PREFIX`
- * @param {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void} follow
- * @returns {import('./front.js').Layer}
- */
-export function staticFiles(text, follow) {
-  const [, folder, mount = '/'] = /** @type {RegExpExecArray} */ (/^(.*?)(?::(\/.*))?$/s.exec(text))
-  if (folder === '' || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new UsageError(`--static ${text}: ${folder === '' ? 'it must be DIR or DIR:PREFIX' : `there is no folder ${resolve(folder)}`}`)
-  }
-  const prefix = withoutSlash(mount)
-  // Called when a file has been found.
-  const files = serveStatic(folder, { setHeaders: (res) => follow(res.req, res) })
-  return (/** @type {Incoming} */ req, res, next) => {
-    const url = /** @type {string} */ (req.url)
-    if ((req.method !== 'GET' && req.method !== 'HEAD') || !isBelow(url, prefix)) return next()
-    // As Express mounts it.
-    req.originalUrl = url
-    req.url = url.slice(prefix.length).replace(/^(?!\/)/, '/')
-    files(req, res, (error) => {
-      // The next one finds the request as it came.
-      req.url = url
-      delete req.originalUrl
-      if (error === undefined) return next()
-      // The file is there: it cannot be read, or the request asks for a part or a version of it that is not.
-      if (res.headersSent) res.destroy()
-      else refuse(res, error)
-    })
-  }
 }
