@@ -4,18 +4,17 @@ use std::collections::HashMap;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use asgi_node_core::log_queue::Dropped;
-use asgi_node_core::{Config, Error, Exchange, Inbox, LogQueue, Notify, Submission, Traced, Waker};
+use asgi_node_core::{Config, Error, LogQueue, Notify, Submission, Traced};
 use asgi_node_worker::connection::Read;
 use asgi_node_worker::message::Failed;
 use asgi_node_worker::{Connection, FromWorker, Incoming, Ledger, Outgoing, Status, ToWorker};
-use parking_lot::{Condvar, Mutex};
 use pyo3::types::PyAnyMethods;
 
+use super::news::{News, Note};
 use super::served::{Begun, Served, failed};
 use crate::application::Application;
 use crate::event_loop::{EventLoop, Service, locate};
@@ -26,97 +25,6 @@ const ORPHAN: Duration = Duration::from_millis(900);
 
 /// Log records and lines that are taken at once.
 const SAID_AT_ONCE: usize = 256;
-
-/// What the thread is told.
-pub(super) enum Note {
-    /// An exchange has news.
-    News(Arc<Exchange>),
-    /// The application of this number has returned.
-    Returned(u32),
-    /// The application is up, or not.
-    Opened(Result<Arc<Application>, Traced>),
-    /// The application has gone down.
-    Closed(Result<(), Traced>),
-    /// Where the event loop is.
-    Place(String, String),
-    /// The process ends.
-    Finish,
-}
-
-impl std::fmt::Debug for Note {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Note")
-    }
-}
-
-/// Wakes the thread.
-#[derive(Debug, Clone)]
-struct Bell(Arc<tokio::sync::Notify>);
-
-impl Waker for Bell {
-    fn wake(&self) {
-        self.0.notify_one();
-    }
-}
-
-/// Where the thread is told, and what it tells.
-#[derive(Debug)]
-pub(super) struct News {
-    inbox: Inbox<Note>,
-    bell: Bell,
-    is_orphaned: AtomicBool,
-    ended: Mutex<bool>,
-    end: Condvar,
-}
-
-impl News {
-    pub(super) fn new() -> Arc<Self> {
-        let bell = Bell(Arc::new(tokio::sync::Notify::new()));
-        Arc::new(Self {
-            inbox: Inbox::new(usize::MAX, Box::new(bell.clone())),
-            bell,
-            is_orphaned: AtomicBool::new(false),
-            ended: Mutex::new(false),
-            end: Condvar::new(),
-        })
-    }
-
-    pub(super) fn waker(&self) -> Box<dyn Waker> {
-        Box::new(self.bell.clone())
-    }
-
-    /// Bounded by the requests under way.
-    pub(super) fn post(&self, note: Note) {
-        drop(self.inbox.post(note));
-    }
-
-    /// Whether Node has gone.
-    pub(super) fn is_orphaned(&self) -> bool {
-        self.is_orphaned.load(Ordering::Acquire)
-    }
-
-    /// Waits for the end of the thread, for at most so long.
-    pub(super) fn await_end(&self, patience: Duration) {
-        let deadline = Instant::now() + patience;
-        let mut ended = self.ended.lock();
-        while !*ended && !self.end.wait_until(&mut ended, deadline).timed_out() {}
-    }
-
-    fn note_end(&self) {
-        *self.ended.lock() = true;
-        self.end.notify_all();
-    }
-}
-
-impl Notify for News {
-    fn notify(&self, exchange: Arc<Exchange>) {
-        self.post(Note::News(exchange));
-    }
-
-    fn returned(&self, id: u32) {
-        self.post(Note::Returned(id));
-    }
-}
 
 /// Everything that the thread has.
 #[derive(Debug)]
@@ -194,7 +102,7 @@ impl Link {
     async fn run(mut self) -> io::Result<()> {
         let socket = self.socket.take().ok_or(io::ErrorKind::NotConnected)?;
         let connection = Connection::new(socket)?;
-        let bell = self.news.bell.clone();
+        let news = Arc::clone(&self.news);
         let mut batch = Vec::new();
         loop {
             let is_written = self.news.is_orphaned() || connection.write(&mut self.outgoing)?;
@@ -215,10 +123,10 @@ impl Link {
                     self.read(&connection)?;
                 }
                 _ = connection.writable(), if !is_written => {}
-                () = bell.0.notified() => {}
+                () = news.arrived() => {}
                 () = overdue => die(),
             }
-            self.news.inbox.take(&mut batch);
+            self.news.take(&mut batch);
             for note in batch.drain(..) {
                 self.handle(note);
             }
@@ -379,7 +287,7 @@ impl Link {
 
     /// Node has gone: what is under way has no client any more.
     fn be_orphaned(&mut self) {
-        self.news.is_orphaned.store(true, Ordering::Release);
+        self.news.note_orphaned();
         self.deadline = Some(Instant::now() + ORPHAN);
         drop(self.log_queue.close());
         if self.app.is_none() {

@@ -4,6 +4,7 @@
 //! never attaches to Python: so it hears Node also while Python is blocked, and ends the process when Node has gone.
 
 mod link;
+mod news;
 mod served;
 
 use std::os::fd::AsFd;
@@ -21,7 +22,8 @@ use pyo3::prelude::*;
 
 use crate::event_loop::{Drain, EventLoop};
 use crate::interpreter;
-use link::{Link, News, Note};
+use link::Link;
+use news::{News, Note};
 
 /// How long the last words of a worker are waited for.
 const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -1,0 +1,117 @@
+//! How a worker's other threads tell the link what is new.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use asgi_node_core::{Exchange, Inbox, Notify, Traced, Waker};
+use parking_lot::{Condvar, Mutex};
+
+use crate::application::Application;
+
+/// One thing that is new.
+pub(super) enum Note {
+    /// An exchange has news.
+    News(Arc<Exchange>),
+    /// The application of this number has returned.
+    Returned(u32),
+    /// The application is up, or not.
+    Opened(Result<Arc<Application>, Traced>),
+    /// The application has gone down.
+    Closed(Result<(), Traced>),
+    /// Where the event loop is.
+    Place(String, String),
+    /// The process ends.
+    Finish,
+}
+
+impl std::fmt::Debug for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Note")
+    }
+}
+
+/// Wakes the link's thread.
+#[derive(Debug, Clone)]
+struct Bell(Arc<tokio::sync::Notify>);
+
+impl Waker for Bell {
+    fn wake(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// Notes on their way to the link's thread, and what that thread says of itself.
+#[derive(Debug)]
+pub(super) struct News {
+    inbox: Inbox<Note>,
+    bell: Bell,
+    is_orphaned: AtomicBool,
+    ended: Mutex<bool>,
+    end: Condvar,
+}
+
+impl News {
+    pub(super) fn new() -> Arc<Self> {
+        let bell = Bell(Arc::new(tokio::sync::Notify::new()));
+        Arc::new(Self {
+            inbox: Inbox::new(usize::MAX, Box::new(bell.clone())),
+            bell,
+            is_orphaned: AtomicBool::new(false),
+            ended: Mutex::new(false),
+            end: Condvar::new(),
+        })
+    }
+
+    pub(super) fn waker(&self) -> Box<dyn Waker> {
+        Box::new(self.bell.clone())
+    }
+
+    /// Bounded by the requests under way.
+    pub(super) fn post(&self, note: Note) {
+        drop(self.inbox.post(note));
+    }
+
+    /// Whether Node has gone.
+    pub(super) fn is_orphaned(&self) -> bool {
+        self.is_orphaned.load(Ordering::Acquire)
+    }
+
+    /// Waits for the end of the thread, for at most so long.
+    pub(super) fn await_end(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        let mut ended = self.ended.lock();
+        while !*ended && !self.end.wait_until(&mut ended, deadline).timed_out() {}
+    }
+
+    /// Node has gone.
+    pub(super) fn note_orphaned(&self) {
+        self.is_orphaned.store(true, Ordering::Release);
+    }
+
+    /// Waits until there is a note.
+    pub(super) async fn arrived(&self) {
+        self.bell.0.notified().await;
+    }
+
+    /// Takes all notes.
+    pub(super) fn take(&self, notes: &mut Vec<Note>) {
+        self.inbox.take(notes);
+    }
+
+    /// The thread has ended.
+    pub(super) fn note_end(&self) {
+        *self.ended.lock() = true;
+        self.end.notify_all();
+    }
+}
+
+impl Notify for News {
+    fn notify(&self, exchange: Arc<Exchange>) {
+        self.post(Note::News(exchange));
+    }
+
+    fn returned(&self, id: u32) {
+        self.post(Note::Returned(id));
+    }
+}
