@@ -8,8 +8,6 @@
 // rate, the CPU of the server (both runtimes), and by how much its resident set grew. uvicorn and granian are measured when
 // the interpreter (ASGI_NODE_PYTHON, default python3) has them. The client of a single body is a small Python program, which
 // reads and writes 1 MiB at a time: it is not the limit.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
@@ -17,7 +15,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { freePort } from './free-port.mjs'
+import { clientNumber, cpuOf, median, startServer, stopServer } from './servers.mjs'
 
 const self = fileURLToPath(import.meta.url)
 const benches = fileURLToPath(new URL('.', import.meta.url))
@@ -158,22 +156,6 @@ async function echo() {
   for (const socket of sockets) socket.destroy()
 }
 
-/** Start a server and wait until it takes connections; undefined when it ends instead. */
-async function start(command, args) {
-  const port = await freePort()
-  const child = spawn(command, args(port), { cwd: benches, stdio: ['ignore', 'ignore', 'ignore'] })
-  let ended = false
-  child.on('error', () => (ended = true)).on('close', () => (ended = true))
-  for (let attempt = 0; attempt < 200 && !ended; attempt += 1) {
-    const socket = connect(port, '127.0.0.1')
-    const open = await Promise.race([once(socket, 'connect').then(() => true), sleep(50, false)]).catch(() => false)
-    socket.destroy()
-    if (open) return { child, port }
-    await sleep(50)
-  }
-  child.kill()
-}
-
 /** The processes of a server: granian has a worker. */
 function processes(pid) {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim()
@@ -183,10 +165,9 @@ function processes(pid) {
 /** Seconds of CPU and MiB resident: now and at most. */
 function usage(pid) {
   const all = processes(pid).map((id) => {
-    const stat = readFileSync(`/proc/${id}/stat`, 'latin1').split(') ')[1].split(' ')
     const status = readFileSync(`/proc/${id}/status`, 'latin1')
     const field = (name) => Number(status.match(new RegExp(`${name}:\\s+(\\d+)`))?.[1] ?? 0) / 1024
-    return { cpu: (Number(stat[11]) + Number(stat[12])) / 100, now: field('VmRSS'), peak: field('VmHWM') }
+    return { cpu: cpuOf(id), now: field('VmRSS'), peak: field('VmHWM') }
   })
   const sum = (key) => all.reduce((total, each) => total + each[key], 0)
   return { cpu: sum('cpu'), now: sum('now'), peak: sum('peak') }
@@ -197,20 +178,11 @@ function resetPeak(pid) {
   for (const id of processes(pid)) writeFileSync(`/proc/${id}/clear_refs`, '5')
 }
 
-async function output(command, args) {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  let text = ''
-  child.stdout.setEncoding('utf8').on('data', (data) => (text += data))
-  const [code] = await once(child, 'close')
-  if (code !== 0) throw new Error(`the client ended with ${code}`)
-  return Number(text)
-}
-
 async function measure(what, { child, port }) {
   const client = (bytes) =>
     what === 'echo'
-      ? output(process.execPath, [self, '--echo', '--port', port, '--connections', values.connections, '--seconds', values.seconds])
-      : output(python, ['-c', CLIENT, String(port), what, String(bytes)])
+      ? clientNumber(process.execPath, [self, '--echo', '--port', port, '--connections', values.connections, '--seconds', values.seconds])
+      : clientNumber(python, ['-c', CLIENT, String(port), what, String(bytes)])
   // Once before: what every process takes for its first request is not the body's.
   if (what !== 'echo') await client(64 * MiB)
   resetPeak(child.pid)
@@ -222,8 +194,6 @@ async function measure(what, { child, port }) {
   const each = what === 'echo' ? (cpu / (result * (Number(values.seconds) + 0.5))) * 1000 : cpu
   return { result, cpu: each, growth: after.peak - before.now }
 }
-
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
 
 async function main() {
   const node = (name) => [process.execPath, (port) => [self, '--serve', name, '--port', String(port)]]
@@ -240,11 +210,10 @@ async function main() {
     for (let round = 0; round < Number(values.rounds); round += 1) {
       for (const name of chosen) {
         const [command, args] = servers[name]
-        const server = await start(command, args)
-        if (server === undefined) continue
+        const server = await startServer(command, args, benches)
+        if (!server.child) continue
         ;(found[name] ??= []).push(await measure(what, server))
-        server.child.kill()
-        await once(server.child, 'close')
+        await stopServer(server.child)
       }
     }
     const unit = what === 'echo' ? 'req/s' : 's'

@@ -5,8 +5,6 @@
 //
 // Each server runs in a process of its own, and all are measured in turn, `--rounds` times; the medians are printed. The
 // client is this process: keep-alive connections, one request at a time on each.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
@@ -15,7 +13,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { freePort } from './free-port.mjs'
+import { median, startServer, stopServer } from './servers.mjs'
 
 const self = fileURLToPath(import.meta.url)
 const apps = fileURLToPath(new URL('../fixtures/apps', import.meta.url))
@@ -39,20 +37,6 @@ async function serve() {
   const handler = new PythonHandler({ app: APP, docroot: apps, extensions: { pathsend: values.serve === 'pathsend' }, ...JSON.parse(process.env.BENCH_OPTIONS ?? '{}') })
   await handler.ready()
   createServer(handler.listener).listen(Number(values.port), '127.0.0.1')
-}
-
-/** Start a server and wait until it takes connections. */
-async function start(command, args) {
-  const port = await freePort()
-  const child = spawn(command, args(port), { cwd: apps, stdio: ['ignore', 'ignore', 'inherit'] })
-  for (let attempt = 0; attempt < 400 && child.exitCode === null; attempt += 1) {
-    const socket = connect(port, '127.0.0.1')
-    const open = await Promise.race([once(socket, 'connect').then(() => true), sleep(50, false)]).catch(() => false)
-    socket.destroy()
-    if (open) return { child, port }
-    await sleep(50)
-  }
-  throw new Error(`${command} does not listen`)
 }
 
 /** One keep-alive connection that asks again as soon as it has the whole body. */
@@ -106,13 +90,13 @@ async function main() {
     for (const [name, size] of Object.entries(sizes)) writeFileSync(join(folder, String(size)), Buffer.alloc(size, name))
     for (let round = 0; round < Number(values.rounds); round += 1) {
       for (const [name, [command, args]] of Object.entries(servers)) {
-        const { child, port } = await start(command, args)
+        const { child, port, complaint } = await startServer(command, args, apps)
+        if (!child) throw new Error(`${name} does not listen: ${complaint}`)
         for (const size of Object.values(sizes)) {
           const rate = await measure(port, `/named?file=${join(folder, String(size))}`, size)
           ;((rates[name] ??= {})[size] ??= []).push(rate)
         }
-        child.kill()
-        await once(child, 'close')
+        await stopServer(child)
       }
     }
   } finally {
@@ -120,7 +104,6 @@ async function main() {
   }
   const print = (cells) => console.log(cells.map((cell, index) => (index ? cell.padStart(10) : cell.padEnd(24))).join(' '))
   print(['responses a second', ...Object.keys(sizes)])
-  const median = (list) => list.toSorted((a, b) => a - b)[Math.floor(list.length / 2)]
   for (const name of Object.keys(servers)) {
     print([name, ...Object.values(sizes).map((size) => Math.round(median(rates[name][size])).toLocaleString('en'))])
   }

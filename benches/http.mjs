@@ -5,14 +5,12 @@
 // Each server runs in a process of its own; the client is this process: keep-alive connections, one request at a time
 // on each. With two cores the client takes one of them, for every server alike. uvicorn is measured when the
 // interpreter (ASGI_NODE_PYTHON, default python3) has it.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { freePort } from './free-port.mjs'
+import { startServer, stopServer } from './servers.mjs'
 
 const self = fileURLToPath(import.meta.url)
 const apps = fileURLToPath(new URL('../fixtures/apps', import.meta.url))
@@ -39,25 +37,6 @@ async function serve() {
     listener = handler.listener
   }
   createServer(listener).listen(Number(values.port), '127.0.0.1')
-}
-
-/** Start a server and wait until it takes connections; undefined when it ends instead. */
-async function start(command, args) {
-  const port = await freePort()
-  const child = spawn(command, args(port), { cwd: apps, stdio: ['ignore', 'ignore', 'pipe'] })
-  let complaint = ''
-  child.stderr.setEncoding('utf8').on('data', (text) => (complaint += text))
-  let ended = false
-  child.on('error', (error) => (complaint += error.message)).on('close', () => (ended = true))
-  for (let attempt = 0; attempt < 200 && !ended; attempt += 1) {
-    const socket = connect(port, '127.0.0.1')
-    const open = await Promise.race([once(socket, 'connect').then(() => true), sleep(50, false)]).catch(() => false)
-    socket.destroy()
-    if (open) return { child, port }
-    await sleep(50)
-  }
-  child.kill()
-  return { complaint: complaint.split('\n').find((line) => line.includes('Error')) ?? complaint.trim() }
 }
 
 /** One keep-alive connection that asks again as soon as it is answered; counts into `tally`. */
@@ -109,14 +88,13 @@ async function main() {
   const print = (cells) => console.log(cells.map((cell, index) => (index ? cell.padStart(10) : cell.padEnd(24))).join(' '))
   print([`${values.connections} connections`, 'req/s', 'p50 ms', 'p99 ms'])
   for (const [name, [command, args]] of Object.entries(servers)) {
-    const { child, port, complaint } = await start(command, args)
+    const { child, port, complaint } = await startServer(command, args, apps)
     if (!child) {
       console.log(`${name.padEnd(24)} not measured: ${complaint}`)
       continue
     }
     print([name, ...(await measure(port, Number(values.seconds)))])
-    child.kill()
-    await once(child, 'close')
+    await stopServer(child)
   }
 }
 

@@ -7,16 +7,13 @@
 // Each server runs in a process of its own; all are measured in turn, in every round; printed are the medians of messages a
 // second, and the server's CPU for each. The client is a process of its own that writes one frame, masked beforehand, again and
 // again, and counts the bytes that come back. uvicorn is measured when the interpreter (ASGI_NODE_PYTHON) has it.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { freePort } from './free-port.mjs'
+import { clientNumber, cpuOf, median, startServer, stopServer } from './servers.mjs'
 
 const self = fileURLToPath(import.meta.url)
 const benches = fileURLToPath(new URL('.', import.meta.url))
@@ -92,41 +89,13 @@ async function beClient() {
   for (const socket of sockets) socket.destroy()
 }
 
-/** Start a server and wait until it takes connections; undefined when it ends instead. */
-async function start(command, args) {
-  const port = await freePort()
-  const child = spawn(command, args(port), { cwd: benches, stdio: 'ignore' })
-  let ended = false
-  child.on('error', () => (ended = true)).on('close', () => (ended = true))
-  for (let attempt = 0; attempt < 200 && !ended; attempt += 1) {
-    const socket = connect(port, '127.0.0.1')
-    const open = await Promise.race([once(socket, 'connect').then(() => true), sleep(50, false)]).catch(() => false)
-    socket.destroy()
-    if (open) return { child, port }
-    await sleep(50)
-  }
-  child.kill()
-}
-
-/** Microseconds of CPU. */
-function cpu(pid) {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ')
-  return (Number(stat[11]) + Number(stat[12])) * 10_000
-}
-
 async function measure(size, { child, port }) {
-  const before = cpu(child.pid)
+  const before = cpuOf(child.pid)
   const options = ['--sizes', String(size), '--port', String(port), '--connections', values.connections, '--seconds', values.seconds]
-  const client = spawn(process.execPath, [self, '--client', ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
-  let text = ''
-  client.stdout.setEncoding('utf8').on('data', (data) => (text += data))
-  const [code] = await once(client, 'close')
-  if (code !== 0) throw new Error(`the client ended with ${code}`)
+  const rate = await clientNumber(process.execPath, [self, '--client', ...options])
   // The half second before the measurement counts, too.
-  return { rate: Number(text), cpu: (cpu(child.pid) - before) / (Number(text) * (Number(values.seconds) + 0.5)) }
+  return { rate, cpu: ((cpuOf(child.pid) - before) * 1e6) / (rate * (Number(values.seconds) + 0.5)) }
 }
-
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
 
 async function main() {
   const node = (name) => [process.execPath, (port) => [self, '--serve', name, '--port', String(port)]]
@@ -141,11 +110,10 @@ async function main() {
     for (let round = 0; round < Number(values.rounds); round += 1) {
       for (const name of chosen) {
         const [command, args] = servers[name]
-        const server = await start(command, args)
-        if (server === undefined) continue
+        const server = await startServer(command, args, benches)
+        if (!server.child) continue
         ;(found[name] ??= []).push(await measure(size, server))
-        server.child.kill()
-        await once(server.child, 'close')
+        await stopServer(server.child)
       }
     }
     const row = (cells) => console.log(cells.map((cell, index) => (index ? cell.padStart(14) : cell.padEnd(18))).join(' '))

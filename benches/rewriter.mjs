@@ -6,10 +6,11 @@
 // process per request (handleRequest, 64 in flight, the hello app) without the option, and with ten rules, the best of several rounds in turn.
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { PathRewriter, PythonHandler, Request, Rewriter } from 'asgi-node'
+import { PathRewriter, Request, Rewriter } from 'asgi-node'
 import { requestHead } from '../npm/asgi-node/lib/incoming/head.js'
 import { compileRewriter } from '../npm/asgi-node/lib/rewriter/native.js'
 import { specOf } from '../npm/asgi-node/lib/rewriter/rewriters.js'
+import { cpuPerRequest } from './in-process.mjs'
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '10' } } })
 const rounds = Number(values.rounds)
@@ -17,7 +18,6 @@ const docroot = fileURLToPath(new URL('../fixtures/apps', import.meta.url))
 const headers = { accept: '*/*', host: 'localhost', 'user-agent': 'bench' }
 /** Few enough for a slice of time on a machine that does other things. */
 const CALLS = 1000
-const REQUESTS = 20_000
 
 const none = new Rewriter([])
 const ten = Array.from({ length: 10 }, (_, i) => new PathRewriter(`^/v${i}/users/(\\d+)/(.*)$`, '/users/$1?rest=$2')).reduce((a, b) => a.then(b))
@@ -49,31 +49,8 @@ for (const [name, rewriter] of /** @type {const} */ ([
   console.log(`ten path rules, ${name}, none of which matches: ${(nanoseconds(rewriter, head) - base).toFixed(0)} ns`)
 }
 
-const handlers = [['no rewriter', undefined], ['ten path rules', ten]].map(([name, rewriter]) => {
-  const handler = new PythonHandler({ app: 'main:app', docroot, blockedThreshold: 0, .../** @type {object} */ (rewriter && { rewriter }) })
-  return { name, handler, best: Infinity }
-})
-
-/** @param {PythonHandler} handler */
-async function load(handler) {
-  let left = REQUESTS
-  const one = async () => {
-    while (left-- > 0) await handler.handleRequest(new Request({ url: '/hello', headers }))
-  }
-  await Promise.all(Array.from({ length: 64 }, one))
-}
-
-for (const { handler } of handlers) await load(handler)
-for (let round = 0; round < rounds; round++) {
-  for (const entry of handlers) {
-    const before = process.cpuUsage()
-    await load(entry.handler)
-    const { user, system } = process.cpuUsage(before)
-    entry.best = Math.min(entry.best, (user + system) / REQUESTS)
-  }
-}
-for (const { name, best } of handlers) console.log(`handleRequest, ${name}: ${best.toFixed(2)} us of CPU`)
-await Promise.all(handlers.map(({ handler }) => handler.close()))
+const found = await cpuPerRequest({ 'no rewriter': {}, 'ten path rules': { rewriter: ten } }, rounds)
+for (const [name, best] of found) console.log(`handleRequest, ${name}: ${best.toFixed(2)} us of CPU`)
 
 const path = new Request({ url: `/${'a'.repeat(65_536)}~` })
 const hostile = Array.from({ length: 20 }, (_, i) => new PathRewriter(`(a+a*)+${i}$`, '/')).reduce((a, b) => a.then(b))

@@ -15,6 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { constants, deflateRawSync } from 'node:zlib'
+import { cpuOf } from './servers.mjs'
 
 const self = fileURLToPath(import.meta.url)
 const apps = fileURLToPath(new URL('../fixtures/apps', import.meta.url))
@@ -99,8 +100,7 @@ async function startUvicorn({ deflate }) {
 /** Resident bytes and CPU seconds of a process, as the kernel counts them. */
 function usage(pid) {
   const [, kib] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
-  return { resident: Number(kib) * 1024, cpu: (Number(fields[11]) + Number(fields[12])) / 100 }
+  return { resident: Number(kib) * 1024, cpu: cpuOf(pid) }
 }
 
 // --- the clients

@@ -4,22 +4,19 @@
 //
 // Each row alternates between its two sides, and its figure is the median of the rounds' ratios. ASGI_NODE_PYTHON is the
 // interpreter; uvicorn is measured when that has it.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { Agent, createServer, request } from 'node:http'
-import { connect } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { PythonHandler } from 'asgi-node'
+import { median, startServer } from './servers.mjs'
 
 const apps = fileURLToPath(new URL('../fixtures/apps', import.meta.url))
 const python = process.env.ASGI_NODE_PYTHON ?? 'python3'
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '2' }, rounds: { type: 'string', default: '3' } } })
 const milliseconds = Number(values.seconds) * 1000
 const rounds = Number(values.rounds)
-
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]
 
 /** How often `work` ends in a second, with so many at once. */
 async function rate(work, atOnce) {
@@ -78,17 +75,9 @@ async function compare(name, first, second, wanted) {
 /** uvicorn with two workers, if it is there. */
 async function uvicorn(app, count) {
   if (spawnSync(python, ['-c', 'import uvicorn'], { stdio: 'ignore' }).status !== 0) return null
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address()
-  probe.close()
-  const args = ['-m', 'uvicorn', app, '--port', `${port}`, '--workers', `${count}`, '--no-access-log', '--log-level', 'error']
-  const child = spawn(python, args, { cwd: apps, stdio: 'ignore' })
-  for (let open = false; !open; await sleep(50)) {
-    const socket = connect(port, '127.0.0.1')
-    open = await new Promise((resolve) => socket.once('connect', () => resolve(true)).once('error', () => resolve(false)))
-    socket.destroy()
-  }
+  const args = (port) => ['-m', 'uvicorn', app, '--port', `${port}`, '--workers', `${count}`, '--no-access-log', '--log-level', 'error']
+  const { child, port, complaint } = await startServer(python, args, apps)
+  if (!child) throw new Error(`uvicorn does not listen: ${complaint}`)
   return { port, child }
 }
 
