@@ -46,21 +46,22 @@ export function serverConnectionOf(request, env) {
  * @param {FetchEnv} env
  * @param {IncomingMessage | null} incoming
  * @param {number} length of the body: -1 where it is not known, 0 where there is none
- * @returns {IncomingMessage}
+ * @returns {import('../incoming/head.js').HeadSource}
  */
 export function viewOf(request, env, incoming, length) {
   const url = parseUrl(request.url.replace(/#.*$/s, ''))
   if (url.websocket) throw new TypeError('A WebSocket request cannot be handled as plain HTTP')
   const { root, target, bare } = mountedTarget(url.target, incoming?.url, mountPath(env.rootPath))
-  return Object.create(incoming, {
-    method: { value: methodOf(request.method, incoming?.method) },
-    url: { value: target },
-    originalUrl: { value: root + (bare ? target.slice(1) : target) },
-    baseUrl: { value: root },
-    rawHeaders: { value: headersOf(request, url, incoming, length) },
-    socket: { value: peerOf(request, env, url, incoming) },
-    ...(incoming === null && { httpVersion: { value: '1.1' }, httpVersionMajor: { value: 1 } })
-  })
+  return {
+    method: methodOf(request.method, incoming?.method),
+    url: target,
+    originalUrl: root + (bare ? target.slice(1) : target),
+    baseUrl: root,
+    rawHeaders: headersOf(request, url, incoming, length),
+    socket: peerOf(request, env, url, incoming),
+    httpVersion: incoming?.httpVersion ?? '1.1',
+    httpVersionMajor: incoming?.httpVersionMajor ?? 1
+  }
 }
 
 /**
@@ -169,14 +170,16 @@ function decoded(part) {
  */
 function headersOf(request, url, incoming, length) {
   const now = [...request.headers]
+  // Names are in lower case here. To look for each in the list costs less than to ask WHATWG's Headers.
+  const names = now.map(([name]) => name)
   const same = incoming !== null && sameHeaders(now, incoming.rawHeaders)
   let flat = same ? incoming.rawHeaders : now.flat()
   // HTTP/2 has a different name for it.
-  if (!request.headers.has('host') && flat[0]?.[0] !== ':') flat = ['host', url.authority, ...flat]
-  const framed = request.headers.has('content-length') || request.headers.has('transfer-encoding')
+  if (!names.includes('host') && flat[0]?.[0] !== ':') flat = ['host', url.authority, ...flat]
+  const framed = names.includes('content-length') || names.includes('transfer-encoding')
   // WHATWG removes the body of GET and HEAD, so the headers that announced it are removed too.
-  if (length === 0 && request.body === null && framed) return withoutFraming(flat)
-  return length >= 0 && request.body !== null && !framed ? [...flat, 'content-length', String(length)] : flat
+  if (length === 0 && framed && request.body === null) return withoutFraming(flat)
+  return length >= 0 && !framed && request.body !== null ? [...flat, 'content-length', String(length)] : flat
 }
 
 /**
@@ -198,11 +201,31 @@ function sameHeaders(now, rawHeaders) {
 }
 
 /**
+ * The peer of requests from this process that name no client: one object for an origin, so that its connection is read once.
+ * @type {{ url: ParsedUrl, peer: Peer } | undefined}
+ */
+let latest
+
+/**
+ * Both ends of a connection, in the words of a socket.
+ * @typedef {import('../incoming/connection.js').PeerSocket} Peer
+ */
+
+/** @param {ParsedUrl} url */
+function localPeer(url) {
+  if (latest?.url.scheme === url.scheme && latest.url.authority === url.authority) return latest.peer
+  const peer = /** @type {Peer} */ ({ localAddress: url.host, localPort: Number(url.port), encrypted: url.scheme === 'https' })
+  latest = { url, peer }
+  return peer
+}
+
+/**
  * The connection's own socket, unless the caller, srvx or the URL name another client.
  * @param {WebRequest} request
  * @param {FetchEnv} env
  * @param {ParsedUrl} url
  * @param {IncomingMessage | null} incoming
+ * @returns {Peer}
  */
 function peerOf(request, env, url, incoming) {
   const socket = /** @type {import('../incoming/connection.js').PeerSocket | undefined} */ (incoming?.socket)
@@ -211,14 +234,15 @@ function peerOf(request, env, url, incoming) {
   // srvx gives the socket's address or, behind a proxy that it trusts, the forwarded one.
   if (client === null && typeof ip === 'string' && ip !== socket?.remoteAddress) client = { host: ip, port: 0 }
   const encrypted = url.scheme === 'https'
-  if (socket !== undefined && client === null && Boolean(socket.encrypted) === encrypted) return socket
-  return {
+  if (client === null && socket === undefined) return localPeer(url)
+  if (client === null && Boolean(socket?.encrypted) === encrypted) return /** @type {Peer} */ (socket)
+  return /** @type {Peer} */ ({
     remoteAddress: client?.host ?? socket?.remoteAddress,
     remotePort: client?.port ?? socket?.remotePort,
     localAddress: socket?.localAddress ?? url.host,
     localPort: socket?.localPort ?? Number(url.port),
     encrypted
-  }
+  })
 }
 
 /** @param {FetchEnv} env */

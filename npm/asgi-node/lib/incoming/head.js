@@ -10,7 +10,11 @@ import { urlOf } from '../message/request.js'
 /** @typedef {import('../message/request.js').Request} Request */
 /** @typedef {import('./connection.js').PeerSocket} PeerSocket */
 /** @typedef {import('./proxy.js').Trust} Trust */
-/** @typedef {IncomingMessage & { baseUrl?: unknown, originalUrl?: unknown }} MountedMessage what Express adds */
+/**
+ * What a head is made from; the last two are Express's.
+ * @typedef {Pick<IncomingMessage, 'method' | 'url' | 'rawHeaders' | 'socket' | 'httpVersion' | 'httpVersionMajor'> &
+ *   { baseUrl?: unknown, originalUrl?: unknown }} HeadSource
+ */
 
 // A head crosses Node-API as one latin-1 string, its fields joined by NUL:
 // method, target, HTTP version, scheme, client host, client port, server host, server port, root path, extensions,
@@ -62,7 +66,7 @@ function withFields(head, fields) {
 
 /**
  * The head of a node:http request, from the raw target and the raw headers: `req.headers` drops and joins some.
- * @param {IncomingMessage} req
+ * @param {HeadSource} req
  * @param {Trust | null} [trust] in proxies
  * @param {number} [allowed] extensions, as bits
  */
@@ -87,7 +91,7 @@ export function incomingHead(req, trust = null, allowed = -1) {
 
 /**
  * The same for a transport that can only send a plain response: a WHATWG Response cannot carry the events of extensions.
- * @param {IncomingMessage} req
+ * @param {HeadSource} req
  * @param {Trust | null} trust
  */
 export function fetchHead(req, trust) {
@@ -97,10 +101,10 @@ export function fetchHead(req, trust) {
 /**
  * The path under which a router has mounted us, decoded, and the target including it. Express removes `req.baseUrl` from the
  * front of `req.url`. `req.originalUrl` is what the client sent; it is used unless other code has rewritten `req.url` since.
- * @param {IncomingMessage} req
+ * @param {HeadSource} req
  */
 function mountOf(req) {
-  const { url = '/', originalUrl, baseUrl = strippedFrom(url, originalUrl) } = /** @type {MountedMessage} */ (req)
+  const { url = '/', originalUrl, baseUrl = strippedFrom(url, originalUrl) } = req
   if (typeof baseUrl !== 'string' || baseUrl === '') return { root: '', target: url }
   if (UNSAFE_TARGET.test(baseUrl)) throw new TypeError('Invalid character in req.baseUrl')
   const path = withoutOrigin(url)
