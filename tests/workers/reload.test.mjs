@@ -7,6 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { call, makeHandler, repeats, serve, temporaryFolder, until } from '../node/support.mjs'
 import { makeWorkers, pidOf, runs } from './support.mjs'
 
+/** What workers say is not wanted. */
+const silent = { debug() {}, info() {}, warn() {}, error() {} }
+
 const version = (text) => `async def app(scope, receive, send):
     assert scope["type"] == "http"
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -28,6 +31,29 @@ test('reload() brings new code, and a version that does not start leaves the old
   write(version('the third'))
   await handler.reload()
   assert.equal(await text(), 'the third')
+})
+
+test('a worker that dies while new code does not start is replaced all the same', async (t) => {
+  const folder = temporaryFolder(t, { 'versioned.py': version('one') })
+  const handler = makeHandler(t, 'versioned:app', { docroot: folder, workers: 1, logger: silent })
+  await handler.ready()
+  writeFileSync(join(folder, 'versioned.py'), 'import time\ntime.sleep(1)\nraise ValueError("not yet")')
+  const reloading = assert.rejects(handler.reload(), { code: 'APP_IMPORT_FAILED' })
+  await until(() => handler.health().workers.length === 2)
+  process.kill(handler.health().workers.find(({ state }) => state === 'ready').pid, 'SIGKILL')
+  await reloading
+  writeFileSync(join(folder, 'versioned.py'), version('second'))
+  assert.equal((await call(handler)).body.toString(), 'second')
+})
+
+test('a reload while a worker is replaced by rule leaves one worker in each place', async (t) => {
+  const folder = temporaryFolder(t, { 'versioned.py': `import time\ntime.sleep(0.5)\n${version('one')}` })
+  const handler = makeHandler(t, 'versioned:app', { docroot: folder, workers: { count: 1, maxRequests: 5 }, logger: silent })
+  for (let n = 0; n < 5; n += 1) await call(handler)
+  await until(() => handler.health().workers.some(({ state }) => state === 'starting'))
+  await handler.reload()
+  await until(() => handler.health().workers.every(({ state }) => state === 'ready'))
+  assert.equal(handler.health().workers.length, 1)
 })
 
 test('no request fails while workers are reloaded under load', async (t) => {

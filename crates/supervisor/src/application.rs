@@ -80,6 +80,12 @@ impl Application {
         self.front.workers()
     }
 
+    /// Has requests wait for workers that start from now on: files have changed. [`Self::reload`] must follow; when it fails,
+    /// they go to those that there are.
+    pub fn hold(&self) {
+        self.front.post(Job::Hold);
+    }
+
     /// Replaces every worker by a new one, one after the other; then calls `done`, once.
     pub fn reload(&self, done: impl FnOnce(Result<(), Traced>) + Send + 'static) {
         self.front.post(Job::Reload(Box::new(done)));

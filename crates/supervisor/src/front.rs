@@ -29,6 +29,8 @@ pub(crate) enum Job {
     Ping,
     /// Where is the event loop that is blocked longest?
     Locate(Box<dyn FnOnce(String, String) + Send>),
+    /// Requests wait for workers that start from now on.
+    Hold,
     /// Every worker is replaced by a new one.
     Reload(Done),
     /// Requests may take so many milliseconds, then everything ends.

@@ -19,6 +19,7 @@ use crate::relay::Relay;
 
 mod end;
 mod life;
+mod reload;
 mod tick;
 
 pub(crate) use life::run;
@@ -66,6 +67,10 @@ pub(crate) struct Pool {
     errors: u64,
     locating: Vec<Box<dyn FnOnce(String, String) + Send>>,
     reloads: Rc<tokio::sync::Mutex<()>>,
+    /// Workers up to this number have code that nobody wants any more, and get no requests.
+    held: Option<u32>,
+    /// Reloads that were overtaken by a change of files: the next one answers for them.
+    outdated: Vec<Done>,
 }
 
 /// What an exchange is known by.
@@ -89,6 +94,8 @@ impl Pool {
             errors: 0,
             locating: Vec::new(),
             reloads: Rc::default(),
+            held: None,
+            outdated: Vec::new(),
         }
     }
 
@@ -131,9 +138,10 @@ impl Pool {
 
     /// Gives a request to the worker that has the fewest; has it wait while none is ready.
     fn dispatch(&mut self, relay: Relay) {
-        let ready = self.members.iter_mut().filter(|member| member.state == State::Ready);
-        match ready.min_by_key(|member| member.relays.len()) {
-            Some(member) => {
+        let ready = (0..self.members.len()).filter(|&at| self.serves(&self.members[at]));
+        match ready.min_by_key(|&at| self.members[at].relays.len()) {
+            Some(at) => {
+                let member = &mut self.members[at];
                 let key = key(relay.exchange());
                 let id = member.begin(relay);
                 self.places.insert(key, (member.number, id));
@@ -151,7 +159,7 @@ impl Pool {
     }
 
     fn dispatch_waiting(&mut self) {
-        if !self.members.iter().any(|member| member.state == State::Ready) {
+        if !self.members.iter().any(|member| self.serves(member)) {
             return;
         }
         for relay in std::mem::take(&mut self.waiting) {
@@ -297,6 +305,7 @@ impl Pool {
                 drop(this);
                 Self::reload(pool, done);
             }
+            Job::Hold => this.hold(),
             Job::Close(timeout, done) => this.close(timeout, Some(done)),
             Job::Shorten(timeout) => this.shorten(timeout),
             Job::Kill => {

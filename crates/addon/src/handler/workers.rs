@@ -54,6 +54,14 @@ impl NativeHandler {
         })
     }
 
+    /// Files have changed: requests wait for workers that start from now on. `reload` must follow.
+    #[napi(catch_unwind)]
+    pub fn hold(&self) {
+        if let Ok(app) = self.state.slot.app() {
+            app.hold();
+        }
+    }
+
     /// Replaces every worker by a new one, one after the other. Resolves to null, or to why one has not come up; never rejects.
     #[napi(catch_unwind, ts_return_type = "Promise<NativeFailure | null>")]
     pub fn reload<'env>(&self, env: &'env Env) -> Result<Object<'env>> {

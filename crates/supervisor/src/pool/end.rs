@@ -108,11 +108,7 @@ impl Pool {
             if member.since.elapsed() >= LONG {
                 self.slots[member.slot].failures = 0;
             }
-            let is_replaced = self
-                .members
-                .iter()
-                .any(|other| other.slot == member.slot && other.state != State::Draining);
-            if !is_replaced {
+            if self.is_vacant(member.slot) {
                 self.restart(member.slot);
             }
         }
@@ -183,6 +179,9 @@ impl Pool {
         if self.members.is_empty()
             && let Some(closing) = &mut self.closing
         {
+            for done in self.outdated.drain(..) {
+                done(Err(Error::HandlerClosed.into()));
+            }
             for done in closing.done.drain(..) {
                 done(closing.failure.clone().map_or(Ok(()), Err));
             }

@@ -1,4 +1,4 @@
-//! How workers come: at the start, in the place of others, and for a reload.
+//! How workers come: at the start, and in the place of others.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use asgi_node_core::config::Workers;
 use asgi_node_core::{Error, Traced};
 use asgi_node_worker::ToWorker;
-use tokio::sync::oneshot;
 
 use super::{ERROR, INFO, Pool};
 use crate::drive::{Wires, drive};
@@ -101,6 +100,7 @@ impl Pool {
         if self.closing.is_some() {
             return self.drain(number, 0);
         }
+        self.take_place(number, slot);
         let ready = self
             .members
             .iter()
@@ -118,16 +118,18 @@ impl Pool {
     /// A worker did not come up.
     pub(super) fn not_up(&mut self, slot: usize, on_ready: Option<OnReady>, why: Traced) {
         if let Some(on_ready) = on_ready {
-            // The one that it was to replace goes on.
-            drop(on_ready.send(Err(why)));
-            return;
-        }
-        if let Some(loaded) = self.loaded.take() {
+            // Whoever waits says so.
+            drop(on_ready.send(Err(why.clone())));
+        } else if let Some(loaded) = self.loaded.take() {
             loaded(Err(why));
             return self.close(0, None);
+        } else {
+            self.say(ERROR, &format!("no new worker has come up: {}", why.error), 0);
         }
-        let text = format!("no new worker has come up: {}", why.error);
-        self.say(ERROR, &text, 0);
+        if !self.is_vacant(slot) {
+            // The one that it was to replace goes on.
+            return self.note();
+        }
         let failures = self.restart(slot);
         let serving = self.members.iter().any(|member| member.state == State::Ready);
         if failures >= 3 && !serving {
@@ -154,6 +156,26 @@ impl Pool {
         place.failures
     }
 
+    /// Whether no worker is in this place, or on its way to it.
+    pub(super) fn is_vacant(&self, slot: usize) -> bool {
+        let mut members = self.members.iter();
+        !members.any(|member| member.slot == slot && member.state != State::Draining)
+    }
+
+    /// Of the workers that are ready in one place the newest stays.
+    fn take_place(&mut self, number: u32, slot: usize) {
+        let others = self
+            .members
+            .iter()
+            .filter(|other| other.slot == slot && other.state == State::Ready);
+        let numbers: Vec<u32> = others.map(|other| other.number).collect();
+        let newest = numbers.iter().copied().max().unwrap_or(number);
+        let timeout = self.workers.drain_timeout;
+        for old in numbers.into_iter().filter(|&other| other != newest) {
+            self.drain(old, timeout);
+        }
+    }
+
     /// A worker gets no more requests, and ends when those that it has are over, after `timeout` milliseconds by cancelling.
     pub(super) fn drain(&mut self, number: u32, timeout: u64) {
         let limit = self.longest_end(timeout);
@@ -163,57 +185,5 @@ impl Pool {
         member.deadline = Some(Instant::now() + limit);
         self.front.bell.notify_one();
         self.flush();
-    }
-
-    /// Starts a worker in the place of this one, which is drained when the new one is ready.
-    pub(super) async fn replace(pool: Rc<RefCell<Self>>, number: u32) -> Result<(), Traced> {
-        let (sender, receiver) = oneshot::channel();
-        let slot = match pool.borrow_mut().member(number) {
-            Some(member) => {
-                member.replaced = Some(Instant::now() + Duration::from_secs(3600));
-                member.slot
-            }
-            // It has died meanwhile, and its successor is new.
-            None => return Ok(()),
-        };
-        Self::start(&pool, slot, Some(sender));
-        let came = receiver.await.unwrap_or_else(|_| Err(Error::HandlerClosed.into()));
-        let mut this = pool.borrow_mut();
-        match &came {
-            Ok(()) => {
-                let timeout = this.workers.drain_timeout;
-                this.drain(number, timeout);
-            }
-            Err(_) => {
-                if let Some(member) = this.member(number) {
-                    member.replaced = Some(Instant::now() + Duration::from_secs(10));
-                }
-            }
-        }
-        came
-    }
-
-    /// Replaces all workers, one after the other.
-    pub(super) fn reload(pool: &Rc<RefCell<Self>>, done: Done) {
-        let pool = Rc::clone(pool);
-        tokio::task::spawn_local(async move {
-            let reloads = Rc::clone(&pool.borrow().reloads);
-            // One at a time: a second one sees the code that is newer still.
-            let _turn = reloads.lock().await;
-            let numbers: Vec<u32> = {
-                let this = pool.borrow();
-                if this.closing.is_some() {
-                    return done(Err(Error::HandlerClosed.into()));
-                }
-                let ready = this.members.iter().filter(|member| member.state != State::Draining);
-                ready.map(|member| member.number).collect()
-            };
-            for number in numbers {
-                if let Err(why) = Self::replace(Rc::clone(&pool), number).await {
-                    return done(Err(why));
-                }
-            }
-            done(Ok(()));
-        });
     }
 }

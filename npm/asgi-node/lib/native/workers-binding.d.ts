@@ -54,6 +54,8 @@ export declare class NativeHandler {
   callSync(head: string, body?: Uint8Array | undefined | null): SyncOutcome
   /** How each worker is, as was known last. `health` asks them anew. */
   workers(): Array<Worker>
+  /** Files have changed: requests wait for workers that start from now on. `reload` must follow. */
+  hold(): void
   /** Replaces every worker by a new one, one after the other. Resolves to null, or to why one has not come up; never rejects. */
   reload(): Promise<NativeFailure | null>
   /**

@@ -1,0 +1,123 @@
+//! How workers are replaced: one of them, or all, by new ones that have new code.
+//!
+//! Numbers of workers only grow: one that started after a change of files has a greater number than those that there were
+//! when the change was seen, and has read the files as they are now.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use asgi_node_core::{Error, Traced};
+use tokio::sync::oneshot;
+
+use super::Pool;
+use crate::front::Done;
+use crate::member::{Member, State};
+
+/// When it is tried again to replace a worker.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// A replacement is on its way, and will say itself what becomes of it.
+const UNDER_WAY: Duration = Duration::from_secs(3600);
+
+impl Pool {
+    /// From now on, requests wait for a worker that starts later than this.
+    pub(super) fn hold(&mut self) {
+        self.held = Some(self.next_number);
+    }
+
+    /// Whether a worker gets requests.
+    pub(super) fn serves(&self, member: &Member) -> bool {
+        member.state == State::Ready && self.held.is_none_or(|held| member.number > held)
+    }
+
+    /// Whether files have changed since.
+    fn is_outdated(&self, since: u32) -> bool {
+        self.held.is_some_and(|held| held > since)
+    }
+
+    /// Requests go to whatever worker there is again, unless files have changed since.
+    fn release(&mut self, since: u32) {
+        if !self.is_outdated(since) {
+            self.held = None;
+            self.dispatch_waiting();
+            self.front.bell.notify_one();
+        }
+    }
+
+    /// Starts a worker in the place of this one, which is drained when the new one is ready.
+    pub(super) async fn replace(pool: Rc<RefCell<Self>>, number: u32) -> Result<(), Traced> {
+        let slot = match pool.borrow_mut().member(number) {
+            Some(member) => {
+                member.replaced = Some(Instant::now() + UNDER_WAY);
+                member.slot
+            }
+            // It has died meanwhile, and its successor is new.
+            None => return Ok(()),
+        };
+        let came = Self::start_awaited(&pool, slot).await;
+        if came.is_err()
+            && let Some(member) = pool.borrow_mut().member(number)
+        {
+            member.replaced = Some(Instant::now() + AGAIN);
+        }
+        came
+    }
+
+    async fn start_awaited(pool: &Rc<RefCell<Self>>, slot: usize) -> Result<(), Traced> {
+        let (sender, receiver) = oneshot::channel();
+        Self::start(pool, slot, Some(sender));
+        receiver.await.unwrap_or_else(|_| Err(Error::HandlerClosed.into()))
+    }
+
+    /// Replaces all workers, one after the other.
+    pub(super) fn reload(pool: &Rc<RefCell<Self>>, done: Done) {
+        let pool = Rc::clone(pool);
+        let since = pool.borrow().next_number;
+        tokio::task::spawn_local(async move {
+            let reloads = Rc::clone(&pool.borrow().reloads);
+            // One at a time: what a second one wants may be there when it has its turn.
+            let _turn = reloads.lock().await;
+            let renewed = Self::renew(&pool, since).await;
+            let mut this = pool.borrow_mut();
+            if renewed.is_ok() && this.is_outdated(since) && this.closing.is_none() {
+                // The next reload, which is on its way, answers for this one, too.
+                return this.outdated.push(done);
+            }
+            let outdated = std::mem::take(&mut this.outdated);
+            this.release(since);
+            drop(this);
+            for done in outdated.into_iter().chain([done]) {
+                done(renewed.clone());
+            }
+        });
+    }
+
+    /// Has every place a worker that started later than `since`. Stops in the middle where newer code is wanted.
+    async fn renew(pool: &Rc<RefCell<Self>>, since: u32) -> Result<(), Traced> {
+        let count = pool.borrow().slots.len();
+        for slot in 0..count {
+            if pool.borrow().closing.is_some() {
+                return Err(Error::HandlerClosed.into());
+            }
+            if pool.borrow().is_outdated(since) {
+                return Ok(());
+            }
+            let newest = pool.borrow().newest(slot);
+            match newest {
+                Some(number) if number > since => {}
+                Some(number) => Self::replace(Rc::clone(pool), number).await?,
+                None => Self::start_awaited(pool, slot).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Of the workers in this place that do not end the one that started last.
+    fn newest(&self, slot: usize) -> Option<u32> {
+        let here = self.members.iter().filter(|member| member.slot == slot);
+        here.filter(|member| member.state != State::Draining)
+            .map(|member| member.number)
+            .max()
+    }
+}
