@@ -12,7 +12,7 @@ const LAYERS = [
   ['fetch', 'http', 'websocket'],
   ['call'],
   ['options'],
-  ['rewriter'],
+  ['rewriter', 'reload'],
   ['log'],
   ['python'],
   ['incoming'],

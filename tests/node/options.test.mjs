@@ -72,6 +72,7 @@ describe('options', () => {
       unhealthyAfter: 30_000,
       rewriter: undefined,
       workers: null,
+      reload: null,
     })
   })
 

@@ -122,7 +122,8 @@ describe('--reload', () => {
     }
     await under.stop()
     assert.deepEqual(under.failures, [])
-    assert.ok(under.count > 100)
+    // Most of them wait for new code, which is there five times at least.
+    assert.ok(under.count >= 20, `${under.count} requests`)
     const times = [...server.stderr.matchAll(/The new code serves, after (\d+) ms/g)].map(([, time]) => Number(time))
     assert.ok(times.length >= 5)
     t.diagnostic(`${times.length} reloads of ${times.toSorted((a, b) => a - b)[times.length >> 1]} ms (median), ${under.count} requests`)

@@ -30,12 +30,16 @@ const apps: PythonHandlerOptions[] = [
   { module: 'main', attribute: 'app' },
   { app: 'a:b', docroot: '.', factory: true, python: 'python3', loop: 'uvloop', rootPath: '/x' },
   { app: 'a:b', venv: '.venv', highWaterMark: 1, maxConcurrency: 1, deepbind: 'auto' },
+  { app: 'a:b', workers: { count: 2 }, reload: true },
+  { app: 'a:b', workers: 1, reload: { paths: ['app'], include: '*.html', exclude: ['made'], delay: 0 } },
 ]
 export const refused = [
   // @ts-expect-error no such option
   () => new PythonHandler({ app: 'a:b', docRoot: '.' }),
   // @ts-expect-error no such loop
   () => new PythonHandler({ app: 'a:b', loop: 'trio' }),
+  // @ts-expect-error no such detail
+  () => new PythonHandler({ app: 'a:b', workers: 1, reload: { folders: [] } }),
   // @ts-expect-error options are needed
   () => new PythonHandler(),
   // @ts-expect-error not a body

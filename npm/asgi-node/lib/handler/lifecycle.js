@@ -4,6 +4,7 @@ import { startPython, startPythonSync } from '../python/start.js'
 import { findWorkers, findWorkersSync } from '../python/workers.js'
 import { healthOf } from '../log/health.js'
 import { closeTimes } from '../options/options.js'
+import { Following } from './following.js'
 import { BLOCKED, LATE, SLACK, blockedError, deadlineIn, orLate } from './clocks.js'
 
 /** @typedef {import('../options/options.js').Settings} Settings */
@@ -56,6 +57,8 @@ export class Lifecycle {
   /** Whether the log knows why. */
   #reported = false
   #starting
+  /** @type {Following | null} */
+  #following = null
   /** @type {Promise<void> | null} */
   #closing = null
   /** When close() takes no more requests, by `performance.now()`. It only ever comes nearer. */
@@ -78,6 +81,8 @@ export class Lifecycle {
     this.#settings = settings
     this.#exchanges = exchanges
     this.#sockets = sockets
+    // Before the application is looked at, so that no change is missed.
+    if (settings.reload !== null) this.#following = new Following(settings.reload, { hold: this.#hold, renew: this.#renew }, settings.log)
     this.#starting = this.#start()
     // Everybody who asks is told of a failure, at each ready() and request; that nobody has asked yet is no crash.
     this.#starting.catch(() => {})
@@ -110,7 +115,7 @@ export class Lifecycle {
     await Promise.resolve()
     try {
       if (this.#state === 'new') this.#enter('starting')
-      const runtime = await this.#runtime()
+      const [runtime] = await Promise.all([this.#runtime(), this.#following?.ready()])
       if (this.#isEnding) return
       const native = this.#nativeOf(runtime)
       const deadline = deadlineIn(this.#settings.startupTimeout) + SLACK
@@ -127,7 +132,7 @@ export class Lifecycle {
 
   /** The same for a caller that cannot wait: overtakes #start, which then finds the work done. */
   startSync() {
-    if (this.isReady) return
+    if (this.isReady) return this.#following?.hurry()
     if (this.#isEnding) throw closedError()
     if (this.#state === 'failed') throw this.#failure
     try {
@@ -185,7 +190,9 @@ export class Lifecycle {
   /** @param {NativeFailure | null} failure */
   #started(failure) {
     if (failure) throw errorFromFailure(failure)
-    if (this.#state === 'starting') this.#enter('ready')
+    if (this.#state !== 'starting') return
+    this.#enter('ready')
+    this.#following?.begin()
   }
 
   /** @param {unknown} error */
@@ -194,6 +201,7 @@ export class Lifecycle {
     if (this.#state === 'new' || this.#state === 'starting') {
       this.#enter('failed')
       this.#failure = error
+      void this.#following?.close()
       // What the app has said of it. Nobody will say more.
       this.#drain()
       removeExitHook(this.#drain)
@@ -246,8 +254,23 @@ export class Lifecycle {
       throw new TypeError('reload() replaces workers, and this handler has none: Python in this process cannot load modules anew. Give it the option `workers`')
     }
     await this.ready()
+    await this.#replaceWorkers()
+  }
+
+  async #replaceWorkers() {
     const failure = await /** @type {WorkersHandler} */ (this.native).reload()
     if (failure) throw errorFromFailure(failure)
+  }
+
+  /** Files have changed: requests that come now wait for new code. */
+  #hold = () => {
+    if (this.isReady) /** @type {WorkersHandler} */ (this.native).hold()
+  }
+
+  /** And this is when it is there. Asks for it before it returns, because its caller may be about to block this thread. */
+  #renew = () => {
+    this.#hold()
+    return this.#replaceWorkers()
   }
 
   /**
@@ -273,6 +296,7 @@ export class Lifecycle {
 
   async #close() {
     this.#enter('closing')
+    void this.#following?.close()
     this.#exchanges.closing = true
     this.#known = this.#native?.health() ?? this.#known
     // It may live much longer than this handler.

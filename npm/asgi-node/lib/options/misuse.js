@@ -34,7 +34,6 @@ const ELSEWHERE = new Map([
   ['host', "it is the server's: createServer(python.listener).listen(port, host)"],
   ['logLevel', "it is Python's: logging.basicConfig(level=…) in the application, or the level of your logger"],
   ['log_level', "it is Python's: logging.basicConfig(level=…) in the application, or the level of your logger"],
-  ['reload', 'files are watched by the command, `asgi-node --reload main:app`; a handler with the option `workers` has the method reload()'],
   ['ssl', "it is the server's: https.createServer({ key, cert }, python.listener)"],
   ['headers', 'they are set by the application, or by your server before it calls python.listener'],
   ['timeout', 'there are requestTimeout, startupTimeout and shutdownTimeout'],

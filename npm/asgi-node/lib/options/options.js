@@ -8,6 +8,7 @@ import { DEFAULT, EXTENSION_NAMES } from '../native/protocol.js'
 import { trustOf } from '../incoming/proxy.js'
 import { withoutTrailingSlashes } from '../message/url.js'
 import { rulesOf } from '../rewriter/rewriter.js'
+import { reloadOf, watchedOf } from './reload.js'
 import { checkUpgrade, checkWebSocket } from './websocket.js'
 import { workersOf } from './workers.js'
 
@@ -37,6 +38,7 @@ import { workersOf } from './workers.js'
  * @property {number} unhealthyAfter milliseconds
  * @property {string | undefined} rewriter its rules, as JSON
  * @property {import('./workers.js').WorkerSettings | null} workers null: the application runs in this process
+ * @property {import('../reload/watcher.js').Watched | import('../reload/watcher.js').Watcher | null} reload what is watched; null for nothing
  * @property {string} config the argument of NativeHandler's constructor, as JSON
  */
 
@@ -180,7 +182,8 @@ const CHECKS = {
   blockedThreshold: milliseconds,
   unhealthyAfter: millisecondsFrom(1),
   deepbind: oneOf(['auto', true, false]),
-  workers: workersOf
+  workers: workersOf,
+  reload: reloadOf
 }
 
 /**
@@ -233,6 +236,7 @@ export function checkOptions(options) {
   const trust = trustOf(trustProxy)
   const settings = { python, venv, docroot, deepbind, highWaterMark, requestTimeout, cancelOnDisconnect, maxBodySize, trust, websocket, signal: options.signal }
   const log = new Log(options.logger ?? consoleLogger)
+  const workers = workersOf(options.workers)
   return {
     ...settings,
     startupTimeout,
@@ -242,7 +246,8 @@ export function checkOptions(options) {
     accessLog: accessLogOf(options.accessLog ?? false, log),
     unhealthyAfter: options.unhealthyAfter ?? DEFAULT.UNHEALTHY_AFTER,
     rewriter: options.rewriter === undefined ? undefined : rulesOf(options.rewriter),
-    workers: workersOf(options.workers),
+    workers,
+    reload: watchedOf(options.reload, docroot, workers),
     config: JSON.stringify(config)
   }
 }

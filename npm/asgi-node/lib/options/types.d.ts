@@ -187,6 +187,14 @@ export interface PythonHandlerOptions {
    * @default 0
    */
   workers?: number | WorkerOptions
+  /**
+   * Whether files of the application are watched, and the workers replaced when some have changed (docs/workers.md). From the moment
+   * a change is seen, requests wait in this process for the new code, as long as `requestTimeout` lets them; sockets stay open. New
+   * code that does not start is said to `logger`, and the requests go to the old one. Wants `workers`. An object says more: see
+   * {@link ReloadOptions}. The handler has to start once: `ready()` rejects as without this option.
+   * @default false
+   */
+  reload?: boolean | ReloadOptions
 }
 
 /** The option `workers` in detail. 0 is no limit, and the default of all but `count`. */
@@ -208,4 +216,19 @@ export interface WorkerOptions {
   killBlockedAfter?: number
   /** What the system refuses a worker. `memory`: bytes of address space (RLIMIT_AS), above which Python raises MemoryError. */
   resourceLimits?: { memory?: number }
+}
+
+/** The option `reload` in detail. */
+export interface ReloadOptions {
+  /** Folders, with all that is in them, and files. Default: the docroot. */
+  paths?: string | readonly string[]
+  /** Names (`*.html`), or paths below a folder that is watched (`templates/**`), that count beside `*.py`. */
+  include?: string | readonly string[]
+  /** Names and paths that do not count, beside those with a dot in front, `__pycache__`, `node_modules`, `venv` and `site-packages`. */
+  exclude?: string | readonly string[]
+  /**
+   * Milliseconds without a further change after which the new code is loaded.
+   * @default 50
+   */
+  delay?: number
 }

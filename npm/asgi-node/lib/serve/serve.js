@@ -4,6 +4,7 @@ import { resolve as absolute } from 'node:path'
 import { trustOf } from '../incoming/proxy.js'
 import { PythonError } from '../index.js'
 import { choose } from '../python/discovery.js'
+import { Reloader } from '../reload/reloader.js'
 import { accessLogFor } from './log/access.js'
 import { checkAddress, listenOn, urlOf } from './listen/address.js'
 import { sayStarted } from './log/banner.js'
@@ -16,7 +17,6 @@ import { Documentation } from './log/documentation.js'
 import { hasColors, loggerFor, styled } from './log/log.js'
 import { Proxies } from './front/proxy.js'
 import { Server } from './listen/server.js'
-import { Reloader } from './life/reloader.js'
 import { endingOf } from './life/ending.js'
 import { staticFiles } from './front/static.js'
 import { Stop } from './life/stop.js'
@@ -48,11 +48,10 @@ export async function serve(settings) {
   if (found.found !== null) log.info({}, `Found ${found.app}: ${found.found}`)
 
   const documentation = new Documentation(log, (text) => styled('bold', text, colors))
-  const options = handlerOptions(settings, found, documentation.logger, accessLog)
+  const options = handlerOptions(settings, found, documentation.logger, accessLog, watcher)
   try {
-    const opened = await started(options, ending, watcher, log)
-    if (opened === null) return 0
-    const { handler, changed } = opened
+    const handler = await started(options, ending, watcher, log)
+    if (handler === null) return 0
     const onRequest = settings.workers === 0 ? requestCounter(settings, ending.stop) : () => {}
     const front = frontOf({ handler, settings, ...layers, gate, onRequest })
     const server = new Server(settings, tls, front.listener, front.upgrade)
@@ -64,7 +63,10 @@ export async function serve(settings) {
       await handler.close({ timeout: 0 }).catch(() => {})
       throw error
     }
-    if (settings.workers > 0) reloadOn(new Reloader(handler, log), ending, watcher, changed)
+    if (settings.workers > 0) {
+      const reloader = new Reloader(() => handler.reload(), (level, object, message) => log[level](object, message))
+      ending.onReload = () => void reloader.reload('SIGHUP')
+    }
     // It has been asked before: the answer is kept.
     const python = await choose({ ...options, appDir: absolute(found.folder), embedded: settings.workers === 0 })
     const url = urlOf(server.net, server.isSecure)
@@ -76,19 +78,6 @@ export async function serve(settings) {
   } finally {
     await watcher?.close()
   }
-}
-
-/**
- * @param {Reloader} reloader
- * @param {import('./life/ending.js').Ending} ending
- * @param {import('./life/watcher.js').Watcher | null} watcher
- * @param {Promise<string[]>} changed what has changed while the application started
- */
-function reloadOn(reloader, ending, watcher, changed) {
-  ending.onReload = () => void reloader.reload('SIGHUP')
-  if (watcher === null) return
-  watcher.onChange = (paths) => void reloader.reload(paths.length > 3 ? `${paths.length} files have changed` : `${paths.join(', ')} changed`)
-  void changed.then(watcher.onChange)
 }
 
 /**

@@ -9,9 +9,10 @@ import { UsageError } from '../errors.js'
  * @param {{ app: string, folder: string }} found
  * @param {import('../../log/types.js').Logger} logger
  * @param {import('../../log/access-log.js').AccessLog | null} accessLog
+ * @param {import('../../reload/watcher.js').Watcher | null} watcher
  * @returns {import('../../index.js').PythonHandlerOptions}
  */
-export function handlerOptions(settings, { app, folder }, logger, accessLog) {
+export function handlerOptions(settings, { app, folder }, logger, accessLog, watcher) {
   const { factory, lifespan, loop, rootPath, python, venv, limitConcurrency } = settings
   return {
     app,
@@ -25,6 +26,8 @@ export function handlerOptions(settings, { app, folder }, logger, accessLog) {
     ...(venv !== undefined && { venv }),
     maxConcurrency: limitConcurrency,
     workers: workersOf(settings),
+    // No option of users, but taken as one: it has seen what changed before the handler was made.
+    ...(watcher !== null && { reload: /** @type {import('../../index.js').ReloadOptions} */ (/** @type {unknown} */ (watcher)) }),
     trustProxy: trustedProxies(settings),
     websocket: {
       maxPayload: settings.wsMaxSize,

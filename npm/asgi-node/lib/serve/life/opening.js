@@ -3,12 +3,13 @@
 
 import { PythonError, PythonHandler } from '../../index.js'
 import { BrokenFile, Silent, StartError, UsageError } from '../errors.js'
-import { Watcher } from './watcher.js'
+import { watcherOf } from './changes.js'
 import { findApp } from '../app/discover.js'
 
 /** @typedef {import('../settings/settings.js').Settings} Settings */
 /** @typedef {import('./ending.js').Ending} Ending */
 /** @typedef {import('../../log/types.js').Logger} Logger */
+/** @typedef {import('../../reload/watcher.js').Watcher} Watcher */
 
 /** What uvicorn ends with when the application does not start. */
 const APP_FAILED = 3
@@ -24,7 +25,7 @@ export async function findAnyhow(settings, ending, log) {
   const files = new WatchedFiles(settings)
   try {
     while (!ending.isAsked) {
-      const changed = files.change()
+      files.watcher?.forget()
       try {
         const found = await findApp(settings)
         await files.watch(found.folder)
@@ -36,7 +37,7 @@ export async function findAnyhow(settings, ending, log) {
           if (await files.watch(error.folder)) continue
           log.error({ stack: error.where }, error.message)
         } else log.error({}, error.message)
-        await waiting(changed, ending, log)
+        await waiting(files.watcher, ending, log)
       }
     }
   } catch (error) {
@@ -48,7 +49,7 @@ export async function findAnyhow(settings, ending, log) {
 }
 
 /**
- * A handler that is ready, and the changes since it was begun; null where the process is asked to end before.
+ * A handler that is ready, and follows what changes since it was begun; null where the process is asked to end before.
  * @param {import('../../index.js').PythonHandlerOptions} options
  * @param {Ending} ending
  * @param {Watcher | null} watcher
@@ -56,18 +57,18 @@ export async function findAnyhow(settings, ending, log) {
  */
 export async function started(options, ending, watcher, log) {
   while (!ending.isAsked) {
-    const changed = changeOf(watcher)
+    watcher?.forget()
     const handler = new PythonHandler(options)
     ending.onInsist = () => handler.close({ timeout: 0 }).catch(() => {})
     try {
       await Promise.race([handler.ready(), ending.asked])
-      if (!ending.isAsked) return { handler, changed }
+      if (!ending.isAsked) return handler
       await handler.close()
     } catch (error) {
       await handler.close({ timeout: 0 }).catch(() => {})
       const exitCode = failed(error, log)
       if (watcher === null) throw new Silent(exitCode)
-      await waiting(changed, ending, log)
+      await waiting(watcher, ending, log)
     }
   }
   return null
@@ -89,14 +90,9 @@ class WatchedFiles {
   async watch(folder) {
     if (!this.#settings.reload || folder === this.#folder) return false
     await this.watcher?.close()
-    this.watcher = new Watcher(this.#settings, folder)
+    this.watcher = await watcherOf(this.#settings, folder)
     this.#folder = folder
-    await this.watcher.ready()
     return true
-  }
-
-  change() {
-    return changeOf(this.watcher)
   }
 
   /**
@@ -110,20 +106,15 @@ class WatchedFiles {
 }
 
 /**
- * Fulfilled with what changes first from now on. Asked for before files are read, so that no change is missed.
+ * Returns when files have changed since `forget` was called, before they were read: so no change is missed.
  * @param {Watcher | null} watcher
- * @returns {Promise<string[]>}
+ * @param {Ending} ending
+ * @param {Logger} log
  */
-function changeOf(watcher) {
-  return new Promise((resolve) => {
-    if (watcher !== null) watcher.onChange = resolve
-  })
-}
-
-/** @param {Promise<unknown>} changed @param {Ending} ending @param {Logger} log */
-async function waiting(changed, ending, log) {
+async function waiting(watcher, ending, log) {
   log.info({}, 'Waiting for a change of its files')
-  await Promise.race([changed, ending.asked])
+  await Promise.race([new Promise((resolve) => watcher?.listen({ onSeen() {}, onChange: resolve })), ending.asked])
+  watcher?.listen(null)
 }
 
 /**
