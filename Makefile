@@ -29,7 +29,7 @@ for node in tests/nodes/node_modules/node*/bin/node; do \
 done; exit $$failed
 endef
 
-.PHONY: help tools demo setup build test test-fast coverage wheel matrix bundlers compat loom exits workers kills large soak autobahn websocket-scale lint format pack debug release-dry-run venvs nodes lock clean distclean bench instructions
+.PHONY: help tools demo setup build test test-fast coverage wheel matrix bundlers compat loom exits workers kills large soak autobahn websocket-scale lint format pack debug release-dry-run venvs nodes lock clean distclean bench micro instructions
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -67,6 +67,9 @@ websocket-scale: build ## what 10,000 idle WebSockets cost, and what 50,000 leav
 
 bench: build ## speed beside uvicorn, granian and others, in half an hour (QUICK=1: two minutes; FLOOR=: a C floor), into benches/results
 	@node benches/compare/run.mjs $(if $(QUICK),,--write)
+
+micro: ## the core alone, by criterion: heads, response headers, queues; compared with the run before
+	@cargo bench --quiet --package asgi-node-core --bench data_path
 
 instructions: build ## how many instructions of the bridge a request takes, beside the figure that is expected; wants valgrind
 	@node benches/instructions/guard.mjs
