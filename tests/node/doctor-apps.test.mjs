@@ -58,7 +58,7 @@ describe('an app that does not start', limits, () => {
 
 describe('the commands', limits, () => {
   test('python -m asgi_node doctor says what npx asgi-node doctor says', async () => {
-    const args = ['--app', 'main:app', '--docroot', apps]
+    const args = ['main:app', '--app-dir', apps]
     const env = { PYTHONPATH: join(repository, 'python') }
     const command = ['-m', 'asgi_node', 'doctor', '--json', ...args]
     const { code, stdout, stderr } = await run(pythonExecutable(), command, { env, timeout: 90_000 })
@@ -67,10 +67,24 @@ describe('the commands', limits, () => {
   })
 
   test('a wrong option is named, with exit status 2; --help tells the rest', async () => {
-    for (const [args, named] of [[['--app', 'main'], /Option app/], [['--colour'], /--colour/], [['--loop', 'trio'], /Option loop/], [['--deepbind', 'x'], /deepbind/]]) {
+    for (const [args, line] of [
+      [['--app', 'main'], /^--app .*\n$/],
+      [['main'], /^--app .*\n$/],
+      [['main:app', 'other:app'], 'One application can be examined, not two: "main:app" and "other:app"\n'],
+      [['--colour'], 'Unknown option --colour: asgi-node doctor --help lists all\n'],
+      [['--ap', 'main:app'], 'Unknown option --ap. Did you mean --app?\n'],
+      [['-x'], 'Unknown option -x: asgi-node doctor --help lists all\n'],
+      [['--app'], '--app needs a value\n'],
+      [['--app', '--json'], '--app needs a value\n'],
+      [['--json=1'], '--json takes no value, but was given "1"\n'],
+      [['--loop', 'trio'], /^--loop .*\n$/],
+      [['--deepbind', 'x'], /^--deepbind .*\n$/],
+    ]) {
       const { code, stdout, stderr } = await run(process.execPath, [bin, 'doctor', ...args])
       assert.deepEqual([code, stdout], [2, ''])
-      assert.match(stderr, named)
+      const [, said] = /^asgi-node: ([^]*)$/.exec(stderr)
+      if (typeof line === 'string') assert.equal(said, line)
+      else assert.match(said, line)
     }
     const help = await run(process.execPath, [bin, 'doctor', '--help'])
     assert.deepEqual([help.code, help.stderr], [0, ''])

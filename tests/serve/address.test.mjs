@@ -1,7 +1,7 @@
 // Where the command listens, by which protocol, and what it says when it cannot.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, openSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import http2 from 'node:http2'
 import https from 'node:https'
 import { createServer } from 'node:net'
@@ -36,6 +36,10 @@ describe('a Unix socket', () => {
     const fourth = await run(t, ['serve_app:app', '--uds', path])
     assert.deepEqual([fourth.code, fourth.stderr], [1, `asgi-node: ${path} of --uds is there already, and is no socket\n`])
     assert.equal(readFileSync(path, 'utf8'), 'mine')
+    const link = join(folder, 'link')
+    symlinkSync(join(folder, 'nowhere'), link)
+    const fifth = await run(t, ['serve_app:app', '--uds', link])
+    assert.deepEqual([fifth.code, fifth.stderr], [1, `asgi-node: ${link} of --uds is there already, and is no socket\n`])
   })
 })
 
@@ -150,5 +154,7 @@ describe('TLS', () => {
       const { code, stderr } = await run(t, ['serve_app:app', ...args])
       assert.deepEqual([code, stderr], [1, `asgi-node: ${message}\n`])
     }
+    const { code, stderr } = await run(t, ['serve_app:app', '--ssl-certfile', file('cert.pem'), '--ssl-keyfile', file('key.pem'), '--ssl-ciphers', 'NOPE'])
+    assert.deepEqual([code, stderr], [2, 'asgi-node: --ssl-ciphers must be ciphers that OpenSSL knows, with colons between them, not "NOPE"\n'])
   })
 })

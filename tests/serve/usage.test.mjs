@@ -36,7 +36,7 @@ const WRONG = {
   port: [['70000'], 'must be a port from 0 to 65535, not "70000"'],
   count: [['0'], 'must be a whole number from 1, not "0"'],
   whole: [['1.5'], 'must be a whole number from 0, not "1.5"'],
-  seconds: [['soon'], 'must be a number of seconds from 0 to 2147483, not "soon"'],
+  seconds: [['soon'], 'must be a number of seconds from 0 to 2000000, not "soon"'],
   boolean: [['maybe'], 'must be true or false, not "maybe"'],
   path: [['='], 'must be a path, not ""'],
 }
@@ -67,6 +67,16 @@ describe('a wrong option', () => {
     await refuses(['main:app', '--interplanetary-transport'], 'Unknown option --interplanetary-transport: asgi-node --help lists all')
     await refuses(['main:app', '--no-port', '1'], 'Unknown option --no-port: asgi-node --help lists all')
     await refuses(['main:app', '--constructor'], 'Unknown option --constructor: asgi-node --help lists all')
+    await refuses(['main:app', '-p', '1'], 'Unknown option -p. Did you mean --port?')
+    await refuses(['main:app', '-p8000'], 'Unknown option -p. Did you mean --port?')
+    await refuses(['main:app', '-w', '4'], 'Unknown option -w. Did you mean --workers?')
+    await refuses(['main:app', '-x'], 'Unknown option -x: asgi-node --help lists all')
+  })
+
+  test('a number below zero is a wrong value, and not another option', async () => {
+    await refuses(['main:app', '--port', '-1'], '--port must be a port from 0 to 65535, not "-1"')
+    await refuses(['main:app', '--reload-delay', '-.5'], '--reload-delay must be a number of seconds from 0 to 2000000, not "-.5"')
+    await refuses(['main:app', '--workers', '--reload'], '--workers needs a value: --workers NUMBER')
   })
 
   test("of uvicorn's is refused with the reason", async () => {
@@ -89,7 +99,11 @@ describe('a wrong option', () => {
       [['--reload-dir', '.'], '--reload-dir needs --reload'],
       [['--reload-delay', '1'], '--reload-delay needs --reload'],
       [['--workers', '1025'], '--workers must be a whole number from 0 to 1024, not 1025'],
+      [['--health-path', '/ä'], '--health-path must be a path such as /healthz, not "/ä"'],
       [['--cwd', '/nowhere'], '--cwd /nowhere is not a folder that can be entered'],
+      [['--app-dir', '/nowhere'], '--app-dir /nowhere: there is no folder /nowhere'],
+      [['--app-dir', '/etc/passwd'], '--app-dir /etc/passwd: there is no folder /etc/passwd'],
+      [['--venv', 'nowhere'], `--venv nowhere: there is no folder ${join(process.cwd(), 'nowhere')}`],
       [['--env-file', '/nowhere'], 'The file /nowhere of --env-file is not there'],
       [['--forwarded-allow-ips', 'proxy.local'], '--forwarded-allow-ips must be addresses and ranges with commas between them, "unix", or *, not "proxy.local"'],
       [['other:app'], 'One application can be served, not two: "main:app" and "other:app"'],
@@ -138,6 +152,7 @@ test('every option of uvicorn is there, or is refused with a reason', async () =
 
 test('an application that is not named in full, a folder that is not there, an address that is none', async (t) => {
   for (const app of ['main:', ':app', 'main:app:x']) await refuses([app, '--port', '0'], `An application is named MODULE:ATTRIBUTE, as main:app; ${JSON.stringify(app)} is not`)
+  await refuses([''], 'APP is empty: name the application, as main:app, or leave it out to have it found')
   await refuses(['main:app', '--host', ''], '--host needs an address, as 127.0.0.1, or 0.0.0.0 for all of them')
   const folder = temporaryFolder(t, { 'main.py': 'async def app(scope, receive, send): ...\n' })
   await refuses(['main:app', '--port', '0', '--app-dir', folder, '--reload', '--reload-dir', join(folder, 'none')], `--reload-dir ${join(folder, 'none')}: there is no folder ${join(folder, 'none')}`)
@@ -180,6 +195,12 @@ describe('the environment and files', () => {
     ['asgi-node.config.json', '{ "prot": 1 }', 'Unknown option "prot" in asgi-node.config.json. Did you mean "port"?'],
     ['asgi-node.config.json', '{ "port": "x" }', 'port in asgi-node.config.json must be a port from 0 to 65535, not "x"'],
     ['asgi-node.config.json', '{ "port": [1] }', 'port in asgi-node.config.json must be a text, a number or a boolean, not an array'],
+    ['asgi-node.config.json', '{ "rootPath": "/a\\u0000b" }', 'rootPath in asgi-node.config.json must be a text without NUL, not "/a\\u0000b"'],
+    ['asgi-node.config.json', '{ "host": null }', 'host in asgi-node.config.json must be a text, a number or a boolean, not null'],
+    ['asgi-node.config.json', '{ "header": { "a": "b" } }', 'header in asgi-node.config.json must be a text, a number or a boolean, not an object'],
+    ['asgi-node.config.json', '{ "header": ["a: b", ["c: d"]] }', 'header in asgi-node.config.json must be a text, a number or a boolean, not an array'],
+    ['asgi-node.config.json', '{ "reload": 2 }', 'reload in asgi-node.config.json must be true or false, not "2"'],
+    ['asgi-node.config.json', '{ "workers": 1e99 }', 'workers in asgi-node.config.json must be a whole number from 0, not "1e+99"'],
     ['asgi-node.config.json', '[1]', 'asgi-node.config.json must hold an object with options, as { "port": 3000 }, not an array'],
     ['asgi-node.config.json', '{ "help": true }', 'Unknown option "help" in asgi-node.config.json'],
     ['asgi-node.config.json', '{ "logConfig": "a.ini" }', `logConfig in asgi-node.config.json is an option of uvicorn that asgi-node does not have: ${REFUSED.get('log-config')}`],

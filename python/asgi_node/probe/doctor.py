@@ -59,8 +59,8 @@ def main(arguments: list[str]) -> int:
 
 def _docroot(arguments: list[str]) -> Path:
     """The folders where the npm package is looked for."""
-    named = [argument.partition("=")[2] for argument in arguments if argument.startswith("--docroot=")]
-    named += [after for before, after in itertools.pairwise(arguments) if before == "--docroot"]
+    named = [argument.partition("=")[2] for argument in arguments if argument.startswith(("--docroot=", "--app-dir="))]
+    named += [after for before, after in itertools.pairwise(arguments) if before in ("--docroot", "--app-dir")]
     folder = Path(named[-1] if named else ".").resolve()
     return folder if folder.is_dir() else Path.cwd()
 

@@ -1,11 +1,12 @@
 // Which application is meant, where that is not said in full: as `fastapi dev` finds it.
 
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { nativeFiles } from '../../native/load.js'
 import { choose } from '../../python/discovery.js'
 import { run } from '../../python/probe.js'
 import { pyproject } from '../settings/config-file.js'
+import { isFolder } from '../settings/folders.js'
 import { BrokenFile, StartError, UsageError } from '../errors.js'
 
 /** @typedef {import('../settings/settings.js').Settings} Settings */
@@ -28,7 +29,8 @@ export async function findApp(settings) {
     if (app.endsWith('.py')) throw new UsageError(`There is no file ${app}`)
     throw new UsageError(`${JSON.stringify(app)} is neither module:attribute, as main:app, nor a file, nor a command (serve, dev, doctor)`)
   }
-  if (statSync(path).isDirectory()) return findAny({ ...settings, appDir: path })
+  if (isFolder(path)) return findAny({ ...settings, appDir: path })
+  if (basename(path) === 'manage.py') return findDjango(dirname(path)) ?? unfit(`No Django project was found by ${path}: name its application, as project.asgi:application`)
   const found = await findIn(path, settings)
   if (found === null) throw new UsageError(`No application was found in ${path}: name it, as ${moduleOf(path).module}:app`)
   return found
@@ -42,6 +44,11 @@ function named(app, where) {
   const parts = app.split(':')
   if (parts.length === 2 && parts.every((part) => part !== '')) return app
   throw new UsageError(`An application is named MODULE:ATTRIBUTE, as main:app; ${where}${JSON.stringify(app)}${where === '' ? ' is not' : ''}`)
+}
+
+/** @param {string} message @returns {never} */
+function unfit(message) {
+  throw new UsageError(message)
 }
 
 /** @param {Settings} settings */

@@ -25,6 +25,8 @@ export function handlerOptions(settings, { app, folder }, logger, accessLog, wat
     ...(python !== undefined && { python }),
     ...(venv !== undefined && { venv }),
     maxConcurrency: limitConcurrency,
+    // uvicorn waits for ever. A version that never starts must not keep the next one from being tried.
+    startupTimeout: settings.reload ? LONGEST_RELOAD : 0,
     workers: workersOf(settings),
     // No option of users, but taken as one: it has seen what changed before the handler was made.
     ...(watcher !== null && { reload: /** @type {import('../../index.js').ReloadOptions} */ (/** @type {unknown} */ (watcher)) }),
@@ -32,8 +34,8 @@ export function handlerOptions(settings, { app, folder }, logger, accessLog, wat
     websocket: {
       maxPayload: settings.wsMaxSize,
       maxQueue: settings.wsMaxQueue,
-      pingInterval: Math.round(settings.wsPingInterval * 1000),
-      pingTimeout: Math.round(settings.wsPingTimeout * 1000),
+      pingInterval: milliseconds(settings.wsPingInterval),
+      pingTimeout: milliseconds(settings.wsPingTimeout),
       perMessageDeflate: settings.wsPerMessageDeflate
     },
     logger,
@@ -41,6 +43,12 @@ export function handlerOptions(settings, { app, folder }, logger, accessLog, wat
     accessLog: accessLog === null ? false : /** @type {import('../../index.js').AccessFunction} */ (/** @type {unknown} */ (accessLog))
   }
 }
+
+/** Ten minutes, in milliseconds. */
+const LONGEST_RELOAD = 600_000
+
+/** 0 has a meaning of its own, so that little is not made none. @param {number} seconds */
+const milliseconds = (seconds) => Math.ceil(seconds * 1000)
 
 /**
  * With workers, `--limit-max-requests` is theirs, as uvicorn's is: the server goes on.

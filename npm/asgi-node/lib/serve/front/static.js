@@ -1,11 +1,11 @@
 // --static DIR[:PREFIX]: files that come before the application, by the library that serves those of Express.
 
-import { statSync } from 'node:fs'
 import { STATUS_CODES } from 'node:http'
 import { resolve } from 'node:path'
 import send from 'send'
 import { isBelow, targetOf, withoutSlash } from './paths.js'
 import { UsageError } from '../errors.js'
+import { isFolder } from '../settings/folders.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
@@ -21,7 +21,7 @@ const OF_THE_FILE = ['accept-ranges', 'cache-control', 'content-length', 'conten
  */
 export function staticFiles(text, follower) {
   const [, folder, mount = '/'] = /** @type {RegExpExecArray} */ (/^(.*?)(?::(\/.*))?$/s.exec(text))
-  if (folder === '' || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+  if (folder === '' || !isFolder(folder)) {
     throw new UsageError(`--static ${text}: ${folder === '' ? 'it must be DIR or DIR:PREFIX' : `there is no folder ${resolve(folder)}`}`)
   }
   const root = resolve(folder)

@@ -1,6 +1,6 @@
 // Where the server listens, and what is said when it cannot.
 
-import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { StartError, UsageError } from '../errors.js'
 
@@ -57,8 +57,10 @@ export async function listenOn(server, settings) {
  * @param {string} path
  */
 async function removeStale(path) {
-  if (!existsSync(path)) return
-  if (!lstatSync(path).isSocket()) throw new StartError(`${path} of --uds is there already, and is no socket`)
+  // Of a link itself, which is there although it may lead nowhere.
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (!found.isSocket()) throw new StartError(`${path} of --uds is there already, and is no socket`)
   const answered = await new Promise((resolve) => {
     const socket = connect(path, () => {
       socket.destroy()

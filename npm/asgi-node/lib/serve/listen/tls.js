@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { StartError } from '../errors.js'
+import { StartError, UsageError } from '../errors.js'
 
 /** @typedef {import('../settings/settings.js').Settings} Settings */
 
@@ -23,6 +23,7 @@ export function tlsOptions(settings) {
   try {
     createSecureContext(options)
   } catch (error) {
+    if (/NO_CIPHER_MATCH/.test(/** @type {NodeJS.ErrnoException} */ (error).code ?? '')) throw new UsageError(`--ssl-ciphers must be ciphers that OpenSSL knows, with colons between them, not ${JSON.stringify(sslCiphers)}`)
     throw new StartError(`The certificate ${sslCertfile} and the key ${sslKeyfile ?? sslCertfile} cannot be used: ${reasonOf(error, sslKeyfilePassword !== undefined)}`)
   }
   return { ...options, requestCert: sslCertReqs !== '0', rejectUnauthorized: sslCertReqs === '2' }

@@ -2,6 +2,7 @@
 
 import { formatWithOptions, styleText } from 'node:util'
 import { PythonError } from '../../native/errors.js'
+import { inWordsOfTheCommand } from './words.js'
 
 /** @typedef {import('../../log/types.js').Logger} Logger */
 /** @typedef {import('../settings/settings.js').Level} Level */
@@ -64,8 +65,9 @@ function write(start, object, message) {
   const isOurs = logger === undefined || /^asgi_node\b/.test(logger)
   if (isOurs) delete fields.worker
   const from = isOurs ? '' : `${logger}: `
+  const text = isOurs ? inWordsOfTheCommand(message) : message
   const rest = Object.keys(fields).length === 0 ? '' : ` ${formatWithOptions({ breakLength: Infinity }, '%O', fields)}`
   // Where a PythonError was made in JavaScript says nothing.
   const traceback = err?.traceback ?? stack ?? (err instanceof PythonError ? undefined : err?.stack)
-  process.stderr.write(`${start}${from}${message}${rest}${traceback ? `\n${traceback.trimEnd()}` : ''}\n`)
+  process.stderr.write(`${start}${from}${text}${rest}${traceback ? `\n${traceback.trimEnd()}` : ''}\n`)
 }

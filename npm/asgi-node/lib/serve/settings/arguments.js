@@ -20,6 +20,9 @@ const PARSED = Object.fromEntries(
 )
 delete PARSED.app
 
+/** What one letter may be meant for: other servers have these. @type {Readonly<Record<string, string>>} */
+const SHORT = { p: 'port', b: 'host', H: 'host', w: 'workers', k: 'loop', r: 'reload', e: 'env-file', v: 'version', V: 'version' }
+
 /**
  * @param {readonly string[]} args
  * @returns {Given}
@@ -48,16 +51,18 @@ function addOption(given, { name, rawName, value, inlineValue }) {
       given.set(positive, positive === name)
       return
     }
-    // What begins with a dash is the next option, unless it is said by "=".
-    if (value === undefined || (!inlineValue && /^-./.test(value))) throw new UsageError(`${rawName} needs a value: ${rawName} ${option.value ?? option.choices?.join('|')}`)
+    // What begins with a dash is the next option, unless it is said by "=", or is a number.
+    if (value === undefined || (!inlineValue && /^-(?![\d.])./.test(value))) throw new UsageError(`${rawName} needs a value: ${rawName} ${option.value ?? option.choices?.join('|')}`)
     return add(given, name, value, rawName)
   }
   const reason = REFUSED.get(name)
   if (reason !== undefined) throw new UsageError(`${rawName} is an option of uvicorn that asgi-node does not have: ${reason}`)
-  const known = [...OPTIONS.values()].filter((one) => one.name !== 'app').flatMap((one) => [one.name, ...(isNegatable(one) ? [`no-${one.name}`] : [])])
-  const suggestion = nearest(name, known)
-  throw new UsageError(`Unknown option ${rawName}${suggestion === null ? ': asgi-node --help lists all' : `. Did you mean --${suggestion}?`}`)
+  const suggestion = rawName.startsWith('--') ? nearest(name, known()) : SHORT[name]
+  throw new UsageError(`Unknown option ${rawName}${suggestion == null ? ': asgi-node --help lists all' : `. Did you mean --${suggestion}?`}`)
 }
+
+/** Each option as it may be written. */
+const known = () => [...OPTIONS.values()].filter(({ name }) => name !== 'app').flatMap((one) => [one.name, ...(isNegatable(one) ? [`no-${one.name}`] : [])])
 
 /**
  * @param {Given} given

@@ -108,9 +108,12 @@ function unknown(key, name, path) {
  */
 function checked(option, value, where) {
   const one = (/** @type {unknown} */ item) => {
-    if (!['string', 'number', 'boolean'].includes(typeof item)) throw new UsageError(`${where} must be a text, a number or a boolean, not ${show(item)}`)
+    if (!['string', 'number', 'boolean'].includes(typeof item)) throw new UsageError(`${where} must be a text, a number or a boolean, not ${isPlain(item) ? 'an object' : show(item)}`)
     return valueOf(option, String(item), where)
   }
   if (option.list) return [value].flat().map(one)
   return one(value)
 }
+
+/** @param {unknown} value */
+const isPlain = (value) => value !== null && typeof value === 'object' && [Object.prototype, null].includes(Object.getPrototypeOf(value))

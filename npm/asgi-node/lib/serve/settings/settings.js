@@ -1,5 +1,7 @@
+import { resolve } from 'node:path'
 import { optionsOfConfig, optionsOfPyproject } from './config-file.js'
 import { optionsOfEnvironment } from './environment.js'
+import { isFolder } from './folders.js'
 import { OPTIONS } from './table.js'
 import { UsageError } from '../errors.js'
 
@@ -87,6 +89,7 @@ export async function settingsOf(line, preset = new Map()) {
   })
   const settings = /** @type {Settings} */ (Object.fromEntries(entries))
   checkTogether(settings, given)
+  checkFolders(settings)
   // An interpreter cannot forget what it has imported: new code wants a new process.
   if (settings.reload && settings.workers === 0) settings.workers = 1
   return settings
@@ -126,6 +129,14 @@ function checkTogether(settings, given) {
   }
   if (settings.sslCertReqs !== '0' && settings.sslCaCerts === undefined) throw new UsageError('--ssl-cert-reqs needs --ssl-ca-certs, by which clients are judged')
   if (http2 && sslCertfile === undefined) throw new UsageError('--http2 needs --ssl-certfile and --ssl-keyfile: browsers speak HTTP/2 over TLS only')
-  if (healthPath !== undefined && !/^\/[^?#]*[^/?#]$/.test(healthPath)) throw new UsageError(`--health-path must be a path such as /healthz, not ${JSON.stringify(healthPath)}`)
+  if (healthPath !== undefined && (!/^\/[^?#]*[^/?#]$/.test(healthPath) || /[^!-~]/.test(healthPath))) throw new UsageError(`--health-path must be a path such as /healthz, not ${JSON.stringify(healthPath)}`)
   if (rootPath !== '' && !rootPath.startsWith('/')) throw new UsageError(`--root-path must start with "/", but is ${JSON.stringify(rootPath)}`)
+}
+
+/** @param {Settings} settings */
+function checkFolders({ app, appDir, venv }) {
+  if (app === '') throw new UsageError('APP is empty: name the application, as main:app, or leave it out to have it found')
+  for (const [name, path] of [['app-dir', appDir], ['venv', venv]]) {
+    if (path !== undefined && !isFolder(path)) throw new UsageError(`--${name} ${path}: there is no folder ${resolve(path)}`)
+  }
 }

@@ -38,7 +38,7 @@ export const GROUPS = [
       { name: 'lifespan', type: 'choice', choices: ['auto', 'on', 'off'], default: 'auto', granian: '--interface asginl', help: 'Whether its lifespan is run.' },
       { name: 'loop', type: 'choice', choices: ['auto', 'asyncio', 'uvloop'], default: 'auto', granian: '--loop', help: 'The event loop; auto is uvloop where it is installed.' },
       { name: 'root-path', type: 'text', value: 'PATH', default: '', granian: '--url-path-prefix', help: 'The path under which a proxy mounts the application: root_path.' },
-      { name: 'python', type: 'text', value: 'PATH', uvicorn: null, granian: null, env: null, help: 'The interpreter. Otherwise ASGI_NODE_PYTHON, an environment that is active, .venv, or PATH.' },
+      { name: 'python', type: 'path', value: 'PATH', uvicorn: null, granian: null, env: null, help: 'The interpreter. Otherwise ASGI_NODE_PYTHON, an environment that is active, .venv, or PATH.' },
       { name: 'venv', type: 'path', value: 'DIR', uvicorn: null, granian: null, help: 'A virtual environment.' },
       { name: 'cwd', type: 'path', value: 'DIR', uvicorn: null, granian: '--working-dir', help: 'Go to this folder first.' },
       { name: 'env-file', type: 'path', value: 'FILE', granian: '--env-files', help: 'Set variables from this file, for the application. Those that are set already stay.' },

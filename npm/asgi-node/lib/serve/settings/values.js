@@ -9,6 +9,9 @@ import { REFUSED_LOOPS } from './refused.js'
 
 const LARGEST = 0x7fffffff
 
+/** 23 days. A timer of Node takes 2 ** 31 ms, and some are set a little longer than they were asked for. */
+const LONGEST = 2_000_000
+
 /** @type {Readonly<Record<string, boolean>>} */
 const BOOLEANS = { true: true, 1: true, yes: true, on: true, false: false, 0: false, no: false, off: false }
 
@@ -18,22 +21,22 @@ function whole(text, least, most) {
   return number >= least && number <= most ? number : undefined
 }
 
-/** A timer of Node takes no more milliseconds. @param {string} text */
+/** @param {string} text */
 function seconds(text) {
   const number = /^(?:\d+(?:\.\d*)?|\.\d+)$/.test(text) ? Number(text) : NaN
-  return number * 1000 <= LARGEST ? number : undefined
+  return number <= LONGEST ? number : undefined
 }
 
 /** @type {Readonly<Record<import('./table.js').ValueType, [what: string, read: (text: string, option: Option) => Value | undefined]>>} */
 const TYPES = {
-  text: ['text', (text) => text],
-  path: ['a path', (text) => (text === '' ? undefined : text)],
+  text: ['a text without NUL', (text) => (text.includes('\0') ? undefined : text)],
+  path: ['a path', (text) => (text === '' || text.includes('\0') ? undefined : text)],
   flag: ['true or false', (text) => BOOLEANS[text.toLowerCase()]],
   boolean: ['true or false', (text) => BOOLEANS[text.toLowerCase()]],
   port: ['a port from 0 to 65535', (text) => whole(text, 0, 65_535)],
   count: ['a whole number from 1', (text) => whole(text, 1, LARGEST)],
   whole: ['a whole number from 0', (text) => whole(text, 0, LARGEST)],
-  seconds: ['a number of seconds from 0 to 2147483', seconds],
+  seconds: [`a number of seconds from 0 to ${LONGEST}`, seconds],
   choice: ['', (text, { choices }) => (choices?.includes(text) ? text : undefined)]
 }
 
