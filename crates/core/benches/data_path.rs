@@ -21,7 +21,10 @@ impl Waker for Nobody {
 fn head(fields: usize) -> Vec<u8> {
     let start = "GET\0/items/42?page=2\x001.1\0http\x00127.0.0.1\x0050000\x00127.0.0.1\x003000\0\x000";
     let fields = (0..fields).map(|i| format!("\0X-Field-{i}\0value of field {i}"));
-    std::iter::once(start.to_owned()).chain(fields).collect::<String>().into_bytes()
+    std::iter::once(start.to_owned())
+        .chain(fields)
+        .collect::<String>()
+        .into_bytes()
 }
 
 fn request_head(c: &mut Criterion) {
@@ -31,7 +34,11 @@ fn request_head(c: &mut Criterion) {
         assert!(RequestHead::parse(bytes.clone()).is_ok_and(|head| head.headers().count() == fields));
         group.throughput(Throughput::Bytes(bytes.len() as u64));
         group.bench_with_input(BenchmarkId::from_parameter(fields), &bytes, |b, bytes| {
-            b.iter_batched(|| bytes.clone(), |bytes| black_box(RequestHead::parse(bytes)), BatchSize::SmallInput);
+            b.iter_batched(
+                || bytes.clone(),
+                |bytes| black_box(RequestHead::parse(bytes)),
+                BatchSize::SmallInput,
+            );
         });
     }
     group.finish();
@@ -41,7 +48,12 @@ fn response_headers(c: &mut Criterion) {
     let mut group = c.benchmark_group("check the headers of a response");
     for fields in FIELDS {
         let fields: Vec<_> = (0..fields)
-            .map(|i| (format!("x-field-{i}").into_bytes(), format!("value of field {i}").into_bytes()))
+            .map(|i| {
+                (
+                    format!("x-field-{i}").into_bytes(),
+                    format!("value of field {i}").into_bytes(),
+                )
+            })
             .collect();
         group.bench_with_input(BenchmarkId::from_parameter(fields.len()), &fields, |b, fields| {
             b.iter(|| {
