@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env sh
 ':' //; exec node -- "$0" "$@"
 
 // To the shell, the line above starts Node; to JavaScript it is a text and a comment. Without the `--`, Node reads --env-file

@@ -38,7 +38,7 @@ const OPTIONS = /** @type {const} */ ({
   help: { type: 'boolean', short: 'h' },
 })
 
-/** @typedef {{ [name in keyof typeof OPTIONS]?: string | true }} Given */
+/** @typedef {{ -readonly [name in keyof typeof OPTIONS]?: string | true }} Given */
 
 /**
  * @param {string[]} args

@@ -57,8 +57,8 @@ function addOption(given, { name, rawName, value, inlineValue }) {
   }
   const reason = REFUSED.get(name)
   if (reason !== undefined) throw new UsageError(`${rawName} is an option of uvicorn that asgi-node does not have: ${reason}`)
-  const suggestion = rawName.startsWith('--') ? nearest(name, known()) : SHORT[name]
-  throw new UsageError(`Unknown option ${rawName}${suggestion == null ? ': asgi-node --help lists all' : `. Did you mean --${suggestion}?`}`)
+  const suggestion = rawName.startsWith('--') ? nearest(name, known()) : (SHORT[name] ?? null)
+  throw new UsageError(`Unknown option ${rawName}${suggestion === null ? ': asgi-node --help lists all' : `. Did you mean --${suggestion}?`}`)
 }
 
 /** Each option as it may be written. */
