@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # run.sh linux-x64-gnu|linux-arm64-gnu|linux-x64-musl…: tests/packed with the packages of a target that build.sh has built, as npm
-# installs them, in a root of its own (roots.sh): hello, sockets, threads, subprocesses, TLS; on asyncio, then with uvloop there.
+# installs them, in a root of its own (roots.sh): hello, sockets, threads, subprocesses, TLS, workers; on asyncio, then with uvloop.
 . "$(dirname "$0")/lib.sh"
 want_zig
 
@@ -32,8 +32,10 @@ smoke() {
   say "$name, asyncio:"
   "$@" smoke.mjs
   "$@" more.mjs
+  "$@" workers.mjs
   say "$name, with uvloop and cryptography:"
   PYTHONPATH=/ports/installed/$name/site "$@" smoke.mjs
+  PYTHONPATH=/ports/installed/$name/site "$@" workers.mjs
   say "$name, what the doctor finds:"
   PYTHONPATH=/ports/installed/$name/site "$@" node_modules/asgi-node/bin/asgi-node.js doctor --app app:app
   say "$name ran in $((SECONDS - started)) s"
@@ -68,7 +70,9 @@ for name in "$@"; do
     linux-x64-gnu)
       install_packages "$name" manylinux2014_x86_64
       say "$name, on this machine:"
-      (cd "$PORTS/installed/$name" && ASGI_NODE_PYTHON=${ASGI_NODE_PYTHON:-$ROOT/.venv/bin/python} timeout 300 node smoke.mjs)
+      for program in smoke.mjs more.mjs workers.mjs; do
+        (cd "$PORTS/installed/$name" && ASGI_NODE_PYTHON=${ASGI_NODE_PYTHON:-$ROOT/.venv/bin/python} timeout 300 node $program)
+      done
       "$ROOT/scripts/ports/roots.sh" floor
       smoke "$name" in_x64 "$name" floor /opt/node /opt/python/bin/python3.13
       ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test-packed.sh [OUT]: installs the packages of OUT (build/release) into an empty folder, as a user does, and runs
-# tests/packed there: hello, sockets, threads and subprocesses in Node, then the pytest plugin. PYTHON: the interpreter.
+# tests/packed there: hello, sockets, threads, subprocesses and workers in Node, then the pytest plugin. PYTHON: the interpreter.
 #
 # What is not in OUT, such as `ws` and pytest, comes from the registries.
 set -euo pipefail
@@ -26,6 +26,7 @@ npm install --no-fund --no-audit --loglevel=error --omit=optional "$out"/npm/asg
 "$python" -m venv venv
 VIRTUAL_ENV=$empty/venv limited node smoke.mjs
 VIRTUAL_ENV=$empty/venv limited node more.mjs
+VIRTUAL_ENV=$empty/venv limited node workers.mjs
 VIRTUAL_ENV=$empty/venv node_modules/.bin/asgi-node doctor --app app:app
 
 version=$(node --print 'require("asgi-node/package.json").version')

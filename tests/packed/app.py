@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -51,6 +52,14 @@ async def printing(_: bytes) -> object:
     return None
 
 
+async def pid(_: bytes) -> object:
+    return os.getpid()
+
+
+async def die(_: bytes) -> object:
+    os._exit(3)
+
+
 async def libraries(_: bytes) -> object:
     """What is there; `None` for what is not, or the text of its error."""
     found: dict[str, Any] = {
@@ -89,7 +98,9 @@ def client_hello() -> str:
     return f"record {hello[0]}, message {hello[5]}"
 
 
-PATHS = {f"/{function.__name__}": function for function in (hello, echo, threads, subprocesses, libraries, fail)}
+PATHS = {
+    f"/{function.__name__}": function for function in (hello, echo, threads, subprocesses, libraries, fail, pid, die)
+}
 PATHS["/print"] = printing
 
 
