@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # build.sh [--check] [TARGET…]: addon, loader and bridge for npm's targets (scripts/targets.mjs; default: all), linked by zig, into
-# $NATIVE/TARGET (default $PORTS/native). Prints for each what it asks of the system: the newest glibc, or the oldest macOS.
+# $NATIVE/TARGET (default $PORTS/native). Prints for each what it asks of the system: the newest glibc, or the oldest macOS. A file
+# that asks for more than it should, or that holds names of this machine's folders, is an error.
 #
 # Where rustc has the target's standard library (rustup target add), it is used. Elsewhere the build runs in a root with Debian's
 # rustc and the library's source, for which RUSTC_BOOTSTRAP allows -Zbuild-std. QUICK=1: not optimised, in a third of the time.
@@ -31,21 +32,28 @@ compile_here() {
   local build=zigbuild
   [ "$(uname)" != Darwin ] || build=build
   [ -z "$check" ] || build=check
-  (cd "$ROOT" && PATH=$zig:$PORTS/zig/bin:$PATH ZIG_GLOBAL_CACHE_DIR=$PORTS/zig-cache CARGO_TARGET_DIR=$PORTS/$folder \
-    cargo $build --release --locked --target "$target" "$@")
+  local paths
+  paths=$(path_flags "${CARGO_HOME:-$HOME/.cargo}" "$ROOT" "$(rustc --print sysroot)" | paste -sd' ' -)
+  (cd "$ROOT" && RUSTFLAGS="$flags $paths" PATH=$zig:$PORTS/zig/bin:$PATH ZIG_GLOBAL_CACHE_DIR=$PORTS/zig-cache \
+    CARGO_TARGET_DIR=$PORTS/$folder cargo $build --release --locked --target "$target" "$@")
 }
 
 compile_in_root() {
-  local target=$1
+  local target=$1 build=zigbuild paths
   shift
+  [ -z "$check" ] || build=check
   debian_root build sid "${BUILD_PACKAGES[@]}"
-  in_root build env HOME=/ports/home ZIG_GLOBAL_CACHE_DIR=/ports/zig-cache CARGO_HOME=/ports/cargo CARGO_TARGET_DIR=/ports/$folder-std \
-    "PATH=/ports${zig#"$PORTS"}:/ports/zig/bin:/usr/bin:/bin" CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt RUSTC_BOOTSTRAP=1 \
+  paths=$(path_flags /ports/cargo /src /usr | paste -sd' ' -)
+  in_root build env RUSTFLAGS="$flags $paths" HOME=/ports/home ZIG_GLOBAL_CACHE_DIR=/ports/zig-cache CARGO_HOME=/ports/cargo \
+    CARGO_TARGET_DIR="/ports/$folder-std" PATH="/ports${zig#"$PORTS"}:/ports/zig/bin:/usr/bin:/bin" \
+    CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt RUSTC_BOOTSTRAP=1 \
     bash -ec 'mkdir -p $HOME; cd /src; build=$1; shift
-      cargo $build --release --locked -Zbuild-std=std,panic_unwind --target "$@"' x "$([ -z "$check" ] && echo zigbuild || echo check)" "$target" "$@"
+      # Debian has no rust-objcopy, by which rustc strips for macOS; and there is nothing to strip from what is all compiled here.
+      case $1 in *-apple-*) export CARGO_PROFILE_RELEASE_STRIP=none ;; esac
+      cargo $build --release --locked -Zbuild-std=std,panic_unwind --target "$@"' x "$build" "$target" "$@"
 }
 
-# What a file asks of the system that it is loaded on.
+# What a file of a target asks of the system that it is loaded on.
 asks() {
   case $1 in
     *-gnu) objdump -T "$2" | grep -oE 'GLIBC_[0-9.]+' | sort -Vu | tail -1 ;;
@@ -54,15 +62,35 @@ asks() {
   esac
 }
 
+# accept TARGET FILE NEEDS: fails unless the file is fit to be published.
+accept() {
+  local name=$1 file=$2 needs=$3
+  if leaks "$file" "$PORTS" "$ROOT/crates" "$HOME/" "${CARGO_HOME:-$HOME/.cargo}/" /ports/ /src/crates; then
+    fail "$file has names of this machine's folders"
+  fi
+  case $name in
+    *-gnu)
+      [ "$(printf '%s\n' "$needs" "GLIBC_$GLIBC" | sort -V | tail -1)" = "GLIBC_$GLIBC" ] || fail "$file asks for $needs, not for $GLIBC"
+      # Node unloads what a worker thread has loaded, while threads of ours run in it. (musl unloads nothing.)
+      case $file in *.node) readelf -d "$file" | grep -q NODELETE || fail "$file may be unloaded" ;; esac
+      ;;
+    darwin-*) [[ $needs == *"macOS $MACOSX_DEPLOYMENT_TARGET,"* ]] || fail "$file asks for $needs, not for $MACOSX_DEPLOYMENT_TARGET" ;;
+  esac
+}
+
 build() {
   local name=$1 rust=$2 target=$2 suffix=so std rel compile crate file needs out=$NATIVE/$1
   # zig does not look into folders that are not there, and says so.
-  export RUSTFLAGS=-Alinker_messages
+  local flags=-Alinker_messages
   case $name in
     *-gnu) [ -n "$check" ] || target=$rust.$GLIBC ;;
+    darwin-*)
+      suffix=dylib
+      # Otherwise its name is its path on this machine.
+      flags+=' -C link-arg=-Wl,-install_name,@rpath/asgi-node'
+      ;;
     # Node and Python are linked dynamically; a C library of its own would be a second one.
-    darwin-*) suffix=dylib ;;
-    *-musl) RUSTFLAGS+=' -C target-feature=-crt-static' ;;
+    *-musl) flags+=' -C target-feature=-crt-static' ;;
   esac
   # workers.node is the addon without Python (scripts/build.sh).
   local all=(-p asgi-node-loader -p asgi-node-addon -p asgi-node-bridge) workers=(-p asgi-node-addon --no-default-features --features workers)
@@ -91,10 +119,7 @@ build() {
   for file in "$out"/*; do
     needs=$(asks "$name" "$file")
     printf '%-18s %-15s %9d bytes  %s\n' "$name" "$(basename "$file")" "$(wc -c <"$file")" "$needs"
-    case $name in
-      *-gnu) [ "$(printf '%s\n' "$needs" "GLIBC_$GLIBC" | sort -V | tail -1)" = "GLIBC_$GLIBC" ] || fail "$file asks for $needs, not for $GLIBC" ;;
-      darwin-*) [[ $needs == *"macOS $MACOSX_DEPLOYMENT_TARGET,"* ]] || fail "$file asks for $needs, not for $MACOSX_DEPLOYMENT_TARGET" ;;
-    esac
+    accept "$name" "$file" "$needs"
   done
   say "$name built in $((SECONDS - started)) s"
 }

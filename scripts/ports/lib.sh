@@ -63,6 +63,19 @@ in_root() {
     exec chroot $root "$@"' x "$root" "$ROOT" "$PORTS" "$@"
 }
 
+# path_flags CARGO_HOME SOURCE SYSROOT: what rustc writes in place of this machine's folders, an option a line. Panics name the
+# file that they come from, and nobody else has these folders.
+path_flags() {
+  printf -- '--remap-path-prefix=%s\n' "$2=asgi-node" "$1=cargo" "$3/lib/rustlib/src/rust=rust"
+}
+
+# leaks FILE FOLDER…: names of this machine's folders in a file; fails where there are none.
+leaks() {
+  local file=$1
+  shift
+  grep -aoF "${@/#/-e}" "$file" | sort | uniq -c
+}
+
 # zig, which links for all of them, in an environment of Python.
 want_zig() {
   [ -x "$PORTS/zig/bin/maturin" ] && return
