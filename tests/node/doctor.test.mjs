@@ -53,8 +53,9 @@ describe('no Python that Node can host', limits, () => {
       pypy: [{ implementation: 'pypy' }, /it is PyPy/],
     }
     for (const [name, [changes, expected]] of Object.entries(kinds)) {
-      const { message } = await refusal({ python: pretender(`${name}/python`, changes) }, 'PYTHON_UNSUPPORTED')
+      const { message, fix } = await refusal({ python: pretender(`${name}/python`, changes) }, 'PYTHON_UNSUPPORTED')
       assert.match(message, expected)
+      assert.equal(name === 'threaded', /workers: N/.test(fix))
     }
   })
 

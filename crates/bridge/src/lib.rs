@@ -36,7 +36,9 @@ pub fn start_python(
 }
 
 /// `asgi_node._native`: what the Python package needs of Rust. Typed in `python/asgi_node/_native.pyi`.
-#[pymodule]
+///
+/// A free-threaded Python that imports it takes its GIL back: docs/platforms.md lists what relies on it.
+#[pymodule(gil_used = true)]
 #[pyo3(name = "_native")]
 pub mod native {
     #[pymodule_export]

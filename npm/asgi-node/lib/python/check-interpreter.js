@@ -16,6 +16,9 @@ import { nodeLibc } from '../native/platform.js'
 const MINIMUM = [3, 11]
 const NEEDED = `asgi-node needs CPython ${MINIMUM.join('.')} or newer`
 
+/** What those want who chose a build without the GIL. */
+const ALL_CORES = 'Take the ordinary build of this version: workers (option workers: N) run the application on all cores.'
+
 /** @type {Record<string, string>} */
 const NAMES = { cpython: 'CPython', pypy: 'PyPy', graalpy: 'GraalPy' }
 
@@ -26,7 +29,7 @@ const NAMES = { cpython: 'CPython', pypy: 'PyPy', graalpy: 'GraalPy' }
  */
 export function refuse(facts, embedded = true) {
   const unsupported = whyUnsupported(facts)
-  if (unsupported) return { code: 'PYTHON_UNSUPPORTED', reason: unsupported, help: '' }
+  if (unsupported) return { code: 'PYTHON_UNSUPPORTED', reason: unsupported, help: facts.free_threaded ? ALL_CORES : '' }
   if (facts.libpython || !embedded) return null
   const others = facts.libpython_refused.map(({ path, reason }) => `; ${path} is there, but ${reason}`).join('')
   const looked = `looked for ${facts.libpython_names.join(', ')} in ${facts.libpython_folders.join(', ')}`
