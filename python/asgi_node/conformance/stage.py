@@ -255,6 +255,14 @@ class Stage:
     def judge(self, call: AppCall, answer: Answer) -> None:
         """Note the rules that a request has broken, whatever the situation was."""
         trace = answer.trace
+        self.judge_events(call, trace)
+        self._judge_end(call, answer)
+        self._judge_start(trace)
+        if trace.returned is not None:
+            self.wrong("RETURNED_VALUE", f"a value of type {type(trace.returned).__name__}")
+
+    def judge_events(self, call: AppCall, trace: Trace) -> None:
+        """Note the rules for ``send()`` and ``receive()`` that a request or a WebSocket has broken."""
         for violation in call.violations:
             self.wrong("NOT_AWAITED" if "never awaited" in violation else "EVENT_REFUSED", violation)
         for report in self.host.reports:
@@ -263,10 +271,6 @@ class Stage:
         if trace.spinning:
             kind = trace.received[-1]
             self.wrong("DISCONNECT_LOOP", f"receive() was called {trace.received.count(kind)} times after {kind}")
-        self._judge_end(call, answer)
-        self._judge_start(trace)
-        if trace.returned is not None:
-            self.wrong("RETURNED_VALUE", f"a value of type {type(trace.returned).__name__}")
 
     def _judge_end(self, call: AppCall, answer: Answer) -> None:
         raised, failed = answer.trace.raised, answer.failed

@@ -88,14 +88,8 @@ def _come_to_an_end(stage: Stage, call: Any, answer: Answer) -> None:
 
 def _judge(stage: Stage, call: Any, answer: Answer) -> None:
     trace = answer.trace
-    for violation in call.violations:
-        stage.wrong("NOT_AWAITED" if "never awaited" in violation else "EVENT_REFUSED", violation)
-    for report in stage.host.reports:
-        if "after the application had returned" in report:
-            stage.wrong("SENT_AFTER_RETURN", report)
+    stage.judge_events(call, trace)
     if trace.spinning:
-        kind = trace.received[-1]
-        stage.wrong("DISCONNECT_LOOP", f"receive() was called {trace.received.count(kind)} times after {kind}")
         return
     raised = trace.raised
     answered = any(str(event.get("type", "")).startswith("websocket.") for event in trace.sent)

@@ -24,7 +24,7 @@ from .recorder import where
 from .runner import GRACE, HostLifespan, HostRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from asgi_node.runtime.lifespan import Lifespan, Mode
 
@@ -105,10 +105,20 @@ class AppHost:
 
     def start(self) -> None:
         """Start a loop on a thread, and the application on it. Raises the exception of its start-up."""
+        with self._starting() as thread:
+            thread.run(self.start_here())
+
+    async def start_aside(self) -> None:
+        """`start`, for a caller on an event loop."""
+        with self._starting() as thread:
+            await asyncio.wrap_future(thread.submit(self.start_here()))
+
+    @contextlib.contextmanager
+    def _starting(self) -> Iterator[LoopThread]:
         self.thread = thread = LoopThread(self.loop_kind)
         thread.start()
         try:
-            thread.run(self.start_here())
+            yield thread
         except BaseException:
             self.thread = None
             thread.stop()
@@ -117,35 +127,24 @@ class AppHost:
 
     def close(self, grace: float = GRACE) -> None:
         """End the calls under way, after `grace` seconds by cancelling; then the lifespan, the loop and its thread."""
-        thread, self.thread = self.thread, None
-        if thread is None:
-            return
-        try:
-            thread.run(self.close_here(grace))
-        finally:
-            self.reports += thread.stop()
-
-    async def start_aside(self) -> None:
-        """`start`, for a caller on an event loop."""
-        self.thread = thread = LoopThread(self.loop_kind)
-        thread.start()
-        try:
-            await asyncio.wrap_future(thread.submit(self.start_here()))
-        except BaseException:
-            self.thread = None
-            thread.stop()
-            self._native.release()
-            raise
+        with self._closing() as thread:
+            if thread is not None:
+                thread.run(self.close_here(grace))
 
     async def close_aside(self, grace: float = GRACE) -> None:
         """`close`, for a caller on an event loop."""
+        with self._closing() as thread:
+            if thread is not None:
+                await asyncio.wrap_future(thread.submit(self.close_here(grace)))
+
+    @contextlib.contextmanager
+    def _closing(self) -> Iterator[LoopThread | None]:
         thread, self.thread = self.thread, None
-        if thread is None:
-            return
         try:
-            await asyncio.wrap_future(thread.submit(self.close_here(grace)))
+            yield thread
         finally:
-            self.reports += thread.stop()
+            if thread is not None:
+                self.reports += thread.stop()
 
     def abandon(self) -> None:
         """`close` without waiting, for a finalizer. Nothing is reported."""
