@@ -200,7 +200,7 @@ describe('options', () => {
 
   test('options that contradict each other', () => {
     assert.throws(() => checkOptions({}), /app is missing/)
-    assert.throws(() => checkOptions({ app: 'a:b', module: 'c' }), /exclude/)
+    assert.throws(() => checkOptions({ app: 'a:b', module: 'c' }), /cannot be used together/)
     assert.throws(() => checkOptions({ app: 'a:b', attribute: 'c' }), /attribute/)
     assert.throws(() => checkOptions({ app: 'a:b', python: 'p', venv: 'v' }), /python and venv/)
     for (const options of [undefined, null, 'main:app', 7, []]) assert.throws(() => checkOptions(options), TypeError)

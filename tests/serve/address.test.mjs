@@ -34,7 +34,7 @@ describe('a Unix socket', () => {
 
     writeFileSync(path, 'mine')
     const fourth = await run(t, ['serve_app:app', '--uds', path])
-    assert.deepEqual([fourth.code, fourth.stderr], [1, `asgi-node: ${path} of --uds is there already, and is no socket\n`])
+    assert.deepEqual([fourth.code, fourth.stderr], [1, `asgi-node: --uds ${path}: the file exists already and is not a socket\n`])
     assert.equal(readFileSync(path, 'utf8'), 'mine')
     const link = join(folder, 'link')
     symlinkSync(join(folder, 'nowhere'), link)
@@ -59,15 +59,15 @@ describe('--fd', () => {
   test('what is no socket is said', async (t) => {
     const outcome = await run(t, ['serve_app:app', '--fd', '3'], { stdio: [openSync('/dev/null', 'r')] })
     assert.equal(outcome.code, 1)
-    assert.match(outcome.stderr, /(?:^|\n)asgi-node: --fd 3 is not a socket that can be listened on \(\w+\): systemd and other supervisors pass theirs from 3 on\n$/)
+    assert.match(outcome.stderr, /(?:^|\n)asgi-node: --fd 3 is not a socket that this server can listen on \(\w+\): systemd and other supervisors pass sockets from 3 on\n$/)
   })
 })
 
 describe('an address that cannot be had', () => {
   for (const [args, message] of [
-    [['--host', '203.0.113.9', '--port', '0'], '203.0.113.9 is no address of this machine: --host is where to listen; 0.0.0.0 is everywhere'],
-    [['--host', 'no.such.invalid'], 'no.such.invalid is no address, and no name that has one (--host)'],
-    [['--uds', '/nowhere/app.sock'], 'The Unix socket /nowhere/app.sock cannot be made (EACCES): is its folder there, may this user write to it, and is the path shorter than 108 bytes?'],
+    [['--host', '203.0.113.9', '--port', '0'], '203.0.113.9 is not an address of this machine: --host is the address to listen on; 0.0.0.0 stands for all addresses'],
+    [['--host', 'no.such.invalid'], '--host no.such.invalid is not an address, and no address was found for this name'],
+    [['--uds', '/nowhere/app.sock'], 'The Unix socket /nowhere/app.sock cannot be created (EACCES): does its folder exist, may this user write to it, and is the path shorter than 108 bytes?'],
   ]) {
     test(args.join(' '), async (t) => {
       const { code, stderr } = await run(t, ['serve_app:app', ...args])
@@ -81,7 +81,7 @@ describe('an address that cannot be had', () => {
     // As nobody, in a network namespace of its own, where low ports are low.
     const through = ['unshare', '--net', 'sh', '-c', 'echo 1024 > /proc/sys/net/ipv4/ip_unprivileged_port_start; exec setpriv --reuid 65534 --clear-groups --bounding-set=-all --inh-caps=-all "$@"', 'sh']
     const { code, stderr } = await run(t, ['serve_app:app', '--host', '0.0.0.0', '--port', '80'], { through })
-    assert.deepEqual([code, stderr], [1, 'asgi-node: Port 80 may not be opened by this user: choose a --port from 1024 on, or give node the capability CAP_NET_BIND_SERVICE\n'])
+    assert.deepEqual([code, stderr], [1, 'asgi-node: This user may not open port 80: choose a --port from 1024 on, or give node the capability CAP_NET_BIND_SERVICE\n'])
   })
 })
 
@@ -145,9 +145,9 @@ describe('TLS', () => {
 
   test('files that are missing, or do not fit, are one line', async (t) => {
     for (const [args, message] of [
-      [['--ssl-certfile', '/nowhere.pem'], 'The file /nowhere.pem of --ssl-certfile is not there'],
-      [['--ssl-certfile', file('cert.pem'), '--ssl-keyfile', file('none.key')], `The file ${file('none.key')} of --ssl-keyfile is not there`],
-      [['--ssl-certfile', file('cert.pem'), '--ssl-keyfile', file('other.key')], `The certificate ${file('cert.pem')} and the key ${file('other.key')} cannot be used: the key is not the one of the certificate`],
+      [['--ssl-certfile', '/nowhere.pem'], 'The file /nowhere.pem of --ssl-certfile does not exist'],
+      [['--ssl-certfile', file('cert.pem'), '--ssl-keyfile', file('none.key')], `The file ${file('none.key')} of --ssl-keyfile does not exist`],
+      [['--ssl-certfile', file('cert.pem'), '--ssl-keyfile', file('other.key')], `The certificate ${file('cert.pem')} and the key ${file('other.key')} cannot be used: the key does not belong to the certificate`],
       [['--ssl-certfile', file('cert.pem'), '--ssl-keyfile', file('secret.key')], `The certificate ${file('cert.pem')} and the key ${file('secret.key')} cannot be used: the key is encrypted (--ssl-keyfile-password)`],
       [['--ssl-certfile', file('cert.pem'), '--ssl-keyfile', file('secret.key'), '--ssl-keyfile-password', 'wrong'], `The certificate ${file('cert.pem')} and the key ${file('secret.key')} cannot be used: the password is wrong (--ssl-keyfile-password)`],
     ]) {

@@ -86,11 +86,11 @@ describe('without an application, it is found as "fastapi dev" finds it', () => 
     const more = folderWith(t, { 'main.py': `${APP}one = FastAPI()\ntwo = FastAPI()\n` })
     const broken = folderWith(t, { 'main.py': 'def (:\n' })
     for (const [folder, args, code, message] of [
-      [none, [], 2, `No application was found in ${none}: name it, as asgi-node main:app (looked in main.py, app.py, api.py, app/main.py, app/app.py, app/api.py and manage.py)`],
-      [none, ['main.py'], 2, 'No application was found in main.py: name it, as main:app'],
-      [none, ['other.py'], 2, 'There is no file other.py'],
-      [none, ['docter'], 2, '"docter" is neither module:attribute, as main:app, nor a file, nor a command (serve, dev, doctor)'],
-      [more, [], 2, 'main.py has more than one application (one, two): name one, as main:one'],
+      [none, [], 2, `No application was found in ${none}: name it, for example asgi-node main:app (looked in main.py, app.py, api.py, app/main.py, app/app.py, app/api.py and manage.py)`],
+      [none, ['main.py'], 2, 'No application was found in main.py: name it, for example main:app'],
+      [none, ['other.py'], 2, 'The file other.py does not exist'],
+      [none, ['docter'], 2, '"docter" is not module:attribute (such as main:app), a file, or a command (serve, dev, doctor)'],
+      [more, [], 2, 'main.py has more than one application (one, two): name one, for example main:one'],
       [broken, [], 3, 'main.py cannot be read: SyntaxError: invalid syntax, line 1'],
     ]) {
       const outcome = await run(t, args, { cwd: folder })

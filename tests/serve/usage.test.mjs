@@ -201,7 +201,7 @@ describe('the environment and files', () => {
     ['asgi-node.config.json', '{ "header": ["a: b", ["c: d"]] }', 'header in asgi-node.config.json must be a text, a number or a boolean, not an array'],
     ['asgi-node.config.json', '{ "reload": 2 }', 'reload in asgi-node.config.json must be true or false, not "2"'],
     ['asgi-node.config.json', '{ "workers": 1e99 }', 'workers in asgi-node.config.json must be a whole number from 0, not "1e+99"'],
-    ['asgi-node.config.json', '[1]', 'asgi-node.config.json must hold an object with options, as { "port": 3000 }, not an array'],
+    ['asgi-node.config.json', '[1]', 'asgi-node.config.json must contain an object with options, for example { "port": 3000 }, not an array'],
     ['asgi-node.config.json', '{ "help": true }', 'Unknown option "help" in asgi-node.config.json'],
     ['asgi-node.config.json', '{ "logConfig": "a.ini" }', `logConfig in asgi-node.config.json is an option of uvicorn that asgi-node does not have: ${REFUSED.get('log-config')}`],
     ['asgi-node.config.mjs', 'export default 5', 'asgi-node.config.mjs must hold an object with options, as { "port": 3000 }, not 5'],

@@ -1,10 +1,10 @@
 #!/usr/bin/env sh
 ':' //; exec node -- "$0" "$@"
 
-// To the shell, the line above starts Node; to JavaScript it is a text and a comment. Without the `--`, Node reads --env-file
-// and --env-file-if-exists itself, wherever they stand, and ends with a message and a status of its own (9).
+// For the shell, the line above starts Node; for JavaScript it is a string and a comment. Without the `--`, Node itself would
+// read --env-file and --env-file-if-exists at any position, and could end with its own message and status (9).
 
 import { main } from '../lib/cli.js'
 
-// What else is open, as a connection to another server, must not keep a server that has ended.
+// Other open handles, for example a connection to another server, must not keep the process alive after the server's end.
 process.exit(await main(process.argv.slice(2)))

@@ -1,11 +1,11 @@
 /**
- * The command `asgi-node`: serves an application until it is told to end, or runs the doctor.
+ * The command `asgi-node`: serves an application until it is told to stop, or runs the doctor.
  *
  * @param args what stands after the command's name: `['main:app', '--port', '3000']`, `['doctor', '--app', 'main:app']`
- * @param streams where it says what it has to say before it serves: its help, or what is wrong with an option. Default `process`
+ * @param streams for messages before it serves: its help, or a mistake in an option. Default `process`
  * @returns the exit status: 0 after SIGTERM or SIGINT, 1 where it cannot be served (and what the doctor says of a handler that
  *   would not start), 2 for a wrong option, 3 where the application does not start
- * @throws what is no mistake in `args`: a fault of the command itself
+ * @throws only for a fault of the command itself, not for a mistake in `args`
  * @example
  * ```js
  * import { main } from 'asgi-node/cli'

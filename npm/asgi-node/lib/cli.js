@@ -1,10 +1,10 @@
-// The command `asgi-node`: which of its commands is meant.
+// The command `asgi-node`: chooses the sub-command.
 
 import './native/supported.js'
 
 /**
  * @param {string[]} args
- * @param {import('./serve/cli.js').Streams} [streams] where it says what it has to say before it serves
+ * @param {import('./serve/cli.js').Streams} [streams] for messages before it serves
  * @returns {Promise<number>} the exit status
  */
 export async function main(args, streams = process) {

@@ -27,7 +27,7 @@ import { takes } from './websocket/upgrade.js'
 /** @typedef {import('./message/response.js').Response} Response */
 /** @typedef {{ signal?: AbortSignal }} CallOptions */
 
-/** What comes of a call that Python has not seen. */
+/** Error codes of calls that never reached Python. */
 const REFUSALS = new Set(['OVERLOADED', 'HANDLER_CLOSED', 'EVENT_LOOP_FAILED', 'INVALID_REQUEST', 'REWRITE_FAILED', 'SYNC_REENTRANT'])
 
 export class PythonHandler {
@@ -101,7 +101,7 @@ export class PythonHandler {
    * @returns {Promise<Response>}
    */
   #call(request, options, streaming) {
-    // No await on the way of a request whose handler has started: it is on its way before this call returns.
+    // No await here: if the handler has started, the request is sent before this call returns.
     return new Promise((resolve, reject) => {
       const ours = checkedRequest(request)
       const signal = options === undefined ? undefined : checkedSignal(options)
@@ -113,7 +113,7 @@ export class PythonHandler {
         : new CollectCall(this.#exchanges, signal, resolve, reject)
       if (this.#life.isReady) return this.#submit(call, head, body)
       call.head = head
-      // What the caller does to its buffer in the meantime must not matter, as it does not once the request has left.
+      // The caller may change its buffer while the handler starts, so the body is copied.
       const kept = body.bytes === undefined ? body : { ...body, bytes: Buffer.from(body.bytes) }
       this.#life.readyForRequest().then(
         () => signal?.aborted || this.#submit(call, head, kept),
@@ -275,7 +275,8 @@ export class PythonHandler {
   }
 }
 
-// `createServer(python)` takes it for options, and looks for this one first. No part of the class, so that no type shows it.
+// `createServer(python)` takes the handler for its options and reads this property first. It is defined outside the class, so
+// that it appears in no type.
 Object.defineProperty(PythonHandler.prototype, 'IncomingMessage', {
   get() {
     throw isNoListener()

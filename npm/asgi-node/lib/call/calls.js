@@ -6,17 +6,17 @@ import { cancelWhenCollected } from './unread.js'
 /** @typedef {import('../native/exchange.js').WholeBody} WholeBody */
 /** @typedef {import('../native/outcome.js').Outcome} Outcome */
 /** @typedef {import('../message/response.js').Response} Response */
-/** @typedef {(response: any) => void} Resolve a Response of ours, or WHATWG's */
+/** @typedef {(response: any) => void} Resolve takes our Response, or WHATWG's */
 /** @typedef {(reason: unknown) => void} Reject */
 
-/** A request made from JavaScript: its promise, and the AbortSignal that may end it. */
+/** A request made from JavaScript. It has a promise, and perhaps an AbortSignal. */
 export class Call extends Exchange {
   #signal
   /** @type {Resolve | null} */
   #resolve
   /** @type {Reject | null} */
   #reject
-  /** What Python gets, while it has not been sent off. */
+  /** The request's head, until the request is submitted. */
   head = ''
 
   /**
@@ -30,7 +30,7 @@ export class Call extends Exchange {
     this.#signal = signal
     this.#resolve = resolve
     this.#reject = reject
-    // The call itself is the listener (`handleEvent`): no closure, and nothing to remember for its removal.
+    // The call itself is the listener (`handleEvent`), so there is no closure to create and to remember for its removal.
     signal?.addEventListener('abort', this)
   }
 
@@ -45,7 +45,7 @@ export class Call extends Exchange {
   }
 
   /**
-   * Settles the promise, and forgets it: it holds the response, which can only be collected when nothing here does.
+   * Resolves the promise, and forgets it. The promise refers to the response, which could not be garbage-collected otherwise.
    * @param {Response | globalThis.Response} response
    */
   resolve(response) {
@@ -59,12 +59,12 @@ export class Call extends Exchange {
     this.#resolve = this.#reject = null
   }
 
-  /** Whether it was the caller who ended it. */
+  /** Whether the caller has aborted it. */
   get aborted() {
     return this.#signal?.aborted === true
   }
 
-  /** No event follows: lets go of the signal, which may live much longer. */
+  /** No event follows. Removes the listener from the signal, which may live much longer. */
   settle() {
     this.#signal?.removeEventListener('abort', this)
   }
@@ -74,18 +74,18 @@ export class Call extends Exchange {
     this.abort(error)
   }
 
-  /** The caller is told at once. @param {unknown} reason */
+  /** Rejects at once. @param {unknown} reason */
   abort(reason) {
     this.settle()
     this.reject(reason)
   }
 }
 
-/** `handleRequest`: the whole response at once. */
+/** A call of `handleRequest`: it resolves with the whole response. */
 export class CollectCall extends Call {
   #status = 0
   #headers = ''
-  // Made when a first piece comes: most responses come whole.
+  // Created with the first piece, because most responses come whole.
   /** @type {Buffer[] | null} */
   #chunks = null
 
@@ -115,14 +115,17 @@ export class CollectCall extends Call {
   }
 }
 
-/** `handleStream`: resolves with the head; the body waits here, up to the mark and what was on its way, to be read. */
+/**
+ * A call of `handleStream`: it resolves with the head. The body waits here to be read: up to the high-water mark, and what was
+ * already on its way.
+ */
 export class StreamCall extends Call {
   #highWaterMark
   /** @type {Buffer[]} */
   #chunks = []
   #unread = 0
   #ended = false
-  /** @type {{ reason: unknown } | null} what every read after the last chunk rejects with */
+  /** @type {{ reason: unknown } | null} the reason with which every read after the last chunk rejects */
   #failure = null
   /** @type {{ resolve: (chunk: Buffer | null) => void, reject: Reject }[]} */
   #readers = []
@@ -198,7 +201,7 @@ export class StreamCall extends Call {
     const chunk = this.#chunks.shift()
     if (chunk !== undefined) {
       this.#unread -= chunk.length
-      // Half way down, so that the next chunks are on their way while the rest is read.
+      // Resume at half of the mark, so that the next chunks arrive while the rest is read.
       if (this.stalled && this.#unread <= this.#highWaterMark / 2) this.drained()
       return Promise.resolve(chunk)
     }
@@ -207,7 +210,7 @@ export class StreamCall extends Call {
     return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
   }
 
-  /** The reader wants no more. */
+  /** The reader stops. */
   cancel() {
     this.leave()
     if (this.#failure === null) this.onEnd('', undefined)

@@ -1,10 +1,10 @@
 /** @typedef {{ cancel(): void }} Source */
 
 /**
- * Ends responses that nobody will read: whoever called has looked at the status, say, and has let go of the rest. Without
- * this the application would wait in `send` for ever, as undici's connections would without its registry.
+ * Ends responses that nobody will read. For example, a caller has read the status only and dropped the response. Without this
+ * the application would wait in `send` for ever. undici has such a registry for its connections.
  *
- * What is held must not refer to the response: a call forgets the promise that it has resolved.
+ * The held value must not refer to the response. Therefore a call forgets its promise when it has resolved it.
  * @type {FinalizationRegistry<Source>}
  */
 const unread = new FinalizationRegistry((source) => source.cancel())

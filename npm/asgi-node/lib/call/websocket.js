@@ -8,12 +8,12 @@ import { responseFrom } from '../message/response.js'
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
 /** @typedef {import('../websocket/types.js').WebSocketMessage} WebSocketMessage */
 
-// A WebSocket without a socket: `handleStream(new Request({ url, websocket: true }))`. What the request writes are the
-// client's messages, what the response gives are the app's.
+// A WebSocket without a socket: `handleStream(new Request({ url, websocket: true }))`. The request writes the client's
+// messages, and the response yields the app's.
 
 const EMPTY = Buffer.alloc(0)
 
-/** How long the app has, after `end()`, to answer what it was sent before that. */
+/** Milliseconds that the app has after `end()` to answer the messages that came before it. */
 const END_GRACE_MS = 5000
 
 /** The client's end of a WebSocket that has no socket. */
@@ -21,7 +21,7 @@ export class WebSocketCall extends Call {
   #highWaterMark
   #longestDenial
   #ending = false
-  /** Whether the app takes messages. */
+  /** Whether the app has accepted the WebSocket. */
   accepted = false
   /** @type {WebSocketMessage[]} */
   #messages = []
@@ -30,9 +30,9 @@ export class WebSocketCall extends Call {
   #failure = null
   /** @type {{ resolve: (message: WebSocketMessage | null) => void, reject: (reason: unknown) => void }[]} */
   #readers = []
-  /** What the app answered instead of accepting. */
+  /** The response that the app sent instead of accepting. */
   #denial = { status: 0, headers: '', body: /** @type {Buffer[]} */ ([]), length: 0 }
-  /** @type {number | null} why it is over */
+  /** @type {number | null} the close code, when it is over */
   code = null
   reason = ''
 
@@ -42,7 +42,7 @@ export class WebSocketCall extends Call {
    * @param {import('./calls.js').Resolve} resolve
    * @param {import('./calls.js').Reject} reject
    * @param {number} highWaterMark bytes
-   * @param {number} longestDenial bytes of its body
+   * @param {number} longestDenial the most bytes of a denial's body
    */
   constructor(exchanges, signal, resolve, reject, highWaterMark, longestDenial) {
     super(exchanges, signal, resolve, reject)
@@ -50,7 +50,7 @@ export class WebSocketCall extends Call {
     this.#longestDenial = longestDenial
   }
 
-  /** @param {number} milliseconds that the app has to answer; 0 for no limit */
+  /** Limits the time until the app accepts. @param {number} milliseconds 0 for no limit */
   expect(milliseconds) {
     if (milliseconds > 0) this.timer = setTimeout(onAcceptTimeout, milliseconds, this)
   }
@@ -86,8 +86,8 @@ export class WebSocketCall extends Call {
   }
 
   /**
-   * Nothing more is written. The app gets that behind the messages; what it sends until then can be read, and its close, or
-   * its end, ends the WebSocket, and so does the time that this may take.
+   * Nothing more is written. The app gets the disconnect after the messages. What it sends until then can be read. The WebSocket
+   * ends when the app closes it or returns, or when the time for this is over.
    */
   end() {
     if (!this.open || this.#ending) return
@@ -100,9 +100,9 @@ export class WebSocketCall extends Call {
     this.timer = setTimeout(onEndTimeout, END_GRACE_MS, this).unref()
   }
 
-  /** The app has not looked in time at the end. */
+  /** The app has not received the disconnect in time. */
   giveUp() {
-    // It may be kept waiting by whoever reads here.
+    // The app may be waiting for our reader.
     if (this.stalled) return this.#awaitEnd()
     this.close(CODE.NORMAL)
   }
@@ -161,7 +161,7 @@ export class WebSocketCall extends Call {
 
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
   onStart(status, headers, chunk = EMPTY) {
-    // It has answered in time; how long the rest takes is its own affair, as it is over a socket.
+    // The app has answered in time. The rest of its response has no limit, as over a socket.
     clearTimeout(this.timer)
     this.#denial = { status, headers, body: [], length: 0 }
     this.onBody(chunk)
@@ -175,7 +175,7 @@ export class WebSocketCall extends Call {
     if (denial.length <= this.#longestDenial) return
     this.leave()
     const body = Buffer.concat(denial.body, this.#longestDenial)
-    this.#deny(denial.status, denial.headers, body, ', and the body of its answer is cut after websocket.maxPayload bytes')
+    this.#deny(denial.status, denial.headers, body, ', and the body of its response is cut after websocket.maxPayload bytes')
   }
 
   /** @override @param {string} _trailers @param {Buffer | undefined} chunk */
@@ -184,7 +184,7 @@ export class WebSocketCall extends Call {
     this.#deny(status, headers, Buffer.concat([...body, chunk]))
   }
 
-  /** @param {number} status @param {string} headers @param {Buffer} body @param {string} [more] to say */
+  /** @param {number} status @param {string} headers @param {Buffer} body @param {string} [more] for the end of the message */
   #deny(status, headers, body, more = '') {
     const error = new PythonError('WEBSOCKET_REJECTED', `The application has not accepted the WebSocket: status ${status}${more}`)
     const response = responseFrom(status, headers, body, null)
@@ -245,7 +245,7 @@ function onEndTimeout(call) {
 }
 
 /**
- * Whether a code may stand in a close frame (RFC 6455, 7.4).
+ * Whether a close frame may contain this code (RFC 6455, 7.4).
  * @param {number} code
  */
 function isSendable(code) {

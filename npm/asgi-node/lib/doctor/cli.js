@@ -93,7 +93,7 @@ function valueOf({ name, rawName, value, inlineValue }) {
     throw new TypeError(`Unknown option ${rawName}${suggestion === null ? ': asgi-node doctor --help lists all' : `. Did you mean --${suggestion}?`}`)
   }
   if (OPTIONS[/** @type {keyof typeof OPTIONS} */ (name)].type === 'boolean') {
-    if (value !== undefined) throw new TypeError(`${rawName} takes no value, but was given ${show(value)}`)
+    if (value !== undefined) throw new TypeError(`${rawName} takes no value, but got ${show(value)}`)
     return true
   }
   // What begins with a dash is the next option, unless it is said by "=".

@@ -2,26 +2,26 @@ import { PythonError } from '../native/errors.js'
 
 /** @typedef {import('../python/start.js').NativeHandler} NativeHandler */
 
-// Python keeps the time-outs of what it does. While its event loop is blocked it keeps none of them: so each has a second
-// clock here, which rings a little later.
+// Python keeps its own time limits. It cannot keep them while its event loop is blocked. So each limit has a second clock
+// here, which expires a little later.
 
-/** What Python may take longer, so that it is heard first: its errors know more. */
+/** How much later our clock expires. Python's own error comes first then, and it says more. */
 export const SLACK = 250
 
-/** An event loop that has not answered a heartbeat for this long is blocked, and not only slow. */
+/** An event loop that has not answered a heartbeat for this long is blocked, not just slow. */
 export const BLOCKED = 1000
 
-/** How often to look. */
+/** Milliseconds between two looks at the clock. */
 const TICK = 25
 
-/** What {@link orLate} gives when time is up. */
+/** What {@link orLate} resolves to when the time is over. */
 export const LATE = Symbol('late')
 
 /**
- * What the promise gives, or LATE as soon as `isLate` says so.
+ * Resolves to the promise's value, or to LATE as soon as `isLate` returns true.
  * @template T
  * @param {Promise<T>} promise
- * @param {() => boolean} isLate asked now and then
+ * @param {() => boolean} isLate called at short intervals
  * @returns {Promise<T | typeof LATE>}
  */
 export function orLate(promise, isLate) {
@@ -41,9 +41,9 @@ export function orLate(promise, isLate) {
 }
 
 /**
- * The error for a handler that cannot wait any longer for an event loop that is blocked. Its traceback is where that is.
+ * The error for a handler that stops waiting for a blocked event loop. Its traceback shows where the loop is.
  * @param {NativeHandler} native
- * @param {string} what cannot go on
+ * @param {string} what the operation that cannot go on
  * @returns {Promise<PythonError>}
  */
 export async function blockedError(native, what) {

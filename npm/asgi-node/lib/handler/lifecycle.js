@@ -14,15 +14,20 @@ import { BLOCKED, LATE, SLACK, blockedError, deadlineIn, orLate } from './clocks
 /** @typedef {import('../websocket/exchange.js').Sockets} Sockets */
 
 /**
- * The addon that is in charge, and what its handler is made of. The one for workers has more functions.
+ * The addon that runs the application, and the configuration of its native handler. The addon for workers has more functions.
  * @typedef {{ addon: { NativeHandler: new (...options: ConstructorParameters<typeof import('../native/binding.js').NativeHandler>) => NativeHandler }, config: string }} Runtime
  *
  * @typedef {import('../native/workers-binding.js').NativeHandler} WorkersHandler
  */
 
 /**
- * `new` until Python is looked for; then `starting`, until the application is `ready` or has `failed`; `draining` while
- * close() still takes requests, `closing` when it does not any more, `closed` when that is over.
+ * - `new`: nothing has been done yet
+ * - `starting`: Python is being found and started, or the application is being loaded
+ * - `ready`: the application takes requests
+ * - `failed`: the application did not start
+ * - `draining`: close() has been called with a delay, and requests are still taken
+ * - `closing`: requests are refused
+ * - `closed`: everything has ended
  * @typedef {'new' | 'starting' | 'ready' | 'failed' | 'draining' | 'closing' | 'closed'} State
  */
 
@@ -37,13 +42,13 @@ const NEXT = {
   closed: []
 }
 
-/** What a client has to answer the close frame even when `timeout` is over. */
+/** Milliseconds that a client gets to answer the close frame, even after `timeout`. */
 const CLOSE_FRAME_MS = 250
 
-/** What Python gives cancelled requests: see CANCEL_GRACE in asgi_node.runtime.runner. */
+/** Milliseconds that Python gives cancelled requests: see CANCEL_GRACE in asgi_node.runtime.runner. */
 const CANCEL_GRACE = 5000
 
-/** The life of one handler: its start, its end, and how it is in between. */
+/** The life of one handler: its start, its state and its end. */
 export class Lifecycle {
   /** @type {State} */
   #state = 'new'
@@ -54,22 +59,22 @@ export class Lifecycle {
   #native = null
   /** Why it did not start. @type {unknown} */
   #failure
-  /** Whether the log knows why. */
+  /** Whether the reason has been logged. */
   #reported = false
   #starting
   /** @type {Following | null} */
   #following = null
   /** @type {Promise<void> | null} */
   #closing = null
-  /** When close() takes no more requests, by `performance.now()`. It only ever comes nearer. */
+  /** When close() stops taking requests, by `performance.now()`. It never moves to a later time. */
   #drained = Infinity
-  /** When close() stops waiting for requests, by `performance.now()`. It only ever comes nearer. */
+  /** When close() stops waiting for requests, by `performance.now()`. It never moves to a later time. */
   #deadline = Infinity
-  /** What was known last. @type {import('../log/health.js').KnownHealth} */
+  /** The last values that the native side gave. @type {import('../log/health.js').KnownHealth} */
   #known = { inFlight: 0, abandoned: 0, queued: 0, requests: 0, errors: 0, lag: 0, blocked: 0, failed: false, loop: null }
-  /** Closes by `signal`; what goes wrong then has nobody else to hear of it. */
+  /** `signal` closes the handler. Nobody gets that promise, so a failure is logged. */
   #onAbort = () => void this.close().catch((error) => this.#report(error))
-  /** What Python said last is handed over before the end. */
+  /** Delivers Python's last log records before the end. */
   #drain = () => this.#native?.drain()
 
   /**
@@ -84,7 +89,7 @@ export class Lifecycle {
     // Before the application is looked at, so that no change is missed.
     if (settings.reload !== null) this.#following = new Following(settings.reload, { hold: this.#hold, renew: this.#renew }, settings.log)
     this.#starting = this.#start()
-    // Everybody who asks is told of a failure, at each ready() and request; that nobody has asked yet is no crash.
+    // Each ready() and each request rejects with the failure. Before the first of them it must not count as an unhandled rejection.
     this.#starting.catch(() => {})
     const { signal } = settings
     signal?.addEventListener('abort', this.#onAbort, { once: true })
@@ -95,7 +100,7 @@ export class Lifecycle {
     return this.#state === 'ready' || this.#state === 'draining'
   }
 
-  /** Of a handler that is ready. */
+  /** The native half. Only for a handler that is ready. */
   get native() {
     return /** @type {NativeHandler} */ (this.#native)
   }
@@ -111,7 +116,8 @@ export class Lifecycle {
   }
 
   async #start() {
-    // The constructor returns at once: to look for Python takes this thread some milliseconds, which come after its caller.
+    // The constructor must return at once. Looking for Python takes this thread some milliseconds, so that comes after the
+    // caller's code.
     await Promise.resolve()
     try {
       if (this.#state === 'new') this.#enter('starting')
@@ -120,7 +126,7 @@ export class Lifecycle {
       const native = this.#nativeOf(runtime)
       const deadline = deadlineIn(this.#settings.startupTimeout) + SLACK
       const started = await orLate(native.start(), () => {
-        // Asked all the time, so that it is known whether the loop turns.
+        // Each call sends a heartbeat, so that we know whether the loop runs.
         native.blocked()
         return performance.now() > deadline
       })
@@ -130,7 +136,7 @@ export class Lifecycle {
     }
   }
 
-  /** The same for a caller that cannot wait: overtakes #start, which then finds the work done. */
+  /** The same for a caller that cannot wait. It overtakes #start, which then finds the work done. */
   startSync() {
     if (this.isReady) return this.#following?.hurry()
     if (this.#isEnding) throw closedError()
@@ -146,13 +152,13 @@ export class Lifecycle {
     }
   }
 
-  /** What runs the application: Python in this process, or workers. @returns {Promise<Runtime>} */
+  /** Finds what runs the application: Python in this process, or workers. @returns {Promise<Runtime>} */
   async #runtime() {
     const settings = this.#settings
     return settings.workers === null ? { addon: await startPython(settings), config: settings.config } : findWorkers(settings)
   }
 
-  /** The same, blocking. @returns {Runtime} */
+  /** The same, but it blocks. @returns {Runtime} */
   #runtimeSync() {
     const settings = this.#settings
     return settings.workers === null ? { addon: startPythonSync(settings), config: settings.config } : findWorkersSync(settings)
@@ -163,9 +169,9 @@ export class Lifecycle {
   }
 
   /**
-   * The application had its time to start. When it comes up all the same, it is closed.
+   * The time to start is over. If the application still comes up later, it is closed.
    * @param {NativeHandler} native
-   * @returns {Promise<NativeFailure | null>} what became of it meanwhile
+   * @returns {Promise<NativeFailure | null>} null: the start has ended in the meantime
    */
   async #stopStarting(native) {
     if (this.#state !== 'starting') return null
@@ -197,12 +203,12 @@ export class Lifecycle {
 
   /** @param {unknown} error */
   #failed(error) {
-    // Everybody hears of the first failure.
+    // Every caller gets the first failure.
     if (this.#state === 'new' || this.#state === 'starting') {
       this.#enter('failed')
       this.#failure = error
       void this.#following?.close()
-      // What the app has said of it. Nobody will say more.
+      // Deliver what the app has logged about it. Nothing more will come.
       this.#drain()
       removeExitHook(this.#drain)
     }
@@ -217,7 +223,7 @@ export class Lifecycle {
   }
 
   /**
-   * The same for a request, which does not wait longer than it may take.
+   * The same for a request. It waits no longer than the request may take.
    * @param {number} [timeout] milliseconds; 0 for no limit
    * @returns {Promise<void>}
    */
@@ -229,7 +235,7 @@ export class Lifecycle {
   }
 
   /**
-   * The status for a client whose request the handler cannot take. Says why to the log, once.
+   * The status for a client whose request the handler cannot take. Logs the reason once.
    * @param {unknown} error
    */
   unavailable(error) {
@@ -240,7 +246,7 @@ export class Lifecycle {
     return 500
   }
 
-  /** @param {unknown} error that nobody else hears of */
+  /** Logs an error that no caller gets. @param {unknown} error */
   #report(error) {
     this.#settings.log.write('error', { err: error }, error instanceof Error ? error.message : String(error))
   }
@@ -251,7 +257,7 @@ export class Lifecycle {
    */
   async reload() {
     if (this.#settings.workers === null) {
-      throw new TypeError('reload() replaces workers, and this handler has none: Python in this process cannot load modules anew. Give it the option `workers`')
+      throw new TypeError('reload() replaces workers, and this handler has none. Python in this process cannot load modules again: set the option `workers`')
     }
     await this.ready()
     await this.#replaceWorkers()
@@ -287,7 +293,7 @@ export class Lifecycle {
     return this.#closing
   }
 
-  /** Whoever sends requests has time to hear that the handler is not ready any more. */
+  /** Load balancers have time to notice that the handler is no longer ready. */
   async #drainFirst() {
     this.#enter('draining')
     await orLate(new Promise(() => {}), () => performance.now() >= this.#drained)
@@ -299,9 +305,9 @@ export class Lifecycle {
     void this.#following?.close()
     this.#exchanges.closing = true
     this.#known = this.#native?.health() ?? this.#known
-    // It may live much longer than this handler.
+    // The signal may live much longer than this handler.
     this.#settings.signal?.removeEventListener('abort', this.#onAbort)
-    // An import cannot be interrupted: what is under way comes to its end first.
+    // An import cannot be interrupted, so a start that is under way is waited for.
     const started = await orLate(this.#starting.catch(() => {}), () => performance.now() > this.#deadline + SLACK)
     const native = this.#native
     try {
@@ -313,7 +319,7 @@ export class Lifecycle {
 
   /**
    * @param {NativeHandler} native
-   * @param {boolean} isLate whether the application has not even started
+   * @param {boolean} isLate whether the application has not started yet
    */
   async #end(native, isLate) {
     this.#exchanges.hold()
@@ -323,10 +329,10 @@ export class Lifecycle {
     const error = ended === LATE ? await blockedError(native, what) : (early ?? (ended && errorFromFailure(ended)))
     if (error?.code === 'EVENT_LOOP_BLOCKED') this.#report(error)
     native.abandon()
-    // Responses that are complete, and have not been delivered, come before the end.
+    // Deliver the responses that are complete before the end.
     native.drain()
     this.#exchanges.failAll(closedError())
-    // Each has its close frame. Some clients will not answer it, and their sockets would keep the process.
+    // Each client has its close frame. Some will not answer it, and their sockets would keep the process alive.
     this.#sockets.endBy(Math.max(this.#deadline, performance.now() + CLOSE_FRAME_MS))
     this.#exchanges.release()
     removeExitHook(this.#drain)
@@ -336,12 +342,12 @@ export class Lifecycle {
 
   /**
    * @param {NativeHandler} native
-   * @returns {Promise<NativeFailure | null | typeof LATE>} LATE where Python cannot go on
+   * @returns {Promise<NativeFailure | null | typeof LATE>} LATE: Python cannot go on
    */
   #shutDown(native) {
     const closed = native.close(Math.max(0, Math.round(this.#deadline - performance.now())))
     const limit = this.#settings.shutdownTimeout || Infinity
-    /** Since when nothing but the lifespan's shutdown is left. @type {number | null} */
+    /** The time from which only the lifespan's shutdown is left. @type {number | null} */
     let since = null
     return orLate(closed, () => {
       const now = performance.now()
@@ -349,7 +355,7 @@ export class Lifecycle {
       const health = native.health()
       const busy = health !== null && health.inFlight + health.abandoned > 0
       if (!busy || (!blocked && now > this.#deadline + CANCEL_GRACE + SLACK)) since ??= now
-      // Python keeps the time by itself, and has an error that says more.
+      // A loop that runs keeps its own time limit, and its error says more.
       if (!blocked) return false
       return now > SLACK + (since === null ? this.#deadline : since + limit)
     })

@@ -32,16 +32,16 @@ export function serveNext(exchanges, req, res, next, fallthrough) {
 }
 
 /**
- * For error handlers of Express and Connect, which take the status of their answer from the error.
+ * Sets `status` and `statusCode`: error handlers of Express and Connect read the status of their response from the error.
  * @param {unknown} error
  */
 function withStatus(error) {
   return error instanceof PythonError ? Object.assign(error, { status: statusOf(error) }) : error
 }
 
-/** One request of a middleware: what fails before the response has begun is the next handler's. */
+/** One request of a middleware. If it fails before the response has started, the next handler gets it. */
 class MiddlewareExchange extends HttpExchange {
-  // What the next handlers do belongs to the request: they find its AsyncLocalStorage as they would without us.
+  // The next handlers work for the request, so they find its AsyncLocalStorage as they would without us.
   #context = new Context()
   #next
   #fallthrough
@@ -101,7 +101,8 @@ class MiddlewareExchange extends HttpExchange {
 }
 
 /**
- * In a turn of its own: what the next handlers do is no part of delivering an event, and what they throw is theirs.
+ * Calls `next` in a later turn of the loop. The next handlers are not part of the delivery of an event, and their exceptions
+ * are their own.
  * @param {Next} next
  * @param {unknown} [error]
  */

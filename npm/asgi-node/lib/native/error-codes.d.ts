@@ -1,12 +1,12 @@
 /** The code of a `PythonError`. Stable: match on it, not on the message. */
 export type PythonErrorCode =
-  /** The module is not there; the message says where Python looked. */
+  /** There is no such module; the message says where Python looked. */
   | 'APP_NOT_FOUND'
   /** The module has no such attribute; the message lists those that it has. */
   | 'APP_ATTRIBUTE_NOT_FOUND'
-  /** Importing the module, or calling the factory, raised: see `traceback`. */
+  /** The import of the module, or the factory, raised an exception: see `traceback`. */
   | 'APP_IMPORT_FAILED'
-  /** What the attribute holds cannot be called. */
+  /** The attribute's value cannot be called. */
   | 'APP_NOT_CALLABLE'
   /** No interpreter was found; the message lists what was tried. */
   | 'PYTHON_NOT_FOUND'
@@ -14,64 +14,64 @@ export type PythonErrorCode =
   | 'LIBPYTHON_NOT_FOUND'
   /** Older than CPython 3.11, free-threaded, or another implementation. */
   | 'PYTHON_UNSUPPORTED'
-  /** The interpreter did not come up. */
+  /** The interpreter did not start. */
   | 'PYTHON_START_FAILED'
   /**
-   * The worker that served the request has ended: the message has its exit code or signal, its last lines on stderr, and how many
-   * requests were lost with it. Requests that it had not begun are not lost: another worker gets them.
+   * The worker that served the request has ended. The message has its exit code or signal, its last lines on stderr, and the number
+   * of requests that were lost. Requests that it had not begun are not lost: another worker gets them.
    */
   | 'WORKER_DIED'
-  /** This process runs another interpreter already: there can be one. */
+  /** This process already runs another interpreter. There can be only one. */
   | 'PYTHON_CONFLICT'
-  /** Two handlers want different modules of one name. */
+  /** Two handlers need different modules with the same name. */
   | 'MODULE_CONFLICT'
   /** The files of this package for this platform are missing. */
   | 'NATIVE_NOT_FOUND'
-  /** Thrown by `import`: there is no build for this platform, or this Node is too old. */
+  /** Thrown by `import`: there is no build for this platform, or the Node version is too old. */
   | 'UNSUPPORTED_PLATFORM'
-  /** The app did not accept a WebSocket: see `status`, `headers` and `body` of its answer. */
+  /** The app did not accept a WebSocket: `status`, `headers` and `body` are its response. */
   | 'WEBSOCKET_REJECTED'
-  /** The app raised: see `traceback`. */
+  /** The app raised an exception: see `traceback`. */
   | 'APP_ERROR'
-  /** The exception of a record of Python's `logging`; it comes to a `logger` only. */
+  /** The exception of a log record of Python's `logging`. Only a `logger` gets it. */
   | 'PYTHON_EXCEPTION'
   /** The app returned without a complete response. */
   | 'APP_NO_RESPONSE'
-  /** The handler was closed before the request, or while it was on its way. */
+  /** The handler was closed before the request, or while it was under way. */
   | 'HANDLER_CLOSED'
-  /** A rule of `rewriter` makes of this request what no request can be; the message names the rule. */
+  /** A rule of `rewriter` turned this request into an invalid one; the message names the rule. */
   | 'REWRITE_FAILED'
   /**
-   * The event loop of Python has ended, because an application has closed its selector, say. No request goes on, here or in any
-   * handler on that loop; `live` of `health()` is false. A new handler gets a new loop.
+   * The event loop of Python has ended, for example because an application has closed its selector. No handler on that loop can
+   * continue its requests, and `live` of `health()` is false. A new handler gets a new loop.
    */
   | 'EVENT_LOOP_FAILED'
-  /** More than `maxConcurrency` requests are on their way. */
+  /** More than `maxConcurrency` requests are under way. */
   | 'OVERLOADED'
   /** The request body is larger than `maxBodySize`. */
   | 'BODY_TOO_LARGE'
-  /** A body, a message or a text of the app's is larger than Node can hold, or there was no memory for it. */
+  /** A body, a message or a text of the app is larger than Node can hold, or there was no memory for it. */
   | 'RESPONSE_TOO_LARGE'
   /** The request has more header fields than the server keeps (`maxHeadersCount`). */
   | 'HEADERS_TOO_LARGE'
   /** The app had not completed its response after `requestTimeout`. */
   | 'REQUEST_TIMEOUT'
-  /** Something blocks Python's event loop, so that a start or a close could not go on in time: `traceback` is where. */
+  /** Python's event loop is blocked, so a start or a close could not go on in time: `traceback` shows where. */
   | 'EVENT_LOOP_BLOCKED'
-  /** The app's lifespan start-up failed, or took too long: the message is the app's, or `traceback` says where. */
+  /** The app's lifespan start-up failed or took too long. The message is the app's, or `traceback` shows where. */
   | 'LIFESPAN_STARTUP_FAILED'
-  /** The app's lifespan shutdown failed, or took too long. */
+  /** The app's lifespan shutdown failed or took too long. */
   | 'LIFESPAN_SHUTDOWN_FAILED'
-  /** uvloop was asked for and is not installed. */
+  /** The option `loop` is `uvloop`, and uvloop is not installed. */
   | 'LOOP_NOT_AVAILABLE'
-  /** The app is one of WSGI, and a2wsgi, which serves those, is not installed: the message has the command. */
+  /** The app is a WSGI application, and the package a2wsgi is not installed: the message has the command. */
   | 'WSGI_NOT_AVAILABLE'
-  /** `handleRequestSync` was called from within a callback that Python's answer is being delivered to. */
+  /** `handleRequestSync` was called inside a callback that is receiving a response. */
   | 'SYNC_REENTRANT'
-  /** The request cannot be sent as it is, its body has been used, or is longer or shorter than its content-length. */
+  /** The request is not valid, its body has been used already, or the body's length is not its content-length. */
   | 'INVALID_REQUEST'
-  /** The body of a request has been read before it came to Python, by a body parser say. */
+  /** Something, for example a body parser, has read the body of the request before Python could. */
   | 'BODY_ALREADY_READ'
-  /** `client` of a handler cannot follow a redirect: the message says which, and why. */
+  /** A handler's `client` cannot follow a redirect: the message says which one, and why. */
   | 'REDIRECT_FAILED'
   | (string & {})

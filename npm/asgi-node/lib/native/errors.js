@@ -1,6 +1,6 @@
 /** @typedef {import('../index.js').PythonErrorCode} PythonErrorCode */
 
-/** @typedef {Omit<import('./binding.js').NativeFailure, 'traceback'> & { traceback?: string }} NativeFailure what the native side gives as a reason */
+/** @typedef {Omit<import('./binding.js').NativeFailure, 'traceback'> & { traceback?: string }} NativeFailure an error of the native side, as values */
 
 export class PythonError extends Error {
   /**
@@ -14,13 +14,13 @@ export class PythonError extends Error {
     /** @type {string | undefined} */
     this.traceback = traceback || undefined
     if (fix) {
-      /** @type {string | undefined} what to do about it; the message ends with it */
+      /** @type {string | undefined} what the user can do; the message ends with it */
       this.fix = fix
     }
   }
 }
 
-// On the prototype, as Error does it: the name is no fact about one error, and must not show up when one is inspected.
+// The name is on the prototype, as Error's is. As an own property it would appear whenever an error is inspected.
 Object.defineProperty(PythonError.prototype, 'name', { value: 'PythonError', writable: true, configurable: true })
 
 /**
@@ -33,8 +33,8 @@ export function errorFromText(text) {
 }
 
 /**
- * The same error for a log, whose reader wants to know where it was raised in Python. Where it was made in JavaScript says
- * nothing, but stays what its other holders see.
+ * A copy of the error for the log. Its stack is Python's traceback, because the place where JavaScript created the error
+ * says nothing. Others who hold the error itself keep its JavaScript stack.
  * @param {PythonError} error
  */
 export function withPythonStack(error) {
@@ -50,15 +50,15 @@ export function errorFromFailure({ code, message, traceback }) {
 }
 
 /**
- * What a native function threw, as the PythonError that users match on. Anything that carries no code of ours (a
- * TypeError of Node-API, say) stays what it is.
+ * Converts an error of a native function to a PythonError, which users match on. An error without one of our codes (for
+ * example a TypeError of Node-API) is returned unchanged.
  * @param {unknown} error
  * @returns {unknown}
  */
 export function errorFromNative(error) {
   if (!(error instanceof Error) || error instanceof PythonError) return error
   const { code, traceback } = /** @type {Error & { code?: unknown, traceback?: unknown }} */ (error)
-  // Ours are upper-case words; Node's own (ERR_…, ENOENT) and Node-API's (InvalidArg) are told apart by that.
+  // Our codes are upper-case words. Those of Node (ERR_…, ENOENT) and Node-API (InvalidArg) have another form.
   if (typeof code !== 'string' || !/^(?!ERR_)[A-Z]+(_[A-Z]+)+$/.test(code)) return error
   return new PythonError(code, error.message, {
     traceback: typeof traceback === 'string' ? traceback : undefined,
@@ -76,7 +76,7 @@ export function closedError() {
 }
 
 /**
- * A value as it should look in an error message: short, and with its type visible.
+ * A value for an error message: short, and with its type visible.
  * @param {unknown} value
  */
 export function show(value) {

@@ -5,7 +5,7 @@ import { EVENT } from './protocol.js'
 /** @typedef {import('./exchanges.js').Exchanges} Exchanges */
 /** @typedef {import('./outcome.js').Outcome} Outcome */
 /** @typedef {import('../message/body-source.js').BodySource} BodySource */
-/** @typedef {Buffer | string | undefined} WholeBody a small one that is ASCII comes as a string; undefined when it is empty */
+/** @typedef {Buffer | string | undefined} WholeBody a small ASCII body is a string; an empty one is undefined */
 
 const EMPTY = Buffer.alloc(0)
 
@@ -21,7 +21,7 @@ export function bytesOf(body) {
 }
 
 /**
- * Closes the file of a FILE event that nobody wants.
+ * Closes the file of a FILE event that nobody will read.
  * @param {string} file `descriptor\0offset\0length`
  */
 export function closeFile(file) {
@@ -29,28 +29,28 @@ export function closeFile(file) {
 }
 
 /**
- * One request on its way and the consumer of its response. Subclasses say what happens with each event; a method that
- * returns `false` says that its consumer is above its mark, and `drained` must follow.
+ * A request that is under way, and the consumer of its response. Subclasses define what happens with each event. A method
+ * returns `false` when its consumer is above the high-water mark; then `drained` must follow.
  */
 export class Exchange {
   id = 0
-  /** The sequence number of the request within its handler, for the log; 0 before it is sent off. */
+  /** The sequence number of the request within its handler, for the log; 0 before it is submitted. */
   number = 0
-  /** The status of the response that has started; 0 before. */
+  /** The status of the response; 0 before it has started. */
   status = 0
-  /** True between an event that was taken with `false` and `drained`. */
+  /** True between an event that returned `false` and `drained`. */
   stalled = false
-  /** Whether the app has logged the exception that it failed with. */
+  /** Whether the app has logged the exception that it raised. */
   logged = false
-  /** False from the first event that ended the exchange, whoever ended it. */
+  /** False before the request is submitted, and after the exchange has ended. */
   open = false
-  /** @type {BodySource | null} what feeds the request body, when it did not travel whole */
+  /** @type {BodySource | null} feeds the request body, if that did not come whole with the head */
   source = null
   /** @type {NodeJS.Timeout | undefined} */
   timer
   /** @type {import('../log/access-record.js').AccessRecord | null} */
   record = null
-  /** @type {import('./context.js').Context | null} in which its failure is logged */
+  /** @type {import('./context.js').Context | null} the context in which a failure is logged */
   context = null
 
   /** @param {Exchanges} exchanges */
@@ -59,7 +59,7 @@ export class Exchange {
   }
 
   /**
-   * Of a call from JavaScript, of which no connection knows what became: the head, for the access log. Null of others.
+   * The head, for the access log: only for a call from JavaScript, which has no connection that could tell. Otherwise null.
    * @returns {string | null}
    */
   headForLog() {
@@ -67,7 +67,7 @@ export class Exchange {
   }
 
   /**
-   * A piece of the request body. False: stop until RESUME.
+   * Sends a piece of the request body. False: stop until RESUME.
    * @param {Uint8Array | undefined} chunk
    * @param {boolean} last
    */
@@ -75,24 +75,24 @@ export class Exchange {
     return this.open && this.exchanges.native.push(this.id, chunk, last)
   }
 
-  /** The consumer has taken what it was stalled on. */
+  /** The consumer has taken what it had to wait for. */
   drained() {
     if (this.stalled && this.open) this.exchanges.drained(this)
   }
 
-  /** The client has closed its side, and may still read: the app gets http.disconnect when it asks, and can send. */
+  /** The client has closed its side, but may still read. The app gets http.disconnect from receive(), and can still send. */
   halfClose() {
     if (this.open) this.exchanges.native.halfClose(this.id)
   }
 
-  /** The consumer wants no more: the app gets http.disconnect. */
+  /** The consumer stops. The app gets http.disconnect. */
   leave() {
     this.exchanges.leave(this)
   }
 
   /**
-   * It cannot go on for a reason of this side: it was not sent off, its body source failed, the consumer threw, its time is
-   * over, the handler closed. The app gets http.disconnect.
+   * The request cannot go on for a reason on this side: it could not be submitted, its body source failed, the consumer threw,
+   * its time is over, or the handler was closed. The app gets http.disconnect.
    * @param {unknown} error
    */
   fail(error) {
@@ -100,7 +100,7 @@ export class Exchange {
   }
 
   /**
-   * The request, for the failure log; null where JavaScript code gets the error itself.
+   * The request, for the failure log; null if JavaScript code gets the error itself.
    * @param {Outcome} _outcome
    * @returns {import('../log/failures.js').FailedRequest | null}
    */
@@ -117,9 +117,9 @@ export class Exchange {
   /** @param {string} _trailers @param {Buffer | undefined} _chunk @returns {void} */
   onEnd(_trailers, _chunk) {}
   /**
-   * There will be no response, or no more of it.
+   * There will be no response, or no rest of it.
    * @param {Outcome} _outcome
-   * @param {boolean} _inOrder whether it comes behind all that the app has sent, which can still be read
+   * @param {boolean} _inOrder whether all that the app has sent came before this, so that it can still be read
    * @returns {void}
    */
   onFailed(_outcome, _inOrder) {}
@@ -128,8 +128,8 @@ export class Exchange {
   /** @param {string[]} _links @returns {void} */
   onEarlyHint(_links) {}
   /**
-   * A range of a file is the next piece of the body. Only where the head advertised it. `drained`, or `exchanges.finish` for
-   * the last piece, must follow when it has been read: from then on the app may change the file.
+   * A range of a file is the next piece of the body. This comes only if the head offered the extension. When the file has been
+   * read, `drained` must follow, or `exchanges.finish` for the last piece. From then on the app may change the file.
    * @param {string} file `descriptor\0offset\0length`
    * @param {boolean} _last
    * @returns {boolean | void}
@@ -138,11 +138,11 @@ export class Exchange {
     closeFile(file)
     this.leave()
   }
-  /** There is room again for what comes from the client. @returns {void} */
+  /** There is room again for data from the client. @returns {void} */
   onResume() {
     this.source?.resume()
   }
-  /** The app takes a WebSocket. @param {string} _answer `subprotocol\0name\0value…` @returns {void} */
+  /** The app accepts a WebSocket. @param {string} _answer `subprotocol\0name\0value…` @returns {void} */
   onAccept(_answer) {}
   /** A message of a WebSocket. @param {Buffer | undefined} _data @param {boolean} _isText @returns {boolean | void} */
   onMessage(_data, _isText) {}
@@ -151,14 +151,14 @@ export class Exchange {
 }
 
 /**
- * Decodes one delivery: turns five values, whose meaning the kind decides, into the named event of an exchange. Those that
- * end an exchange free its number first, since the consumer may send another request at once.
+ * Decodes one delivery: five values, whose meaning depends on the kind, become one named event of an exchange. An event that
+ * ends an exchange first frees its number, because the consumer may send another request at once.
  * @param {Exchange} exchange
  * @param {number} kind one of EVENT
  * @param {number} status
  * @param {string} text
  * @param {WholeBody} body
- * @returns {boolean | void} false: the consumer is above its mark
+ * @returns {boolean | void} false: the consumer is above its high-water mark
  */
 export function dispatch(exchange, kind, status, text, body) {
   const { exchanges } = exchange
@@ -172,7 +172,7 @@ export function dispatch(exchange, kind, status, text, body) {
   switch (kind) {
     case EVENT.START: {
       const answer = exchange.onStart(status, text, data)
-      // A transport may have set what its client gets instead.
+      // A transport may have sent another status to its client.
       exchange.status ||= status
       return answer
     }

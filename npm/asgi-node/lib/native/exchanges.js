@@ -21,24 +21,24 @@ const BURST = 8
  * @typedef {Pick<import('./binding.js').NativeHandler, 'submit' | 'wake' | 'push' | 'message' | 'closed' | 'faulted' | 'drained' | 'halfClose' | 'disconnect' | 'giveUp' | 'keepAlive'>} Native
  */
 
-// Native code calls `deliver`, and `deliver` may reach code of the user (a patched writeHead, say). While it does, this
-// thread cannot take further events, so a blocking call from there could never end.
+// Native code calls `deliver`, and `deliver` may call code of the user (for example a patched writeHead). During that time
+// this thread cannot take further events, so a blocking call from there would never end.
 let delivering = 0
 
-/** Whether an event is being delivered on this thread right now. */
+/** Whether this thread is delivering an event right now. */
 export function isDelivering() {
   return delivering > 0
 }
 
-/** The requests of one handler that are on their way, by number. */
+/** The requests of one handler that are under way, by number. */
 export class Exchanges {
   /** @type {Slots<Exchange>} */
   #table = new Slots()
-  // Exchanges that Python can move on. One that is stalled waits for JavaScript alone: if nothing else is going to run,
-  // nobody will ever read it, and it must not keep the process alive.
+  // The number of exchanges that Python can continue. A stalled one waits for JavaScript only. If no other code will run,
+  // nobody will ever read it, so it must not keep the process alive.
   #live = 0
   #timeout
-  // Requests that Python's loop has not been woken for.
+  // The number of requests for which Python's loop has not been woken.
   #quiet = 0
   #wake = () => {
     if (this.#quiet > 0) this.#native.wake()
@@ -51,26 +51,26 @@ export class Exchanges {
   #onSaid
   #onFailure
   #count = 0
-  /** True while the handler closes: what is under way ends with its connection. */
+  /** True while the handler closes: each connection ends with its response. */
   closing = false
 
   /**
    * @param {object} [settings]
    * @param {number} [settings.requestTimeout] milliseconds from the start of a request to the end of its response; 0 for no limit
    * @param {number} [settings.maxBodySize] bytes of a request body
-   * @param {import('../incoming/proxy.js').Trust | null} [settings.trust] in proxies
+   * @param {import('../incoming/proxy.js').Trust | null} [settings.trust] which proxies are trusted
    * @param {boolean} [settings.cancelOnDisconnect]
    * @param {Log} [settings.log]
    * @param {import('../log/access-log.js').AccessLog | null} [settings.accessLog]
-   * @param {boolean} [settings.keepContext] whether `log` may look at the asynchronous context of a request
+   * @param {boolean} [settings.keepContext] whether `log` may read the asynchronous context of a request
    * @param {(kind: number, status: number, text: string) => void} [settings.onSaid] takes the events that belong to no request
    * @param {OnFailure} [settings.onFailure]
-   *   is told of failures that no code of the user's gets
+   *   gets the failures that no code of the user gets
    */
   constructor(settings = {}) {
     const { requestTimeout = 0, maxBodySize = Infinity, trust = null, cancelOnDisconnect = false } = settings
     const { log, accessLog = null, keepContext = false, onSaid = () => {}, onFailure = () => {} } = settings
-    /** For what transports have to say beside failures. */
+    /** For the transports' messages that are not failures. */
     this.log = /** @type {Log} */ (log)
     this.accessLog = accessLog
     this.#keepContext = keepContext
@@ -80,7 +80,7 @@ export class Exchanges {
     this.maxBodySize = maxBodySize
     this.trust = trust
     this.cancelOnDisconnect = cancelOnDisconnect
-    // Set once, before the first request: the handler submits nothing until it has started.
+    // Set once, before the first request, because the handler submits nothing until it has started.
     this.#native = /** @type {Native} */ (/** @type {unknown} */ (null))
     /** @type {Deliver} */
     this.deliver = (id, kind, status, text, data) => this.#deliver(id, kind, status, text, data)
@@ -92,7 +92,7 @@ export class Exchanges {
 
   set native(native) {
     this.#native = native
-    // A function that is made when it is looked at.
+    // The getter creates a new function each time.
     this.#submit = native.submit
   }
 
@@ -100,7 +100,7 @@ export class Exchanges {
     return this.#table.size
   }
 
-  /** The asynchronous context of a request that comes now; null where nobody would look at it. */
+  /** The asynchronous context of a request that comes now; null if nobody would read it. */
   context() {
     return this.#keepContext ? new Context() : null
   }
@@ -111,7 +111,7 @@ export class Exchanges {
   }
 
   /**
-   * Sends a request off. Throws, with nothing sent, when it is refused: OVERLOADED, INVALID_REQUEST, BODY_TOO_LARGE.
+   * Submits a request. Throws if it is refused, and then nothing was sent: OVERLOADED, INVALID_REQUEST, BODY_TOO_LARGE.
    * @param {Exchange} exchange
    * @param {string} head
    * @param {Uint8Array | undefined} body
@@ -119,8 +119,8 @@ export class Exchanges {
    */
   submit(exchange, head, body, flags) {
     if (body !== undefined && body.length > this.maxBodySize) throw bodyTooLarge(this.maxBodySize)
-    // To wake Python's loop costs as much as a request's whole way there. One that is alone does so at once; beside others
-    // it waits for what else this turn of our loop brings.
+    // Waking Python's loop costs as much as the rest of a request's way there. A single request wakes it at once. With others
+    // under way, the wake-up waits for more requests of this turn of our loop.
     const quiet = this.#table.size > 0 && this.#quiet < BURST - 1
     const refusal = this.#submit(this.#table.next, head, body, quiet ? flags | FLAG.QUIET : flags)
     if (refusal) throw errorFromFailure(refusal)
@@ -130,11 +130,11 @@ export class Exchanges {
     exchange.number = this.count()
     exchange.open = true
     this.hold()
-    // A WebSocket is meant to last.
+    // A WebSocket has no time limit.
     if (this.#timeout > 0 && (flags & FLAG.WEBSOCKET) === 0) exchange.timer = setTimeout(onTimeout, this.#timeout, exchange)
   }
 
-  /** The number of a request that was accepted. The native side counts alike. */
+  /** The sequence number of an accepted request. The native side counts in the same way. */
   count() {
     return ++this.#count
   }
@@ -153,7 +153,7 @@ export class Exchanges {
     if (!exchange.stalled) this.release()
     if (exchange.timer !== undefined) clearTimeout(exchange.timer)
     exchange.source?.stop()
-    // Last: the source may be the user's, who may send another request when it stops. That one gets another number.
+    // The number is freed last. The source may be the user's code, which may send another request when it is stopped.
     this.#table.remove(exchange.id)
   }
 
@@ -176,7 +176,7 @@ export class Exchanges {
   }
 
   /**
-   * The consumer wants no more.
+   * The consumer stops.
    * @param {Exchange} exchange
    */
   leave(exchange) {
@@ -226,10 +226,10 @@ export class Exchanges {
   completed(_exchange) {}
 
   /**
-   * There will be no response, or no more of it: decides the outcome, and has it logged and written.
+   * There will be no response, or no rest of it. Decides the outcome, logs it and has it written.
    * @param {Exchange} exchange
    * @param {unknown} error
-   * @param {boolean} [inOrder] whether it comes behind all that the app has sent
+   * @param {boolean} [inOrder] whether all that the app has sent came before this
    */
   fail(exchange, error, inOrder = false) {
     if (exchange.open) {
@@ -249,7 +249,7 @@ export class Exchanges {
   }
 
   /**
-   * This became of an exchange that was not completed.
+   * An exchange has ended with this outcome, and was not completed.
    * @param {Exchange} _exchange
    * @param {Outcome} _outcome
    */
@@ -257,11 +257,11 @@ export class Exchanges {
 
   /** @param {unknown} reason */
   failAll(reason) {
-    // The end of one may have been that of another.
+    // The end of one exchange may have ended another.
     for (const exchange of this.#table.values()) if (exchange.open) this.fail(exchange, reason)
   }
 
-  /** Something is under way: the process stays alive until `release`. */
+  /** Keeps the process alive until `release`. */
   hold() {
     if (this.#live++ === 0) this.native.keepAlive(true)
   }
@@ -285,7 +285,7 @@ export class Exchanges {
     delivering++
     try {
       if (dispatch(exchange, kind, status, text, data) !== false || !exchange.open) return
-      // What was already on its way when the consumer stalled still arrives.
+      // Events that were already on their way when the consumer stalled still arrive.
       if (!exchange.stalled) this.#stall(exchange)
       return false
     } catch (error) {

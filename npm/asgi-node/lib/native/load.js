@@ -1,6 +1,6 @@
-// The native half: where its files are, and the two stages that load them. libpython must be open for the whole
-// process before the addon that leaves Python's symbols undefined, and only a native module can open it that way.
-// A handler whose application runs in workers needs neither: workers.node is the same addon without Python.
+// Finds the native files and loads them, in two stages. The addon leaves Python's symbols undefined, so libpython must be open
+// for the whole process before. Only a native module can open it in that way. A handler with workers needs neither:
+// workers.node is the same addon without Python.
 
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -9,10 +9,10 @@ import { fileURLToPath } from 'node:url'
 import { PythonError, errorFromNative } from './errors.js'
 import { target } from './platform.js'
 
-/** This file: what a bundler has made of it has another name, and as CommonJS no import.meta.url. (`node -e` has a __filename, too.) */
+/** The path of this file. A bundler gives it another name. As CommonJS it has no import.meta.url. (`node -e` has a __filename, too.) */
 const self = import.meta.url ? fileURLToPath(import.meta.url) : __filename
 const require = createRequire(self)
-/** lib, beside which the other packages of npm are. */
+/** The folder lib. npm installs the other packages beside it. */
 const here = dirname(dirname(self))
 
 const BRIDGE = '_native.abi3.so'
@@ -26,7 +26,7 @@ const BRIDGE = '_native.abi3.so'
  * @property {string} python the folder that holds the Python package `asgi_node`
  */
 
-/** @typedef {{ deepbind: boolean, deepbindReason: string }} Opened how libpython was opened, and why so */
+/** @typedef {{ deepbind: boolean, deepbindReason: string }} Opened how libpython was opened, and why */
 /** @typedef {{ matches(head: string, docroot: string): boolean }} NativeCondition */
 /** @typedef {{ rewrite(head: string, isWebSocket: boolean, docroot: string): string | null }} NativeRewriter */
 
@@ -35,18 +35,18 @@ const BRIDGE = '_native.abi3.so'
  * @typedef {object} Loader
  * @property {(path: string, deepbind?: boolean) => Opened} open
  * @property {() => string | null} opened
- * @property {(data: Uint8Array, key: number) => void} unmask a WebSocket's payload, in place
+ * @property {(data: Uint8Array, key: number) => void} unmask unmasks a WebSocket's payload in place
  * @property {new (spec: string) => NativeCondition} NativeCondition
  * @property {new (spec: string) => NativeRewriter} NativeRewriter
  */
 
 /**
- * Opens `choice.libpython` for the whole process and loads the addon against it. Called again, in this thread or
- * in a worker, it returns the addon of that thread; with another libpython it throws PYTHON_CONFLICT.
+ * Opens `choice.libpython` for the whole process and loads the addon. A second call, in this thread or in a worker thread,
+ * returns the addon of that thread. Throws PYTHON_CONFLICT for another libpython.
  *
  * @param {{ libpython: string }} choice
- * @param {boolean} [deepbind] whether Python finds its own libraries before Node's; left out, the loader decides
- * @returns {{ addon: any, opened: Opened }} what addon.node exports
+ * @param {boolean} [deepbind] whether Python finds its own libraries before Node's; the loader decides by default
+ * @returns {{ addon: any, opened: Opened }} the exports of addon.node, and how libpython was opened
  */
 export function load(choice, deepbind) {
   const files = nativeFiles()
@@ -88,8 +88,8 @@ export function loadWorkers() {
 }
 
 /**
- * Where the native files of this platform and the Python package are. Says nothing about addon.node and loader.node
- * being there: `load` does.
+ * The paths of this platform's native files and of the Python package. Does not check that addon.node and loader.node exist:
+ * `load` does.
  *
  * @returns {NativeFiles}
  */
@@ -98,7 +98,7 @@ export function nativeFiles() {
   const places = [join(folder, 'python'), join(here, '../../../python')]
   const python = places.find((place) => existsSync(join(place, 'asgi_node', 'probe', 'probe.py')))
   if (python === undefined) throw missing(`the Python package asgi_node is in none of ${places.join(', ')}`)
-  // In the repository it lies in the Python package, where its tests find it.
+  // In the repository it is inside the Python package, where its tests find it.
   const [bridge] = [join(folder, BRIDGE), join(python, 'asgi_node', BRIDGE)].filter(existsSync)
   const file = (/** @type {string} */ name) => join(folder, `${name}.node`)
   return { addon: file('addon'), loader: file('loader'), workers: file('workers'), bridge: bridge ?? join(folder, BRIDGE), python }
@@ -110,7 +110,7 @@ function platformFolder() {
   try {
     return dirname(require.resolve(`@asgi-node/${name}/package.json`))
   } catch {
-    // In the repository the package lies beside this one, also before npm has linked it.
+    // In the repository the package is beside this one, even before npm has linked it.
     const beside = join(here, '../..', name)
     if (existsSync(join(beside, 'package.json'))) return beside
   }

@@ -1,36 +1,36 @@
 import { PythonError } from './errors.js'
 
 /**
- * What became of a request. It is made here, once for each request, and everything else is written from it: the answer of
- * the transport, the access log and the failure log.
+ * How a request ended. Each request gets one outcome, and only this file creates them. The transport's answer, the access log
+ * and the failure log are written from it.
  *
  * - `completed`: the application has sent its whole response.
- * - `refused`: there is no response of the application, and nobody has to be told why: the client's fault, or the limits
- *   and the life of the handler.
- * - `failed`: the application or code beside it has failed. The failure log says why.
+ * - `refused`: the application sends no response, and nothing has to be logged. The reason is a mistake of the client, a limit
+ *   or the state of the handler.
+ * - `failed`: the application, or code beside it, has failed. The failure log says why.
  * - `disconnected`: the client left first.
  *
  * @typedef {object} Outcome
  * @property {'completed' | 'refused' | 'failed' | 'disconnected'} kind
- * @property {number} status of the response, which is the application's where that had started
+ * @property {number} status of the response; the application's if its response had started
  * @property {unknown} error why it was refused or failed; null otherwise
  * @property {boolean} started whether the application's response had started
  */
 
-/** The status of a request whose client left before there was a response: what nginx logs. Nobody receives it. */
+/** The status for the log of a request whose client left before there was a response, as nginx logs it. No client gets it. */
 export const CLIENT_CLOSED = 499
 
-/** Of a request that a worker died of: the log says so for each, as for those that the application fails. */
+/** The status of a request whose worker died. Each one is logged, like those that the application fails. */
 const BAD_GATEWAY = 502
 
-/** Failures that are neither the application's fault nor ours: a server that logged them could be made to fill its disk. */
+/** Failures that are neither the application's fault nor ours. They are not logged, because clients could fill the disk with them. */
 const REFUSALS = new Map([
   ['INVALID_REQUEST', 400],
   ['BODY_TOO_LARGE', 413],
   ['HEADERS_TOO_LARGE', 431],
   ['OVERLOADED', 503],
   ['HANDLER_CLOSED', 503],
-  // Said once, when it happens.
+  // Logged once, when it happens.
   ['EVENT_LOOP_FAILED', 503],
   ['REQUEST_TIMEOUT', 504],
   ['WORKER_DIED', BAD_GATEWAY]

@@ -1,5 +1,5 @@
-// What this process runs on: whether there is a build for it, and whether its Node will do. Knows nothing else of asgi-node,
-// and is evaluated before the rest of the package, so that whoever cannot use it reads one sentence.
+// Checks the platform and the Node version. It knows nothing else of asgi-node, and runs before the rest of the package. So a
+// user whose platform is not supported gets one clear sentence.
 
 import { closeSync, openSync, readSync } from 'node:fs'
 
@@ -13,13 +13,13 @@ export const SUPPORTED = [
   'darwin-x64',
 ]
 
-/** `engines` of package.json. Before it, Node's HTTP parser lets requests be smuggled (CVE-2025-23167). */
+/** The version of `engines` in package.json. The HTTP parser of earlier versions permits request smuggling (CVE-2025-23167). */
 const OLDEST_NODE = [20, 19, 2]
 
 const ISSUES = 'https://github.com/asgi-node/asgi-node/issues'
 
 /**
- * `linux-x64-gnu` and the like, as in the name of the platform's package.
+ * The platform as in the name of its package, for example `linux-x64-gnu`.
  *
  * @returns {string}
  */
@@ -33,20 +33,20 @@ export function target() {
 let libcOfNode
 
 /**
- * The C library that this Node runs on. One process cannot hold two, so Python's has to be the same.
+ * The C library that this Node uses. A process cannot have two, so Python must use the same.
  *
- * @returns {'glibc' | 'musl' | null} null where there is neither, or Node is linked statically
+ * @returns {'glibc' | 'musl' | null} null: neither, or Node is linked statically
  */
 export function nodeLibc() {
-  // Asking process.report for the same takes long, and ldd is not everywhere.
+  // process.report takes long, and ldd is not always installed.
   if (libcOfNode === undefined) libcOfNode = process.platform === 'linux' ? libcOf(process.execPath) : null
   return libcOfNode
 }
 
 /**
- * The C library that an executable is linked with, by the dynamic linker that its program headers name (PT_INTERP).
+ * The C library of an executable. The dynamic linker in its program headers (PT_INTERP) tells.
  *
- * Its text stands near the beginning of most files, and anywhere in one that patchelf has changed, as those of NixOS are.
+ * The linker's name is near the beginning of most files. In a file that patchelf has changed, as on NixOS, it can be anywhere.
  *
  * @param {string} path
  * @returns {'glibc' | 'musl' | null}
@@ -66,7 +66,7 @@ export function libcOf(path) {
 }
 
 /**
- * PT_INTERP of a 64-bit little-endian ELF file; '' where there is none.
+ * PT_INTERP of a 64-bit little-endian ELF file; '' if there is none.
  * @param {(offset: number, length: number) => Buffer} read
  */
 function dynamicLinker(read) {
@@ -83,7 +83,7 @@ function dynamicLinker(read) {
   return ''
 }
 
-/** Whether this is a Node of at least `oldest`. @param {string} version @param {number[]} oldest */
+/** Whether a Node version is at least `oldest`. @param {string} version @param {number[]} oldest */
 function isAtLeast(version, oldest) {
   const found = version.split('.').map(Number)
   const at = oldest.findIndex((part, i) => part !== found[i])
@@ -91,7 +91,7 @@ function isAtLeast(version, oldest) {
 }
 
 /**
- * Why asgi-node cannot be used here, in one sentence; null where it can.
+ * Why asgi-node cannot be used here, in one sentence; null if it can.
  *
  * @param {string} version of Node
  * @param {string} name of the platform

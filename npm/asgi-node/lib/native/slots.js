@@ -1,9 +1,9 @@
 /**
- * Values by numbers that are used again, the latest first.
+ * Values by number. Free numbers are used again, the last one first.
  *
- * Not a Map: one from which as much is taken as is put in makes itself anew again and again, and each table that it leaves
- * behind refers to its successor. Once one of them has grown old, the garbage collector keeps all that come after it, with
- * every request that was ever in them, until it looks through the whole heap.
+ * This is not a Map. A Map with many insertions and deletions replaces its internal table again and again, and each old table
+ * refers to its successor. As soon as one table has moved to the old generation, the garbage collector keeps all later tables,
+ * with every request that was ever in them, until its next full collection.
  * @template T
  */
 export class Slots {
@@ -16,7 +16,7 @@ export class Slots {
     return this.#values.length - this.#free.length
   }
 
-  /** The number that the next `add` gives. */
+  /** The number that the next `add` will return. */
   get next() {
     const free = this.#free
     return free.length === 0 ? this.#values.length : free[free.length - 1]

@@ -1,4 +1,4 @@
-// Imported first by index.js, for what it does: it throws where asgi-node cannot be used.
+// index.js imports this file first. It throws if asgi-node cannot be used here.
 
 import { PythonError } from './errors.js'
 import { unsupported } from './platform.js'

@@ -203,7 +203,7 @@ export function checkOptions(options) {
   const { startupTimeout = DEFAULT.STARTUP_TIMEOUT, shutdownTimeout = DEFAULT.SHUTDOWN_TIMEOUT } = options
   const { cancelOnDisconnect = false, maxBodySize = Infinity, trustProxy = false } = options
   if (python !== undefined && venv !== undefined) {
-    throw new TypeError('Options python and venv exclude each other: give one of them')
+    throw new TypeError('Options python and venv cannot be used together: give only one of them')
   }
   const docroot = docrootOf(options)
   const websocket = { ...checkWebSocket(options.websocket ?? {}), matches: checkUpgrade(options.upgrade ?? {}) }
@@ -270,7 +270,7 @@ function docrootOf({ docroot = '.' }) {
 function appOf({ app, appTarget, module, attribute }) {
   const given = [app, appTarget, module].filter((value) => value !== undefined)
   if (given.length === 0) throw new TypeError('Option app is missing: name the application, as in { app: "main:app" }')
-  if (given.length > 1) throw new TypeError('Options app, appTarget and module exclude each other: give one of them')
+  if (given.length > 1) throw new TypeError('Options app, appTarget and module cannot be used together: give only one of them')
   if (attribute !== undefined && module === undefined) throw new TypeError('Option attribute needs option module')
   if (module !== undefined) return joined(module, attribute ?? 'app')
   const [value] = given

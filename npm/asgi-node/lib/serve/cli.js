@@ -5,7 +5,7 @@ import { serve } from './serve.js'
 import { settingsOf } from './settings/settings.js'
 import { Silent, StartError, UsageError } from './errors.js'
 
-/** What `asgi-node dev` means, where nobody says otherwise. @type {import('./settings/arguments.js').Given} */
+/** The defaults of `asgi-node dev`. @type {import('./settings/arguments.js').Given} */
 const DEV = new Map([['reload', true]])
 
 /** @typedef {{ stdout: { write(text: string): unknown }, stderr: { write(text: string): unknown } }} Streams */
@@ -13,7 +13,7 @@ const DEV = new Map([['reload', true]])
 /**
  * @param {string[]} args
  * @param {Streams} streams
- * @param {boolean} [isDev] `asgi-node dev`: --reload, unless that is said otherwise
+ * @param {boolean} [isDev] `asgi-node dev`: --reload is the default
  * @returns {Promise<number>} the exit status
  */
 export async function main(args, { stdout, stderr }, isDev = false) {

@@ -1,7 +1,7 @@
-/** The user has asked for what is not there: one line, exit code 2. */
+/** A mistake of the user: it is shown as one line, and the exit code is 2. */
 export class UsageError extends Error {}
 
-/** What the command cannot do here: one line, and the exit code that it ends with. */
+/** The command cannot start: it is shown as one line, with its own exit code. */
 export class StartError extends Error {
   /**
    * @param {string} message
@@ -17,8 +17,8 @@ export class StartError extends Error {
 export class BrokenFile extends StartError {
   /**
    * @param {string} message
-   * @param {string} where the lines around it, as Python shows them
-   * @param {string} folder from which it is imported
+   * @param {string} where the lines around the error, as Python shows them
+   * @param {string} folder the folder from which the file is imported
    */
   constructor(message, where, folder) {
     super(message, 3)
@@ -27,7 +27,7 @@ export class BrokenFile extends StartError {
   }
 }
 
-/** What has been said already: only the exit code is left. */
+/** The error has been shown already. Only the exit code is left. */
 export class Silent extends StartError {
   /** @param {number} exitCode */
   constructor(exitCode) {

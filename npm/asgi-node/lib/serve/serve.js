@@ -1,4 +1,4 @@
-// From settings to a server, and to its end.
+// Runs a server with the given settings, from its start to its end.
 
 import { resolve as absolute } from 'node:path'
 import { trustOf } from '../incoming/proxy.js'
@@ -24,8 +24,8 @@ import { tlsOptions } from './listen/tls.js'
 
 /** @typedef {import('./settings/settings.js').Settings} Settings */
 
-const HUP_WITHOUT_WORKERS = 'SIGHUP: the application runs in this process, which cannot load it anew: use --workers 1, or restart it'
-const HUP_TOO_EARLY = 'SIGHUP: the application has not started yet, and is loaded as it is now'
+const HUP_WITHOUT_WORKERS = 'SIGHUP: the application runs in this process, which cannot load it again: use --workers 1, or restart it'
+const HUP_TOO_EARLY = 'SIGHUP: the application has not started yet, so its current code is being loaded anyway'
 
 /**
  * @param {Settings} settings
@@ -67,7 +67,7 @@ export async function serve(settings) {
       const reloader = new Reloader(() => handler.reload(), (level, object, message) => log[level](object, message))
       ending.onReload = () => void reloader.reload('SIGHUP')
     }
-    // It has been asked before: the answer is kept.
+    // The interpreter has been asked before, and the answer is cached.
     const python = await choose({ ...options, appDir: absolute(found.folder), embedded: settings.workers === 0 })
     const url = urlOf(server.net, server.isSecure)
     sayStarted({ log, handler, app: found.app, workers: settings.workers, python, url, colors })

@@ -12,39 +12,39 @@ import { ServedSocket } from './served-socket.js'
 /** @typedef {import('../options/websocket.js').WebSocketSettings} WebSocketSettings */
 /** @typedef {import('../log/access-record.js').AccessRecord} AccessRecord */
 
-/** What the app answered to a handshake. @typedef {{ subprotocol: string, headers: string[] }} Answer */
+/** The app's answer to a handshake. @typedef {{ subprotocol: string, headers: string[] }} Answer */
 
-// What RFC 6455 (4.2.1) demands of a client's handshake; ws does the rest of the protocol.
+// The requirements of RFC 6455 (4.2.1) for a client's handshake. ws does the rest of the protocol.
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/
 const VERSION = '13'
 
-/** How long a client may take to read the few bytes of a refusal. */
+/** Milliseconds that a client may take to read the few bytes of a refusal. */
 const REFUSAL_MS = 10_000
 const DEFLATE = 'permessage-deflate'
 
-// Windows of 4 KiB and less memory for hashes: 120 KiB per connection rather than 230 (benches/websockets.mjs), for a compression
-// that is hardly worse. Node's zlib takes 64 KiB for hashes at the least, more than Python's.
+// Windows of 4 KiB, and little memory for hashes: a connection takes 120 KiB rather than 230 (benches/websockets.mjs), and the
+// compression is hardly worse. Node's zlib takes at least 64 KiB for hashes, which is more than Python's.
 const WINDOW_BITS = 12
 const MEMORY_LEVEL = 5
-/** zlib has no raw deflate with a window of 256 bytes. */
+/** zlib cannot do raw deflate with a window of 256 bytes. */
 const SMALLEST_WINDOW = 9
 
 /**
- * Why a handshake is refused, as status and headers; null: it is in order.
+ * Why a handshake is refused, as status and headers; null if it is correct.
  * @param {IncomingMessage} req
  * @returns {{ status: number, headers: string[] } | null}
  */
 export function faultOf(req) {
   const { headers, rawHeaders } = req
-  // What holds for every request whose scope is built holds here, too: a field that is missing may be the one that matters.
+  // As for every other request: a header field that Node has dropped may be important.
   if (rawHeaders.length > connectionOf(req.socket).maxHeaderFields) return { status: 431, headers: [] }
   const framing = framingOf(rawHeaders)
   if (framing & FRAMING.TWO_HOSTS) return { status: 400, headers: [] }
   if (req.method !== 'GET') return { status: 405, headers: ['allow', 'GET'] }
   if (req.httpVersionMajor !== 1 || req.httpVersionMinor !== 1) return { status: 400, headers: [] }
   if (headers['sec-websocket-version'] !== VERSION) return { status: 426, headers: ['sec-websocket-version', VERSION, 'upgrade', 'websocket'] }
-  // What follows a handshake are frames. Only Node 26 would take a body from in front of them.
+  // Frames follow a handshake. Only Node 26 would read a body before them.
   if (framing & FRAMING.BODY || !KEY.test(headers['sec-websocket-key'] ?? '')) return { status: 400, headers: [] }
   try {
     const { 'sec-websocket-protocol': protocols, 'sec-websocket-extensions': extensions } = headers
@@ -57,9 +57,9 @@ export function faultOf(req) {
 }
 
 /**
- * A response on a connection that Node has given up parsing; the connection ends with it.
+ * A response on a connection that Node no longer parses. The connection ends with it.
  * @param {IncomingMessage} req
- * @param {Duplex} socket where this is the next response (pipelining.js)
+ * @param {Duplex} socket where this response is the next one (pipelining.js)
  * @param {AccessRecord} [record]
  */
 export function responseOn(req, socket, record) {
@@ -74,7 +74,7 @@ export function responseOn(req, socket, record) {
   attachResponse(res, socket)
   res.on('finish', () => {
     detachResponse(res, socket)
-    // What the client sends meanwhile is read and dropped: unread, it would turn the end into a reset.
+    // Data from the client is read and dropped. Unread data would make the operating system send a reset at the end.
     socket.resume()
     destroySoon(socket)
   })
@@ -100,12 +100,12 @@ export function refuse(req, socket, status, headers = [], record) {
   socket.once('close', () => clearTimeout(timer))
 }
 
-/** Completes handshakes by `ws`, with the compression that each client can do. */
+/** Completes handshakes with `ws`, and with the compression that each client supports. */
 export class Handshakes {
   #settings
-  /** @type {Map<string, import('ws').WebSocketServer>} by what was agreed on */
+  /** @type {Map<string, import('ws').WebSocketServer>} by the negotiated compression */
   #servers = new Map()
-  /** @type {Answer | null} of the handshake that is being completed */
+  /** @type {Answer | null} the answer to the handshake that is being completed */
   #answer = null
 
   /** @param {WebSocketSettings} settings */
@@ -114,7 +114,7 @@ export class Handshakes {
   }
 
   /**
-   * Sends the 101. `done` is called before this returns, or never, when the client has left.
+   * Sends the 101. `done` is called before this returns, or never if the client has left.
    * @param {IncomingMessage} req
    * @param {Duplex} socket
    * @param {Answer} answer
@@ -169,8 +169,8 @@ export class Handshakes {
 /** @typedef {{ serverMaxWindowBits: number, clientMaxWindowBits: number | undefined }} Windows */
 
 /**
- * The largest windows, up to ours, that this client can agree to; null: no compression. Without this, `ws` would refuse a
- * client that wants a smaller window, or that does not let the server choose one.
+ * The largest windows, up to ours, that this client accepts; null: no compression. Without this, `ws` would refuse a client that
+ * wants a smaller window, or one that does not let the server choose.
  * @param {IncomingMessage} req
  * @returns {Windows | null}
  */
@@ -184,14 +184,14 @@ function windowsOf(req) {
     }
     if (!(windows.serverMaxWindowBits >= SMALLEST_WINDOW)) continue
     try {
-      // The same question that `ws` will ask, with its answer: it takes the first offer that fits, and so do we.
+      // `ws` will do the same negotiation, with the same result: it takes the first offer that fits.
       new PerMessageDeflate({ ...windows, isServer: true }).accept(structuredClone(offers))
       return windows
     } catch {
       continue
     }
   }
-  // There is no offer that we can accept. The header is removed, because `ws` would answer 400 to it.
+  // We can accept no offer. The header is removed, because `ws` would answer it with 400.
   delete req.headers['sec-websocket-extensions']
   return null
 }

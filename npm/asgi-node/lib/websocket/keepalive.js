@@ -7,7 +7,7 @@ const kKeepalive = Symbol('asgi-node keepalive')
 
 const TIMED_OUT = 1011
 
-/** Detects a client that is gone although its connection has not ended: sends pings, and waits for the pongs. */
+/** Detects a client that is gone although its connection has not ended. It sends pings and waits for the pongs. */
 export class Keepalive {
   #ws
   #interval
@@ -15,9 +15,9 @@ export class Keepalive {
   /** @type {NodeJS.Timeout} */
   #timer
   #waiting = false
-  /** The ping stands behind what was sent before it. */
+  /** How much the client has read: a ping waits behind the data that was sent before it. */
   #progress = new WriteProgress()
-  /** Whether the pong may wait behind messages that the app has not received: then it is not the client that is late. */
+  /** True while the pong may wait behind messages that the app has not received. Then the client is not late. */
   patient = false
 
   /**
@@ -56,7 +56,7 @@ export class Keepalive {
       return this.#arm(this.#waiting ? this.#timeout : this.#interval)
     }
     if (this.patient || this.#progress.advanced(ws)) return this.#arm(this.#timeout)
-    // The close frame of other servers, in case the client is still there. The connection does not wait for its answer.
+    // Other servers send this close frame, too. The client may still be there, but its answer is not waited for.
     ws.finish(TIMED_OUT, 'keepalive ping timeout')
     ws.terminate()
   }

@@ -4,14 +4,14 @@ const kPending = Symbol('asgi-node pending socket')
 
 /** @typedef {Duplex & { [kPending]?: PendingSocket }} Pending */
 
-/** Bytes that are kept of what a client sends before it has an answer. Above it the socket is not read. */
+/** The most bytes that are kept of a client that has no answer yet. Above this the socket is not read. */
 const MOST_EARLY = 16 * 1024
 
 /**
- * The socket of a handshake that nobody has answered yet. What the client sends meanwhile is kept for whoever answers.
+ * The socket of a handshake that has no answer yet. Bytes from the client are kept for whoever answers.
  *
- * It is read, because only a socket that is read tells of its end: a client that has sent one byte and left would never be
- * missed. One that has sent more than is kept is missed later: by a reset, or when its handshake is answered.
+ * The socket must be read, because only then Node reports its end. Otherwise nobody would notice a client that sent one byte and
+ * left. If a client has sent more than is kept, its end is noticed later: by a reset, or when its handshake is answered.
  */
 export class PendingSocket {
   /** @type {Buffer[]} */
@@ -22,8 +22,8 @@ export class PendingSocket {
 
   /**
    * @param {Duplex} socket
-   * @param {Buffer} head what the client has sent already
-   * @param {() => void} gone called when it has closed its side, or the connection is lost; perhaps more than once
+   * @param {Buffer} head the bytes that the client has sent already
+   * @param {() => void} gone called when the client has closed its side or the connection is lost; perhaps more than once
    */
   constructor(socket, head, gone) {
     this.socket = /** @type {Pending} */ (socket)
@@ -35,12 +35,12 @@ export class PendingSocket {
     if (head.length > 0) this.keep(head)
   }
 
-  /** Begins to read, so that it is known when the client leaves. */
+  /** Begins to read, to notice when the client leaves. */
   read() {
     this.#reading = true
     this.socket.on('data', onData)
     if (this.#length > MOST_EARLY) this.socket.pause()
-    // The caller may have paused it until it knew that we should have it.
+    // The caller may have paused it until it decided to give it to us.
     else this.socket.resume()
   }
 
@@ -55,7 +55,7 @@ export class PendingSocket {
     this.#gone()
   }
 
-  /** Lets go of it, paused, with all that came in front of what is still to come. */
+  /** Stops reading and pauses the socket. Puts the kept bytes back in front of the rest. */
   release() {
     const { socket } = this
     socket.off('end', onGone)
@@ -71,8 +71,8 @@ export class PendingSocket {
 }
 
 /**
- * From now on an error of this socket ends no process. A socket without a listener has one of them for an instant only, and
- * a client chooses that instant.
+ * From now on an error of this socket does not end the process. Without this there is a short time with no 'error' listener,
+ * and a client can choose to cause an error just then.
  * @param {Duplex} socket
  */
 export function expectErrors(socket) {
@@ -81,7 +81,7 @@ export function expectErrors(socket) {
 
 function ignore() {}
 
-// One function per event for all sockets, rather than closures for each: there may be very many.
+// One function per event for all sockets, instead of closures for each, because there may be very many sockets.
 
 /** @this {Pending} */
 function onGone() {

@@ -1,23 +1,23 @@
 import { WebSocket } from 'ws'
 import { WriteProgress } from './write-progress.js'
 
-/** How long a client may take to answer a close frame, or to end its connection, counted from the last byte that it took. */
+/** Milliseconds that a client may take to answer a close frame or to end its connection, counted from the last byte that it read. */
 const CLOSE_MS = 5000
 
 /**
- * A WebSocket of `ws`, which closes at once when the client breaks the protocol. Here the application still answers what came
- * before that, as an application that is called by `ws` itself would have done. And a client that does not answer a close
- * frame is waited for as long as it reads, not for half a minute in any case.
+ * A WebSocket of `ws` with two differences. `ws` closes at once when the client breaks the protocol; here the application can
+ * still answer the messages before that. And `ws` waits half a minute for the answer to a close frame; here the client is waited
+ * for as long as it reads.
  */
 export class ServedSocket extends WebSocket {
-  /** @type {WriteProgress | null} once it closes */
+  /** @type {WriteProgress | null} not null while it closes */
   #progress = null
   /** @type {NodeJS.Timeout | undefined} */
   #timer
   #deadline = Infinity
 
   /**
-   * For `ws`, which answers a close frame with what stands in it, and a fault with a code alone, before its event 'error'.
+   * `ws` calls this: to answer a close frame with its own content, and for a protocol error with a code alone, before 'error'.
    * @override
    * @param {number} [code]
    * @param {string | Buffer} [reason]
@@ -28,7 +28,7 @@ export class ServedSocket extends WebSocket {
   }
 
   /**
-   * For us: sends a close frame.
+   * Our own code calls this: sends a close frame.
    * @param {number} code
    * @param {string} [reason]
    */
@@ -47,7 +47,7 @@ export class ServedSocket extends WebSocket {
   }
 
   /**
-   * Whatever the client does, it is over by then.
+   * Ends the connection at this time, whatever the client does.
    * @param {number} deadline of `performance.now()`
    */
   endBy(deadline) {
@@ -61,7 +61,7 @@ export class ServedSocket extends WebSocket {
     this.#timer = setTimeout(onSilence, Math.min(CLOSE_MS, left), this).unref()
   }
 
-  /** It has been silent for too long. */
+  /** The client has been silent for too long. */
   expire() {
     if (this.#progress?.advanced(this) && performance.now() < this.#deadline) this.#wait()
     else this.terminate()

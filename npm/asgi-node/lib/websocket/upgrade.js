@@ -14,18 +14,18 @@ import { afterEarlierResponses } from './pipelining.js'
 /** @typedef {import('../node-internals.js').Server} Server */
 /** @typedef {import('../options/options.js').Settings} Settings */
 
-// Node gives every upgrade to every 'upgrade' listener of a server, and does nothing more: a socket that no listener takes
-// stays open for ever, without an answer. So the handlers of this package share what they know of an upgrade. If none of
-// them takes it, one of them answers. If the server has other listeners, it waits first whether one of those takes it.
+// Node gives every upgrade to every 'upgrade' listener of a server, and does nothing more. A socket that no listener takes
+// would stay open for ever, without an answer. So the handlers of this package share what they know of an upgrade. If none of
+// them takes it, one of them answers. If the server has other listeners, that one first waits for them.
 
-/** What the handlers that see an upgrade know of it. @type {WeakMap<IncomingMessage, Offer>} */
+/** The state of each upgrade, shared by the handlers that see it. @type {WeakMap<IncomingMessage, Offer>} */
 const offers = new WeakMap()
 
-/** Errors of `upgrade.match` that have been logged: one that is the same each time is logged once. @type {WeakSet<object>} */
+/** Errors of `upgrade.match` that have been logged: the same error object is logged once. @type {WeakSet<object>} */
 const logged = new WeakSet()
 
 /**
- * Whether an upgrade is a WebSocket for the application of these settings. If no listener takes it, it will be answered.
+ * Whether an upgrade is a WebSocket for this application. An upgrade that no listener takes will be answered later.
  * @param {IncomingMessage} req
  * @param {Duplex} socket
  * @param {Buffer} head
@@ -47,14 +47,14 @@ export function takes(req, socket, head, settings) {
   }
   offer.settle()
   if (socket.destroyed) return false
-  // A listener in front of us has begun to read it, or has refused it.
+  // An earlier listener has begun to read the socket, or has refused the upgrade.
   if (socket.writable && socket.readableFlowing !== true) return true
   logTaken(settings.log, req.url)
   return false
 }
 
 /**
- * 0 for a path of ours; otherwise the status for the client if no other listener takes it.
+ * 0 if the path is ours; otherwise the status for the client if no other listener takes the upgrade.
  * @param {IncomingMessage} req
  * @param {Settings} settings
  */
@@ -62,7 +62,7 @@ function refusalOf(req, { websocket, log }) {
   try {
     return websocket.matches(pathOf(req)) ? 0 : 404
   } catch (error) {
-    // It is a function of the user's, and a client may know how to make it throw.
+    // `match` is the user's function, and a client may be able to make it throw.
     if (!logged.has(Object(error))) log.threw('upgrade.match', error)
     logged.add(Object(error))
     return 500
@@ -77,22 +77,25 @@ function pathOf({ url = '/' }) {
 }
 
 /**
- * What has become of an upgrade. OFFERED: our handlers look at it. DECLINED: one of them does not want it, and the others may
- * still. WAITING: none of them wants it, and another listener may. SETTLED: it has been taken or answered.
+ * The state of an upgrade.
+ * - OFFERED: no handler has declined it
+ * - DECLINED: one of our handlers does not want it, and another may
+ * - WAITING: none of our handlers wants it, and another listener may
+ * - SETTLED: it has been taken or answered
  */
 const STATE = Object.freeze({ OFFERED: 0, DECLINED: 1, WAITING: 2, SETTLED: 3 })
 
-/** An upgrade, until it is known who takes it. */
+/** An upgrade that nobody has taken yet. */
 class Offer {
   /** How many of our handlers have seen it. */
   seen = 0
   /** @type {number} one of STATE */
   #state = STATE.OFFERED
-  /** For the client if nobody takes it. */
+  /** The status for the client if nobody takes it. */
   #status = 0
-  /** Milliseconds that others have; the longest that one of us allows. */
+  /** Milliseconds that other listeners have: the longest time that one of our handlers allows. */
   #patience = 0
-  /** @type {Settings | null} of the first that declined: its access log tells of it */
+  /** @type {Settings | null} the settings of the first handler that declined; its access log gets the line */
   #settings = null
   /** @type {NodeJS.Timeout | undefined} */
   #timer
@@ -118,14 +121,14 @@ class Offer {
     return this.#state === STATE.SETTLED
   }
 
-  /** One of us has it, or it is being answered. */
+  /** One of our handlers has taken it, or it is being answered. */
   settle() {
     this.#state = STATE.SETTLED
     clearTimeout(this.#timer)
   }
 
   /**
-   * One of us does not want it.
+   * One of our handlers does not want it.
    * @param {number} status
    * @param {Settings} settings
    */
@@ -136,7 +139,7 @@ class Offer {
     if (this.#state !== STATE.OFFERED) return
     this.#state = STATE.DECLINED
     this.#settings = settings
-    // When all listeners have seen it.
+    // In the next tick all listeners have seen it.
     process.nextTick(() => this.#allHaveSeen())
   }
 
@@ -157,7 +160,7 @@ class Offer {
     if (this.#state !== STATE.DECLINED) return
     this.#state = STATE.WAITING
     this.#written = bytesWritten(this.req.socket)
-    // Java's client asks for it with each first request, and Node cannot do it: whoever wants it has taken it by now.
+    // Java's client asks for h2c with each first request, and Node does not support it. A listener that wants it has taken it by now.
     if (this.protocol === 'h2c') return this.#answer()
     if (this.#patience === Infinity) return
     this.#timer = setTimeout(() => this.#answer(), this.#patience)
@@ -179,31 +182,31 @@ class Offer {
     refuse(req, socket, status, [], accessLog?.followUpgrade(req, socket, trust))
   }
 
-  /** Whether somebody else reads it, or has written something, or has ended it. */
+  /** Whether other code reads the socket, has written to it, or has ended it. */
   #isTaken() {
     const { socket, req } = this
     if (socket.destroyed || !socket.writable) return true
     if (!this.#hasOthers(serverOf(req.socket))) return false
-    // Node makes it null before it emits the event, whoever has listened to the connection before.
+    // Node sets readableFlowing to null before it emits the event, even if somebody has listened to the connection before.
     return socket.readableFlowing !== null || bytesWritten(req.socket) > this.#written
   }
 
   /**
-   * An upgrade that nobody here can do is ignored, and the request answered as if it had not asked (RFC 9110, 7.8). Node's
-   * parser has let go of the connection, so it gets the request again, without the headers that ask.
+   * Ignores an upgrade that nobody here supports, and answers the request as if it had not asked (RFC 9110, 7.8). Node's parser
+   * has detached from the connection. So it gets the request again, without the headers that ask for the upgrade.
    * @param {Server} server
    */
   #continueAsHttp(server) {
     const { socket, req, head } = this
-    // The request would come with fewer fields, as if none had been lost.
+    // Node has dropped header fields. The repeated request would not show that.
     if (req.rawHeaders.length > connectionOf(req.socket).maxHeaderFields) {
       return afterEarlierResponses(req.socket, () => this.#refuse(431))
     }
     this.settle()
-    // The client has waited so long for somebody that it has closed its side, and then nothing can be put back.
+    // The client has closed its side while it waited, and then nothing can be put back into the socket.
     if (!socket.readable) return destroySoon(socket)
     const connection = again(req, socket, head)
-    // A second parser would answer in front of the first one's responses.
+    // A second parser could write before the responses of the first one.
     afterEarlierResponses(req.socket, () => {
       server.emit('encrypted' in socket && socket.encrypted ? 'secureConnection' : 'connection', connection)
     })
@@ -211,15 +214,15 @@ class Offer {
 }
 
 /**
- * The connection with the request in front, without what asks for an upgrade.
+ * The connection with the request put back in front, without the headers that ask for an upgrade.
  * @param {IncomingMessage} req
  * @param {Duplex} socket
- * @param {Buffer} head what came behind the request
+ * @param {Buffer} head the bytes after the request
  * @returns {Duplex}
  */
 function again(req, socket, head) {
   const text = withoutUpgrade(req)
-  // Node is reading the body, or has read it.
+  // Node is reading the body, or has already read it.
   if (socket !== req.socket || (READS_UPGRADE_BODIES && framingOf(req.rawHeaders) & FRAMING.BODY)) {
     if (head.length > 0) socket.unshift(head)
     return new ReplayedConnection(req, socket, text)
@@ -229,7 +232,7 @@ function again(req, socket, head) {
 }
 
 /**
- * The head of a request, as it would be if it did not ask for an upgrade.
+ * The head of a request without its request for an upgrade.
  * @param {IncomingMessage} req
  */
 function withoutUpgrade({ method, url, httpVersion, rawHeaders }) {
@@ -242,7 +245,7 @@ function withoutUpgrade({ method, url, httpVersion, rawHeaders }) {
   return `${text}\r\n`
 }
 
-/** What `Connection` says beside the upgrade: that it is the last request, perhaps. @param {string} value */
+/** The other options of `Connection`, for example `close`. @param {string} value */
 function otherOptions(value) {
   const options = value.split(',').map((option) => option.trim())
   return options.filter((option) => !/^(?:upgrade|http2-settings)$/i.test(option)).join(', ')

@@ -2,20 +2,20 @@ import { bytesTaken } from '../node-internals.js'
 
 /** @typedef {import('ws').WebSocket} WebSocket */
 
-/** Whether a client still takes what was sent to it, from one look to the next. */
+/** Tells whether a client has read something since the last look. */
 export class WriteProgress {
   #taken = 0
   #pending = false
 
-  /** Remembers how far the client is. @param {WebSocket} ws */
+  /** Remembers how much the client has read. @param {WebSocket} ws */
   note(ws) {
     this.#taken = bytesTaken(ws)
     this.#pending = ws.bufferedAmount > 0
   }
 
   /**
-   * Whether something was pending at the last look, and some of it has been taken since. Where nothing was, what the kernel
-   * has taken since tells nothing: it does so for a client that is gone, too.
+   * Whether data was pending at the last look, and some of it has been read since. If nothing was pending, new data in the kernel
+   * proves nothing, because the kernel takes data even for a client that is gone.
    * @param {WebSocket} ws
    */
   advanced(ws) {

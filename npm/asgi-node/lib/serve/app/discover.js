@@ -1,4 +1,4 @@
-// Which application is meant, where that is not said in full: as `fastapi dev` finds it.
+// Finds the application if it is not named in full, as `fastapi dev` does.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
@@ -13,7 +13,7 @@ import { BrokenFile, StartError, UsageError } from '../errors.js'
 /** @typedef {{ app: string, folder: string, found: string | null }} Found `found`: how, where it was not said */
 /** @typedef {{ attributes: { name: string, kind: string }[], error?: string, where?: string }} Module what find_app.py prints */
 
-/** In this order, as fastapi-cli has it. */
+/** The order is that of fastapi-cli. */
 const FILES = ['main.py', 'app.py', 'api.py', 'app/main.py', 'app/app.py', 'app/api.py']
 
 /**
@@ -26,24 +26,24 @@ export async function findApp(settings) {
   if (app.includes(':')) return { app: named(app, ''), folder: appDir, found: null }
   const path = [app, join(appDir, app), join(appDir, `${app.replaceAll('.', '/')}.py`)].find((one) => existsSync(one))
   if (path === undefined) {
-    if (app.endsWith('.py')) throw new UsageError(`There is no file ${app}`)
-    throw new UsageError(`${JSON.stringify(app)} is neither module:attribute, as main:app, nor a file, nor a command (serve, dev, doctor)`)
+    if (app.endsWith('.py')) throw new UsageError(`The file ${app} does not exist`)
+    throw new UsageError(`${JSON.stringify(app)} is not module:attribute (such as main:app), a file, or a command (serve, dev, doctor)`)
   }
   if (isFolder(path)) return findAny({ ...settings, appDir: path })
   if (basename(path) === 'manage.py') return findDjango(dirname(path)) ?? unfit(`No Django project was found by ${path}: name its application, as project.asgi:application`)
   const found = await findIn(path, settings)
-  if (found === null) throw new UsageError(`No application was found in ${path}: name it, as ${moduleOf(path).module}:app`)
+  if (found === null) throw new UsageError(`No application was found in ${path}: name it, for example ${moduleOf(path).module}:app`)
   return found
 }
 
 /**
  * @param {string} app
- * @param {string} where it is from, for the message
+ * @param {string} where the source of the name, for the message
  */
 function named(app, where) {
   const parts = app.split(':')
   if (parts.length === 2 && parts.every((part) => part !== '')) return app
-  throw new UsageError(`An application is named MODULE:ATTRIBUTE, as main:app; ${where}${JSON.stringify(app)}${where === '' ? ' is not' : ''}`)
+  throw new UsageError(`An application is named MODULE:ATTRIBUTE, for example main:app; ${where}${JSON.stringify(app)}${where === '' ? ' is not' : ''}`)
 }
 
 /** @param {string} message @returns {never} */
@@ -65,7 +65,7 @@ async function findAny(settings) {
   }
   const django = findDjango(appDir)
   if (django !== null) return django
-  throw new UsageError(`No application was found in ${resolve(appDir)}: name it, as asgi-node main:app (looked in ${FILES.join(', ')} and manage.py)`)
+  throw new UsageError(`No application was found in ${resolve(appDir)}: name it, for example asgi-node main:app (looked in ${FILES.join(', ')} and manage.py)`)
 }
 
 /**
@@ -77,7 +77,7 @@ async function findIn(path, { python, venv, appDir, workers }) {
   const { executable } = await choose({ python, venv, appDir: resolve(appDir), embedded: workers === 0 })
   const script = join(nativeFiles().python, 'asgi_node', 'probe', 'find_app.py')
   const { stdout, stderr, failure } = await run({ file: executable, args: ['-I', script, resolve(path)], cwd: process.cwd(), env: process.env, timeout: 10_000 })
-  if (failure !== null) throw new StartError(`${path} cannot be looked at by ${executable}: ${failure}: ${stderr.trim().split('\n').at(-1)}`)
+  if (failure !== null) throw new StartError(`${executable} could not examine ${path}: ${failure}: ${stderr.trim().split('\n').at(-1)}`)
   /** @type {Module} */
   const { attributes, error, where = '' } = JSON.parse(stdout)
   if (error !== undefined) throw new BrokenFile(`${path} cannot be read: ${error}`, where, moduleOf(path).folder)
@@ -91,12 +91,12 @@ async function findIn(path, { python, venv, appDir, workers }) {
 function only(attributes, path) {
   if (attributes.length > 1) {
     const names = attributes.map(({ name }) => name)
-    throw new UsageError(`${path} has more than one application (${names.join(', ')}): name one, as ${moduleOf(path).module}:${names[0]}`)
+    throw new UsageError(`${path} has more than one application (${names.join(', ')}): name one, for example ${moduleOf(path).module}:${names[0]}`)
   }
   return attributes[0]
 }
 
-/** The name by which Python imports a file, and from which folder: above the packages that it is in. @param {string} path */
+/** The module name of a file, and the folder from which Python imports it: the one above its packages. @param {string} path */
 function moduleOf(path) {
   const names = [basename(path, '.py')]
   let folder = dirname(resolve(path))
@@ -109,7 +109,7 @@ function moduleOf(path) {
 }
 
 /**
- * A Django project, by its manage.py.
+ * Finds a Django project by its manage.py.
  * @param {string} folder
  * @returns {Found | null}
  */

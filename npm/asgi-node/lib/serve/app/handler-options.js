@@ -39,7 +39,7 @@ export function handlerOptions(settings, { app, folder }, logger, accessLog, wat
       perMessageDeflate: settings.wsPerMessageDeflate
     },
     logger,
-    // No function, but taken as one: it is the log itself.
+    // This is the log itself, not a function. The handler accepts it in place of one.
     accessLog: accessLog === null ? false : /** @type {import('../../index.js').AccessFunction} */ (/** @type {unknown} */ (accessLog))
   }
 }
@@ -51,7 +51,7 @@ const LONGEST_RELOAD = 600_000
 const milliseconds = (seconds) => Math.ceil(seconds * 1000)
 
 /**
- * With workers, `--limit-max-requests` is theirs, as uvicorn's is: the server goes on.
+ * With workers, `--limit-max-requests` applies to each worker, as in uvicorn, and the server goes on.
  * @param {Settings} settings
  */
 function workersOf({ workers, limitMaxRequests, limitMaxRequestsJitter }) {
@@ -61,7 +61,7 @@ function workersOf({ workers, limitMaxRequests, limitMaxRequestsJitter }) {
 }
 
 /**
- * `trustProxy`, as uvicorn's two options say it.
+ * The option `trustProxy`, from uvicorn's two options.
  * @param {Settings} settings
  */
 export function trustedProxies({ proxyHeaders, forwardedAllowIps }) {

@@ -1,4 +1,4 @@
-/** Tells the access log of what does not come to the application. */
+/** Writes requests that never reach the application into the access log. */
 export class Follower {
   #accessLog
   #trust

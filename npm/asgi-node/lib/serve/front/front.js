@@ -1,4 +1,4 @@
-// What happens to a request between the server and the application.
+// What happens to a request before it reaches the application.
 
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { healthProbe } from './health.js'
@@ -16,7 +16,7 @@ import { UsageError } from '../errors.js'
  * @typedef {object} Front
  * @property {Listener} listener
  * @property {import('../listen/server.js').Upgrade} upgrade
- * @property {(milliseconds: number) => Promise<void>} idle Fulfilled when every response has ended, or after so long
+ * @property {(milliseconds: number) => Promise<void>} idle fulfilled when every response has ended, or after this time
  */
 
 /**
@@ -26,8 +26,8 @@ import { UsageError } from '../errors.js'
  * @param {readonly [string, string | string[]][]} parts.headers
  * @param {readonly Layer[]} parts.files
  * @param {import('./proxy.js').Proxies} parts.proxies
- * @param {{ closing: boolean }} parts.gate `closing`: each connection is ended after its response
- * @param {() => void} parts.onRequest for each request that the application gets
+ * @param {{ closing: boolean }} parts.gate `closing`: each connection ends after its response
+ * @param {() => void} parts.onRequest called for each request that the application gets
  * @returns {Front}
  */
 export function frontOf({ handler, settings, headers, files, proxies, gate, onRequest }) {
@@ -44,7 +44,7 @@ export function frontOf({ handler, settings, headers, files, proxies, gate, onRe
   return {
     listener: (req, res) => {
       underWay.add(res)
-      // HTTP/2 says it once for all of its streams.
+      // HTTP/2 announces the end once for the whole connection.
       if ((gate.closing || timeoutKeepAlive === 0) && req.httpVersionMajor === 1) res.shouldKeepAlive = false
       if (!dateHeader) res.sendDate = false
       for (const [name, value] of headers) res.setHeader(name, value)
@@ -52,7 +52,7 @@ export function frontOf({ handler, settings, headers, files, proxies, gate, onRe
     },
     upgrade: (req, socket, head) => {
       if (proxies.upgrade(req, socket, head)) return
-      // Other upgrades come back as requests.
+      // Other upgrades come back as ordinary requests.
       if (isWebSocket(req)) onRequest()
       handler.upgrade(req, socket, head)
     },
@@ -61,7 +61,7 @@ export function frontOf({ handler, settings, headers, files, proxies, gate, onRe
 }
 
 /**
- * The headers that each response begins with. The application's own come in their place.
+ * The default headers of each response. The application's own headers replace them.
  * @param {Settings} settings
  * @returns {[string, string | string[]][]}
  */
@@ -75,7 +75,7 @@ export function headersOf({ serverHeader, header }) {
       validateHeaderName(name)
       validateHeaderValue(name, value)
     } catch {
-      throw new UsageError(`--header ${JSON.stringify(text)} is not a header: a name is letters, digits and dashes, a value has no control characters`)
+      throw new UsageError(`--header ${JSON.stringify(text)} is not a valid header: a name has letters, digits and dashes, and a value has no control characters`)
     }
     return [name.toLowerCase(), value]
   })

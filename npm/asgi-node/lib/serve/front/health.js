@@ -1,8 +1,8 @@
 import { targetOf } from './paths.js'
 
 /**
- * Answers probes: PATH and PATH/ready with 200 where requests are served, PATH/live with 200 where no restart is needed;
- * else with 503. Neither the application nor the access log hears of them.
+ * Answers health probes. PATH and PATH/ready get 200 while requests are served. PATH/live gets 200 while no restart is needed.
+ * Otherwise they get 503. Probes reach neither the application nor the access log.
  * @param {import('../../index.js').PythonHandler} handler
  * @param {string} path
  * @returns {import('./front.js').Layer}

@@ -1,6 +1,6 @@
 /**
- * The path and the query of a request's target. A client may send a whole URL, as to a proxy, and every server has to take it
- * (RFC 9112, 3.2.2).
+ * The path and the query of a request's target. A client may send a whole URL, as it does to a proxy, and every server must
+ * accept that (RFC 9112, 3.2.2).
  * @param {import('node:http').IncomingMessage} req
  */
 export function targetOf(req) {
@@ -13,7 +13,7 @@ export function targetOf(req) {
 }
 
 /**
- * Whether the target is this path, or one below it: "/docs" is, and "/docs/a" and "/docs?x", but not "/docsite".
+ * Whether the target is this path or one below it. For "/docs" these are "/docs", "/docs/a" and "/docs?x", but not "/docsite".
  * @param {string} target
  * @param {string} prefix without a slash at its end
  */
@@ -24,13 +24,13 @@ export function isBelow(target, prefix) {
 }
 
 /**
- * Whether an upgrade is one to a WebSocket: others, as curl's to h2c, are plain requests to whoever does not speak that protocol.
+ * Whether an upgrade asks for a WebSocket. Others, such as curl's for h2c, are ordinary requests for a server without that protocol.
  * @param {import('node:http').IncomingMessage} req
  */
 export const isWebSocket = (req) => req.headers.upgrade?.toLowerCase() === 'websocket'
 
 /**
- * Without the slashes at its end. (A regular expression would try each run of slashes anew: quadratic.)
+ * The text without the slashes at its end. (A regular expression would take quadratic time.)
  * @param {string} path
  */
 export function withoutSlash(path) {

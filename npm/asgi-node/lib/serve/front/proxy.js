@@ -1,4 +1,4 @@
-// --proxy PREFIX=URL: paths that another server answers, as a development server of a front end.
+// --proxy PREFIX=URL: another server answers these paths, for example the development server of a front end.
 
 import { createProxyServer } from 'httpxy'
 import { PLAIN } from '../../log/failures.js'
@@ -11,7 +11,7 @@ import { UsageError } from '../errors.js'
 /** @typedef {import('../../index.js').PythonHandler} PythonHandler */
 /** @typedef {import('./follower.js').Follower} Follower */
 
-/** vite's own WebSocket has the path of the page, and is known by its sub-protocol. */
+/** Vite's own WebSocket uses the path of the page. Its sub-protocol identifies it. */
 const VITE = /^vite-/
 
 /**
@@ -22,7 +22,7 @@ function route(text) {
   const at = text.indexOf('=')
   const target = text.slice(at + 1)
   if (at < 1 || text[0] !== '/' || !/^https?:/i.test(target) || !URL.canParse(target)) {
-    throw new UsageError(`--proxy must be PREFIX=URL, as /assets=http://localhost:5173, not ${JSON.stringify(text)}`)
+    throw new UsageError(`--proxy must be PREFIX=URL, for example /assets=http://localhost:5173, not ${JSON.stringify(text)}`)
   }
   return { prefix: withoutSlash(text.slice(0, at)), target, text }
 }
@@ -30,7 +30,7 @@ function route(text) {
 /** The other servers, the longest prefix first. */
 export class Proxies {
   #routes
-  /** What the application does not have. @type {ReturnType<typeof route> | undefined} */
+  /** The server for paths that the application does not have. @type {ReturnType<typeof route> | undefined} */
   #rest
   #log
   #follower
@@ -61,7 +61,7 @@ export class Proxies {
   }
 
   /**
-   * The application, and behind it who has what it answers with 404.
+   * The application, followed by the server for paths that it answers with 404.
    * @param {PythonHandler} handler
    * @returns {import('../listen/server.js').Listener | null}
    */
@@ -70,7 +70,7 @@ export class Proxies {
     if (rest === undefined) return null
     const middleware = handler.middleware({ fallthrough: true })
     return (req, res) => {
-      // A body has gone to Python, and cannot be sent a second time.
+      // The body has been sent to Python and cannot be sent a second time.
       if (req.method !== 'GET' && req.method !== 'HEAD') return handler.listener(req, res)
       middleware(req, res, (error) => {
         if (error === undefined) return this.#hand(rest, req, res)
@@ -84,7 +84,7 @@ export class Proxies {
    * @param {IncomingMessage} req
    * @param {import('node:stream').Duplex} socket
    * @param {Buffer} head
-   * @returns {boolean} whether it is one of ours
+   * @returns {boolean} whether one of the other servers gets it
    */
   upgrade(req, socket, head) {
     if (!isWebSocket(req)) return false
@@ -105,7 +105,7 @@ export class Proxies {
   #handUpgrade(one, req, socket, head) {
     const record = this.#follower.followUpgrade(req, socket)
     let isAnswered = false
-    // One for each: its events do not say which connection they are of.
+    // One proxy object for each upgrade, because its events do not say which connection they belong to.
     const proxy = createProxyServer({ xfwd: true, target: one.target })
     proxy.on('proxyReqWs', (/** @type {import('node:http').ClientRequest} */ sent) => {
       sent.once('response', ({ statusCode = 0 }) => {
@@ -118,9 +118,9 @@ export class Proxies {
       if (record) record.status = 101
       socket.once('close', () => record?.end())
     })
-    // With this listener it is heard before the library ends the socket.
+    // This listener runs before the library ends the socket.
     proxy.on('error', (error) => {
-      // The client has left, and nobody is there to be answered; or one of both has left later.
+      // The client has left, so there is nobody to answer. Or one side has left after the answer.
       if (socket.destroyed || isAnswered) return
       this.#report(one, error)
       refuse(req, socket, 502, [], record)
@@ -137,7 +137,7 @@ export class Proxies {
   #hand(one, req, res) {
     req.url = targetOf(req)
     this.#proxy?.web(req, res, { target: one.target }).catch((error) => {
-      // The client has left, and nobody is there to be answered.
+      // The client has left, so there is nobody to answer.
       if (res.destroyed) return
       this.#report(one, error)
       this.#answer(res, 502)

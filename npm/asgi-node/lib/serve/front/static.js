@@ -1,4 +1,4 @@
-// --static DIR[:PREFIX]: files that come before the application, by the library that serves those of Express.
+// --static DIR[:PREFIX]: serves files before the application is asked. Express uses the same library.
 
 import { STATUS_CODES } from 'node:http'
 import { resolve } from 'node:path'
@@ -10,11 +10,11 @@ import { isFolder } from '../settings/folders.js'
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 
-/** What `send` has said of the file, and not of the answer. */
+/** Headers that `send` has set for the file. They do not fit an error response. */
 const OF_THE_FILE = ['accept-ranges', 'cache-control', 'content-length', 'content-type', 'etag', 'last-modified']
 
 /**
- * Files of a folder. What is not there is the next one's.
+ * Serves the files of a folder. Requests for other paths go on to the next layer.
  * @param {string} text `DIR` or `DIR:PREFIX`
  * @param {import('./follower.js').Follower} follower
  * @returns {import('./front.js').Layer}
@@ -59,7 +59,7 @@ function serveFile({ req, res, next, root, prefix, target, follow }) {
       redirect(res, path, query.join(''))
     })
     .on('error', (/** @type {Failure} */ failure) => {
-      // The file is there: it cannot be read, or the request asks for a part or a version of it that is not.
+      // The file exists, but it cannot be read, or the request asks for a range or a version that does not exist.
       if (!isFound && (failure.statusCode ?? 500) < 500) return next()
       found()
       if (res.headersSent) res.destroy()
@@ -69,8 +69,8 @@ function serveFile({ req, res, next, root, prefix, target, follow }) {
 }
 
 /**
- * To the same folder with a slash at its end, so that what its page links to is found. One slash at its beginning: two would
- * name another server.
+ * Redirects to the same folder with a slash at its end, so that relative links of its page work. The path gets exactly one slash
+ * at its beginning, because two would name another server.
  * @param {ServerResponse} res
  * @param {string} path
  * @param {string} query

@@ -6,7 +6,7 @@ import { onSignals } from './signals.js'
 /**
  * The process is asked to end by signals, or by `stop`.
  * @param {import('../../log/types.js').Logger} log
- * @param {string} noReload said at SIGHUP until there is something to load anew
+ * @param {string} noReload logged at SIGHUP while a reload is not possible
  */
 export function endingOf(log, noReload) {
   let stop = () => {}
@@ -27,7 +27,7 @@ export function endingOf(log, noReload) {
   return ending
 }
 
-/** Whoever closes a terminal wants what runs in it to end, and sends the signal that elsewhere is a reload. */
+/** Whether the terminal was closed. Its SIGHUP means the end of the process; any other SIGHUP means a reload. */
 function isTerminalGone() {
   if (!process.stderr.isTTY) return false
   try {

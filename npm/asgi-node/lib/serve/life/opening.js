@@ -1,5 +1,4 @@
-// The way to an application that serves. Under --reload it is not given up: what does not start is tried again when its files
-// have changed.
+// Finds and starts the application. Under --reload a start that fails is tried again when the files have changed.
 
 import { PythonError, PythonHandler } from '../../index.js'
 import { BrokenFile, Silent, StartError, UsageError } from '../errors.js'
@@ -11,11 +10,11 @@ import { findApp } from '../app/discover.js'
 /** @typedef {import('../../log/types.js').Logger} Logger */
 /** @typedef {import('../../reload/watcher.js').Watcher} Watcher */
 
-/** What uvicorn ends with when the application does not start. */
+/** uvicorn's exit code if the application does not start. */
 const APP_FAILED = 3
 
 /**
- * Which application is meant, and under --reload a watcher of its files.
+ * Finds the application, and under --reload a watcher of its files.
  * @param {Settings} settings
  * @param {Ending} ending
  * @param {Logger} log
@@ -33,7 +32,7 @@ export async function findAnyhow(settings, ending, log) {
       } catch (error) {
         if (!settings.reload || !(error instanceof BrokenFile || files.isMissing(error))) throw new Silent(failed(error, log))
         if (error instanceof BrokenFile) {
-          // It may have been mended before it was watched.
+          // The file may have been repaired before the watcher saw it.
           if (await files.watch(error.folder)) continue
           log.error({ stack: error.where }, error.message)
         } else log.error({}, error.message)
@@ -49,7 +48,7 @@ export async function findAnyhow(settings, ending, log) {
 }
 
 /**
- * A handler that is ready, and follows what changes since it was begun; null where the process is asked to end before.
+ * A handler that is ready, and that follows changes since its start; null if the process is asked to end before that.
  * @param {import('../../index.js').PythonHandlerOptions} options
  * @param {Ending} ending
  * @param {Watcher | null} watcher
@@ -86,7 +85,7 @@ class WatchedFiles {
     this.#settings = settings
   }
 
-  /** @param {string} folder @returns {Promise<boolean>} whether it is watched from now on, and was not before */
+  /** @param {string} folder @returns {Promise<boolean>} whether watching has begun with this call */
   async watch(folder) {
     if (!this.#settings.reload || folder === this.#folder) return false
     await this.watcher?.close()
@@ -96,7 +95,7 @@ class WatchedFiles {
   }
 
   /**
-   * Whether it was there before: editors take a file away for a moment.
+   * Whether the missing file existed before: some editors remove a file for a moment.
    * @param {unknown} error
    * @returns {error is UsageError}
    */
@@ -106,7 +105,7 @@ class WatchedFiles {
 }
 
 /**
- * Returns when files have changed since `forget` was called, before they were read: so no change is missed.
+ * Returns when files have changed since the call of `forget`. That call comes before the files are read, so no change is missed.
  * @param {Watcher | null} watcher
  * @param {Ending} ending
  * @param {Logger} log
@@ -118,7 +117,7 @@ async function waiting(watcher, ending, log) {
 }
 
 /**
- * Why it is not served: the application's failure as its log, everything else as one line.
+ * Logs why the application is not served: its own failure as a log record, everything else as one line.
  * @param {unknown} error
  * @param {Logger} log
  * @returns {number} the exit code
@@ -126,7 +125,7 @@ async function waiting(watcher, ending, log) {
 function failed(error, log) {
   if (!(error instanceof PythonError)) throw error
   log.error({ err: error }, `${error.code}: ${error.message}`)
-  // A worker that dies before it is ready has died of what it imports.
+  // A worker that dies before it is ready was killed by an import of the application.
   if (/^(APP|LIFESPAN)_|^EVENT_LOOP|^WORKER_DIED/.test(error.code)) return APP_FAILED
   throw new StartError('Python could not be started: asgi-node doctor says more')
 }

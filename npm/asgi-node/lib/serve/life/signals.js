@@ -1,15 +1,15 @@
 import { constants } from 'node:os'
 
-/** What ends a server. As process 1 of a container it gets no other's default action, so that each has a listener. */
+/** The signals that end a server. Process 1 of a container has no default action for them, so each one needs a listener. */
 const ENDING = /** @type {const} */ (['SIGTERM', 'SIGINT'])
 
 /** @typedef {typeof ENDING[number]} Ending */
 
 /**
  * @param {object} actions
- * @param {(signal: Ending) => void} actions.onStop the first
- * @param {(exitCode: number) => void} actions.onInsist the second; with the third the process ends by itself
- * @param {() => void} actions.onReload SIGHUP
+ * @param {(signal: Ending) => void} actions.onStop called for the first signal
+ * @param {(exitCode: number) => void} actions.onInsist called for the second; the third ends the process by default
+ * @param {() => void} actions.onReload called for SIGHUP
  */
 export function onSignals({ onStop, onInsist, onReload }) {
   let count = 0

@@ -1,11 +1,11 @@
-// The end: readiness turns false, clients go elsewhere, what is under way is finished.
+// The end of the server: readiness becomes false, new requests go elsewhere, and requests under way are finished.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Milliseconds that a connection which has just been accepted has for its request when the server takes no more. */
+/** Milliseconds that a new connection has for its request when the server accepts no more connections. */
 const LAST_REQUESTS = 250
 
-/** Milliseconds that the application's shutdown has after a second signal. */
+/** Milliseconds for the application's shutdown after a second signal. */
 const PATIENCE = 2000
 
 /** Ends a server and its handler, once. */
@@ -16,7 +16,7 @@ export class Stop {
   #idle
   #delay
   #timeout
-  /** Ends the delay early. */
+  /** Aborts the delay. */
   #hurry = new AbortController()
 
   /**
@@ -37,13 +37,13 @@ export class Stop {
     this.#timeout = timeout
   }
 
-  /** Lets everything come to its end. */
+  /** Waits until everything has ended. */
   async drain() {
     const timeout = this.#timeout
     const closed = this.#handler.close({ delay: this.#delay + LAST_REQUESTS, timeout })
-    // Its failure is that of the `await` below, also where it comes before that.
+    // The `await` below reports its failure. Without this, an early failure would count as an unhandled rejection.
     closed.catch(() => {})
-    // Clients that keep their connection ask again on it, and would be in the way at the end: now they get another one.
+    // Keep-alive connections would get further requests until the end. From now on each one ends after its response.
     this.#gate.closing = true
     if (this.#delay > 0) await sleep(this.#delay, undefined, { signal: this.#hurry.signal }).catch(() => {})
     await Promise.race([this.#server.close(), sleep(LAST_REQUESTS, undefined, { signal: this.#hurry.signal }).catch(() => {})])
@@ -57,7 +57,7 @@ export class Stop {
     }
   }
 
-  /** Gives up what is under way. Fulfilled when the application has had its time to shut down. */
+  /** Ends requests at once. Fulfilled when the application has had its time to shut down. */
   async now() {
     this.#hurry.abort()
     this.#server.destroy()

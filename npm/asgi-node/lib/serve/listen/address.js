@@ -1,4 +1,4 @@
-// Where the server listens, and what is said when it cannot.
+// The address that the server listens on, and the messages if it cannot.
 
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
@@ -14,13 +14,13 @@ function placeOf({ host, port, uds, fd }) {
 }
 
 /**
- * Says at once what would otherwise be found out after the application has been imported.
+ * Reports mistakes at once that would otherwise show only after the application has been imported.
  * @param {Settings} settings
  */
 export async function checkAddress(settings) {
   const place = placeOf(settings)
-  // Node would listen on all of them.
-  if ('host' in place && place.host === '') throw new UsageError('--host needs an address, as 127.0.0.1, or 0.0.0.0 for all of them')
+  // With an empty host Node would listen on all addresses.
+  if ('host' in place && place.host === '') throw new UsageError('--host needs an address: for example 127.0.0.1, or 0.0.0.0 for all addresses')
   if ('fd' in place || ('port' in place && place.port === 0)) return
   if ('path' in place) await removeStale(place.path)
   const probe = createServer()
@@ -48,19 +48,19 @@ export async function listenOn(server, settings) {
   }).catch((error) => {
     throw new StartError(`${reasonOf(error, place)}`)
   })
-  // Everybody may connect, as to a port: a proxy is another user. The folder says who gets there.
+  // Every user may connect, as to a port, because a proxy runs as another user. The folder's permissions can restrict that.
   if ('path' in place) chmodSync(place.path, 0o666)
 }
 
 /**
- * A socket file that a killed server has left behind is nobody's.
+ * Removes a socket file that a killed server has left behind.
  * @param {string} path
  */
 async function removeStale(path) {
   // Of a link itself, which is there although it may lead nowhere.
   const found = lstatSync(path, { throwIfNoEntry: false })
   if (found === undefined) return
-  if (!found.isSocket()) throw new StartError(`${path} of --uds is there already, and is no socket`)
+  if (!found.isSocket()) throw new StartError(`--uds ${path}: the file exists already and is not a socket`)
   const answered = await new Promise((resolve) => {
     const socket = connect(path, () => {
       socket.destroy()
@@ -76,21 +76,21 @@ async function removeStale(path) {
  */
 function reasonOf(error, place) {
   const { code } = error
-  if ('fd' in place) return `--fd ${place.fd} is not a socket that can be listened on (${code}): systemd and other supervisors pass theirs from 3 on`
+  if ('fd' in place) return `--fd ${place.fd} is not a socket that this server can listen on (${code}): systemd and other supervisors pass sockets from 3 on`
   if ('path' in place) {
     if (code === 'EADDRINUSE') return `The Unix socket ${place.path} is in use: another server listens on it`
-    return `The Unix socket ${place.path} cannot be made (${code}): is its folder there, may this user write to it, and is the path shorter than 108 bytes?`
+    return `The Unix socket ${place.path} cannot be created (${code}): does its folder exist, may this user write to it, and is the path shorter than 108 bytes?`
   }
   const { host, port } = place
   if (code === 'EADDRINUSE') return `Port ${port} of ${host} is in use: stop the other server, or choose another --port`
-  if (code === 'EACCES') return `Port ${port} may not be opened by this user: choose a --port from 1024 on, or give node the capability CAP_NET_BIND_SERVICE`
-  if (code === 'EADDRNOTAVAIL') return `${host} is no address of this machine: --host is where to listen; 0.0.0.0 is everywhere`
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `${host} is no address, and no name that has one (--host)`
-  return `${host}:${port} cannot be listened on (${code}): ${error.message}`
+  if (code === 'EACCES') return `This user may not open port ${port}: choose a --port from 1024 on, or give node the capability CAP_NET_BIND_SERVICE`
+  if (code === 'EADDRNOTAVAIL') return `${host} is not an address of this machine: --host is the address to listen on; 0.0.0.0 stands for all addresses`
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `--host ${host} is not an address, and no address was found for this name`
+  return `The server cannot listen on ${host}:${port} (${code}): ${error.message}`
 }
 
 /**
- * Where others find it: a URL, or the Unix socket.
+ * The server's URL, or its Unix socket.
  * @param {import('node:net').Server} server
  * @param {boolean} isSecure
  */

@@ -6,7 +6,7 @@ import https from 'node:https'
 /** @typedef {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void} Listener */
 /** @typedef {(req: import('node:http').IncomingMessage, socket: import('node:stream').Duplex, head: Buffer) => void} Upgrade */
 
-/** A server of node:http, node:https or node:http2, and how its connections are ended. */
+/** A server of node:http, node:https or node:http2. It also ends its connections. */
 export class Server {
   /** @type {http.Server | https.Server | http2.Http2SecureServer} */
   #server
@@ -41,13 +41,13 @@ export class Server {
     server.on('session', (session) => {
       this.#sessions.add(session)
       session.once('close', () => this.#sessions.delete(session))
-      // Streams that are open come to their end.
+      // Open streams are still completed.
       session.setTimeout(idle, () => session.close())
     })
   }
 
   /**
-   * Takes no more connections and ends those that are idle.
+   * Accepts no more connections, and ends idle ones.
    * @returns {Promise<void>} fulfilled when the last has ended
    */
   close() {

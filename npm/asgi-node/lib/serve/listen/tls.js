@@ -5,7 +5,7 @@ import { StartError, UsageError } from '../errors.js'
 /** @typedef {import('../settings/settings.js').Settings} Settings */
 
 /**
- * What node:tls is given; null where the server speaks plain HTTP.
+ * The options for node:tls; null if the server speaks plain HTTP.
  * @param {Settings} settings
  * @returns {import('node:tls').TlsOptions | null}
  */
@@ -14,7 +14,7 @@ export function tlsOptions(settings) {
   if (sslCertfile === undefined) return null
   const options = {
     cert: read('--ssl-certfile', sslCertfile),
-    // uvicorn, too, looks for the key in the certificate's file where none is named.
+    // If no key is named, it is read from the certificate's file, as in uvicorn.
     key: read('--ssl-keyfile', sslKeyfile ?? sslCertfile),
     ...(sslKeyfilePassword !== undefined && { passphrase: sslKeyfilePassword }),
     ...(sslCaCerts !== undefined && { ca: certificates('--ssl-ca-certs', sslCaCerts) }),
@@ -29,10 +29,10 @@ export function tlsOptions(settings) {
   return { ...options, requestCert: sslCertReqs !== '0', rejectUnauthorized: sslCertReqs === '2' }
 }
 
-/** Node takes what holds no certificate, and then refuses every client. @param {string} option @param {string} path */
+/** Checks that a file has certificates. Node accepts a file without one, and then refuses every client. @param {string} option @param {string} path */
 function certificates(option, path) {
   const text = read(option, path)
-  if (!/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/.test(text.toString('latin1'))) throw new StartError(`The file ${path} of ${option} holds no certificate in PEM`)
+  if (!/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/.test(text.toString('latin1'))) throw new StartError(`The file ${path} of ${option} has no PEM certificate`)
   return text
 }
 
@@ -42,8 +42,8 @@ function reasonOf(error, hasPassword) {
   if (/DECRYPT|PASSWORD|interrupted or cancelled/i.test(code + message)) {
     return hasPassword ? 'the password is wrong (--ssl-keyfile-password)' : 'the key is encrypted (--ssl-keyfile-password)'
   }
-  if (/KEY_VALUES_MISMATCH/.test(code)) return 'the key is not the one of the certificate'
-  if (/NO_START_LINE|no start line/.test(code + message)) return 'the file holds no PEM of that kind'
+  if (/KEY_VALUES_MISMATCH/.test(code)) return 'the key does not belong to the certificate'
+  if (/NO_START_LINE|no start line/.test(code + message)) return 'the file has no PEM block of that kind'
   return message
 }
 
@@ -53,7 +53,7 @@ function read(option, path) {
     return readFileSync(path)
   } catch (error) {
     const { code } = /** @type {NodeJS.ErrnoException} */ (error)
-    const why = code === 'ENOENT' ? 'is not there' : code === 'EACCES' ? 'may not be read by this user' : `cannot be read (${code})`
+    const why = code === 'ENOENT' ? 'does not exist' : code === 'EACCES' ? 'may not be read by this user' : `cannot be read (${code})`
     throw new StartError(`The file ${path} of ${option} ${why}`)
   }
 }

@@ -1,4 +1,4 @@
-// --access-log, with colours where they are wanted. One log for what comes to the application and for what does not.
+// --access-log, with optional colours. The same log has the requests that reach the application and those that do not.
 
 import { forClf, forJson, forUvicorn } from '../../log/access-formats.js'
 import { AccessLog } from '../../log/access-log.js'

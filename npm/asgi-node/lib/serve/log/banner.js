@@ -18,7 +18,7 @@ export function version() {
  */
 
 /**
- * Says what runs, and where.
+ * Logs what is being served, and where.
  * @param {Started} facts
  */
 export function sayStarted({ log, handler, app, workers, python, url, colors }) {

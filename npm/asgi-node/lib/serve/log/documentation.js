@@ -1,13 +1,13 @@
-// Where the application documents its API: it is told as a record of the log, by asgi_node.runtime.documentation.
+// The address of the application's API documentation. asgi_node.runtime.documentation sends its path as a log record.
 
 /** @typedef {import('../../log/types.js').Logger} Logger */
 
-/** Finds out where the documentation is, and says it once. */
+/** Takes the path of the documentation from the log, and logs its address once. */
 export class Documentation {
   #log
   /** @type {string | undefined} */
   #path
-  /** Where the application is. @type {string | undefined} */
+  /** The application's address. @type {string | undefined} */
   #url
   #style
 
@@ -21,7 +21,7 @@ export class Documentation {
   }
 
   /**
-   * The logger for the handler: it keeps the page to itself.
+   * The logger for the handler. It does not pass on the record with the path.
    * @returns {Logger}
    */
   get logger() {
@@ -36,13 +36,13 @@ export class Documentation {
     }
   }
 
-  /** The application is served here. @param {string} url */
+  /** Sets the application's address. @param {string} url */
   servedOn(url) {
     this.#url = url
     this.#say()
   }
 
-  /** A worker may tell its page a moment after it is up, and each new one tells it again. */
+  /** A worker may send the path a moment after it has started, and each new worker sends it again. */
   #say() {
     if (this.#path === undefined || this.#url === undefined) return
     this.#log.info({}, `Documentation on ${this.#style(this.#url + this.#path)}`)

@@ -1,4 +1,4 @@
-// What the command says: on stderr as uvicorn says it, a level and a line.
+// The command's log on stderr, in uvicorn's form: a level and a line.
 
 import { formatWithOptions, styleText } from 'node:util'
 import { PythonError } from '../../native/errors.js'
@@ -8,7 +8,7 @@ import { inWordsOfTheCommand } from './words.js'
 /** @typedef {import('../settings/settings.js').Level} Level */
 /** @typedef {'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'} Method */
 
-/** uvicorn's name, pino's, and uvicorn's colour. @type {readonly [Level, Method, 'blue' | 'cyan' | 'green' | 'yellow' | 'red' | 'redBright'][]} */
+/** uvicorn's name of each level, pino's name, and uvicorn's colour. @type {readonly [Level, Method, 'blue' | 'cyan' | 'green' | 'yellow' | 'red' | 'redBright'][]} */
 const LEVELS = [
   ['trace', 'trace', 'blue'],
   ['debug', 'debug', 'cyan'],
@@ -18,10 +18,10 @@ const LEVELS = [
   ['critical', 'fatal', 'redBright']
 ]
 
-/** Whether colours are wanted on this stream. @param {boolean | undefined} asked @param {NodeJS.WriteStream} stream */
+/** Whether to write colours to this stream. @param {boolean | undefined} asked @param {NodeJS.WriteStream} stream */
 export function hasColors(asked, stream) {
   if (asked !== undefined) return asked
-  // Looks at NO_COLOR and FORCE_COLOR, too.
+  // hasColors() also reads NO_COLOR and FORCE_COLOR.
   return stream.isTTY === true && stream.hasColors()
 }
 
@@ -31,12 +31,12 @@ export function hasColors(asked, stream) {
  * @param {boolean} colors
  */
 export function styled(format, text, colors) {
-  // Whether there is a terminal has been asked before.
+  // The caller has checked the terminal already.
   return colors ? /** @type {(format: unknown, text: string, options: object) => string} */ (styleText)(format, text, { validateStream: false }) : text
 }
 
 /**
- * A logger for a handler, which also says what the command has to say.
+ * A logger for a handler and for the command itself.
  * @param {Level} level
  * @param {boolean} colors
  * @returns {Logger & Required<Pick<Logger, 'level'>>}
@@ -59,15 +59,15 @@ const prefix = (level, color, colors) => `${styled(color, level.toUpperCase(), c
  * @param {string} message
  */
 function write(start, object, message) {
-  // A message about a request has its method and its path in it already.
+  // The message of a request contains its method and its path already.
   const { logger, err, stack, method: _method, path: _path, id: _id, levelName: _level, ...fields } = object
-  // What our own loggers say has it in its words, the number of a worker too.
+  // Messages of our own loggers contain their fields, for example a worker's number.
   const isOurs = logger === undefined || /^asgi_node\b/.test(logger)
   if (isOurs) delete fields.worker
   const from = isOurs ? '' : `${logger}: `
   const text = isOurs ? inWordsOfTheCommand(message) : message
   const rest = Object.keys(fields).length === 0 ? '' : ` ${formatWithOptions({ breakLength: Infinity }, '%O', fields)}`
-  // Where a PythonError was made in JavaScript says nothing.
+  // The JavaScript stack of a PythonError tells nothing.
   const traceback = err?.traceback ?? stack ?? (err instanceof PythonError ? undefined : err?.stack)
   process.stderr.write(`${start}${from}${text}${rest}${traceback ? `\n${traceback.trimEnd()}` : ''}\n`)
 }

@@ -1,5 +1,5 @@
-// The command line, by `parseArgs` of node:util. It cuts the arguments into pieces, which is all that a library is asked for
-// here: help, other sources and suggestions come from our own table, because they serve more than the command line.
+// Reads the command line with `parseArgs` of node:util, which only splits the arguments. Help, other sources of options and
+// suggestions come from our own table, because they serve more than the command line.
 
 import { parseArgs } from 'node:util'
 import { show } from '../../native/errors.js'
@@ -47,11 +47,11 @@ function addOption(given, { name, rawName, value, inlineValue }) {
   const option = OPTIONS.get(positive)
   if (option !== undefined && name !== 'app' && (positive === name || isNegatable(option))) {
     if (option.type === 'flag') {
-      if (value !== undefined) throw new UsageError(`${rawName} takes no value, but was given ${show(value)}`)
+      if (value !== undefined) throw new UsageError(`${rawName} takes no value, but got ${show(value)}`)
       given.set(positive, positive === name)
       return
     }
-    // What begins with a dash is the next option, unless it is said by "=", or is a number.
+    // A value that begins with a dash would be the next option, unless it follows "=" or is a number.
     if (value === undefined || (!inlineValue && /^-(?![\d.])./.test(value))) throw new UsageError(`${rawName} needs a value: ${rawName} ${option.value ?? option.choices?.join('|')}`)
     return add(given, name, value, rawName)
   }
@@ -74,6 +74,6 @@ function add(given, name, text, where) {
   const option = /** @type {import('./table.js').Option} */ (OPTIONS.get(name))
   const value = valueOf(option, text, where)
   if (option.list) given.set(name, [...[given.get(name) ?? []].flat(), value])
-  else if (name === 'app' && given.has('app')) throw new UsageError(`One application can be served, not two: ${show(String(given.get('app')))} and ${show(text)}`)
+  else if (name === 'app' && given.has('app')) throw new UsageError(`Only one application can be served, not both ${show(String(given.get('app')))} and ${show(text)}`)
   else given.set(name, value)
 }

@@ -14,7 +14,7 @@ import { valueOf } from './values.js'
 const NAMES = ['asgi-node.config.js', 'asgi-node.config.mjs', 'asgi-node.config.json']
 
 /**
- * The options in the configuration file that is named, or else in that of the current folder.
+ * The options of the named configuration file, or of the one in the current folder.
  * @param {string | undefined} named
  * @returns {Promise<Given>}
  */
@@ -25,7 +25,7 @@ export async function optionsOfConfig(named) {
 }
 
 /**
- * The options in `[tool.asgi-node]` of the current folder's pyproject.toml.
+ * The options of `[tool.asgi-node]` in the current folder's pyproject.toml.
  * @returns {Given}
  */
 export function optionsOfPyproject() {
@@ -34,7 +34,7 @@ export function optionsOfPyproject() {
   return table === undefined ? new Map() : check(table, '[tool.asgi-node] of pyproject.toml')
 }
 
-/** What pyproject.toml says; undefined where there is none. */
+/** The content of pyproject.toml; undefined if there is none. */
 export function pyproject() {
   if (!existsSync('pyproject.toml')) return undefined
   return reading('pyproject.toml', () => parse(readFileSync('pyproject.toml', 'utf8')))
@@ -42,7 +42,7 @@ export function pyproject() {
 
 /** @param {string} path */
 async function read(path) {
-  if (!existsSync(path)) throw new UsageError(`The configuration file ${path} is not there`)
+  if (!existsSync(path)) throw new UsageError(`The configuration file ${path} does not exist`)
   if (path.endsWith('.toml')) return reading(path, () => parse(readFileSync(path, 'utf8')))
   if (path.endsWith('.json')) return reading(path, () => JSON.parse(readFileSync(path, 'utf8')))
   try {
@@ -78,12 +78,12 @@ function unreadable(path, error) {
  */
 function check(content, path) {
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
-    throw new UsageError(`${path} must hold an object with options, as { "port": 3000 }, not ${show(content)}`)
+    throw new UsageError(`${path} must contain an object with options, for example { "port": 3000 }, not ${show(content)}`)
   }
   /** @type {Given} */
   const given = new Map()
   for (const [key, value] of Object.entries(content)) {
-    // `logLevel` and `log-level` are one.
+    // `logLevel` and `log-level` are the same option.
     const name = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).replaceAll('_', '-')
     const option = OPTIONS.get(name)
     if (option === undefined || option.commandLineOnly || name === 'config') throw new UsageError(unknown(key, name, path))

@@ -4,7 +4,7 @@ import { valueOf } from './values.js'
 /** @typedef {import('./arguments.js').Given} Given */
 
 /**
- * What the environment's variables say. An empty one says nothing. Of a list, each line is an item.
+ * The options in environment variables. An empty variable is ignored. For a list, each line is one item.
  * @param {NodeJS.ProcessEnv} env
  * @returns {Given}
  */

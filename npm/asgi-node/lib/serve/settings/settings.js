@@ -9,7 +9,7 @@ import { UsageError } from '../errors.js'
 /** @typedef {'critical' | 'error' | 'warning' | 'info' | 'debug' | 'trace'} Level */
 
 /**
- * All options, with their defaults. What has none is undefined.
+ * All options, with their defaults. An option without a default is undefined.
  * @typedef {object} Settings
  * @property {string | undefined} app
  * @property {string} appDir
@@ -66,9 +66,9 @@ import { UsageError } from '../errors.js'
  */
 
 /**
- * What the command line, the environment and the files say, in this order. Goes to the folder of `--cwd` on the way.
+ * Reads the command line, the environment and the files; the first one that has an option wins. Changes to the folder of `--cwd`.
  * @param {Given} line
- * @param {Given} [preset] what comes in place of defaults
+ * @param {Given} [preset] values in place of the defaults
  * @returns {Promise<Settings>}
  */
 export async function settingsOf(line, preset = new Map()) {
@@ -77,7 +77,7 @@ export async function settingsOf(line, preset = new Map()) {
   const config = await optionsOfConfig(/** @type {string | undefined} */ (line.get('config') ?? environment.get('config')))
   const files = new Map([...optionsOfPyproject(), ...config])
   if (!line.has('cwd') && !environment.has('cwd')) goTo(files.get('cwd'))
-  // The interpreter of the environment is found by the handler; a file has less to say than that.
+  // The handler itself reads ASGI_NODE_PYTHON, which has priority over a file.
   if (process.env.ASGI_NODE_PYTHON) files.delete('python')
   if (process.env.ASGI_NODE_PYTHON || line.has('python')) files.delete('venv')
   if (line.has('python')) environment.delete('venv')
@@ -90,7 +90,7 @@ export async function settingsOf(line, preset = new Map()) {
   const settings = /** @type {Settings} */ (Object.fromEntries(entries))
   checkTogether(settings, given)
   checkFolders(settings)
-  // An interpreter cannot forget what it has imported: new code wants a new process.
+  // An interpreter cannot unload modules, so new code needs a new process.
   if (settings.reload && settings.workers === 0) settings.workers = 1
   return settings
 }
@@ -104,7 +104,7 @@ function goTo(folder) {
   try {
     process.chdir(String(folder))
   } catch {
-    throw new UsageError(`--cwd ${String(folder)} is not a folder that can be entered`)
+    throw new UsageError(`--cwd ${String(folder)} is not a folder, or this user may not enter it`)
   }
 }
 
@@ -118,17 +118,17 @@ function checkTogether(settings, given) {
   }
   if (settings.workers > 1024) throw new UsageError(`--workers must be a whole number from 0 to 1024, not ${settings.workers}`)
   const { uds, fd, sslCertfile, sslKeyfile, http2, python, venv, healthPath, rootPath } = settings
-  if (uds !== undefined && fd !== undefined) throw new UsageError('--uds and --fd exclude each other: give one of them')
+  if (uds !== undefined && fd !== undefined) throw new UsageError('--uds and --fd cannot be used together: give only one of them')
   if ((uds !== undefined || fd !== undefined) && (given.has('host') || given.has('port'))) {
-    throw new UsageError(`--${uds === undefined ? 'fd' : 'uds'} is in place of --host and --port: give one or the other`)
+    throw new UsageError(`--${uds === undefined ? 'fd' : 'uds'} replaces --host and --port: give only one of them`)
   }
-  if (python !== undefined && venv !== undefined) throw new UsageError('--python and --venv exclude each other: give one of them')
+  if (python !== undefined && venv !== undefined) throw new UsageError('--python and --venv cannot be used together: give only one of them')
   if (sslKeyfile !== undefined && sslCertfile === undefined) throw new UsageError('--ssl-keyfile needs --ssl-certfile')
   for (const name of ['ssl-keyfile-password', 'ssl-ca-certs', 'ssl-ciphers', 'ssl-cert-reqs']) {
     if (given.has(name) && sslCertfile === undefined) throw new UsageError(`--${name} needs --ssl-certfile and --ssl-keyfile`)
   }
-  if (settings.sslCertReqs !== '0' && settings.sslCaCerts === undefined) throw new UsageError('--ssl-cert-reqs needs --ssl-ca-certs, by which clients are judged')
-  if (http2 && sslCertfile === undefined) throw new UsageError('--http2 needs --ssl-certfile and --ssl-keyfile: browsers speak HTTP/2 over TLS only')
+  if (settings.sslCertReqs !== '0' && settings.sslCaCerts === undefined) throw new UsageError('--ssl-cert-reqs needs --ssl-ca-certs: the authorities that client certificates are checked against')
+  if (http2 && sslCertfile === undefined) throw new UsageError('--http2 needs --ssl-certfile and --ssl-keyfile: browsers use HTTP/2 only over TLS')
   if (healthPath !== undefined && (!/^\/[^?#]*[^/?#]$/.test(healthPath) || /[^!-~]/.test(healthPath))) throw new UsageError(`--health-path must be a path such as /healthz, not ${JSON.stringify(healthPath)}`)
   if (rootPath !== '' && !rootPath.startsWith('/')) throw new UsageError(`--root-path must start with "/", but is ${JSON.stringify(rootPath)}`)
 }

@@ -1,4 +1,4 @@
-// Texts into values. All of the ways in which an option can be given come through here, so that they refuse alike.
+// Converts texts to values. All sources of options use this, so that they check values in the same way.
 
 import { show } from '../../native/errors.js'
 import { UsageError } from '../errors.js'
@@ -9,7 +9,7 @@ import { REFUSED_LOOPS } from './refused.js'
 
 const LARGEST = 0x7fffffff
 
-/** 23 days. A timer of Node takes 2 ** 31 ms, and some are set a little longer than they were asked for. */
+/** 23 days. The limit of a timer in Node is 2 ** 31 ms, and some timers are set a little longer than the option says. */
 const LONGEST = 2_000_000
 
 /** @type {Readonly<Record<string, boolean>>} */
@@ -43,7 +43,7 @@ const TYPES = {
 /**
  * @param {Option} option
  * @param {string} text
- * @param {string} where how the user has said it: `--port`, `ASGI_NODE_PORT` …
+ * @param {string} where the source of the value, for the message: `--port`, `ASGI_NODE_PORT` …
  * @returns {Value}
  */
 export function valueOf(option, text, where) {
