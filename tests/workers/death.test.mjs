@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { WebSocket } from 'ws'
-import { call, makeHandler, openPolitely, runNode, serve, temporaryFolder, until } from '../node/support.mjs'
-import { makeDiary, makeWorkers, pidOf, runs } from './support.mjs'
+import { call, makeHandler, openPolitely, serve, temporaryFolder, until } from '../node/support.mjs'
+import { makeWorkers, pidOf, runs } from './support.mjs'
 
 test('a request whose worker has died gets WORKER_DIED, and the next one another worker', async (t) => {
   const { handler, logged } = makeWorkers(t)
@@ -74,24 +74,4 @@ test('an event loop that is blocked for too long is the end of its worker', asyn
   await assert.rejects(call(handler, '/block?seconds=60'), { code: 'WORKER_DIED', message: /SIGKILL/ })
   assert.ok(!runs(pid))
   assert.notEqual(await pidOf(handler), pid)
-})
-
-test('workers end with Node, whatever ends it, after their shutdown', async (t) => {
-  const diary = makeDiary(t)
-  const { stdout, signal } = await runNode(`
-    const handler = new PythonHandler({ app: 'worker_process_app:app', docroot: apps, workers: 2 })
-    await handler.ready()
-    console.log(handler.health().workers.map(({ pid }) => pid).join(' '))
-    for (let n = 0; n < 4; n += 1) handler.handleRequest({ url: '/wait?seconds=30' })
-    const { readFileSync } = await import('node:fs')
-    const waiting = () => readFileSync(process.env.WORKER_DIARY, 'utf8').split('waiting').length - 1
-    while (waiting() < 4) await new Promise((resolve) => setTimeout(resolve, 20))
-    process.kill(process.pid, 'SIGKILL')`, { timeout: 60_000 })
-  const ended = performance.now()
-  assert.equal(signal, 'SIGKILL')
-  const pids = stdout.trim().split(' ').map(Number)
-  assert.equal(pids.length, 2)
-  await until(() => !pids.some(runs), 'the end of both', 2000)
-  assert.ok(performance.now() - ended < 1200, `${performance.now() - ended} ms`)
-  for (const pid of pids) assert.ok(diary.lines().includes(`shutdown ${pid}`), diary.lines().join('\n'))
 })

@@ -79,6 +79,7 @@ impl End {
 /// A process that runs.
 pub(crate) struct Process {
     child: Child,
+    is_reaped: bool,
     pub(crate) tail: Arc<Tail>,
     pub(crate) end: Arc<End>,
 }
@@ -113,7 +114,13 @@ pub(crate) fn spawn(workers: &Workers) -> io::Result<(Process, UnixStream)> {
         .name("asgi-node-wait".into())
         .stack_size(64 << 10);
     watch.spawn(move || inside.watch(pid))?;
-    Ok((Process { child, tail, end }, ours))
+    let process = Process {
+        child,
+        is_reaped: false,
+        tail,
+        end,
+    };
+    Ok((process, ours))
 }
 
 /// Our own stdout for a child. Inheriting is not enough: Node has its descriptors closed in children.
@@ -147,15 +154,22 @@ impl Process {
         self.child.id()
     }
 
-    /// Ends it at once.
+    /// Ends it at once, with those that it has started and that are in its group still.
     pub(crate) fn kill(&mut self) {
-        // Fails only where it has ended.
-        drop(self.child.kill());
+        use rustix::process::{Pid, Signal, kill_process_group};
+        // Not reaped before [`Self::ended`], so its number is its own.
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid.filter(|_| !self.is_reaped) {
+            // Fails only where nobody is left.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
     }
 
     /// How it has ended; none while it runs. Reaps it.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+        let status = self.child.try_wait().ok().flatten();
+        self.is_reaped |= status.is_some();
+        status
     }
 }
 

@@ -81,6 +81,7 @@ impl Member {
             version: asgi_node_worker::settings::VERSION.into(),
             config: workers.handler.clone(),
             address_space: (workers.address_space > 0).then_some(workers.address_space),
+            node: std::process::id(),
             argv: workers.argv.clone(),
         };
         let mut outgoing = Outgoing::default();

@@ -10,6 +10,8 @@ pub struct Opening {
     pub config: String,
     /// The most bytes of address space, where there is a limit.
     pub address_space: Option<u64>,
+    /// The number of Node's process.
+    pub node: u32,
     /// `sys.argv`.
     pub argv: Vec<String>,
 }

@@ -15,13 +15,10 @@ use asgi_node_worker::{Connection, FromWorker, Incoming, Ledger, Outgoing, Statu
 use pyo3::types::PyAnyMethods;
 
 use super::news::{News, Note};
+use super::parent::{ORPHAN_REQUESTS, die};
 use super::served::{Begun, Served, failed};
 use crate::application::Application;
 use crate::event_loop::{EventLoop, Service, locate};
-
-/// What an application has to end when Node has gone: requests first, then all of it.
-const ORPHAN_REQUESTS: u64 = 200;
-const ORPHAN: Duration = Duration::from_millis(900);
 
 /// Log records and lines that are taken at once.
 const SAID_AT_ONCE: usize = 256;
@@ -39,8 +36,6 @@ pub(super) struct Link {
     app: Option<Arc<Application>>,
     served: HashMap<u32, Served>,
     is_closing: bool,
-    /// When this process has to have ended.
-    deadline: Option<Instant>,
     is_finished: bool,
 }
 
@@ -64,7 +59,6 @@ impl Link {
             app: None,
             served: HashMap::new(),
             is_closing: false,
-            deadline: None,
             is_finished: false,
         }
     }
@@ -84,10 +78,7 @@ impl Link {
     }
 
     fn spawn(self) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let thread = thread::Builder::new().name("asgi-node-link".into());
         thread.spawn(move || {
             let news = Arc::clone(&self.news);
@@ -109,13 +100,6 @@ impl Link {
             if self.is_finished && is_written {
                 return Ok(());
             }
-            let deadline = self.deadline;
-            let overdue = async {
-                match deadline {
-                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
                 readable = connection.readable(), if !self.news.is_orphaned() => {
@@ -124,7 +108,6 @@ impl Link {
                 }
                 _ = connection.writable(), if !is_written => {}
                 () = news.arrived() => {}
-                () = overdue => die(),
             }
             self.news.take(&mut batch);
             for note in batch.drain(..) {
@@ -260,6 +243,7 @@ impl Link {
                 self.leave();
             }
             Note::Place(words, stack) => self.outgoing.push(0, FromWorker::Place(words, stack)),
+            Note::Orphaned => self.be_orphaned(),
             Note::Finish => self.is_finished = true,
         }
     }
@@ -287,8 +271,9 @@ impl Link {
 
     /// Node has gone: what is under way has no client any more.
     fn be_orphaned(&mut self) {
-        self.news.note_orphaned();
-        self.deadline = Some(Instant::now() + ORPHAN);
+        if !self.news.note_orphaned() {
+            return;
+        }
         drop(self.log_queue.close());
         if self.app.is_none() {
             die();
@@ -357,11 +342,4 @@ impl Link {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Ends this process, whatever Python does.
-fn die() {
-    use rustix::process::{Signal, getpid, kill_process};
-    // Of a process by itself: nothing refuses that.
-    let _ = kill_process(getpid(), Signal::KILL);
 }

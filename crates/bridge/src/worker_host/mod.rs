@@ -5,6 +5,7 @@
 
 mod link;
 mod news;
+mod parent;
 mod served;
 
 use std::os::fd::AsFd;
@@ -58,6 +59,7 @@ impl Worker {
         }
         let config: Config = serde_json::from_str(&opening.config).map_err(|error| malformed(error.to_string()))?;
         let news = News::new();
+        parent::watch(&socket, opening.node, Arc::clone(&news))?;
         let log_queue = Arc::new(LogQueue::for_host(news.waker()));
         let config = Config {
             log_queue: Some(Arc::clone(&log_queue)),

@@ -21,6 +21,8 @@ pub(super) enum Note {
     Closed(Result<(), Traced>),
     /// Where the event loop is.
     Place(String, String),
+    /// Node has gone.
+    Orphaned,
     /// The process ends.
     Finish,
 }
@@ -84,9 +86,9 @@ impl News {
         while !*ended && !self.end.wait_until(&mut ended, deadline).timed_out() {}
     }
 
-    /// Node has gone.
-    pub(super) fn note_orphaned(&self) {
-        self.is_orphaned.store(true, Ordering::Release);
+    /// Node has gone. False where that was known.
+    pub(super) fn note_orphaned(&self) -> bool {
+        !self.is_orphaned.swap(true, Ordering::AcqRel)
     }
 
     /// Waits until there is a note.
