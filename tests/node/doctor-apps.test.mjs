@@ -76,7 +76,7 @@ describe('the commands', limits, () => {
       [['-x'], 'Unknown option -x: asgi-node doctor --help lists all\n'],
       [['--app'], '--app needs a value\n'],
       [['--app', '--json'], '--app needs a value\n'],
-      [['--json=1'], '--json takes no value, but was given "1"\n'],
+      [['--json=1'], '--json takes no value, but got "1"\n'],
       [['--loop', 'trio'], /^--loop .*\n$/],
       [['--deepbind', 'x'], /^--deepbind .*\n$/],
     ]) {

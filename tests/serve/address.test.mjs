@@ -39,7 +39,7 @@ describe('a Unix socket', () => {
     const link = join(folder, 'link')
     symlinkSync(join(folder, 'nowhere'), link)
     const fifth = await run(t, ['serve_app:app', '--uds', link])
-    assert.deepEqual([fifth.code, fifth.stderr], [1, `asgi-node: ${link} of --uds is there already, and is no socket\n`])
+    assert.deepEqual([fifth.code, fifth.stderr], [1, `asgi-node: --uds ${link}: the file exists already and is not a socket\n`])
   })
 })
 

@@ -47,8 +47,8 @@ describe('a wrong option', () => {
     if (name === 'app') continue
     test(`--${name}`, async () => {
       if (type === 'flag') {
-        await refuses([`--${name}=1`, 'main:app'], `--${name} takes no value, but was given "1"`)
-        if (isNegatable(option)) await refuses([`--no-${name}=1`, 'main:app'], `--no-${name} takes no value, but was given "1"`)
+        await refuses([`--${name}=1`, 'main:app'], `--${name} takes no value, but got "1"`)
+        if (isNegatable(option)) await refuses([`--no-${name}=1`, 'main:app'], `--no-${name} takes no value, but got "1"`)
         else assert.match((await say([`--no-${name}`])).stderr, /^asgi-node: Unknown option --no-\w+[.:]/)
         return
       }
@@ -86,27 +86,27 @@ describe('a wrong option', () => {
 
   test('beside another', async () => {
     for (const [args, message] of [
-      [['--uds', 'a', '--fd', '3'], '--uds and --fd exclude each other: give one of them'],
-      [['--uds', 'a', '--port', '1'], '--uds is in place of --host and --port: give one or the other'],
-      [['--fd', '3', '--host', 'a'], '--fd is in place of --host and --port: give one or the other'],
-      [['--python', 'a', '--venv', 'b'], '--python and --venv exclude each other: give one of them'],
+      [['--uds', 'a', '--fd', '3'], '--uds and --fd cannot be used together: give only one of them'],
+      [['--uds', 'a', '--port', '1'], '--uds replaces --host and --port: give only one of them'],
+      [['--fd', '3', '--host', 'a'], '--fd replaces --host and --port: give only one of them'],
+      [['--python', 'a', '--venv', 'b'], '--python and --venv cannot be used together: give only one of them'],
       [['--ssl-keyfile', 'a'], '--ssl-keyfile needs --ssl-certfile'],
       [['--ssl-ciphers', 'a'], '--ssl-ciphers needs --ssl-certfile and --ssl-keyfile'],
-      [['--ssl-certfile', 'a', '--ssl-cert-reqs', '2'], '--ssl-cert-reqs needs --ssl-ca-certs, by which clients are judged'],
-      [['--http2'], '--http2 needs --ssl-certfile and --ssl-keyfile: browsers speak HTTP/2 over TLS only'],
+      [['--ssl-certfile', 'a', '--ssl-cert-reqs', '2'], '--ssl-cert-reqs needs --ssl-ca-certs: the authorities that client certificates are checked against'],
+      [['--http2'], '--http2 needs --ssl-certfile and --ssl-keyfile: browsers use HTTP/2 only over TLS'],
       [['--health-path', 'healthz'], '--health-path must be a path such as /healthz, not "healthz"'],
       [['--root-path', 'api'], '--root-path must start with "/", but is "api"'],
       [['--reload-dir', '.'], '--reload-dir needs --reload'],
       [['--reload-delay', '1'], '--reload-delay needs --reload'],
       [['--workers', '1025'], '--workers must be a whole number from 0 to 1024, not 1025'],
       [['--health-path', '/ä'], '--health-path must be a path such as /healthz, not "/ä"'],
-      [['--cwd', '/nowhere'], '--cwd /nowhere is not a folder that can be entered'],
+      [['--cwd', '/nowhere'], '--cwd /nowhere is not a folder, or this user may not enter it'],
       [['--app-dir', '/nowhere'], '--app-dir /nowhere: there is no folder /nowhere'],
       [['--app-dir', '/etc/passwd'], '--app-dir /etc/passwd: there is no folder /etc/passwd'],
       [['--venv', 'nowhere'], `--venv nowhere: there is no folder ${join(process.cwd(), 'nowhere')}`],
-      [['--env-file', '/nowhere'], 'The file /nowhere of --env-file is not there'],
+      [['--env-file', '/nowhere'], 'The file /nowhere of --env-file does not exist'],
       [['--forwarded-allow-ips', 'proxy.local'], '--forwarded-allow-ips must be addresses and ranges with commas between them, "unix", or *, not "proxy.local"'],
-      [['other:app'], 'One application can be served, not two: "main:app" and "other:app"'],
+      [['other:app'], 'Only one application can be served, not both "main:app" and "other:app"'],
     ]) {
       await refuses(['main:app', ...args], message)
     }
@@ -115,12 +115,12 @@ describe('a wrong option', () => {
   test('in its text', async () => {
     for (const [args, message] of [
       [['--header', 'nothing'], '--header must be NAME:VALUE, not "nothing"'],
-      [['--header', 'a b: c'], '--header "a b: c" is not a header: a name is letters, digits and dashes, a value has no control characters'],
-      [['--header', 'a: b\nc'], '--header "a: b\\nc" is not a header: a name is letters, digits and dashes, a value has no control characters'],
+      [['--header', 'a b: c'], '--header "a b: c" is not a valid header: a name has letters, digits and dashes, and a value has no control characters'],
+      [['--header', 'a: b\nc'], '--header "a: b\\nc" is not a valid header: a name has letters, digits and dashes, and a value has no control characters'],
       [['--static', 'nowhere:/x'], `--static nowhere:/x: there is no folder ${join(process.cwd(), 'nowhere')}`],
       [['--static', ':/x'], '--static :/x: it must be DIR or DIR:PREFIX'],
-      [['--proxy', 'http://localhost'], '--proxy must be PREFIX=URL, as /assets=http://localhost:5173, not "http://localhost"'],
-      [['--proxy', '/a=localhost:1'], '--proxy must be PREFIX=URL, as /assets=http://localhost:5173, not "/a=localhost:1"'],
+      [['--proxy', 'http://localhost'], '--proxy must be PREFIX=URL, for example /assets=http://localhost:5173, not "http://localhost"'],
+      [['--proxy', '/a=localhost:1'], '--proxy must be PREFIX=URL, for example /assets=http://localhost:5173, not "/a=localhost:1"'],
     ]) {
       await refuses(['main:app', ...args], message)
     }
@@ -151,9 +151,9 @@ test('every option of uvicorn is there, or is refused with a reason', async () =
 })
 
 test('an application that is not named in full, a folder that is not there, an address that is none', async (t) => {
-  for (const app of ['main:', ':app', 'main:app:x']) await refuses([app, '--port', '0'], `An application is named MODULE:ATTRIBUTE, as main:app; ${JSON.stringify(app)} is not`)
+  for (const app of ['main:', ':app', 'main:app:x']) await refuses([app, '--port', '0'], `An application is named MODULE:ATTRIBUTE, for example main:app; ${JSON.stringify(app)} is not`)
   await refuses([''], 'APP is empty: name the application, as main:app, or leave it out to have it found')
-  await refuses(['main:app', '--host', ''], '--host needs an address, as 127.0.0.1, or 0.0.0.0 for all of them')
+  await refuses(['main:app', '--host', ''], '--host needs an address: for example 127.0.0.1, or 0.0.0.0 for all addresses')
   const folder = temporaryFolder(t, { 'main.py': 'async def app(scope, receive, send): ...\n' })
   await refuses(['main:app', '--port', '0', '--app-dir', folder, '--reload', '--reload-dir', join(folder, 'none')], `--reload-dir ${join(folder, 'none')}: there is no folder ${join(folder, 'none')}`)
 })
@@ -170,8 +170,8 @@ test('--env-file is ours and not that of Node, as the shell starts the command',
   symlinkSync(command, link)
   const options = { cwd: folder, program: [link], env: { PATH: `${dirname(process.execPath)}:${process.env.PATH}` } }
   for (const [args, message] of [
-    [['--env-file', 'nowhere'], 'The file nowhere of --env-file is not there'],
-    [['--env-file=nowhere'], 'The file nowhere of --env-file is not there'],
+    [['--env-file', 'nowhere'], 'The file nowhere of --env-file does not exist'],
+    [['--env-file=nowhere'], 'The file nowhere of --env-file does not exist'],
     [['--env-file', '.'], 'The file . of --env-file cannot be read (EISDIR)'],
     [['--env-file-if-exists', 'nowhere'], 'Unknown option --env-file-if-exists: asgi-node --help lists all'],
     [['--env-file', 'ok.env', '--port', 'x'], '--port must be a port from 0 to 65535, not "x"'],
@@ -204,7 +204,7 @@ describe('the environment and files', () => {
     ['asgi-node.config.json', '[1]', 'asgi-node.config.json must contain an object with options, for example { "port": 3000 }, not an array'],
     ['asgi-node.config.json', '{ "help": true }', 'Unknown option "help" in asgi-node.config.json'],
     ['asgi-node.config.json', '{ "logConfig": "a.ini" }', `logConfig in asgi-node.config.json is an option of uvicorn that asgi-node does not have: ${REFUSED.get('log-config')}`],
-    ['asgi-node.config.mjs', 'export default 5', 'asgi-node.config.mjs must hold an object with options, as { "port": 3000 }, not 5'],
+    ['asgi-node.config.mjs', 'export default 5', 'asgi-node.config.mjs must contain an object with options, for example { "port": 3000 }, not 5'],
     ['asgi-node.config.mjs', 'throw new Error("no such\\nthing")', 'asgi-node.config.mjs cannot be read: no such'],
     ['pyproject.toml', '[tool.asgi-node]\nlog-level = "loud"\n', 'log-level in [tool.asgi-node] of pyproject.toml must be one of critical, error, warning, info, debug, trace, not "loud"'],
     ['pyproject.toml', '[tool.asgi-node\n', /^pyproject.toml cannot be read: /],
@@ -222,7 +222,7 @@ describe('the environment and files', () => {
   test('a file that is named and is not there', async (t) => {
     const folder = temporaryFolder(t)
     writeFileSync(join(folder, 'bad.json'), '{')
-    await refuses(['main:app', '--config', join(folder, 'none.json')], `The configuration file ${join(folder, 'none.json')} is not there`)
+    await refuses(['main:app', '--config', join(folder, 'none.json')], `The configuration file ${join(folder, 'none.json')} does not exist`)
     const { stderr } = await say(['main:app', '--config', join(folder, 'bad.json')])
     assert.match(stderr, /^asgi-node: .*bad.json cannot be read: .*\n$/)
   })
