@@ -300,3 +300,31 @@ describe('with encryption', limits, () => {
     assert.equal((modern.client.tuple ?? modern.client)[0], '127.0.0.1')
   })
 })
+
+test('sessions whose requests meet the end of the handler end with them', limits, async (t) => {
+  const handler = makeHandler(t, 'bytes_app:app')
+  const server = createServer(handler.listener).listen(0, '127.0.0.1')
+  await Promise.all([handler.ready(), once(server, 'listening')])
+  const open = () => {
+    const session = connect(`http://127.0.0.1:${server.address().port}`)
+    t.after(() => session.destroy())
+    const told = { session, goaway: null, closed: new Promise((resolve) => session.on('close', resolve)) }
+    session.on('goaway', (code, last) => (told.goaway = { code, last }))
+    return told
+  }
+  const [begun, later] = [open(), open()]
+  assert.equal((await exchange(later.session, { ':path': '/head' })).headers[':status'], 200)
+  const events = begun.session.request({ ':path': '/events' })
+  let received = ''
+  events.setEncoding('utf8').on('data', (text) => (received += text))
+  await until(() => received.includes('data: 0'))
+  const closed = handler.close({ timeout: 5000 })
+  await begun.closed
+  assert.deepEqual([begun.goaway?.code, events.rstCode], [constants.NGHTTP2_NO_ERROR, constants.NGHTTP2_NO_ERROR])
+  await closed
+  // Idle meanwhile: its next request is the last.
+  assert.equal((await exchange(later.session, { ':path': '/head' })).headers[':status'], 503)
+  await later.closed
+  assert.equal(later.goaway?.code, constants.NGHTTP2_NO_ERROR)
+  await new Promise((resolve) => server.close(resolve))
+})

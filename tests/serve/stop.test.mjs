@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import http2 from 'node:http2'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
+import { certificates } from '../node/certificates.mjs'
 import { openPolitely, temporaryFolder, until } from '../node/support.mjs'
 import { request, run, start, startServer } from './support.mjs'
 
@@ -47,6 +49,39 @@ describe('SIGTERM and SIGINT', () => {
       assert.deepEqual(notes.read(), ['startup', 'shutdown'])
     })
   }
+
+  test('sessions of HTTP/2 get GOAWAY; their streams are finished, or cut when their time is over', async (t) => {
+    const keys = certificates(t)
+    const folder = temporaryFolder(t, { 'cert.pem': keys.server.cert, 'key.pem': keys.server.key })
+    const server = await startServer(t, ['--http2', '--ssl-certfile', join(folder, 'cert.pem'), '--ssl-keyfile', join(folder, 'key.pem'), '--timeout-graceful-shutdown', '1.5'])
+    const from = performance.now()
+    /** A session, what became of its request, and when (in ms) it has heard of the end and ended. */
+    const open = async (path) => {
+      const session = http2.connect(server.url, { ca: keys.ca })
+      t.after(() => session.destroy())
+      const told = {}
+      session.on('goaway', (code) => (told.goaway ??= [code, performance.now() - from])).on('error', () => {})
+      told.ended = new Promise((resolve) => session.on('close', () => resolve(performance.now() - from)))
+      const stream = session.request({ ':path': path })
+      told.headers = new Promise((resolve, reject) => stream.on('response', resolve).on('error', reject))
+      told.over = new Promise((resolve) => stream.on('close', () => resolve(stream.rstCode)))
+      stream.resume()
+      return told
+    }
+    const [idle, slow, endless] = await Promise.all(['/facts', '/slow?seconds=1', '/slow?seconds=30'].map(open))
+    endless.headers.catch(() => {})
+    await idle.over
+    await sleep(300)
+    const told = performance.now() - from
+    server.child.kill('SIGTERM')
+    assert.ok((await idle.ended) - told < 500, 'an idle session ends at once')
+    assert.equal((await slow.headers)[':status'], 200)
+    assert.equal(await slow.over, 0)
+    await slow.ended
+    assert.ok((await endless.ended) - told < 4000, 'within its time')
+    for (const { goaway } of [idle, slow, endless]) assert.ok(goaway[0] === 0 && goaway[1] - told < 500, String(goaway))
+    assert.deepEqual(await server.exited, { code: 0, signal: null })
+  })
 
   test('a file and the response of another server that are under way are finished, too', async (t) => {
     const folder = temporaryFolder(t, { 'big.bin': 'x'.repeat(30_000_000) })

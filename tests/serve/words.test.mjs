@@ -66,12 +66,12 @@ describe('the words of the command', () => {
 test('an application may take its time to start, as on uvicorn; ten minutes where a newer version may wait', async () => {
   for (const [args, milliseconds] of [[['main:app'], 0], [['main:app', '--reload'], 600_000]]) {
     const settings = await settingsOf(optionsOf(args))
-    assert.equal(handlerOptions(settings, { app: 'main:app', folder: '.' }, console, null).startupTimeout, milliseconds)
+    assert.equal(handlerOptions(settings, { app: 'main:app', folder: '.' }, console, null, null).startupTimeout, milliseconds)
   }
 })
 
 test('a little is not made nothing', async () => {
   const settings = await settingsOf(optionsOf(['main:app', '--ws-ping-interval', '0.0001', '--ws-ping-timeout', '0']))
-  const { pingInterval, pingTimeout } = handlerOptions(settings, { app: 'main:app', folder: '.' }, console, null).websocket
+  const { pingInterval, pingTimeout } = handlerOptions(settings, { app: 'main:app', folder: '.' }, console, null, null).websocket
   assert.deepEqual([pingInterval, pingTimeout], [1, 0])
 })

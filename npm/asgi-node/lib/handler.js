@@ -6,6 +6,7 @@ import { Lifecycle } from './handler/lifecycle.js'
 import { answer, serve } from './http/exchange.js'
 import { checkMiddlewareOptions, passOn, serveNext } from './http/middleware.js'
 import { requestHead } from './incoming/head.js'
+import { sessionOf } from './incoming/http2.js'
 import { logFailure } from './log/failures.js'
 import { LoggedExchanges } from './log/logged-exchanges.js'
 import { Records } from './log/records.js'
@@ -199,6 +200,8 @@ export class PythonHandler {
       () => serve(this.#exchanges, req, res),
       (error) => {
         this.#settings.accessLog?.follow(req, res, this.#settings.trust)
+        // As Connection: close, which the answer has in HTTP/1.
+        if (this.#exchanges.closing) sessionOf(req)?.close()
         answer(res, this.#life.unavailable(error))
       }
     )

@@ -199,6 +199,8 @@ export class HttpExchange extends Exchange {
     this.context = exchanges.context()
     this.req = req
     this.res = /** @type {Res} */ (res)
+    /** Of HTTP/2. Its streams come to their end also when it has been closed. */
+    this.session = http2.sessionOf(req)
   }
 
   /**
@@ -246,6 +248,12 @@ export class HttpExchange extends Exchange {
     this.req.resume()
   }
 
+  /** No request comes to this handler any more: with this response its connection ends. */
+  #endConnection() {
+    this.res.shouldKeepAlive = false
+    this.session?.close()
+  }
+
   /** The connection is gone, or somebody else has ended the response: there is nothing to write to. */
   #gone() {
     if (!isOver(this.res)) return false
@@ -262,7 +270,7 @@ export class HttpExchange extends Exchange {
     // A body that has come whole can be told from the next request.
     if (this.#expecting && req.complete) forgetExpectation(res)
     else if (this.#expecting) res.shouldKeepAlive = false
-    if (this.exchanges.closing) res.shouldKeepAlive = false
+    if (this.exchanges.closing) this.#endConnection()
     writeHead(res, status, headers === '' ? [] : headers.split('\0'))
   }
 
@@ -363,6 +371,7 @@ export class HttpExchange extends Exchange {
   onFailed({ status, started }) {
     const { res } = this
     if (isOver(res)) return
+    if (this.exchanges.closing) this.#endConnection()
     try {
       if (!res.headersSent) answer(res, started ? 500 : status)
       else cutOff(res, this.req.httpVersionMinor === 0)
@@ -423,7 +432,8 @@ function onClose() {
   const exchange = this[kExchange]
   if (exchange === undefined) return
   exchange.leave()
-  const { req, exchanges } = exchange
+  const { req, exchanges, session } = exchange
+  if (session !== null && exchanges.closing) session.close()
   if (req.httpVersionMajor !== 1) return
   const connection = connectionOf(req.socket)
   connection.forget(exchange)

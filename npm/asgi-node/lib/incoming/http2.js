@@ -142,3 +142,11 @@ export function stopReading(req) {
   else stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR))
   return true
 }
+
+/**
+ * The session of a request; null for one of HTTP/1. Its stream forgets it when it ends.
+ * @param {IncomingMessage} req
+ */
+export function sessionOf(req) {
+  return req.httpVersionMajor === 2 ? (streamOf(req)?.session ?? null) : null
+}

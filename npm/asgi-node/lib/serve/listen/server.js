@@ -12,6 +12,7 @@ export class Server {
   #server
   /** @type {Set<http2.ServerHttp2Session>} */
   #sessions = new Set()
+  #isClosing = false
 
   /**
    * @param {Settings} settings
@@ -43,6 +44,8 @@ export class Server {
       session.once('close', () => this.#sessions.delete(session))
       // Open streams are still completed.
       session.setTimeout(idle, () => session.close())
+      // Its connection was accepted before the end, and its handshake has ended after it.
+      if (this.#isClosing) session.close()
     })
   }
 
@@ -51,6 +54,7 @@ export class Server {
    * @returns {Promise<void>} fulfilled when the last has ended
    */
   close() {
+    this.#isClosing = true
     const closed = /** @type {Promise<void>} */ (new Promise((done) => this.#server.close(() => done())))
     for (const session of this.#sessions) session.close()
     if ('closeIdleConnections' in this.#server) this.#server.closeIdleConnections()
