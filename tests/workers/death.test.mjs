@@ -65,7 +65,7 @@ test('a worker that does not come up rejects ready() and requests with its own e
   await assert.rejects(broken.ready(), { code: 'APP_IMPORT_FAILED', message: /no database/ })
   await assert.rejects(call(broken), { code: 'APP_IMPORT_FAILED' })
   const ends = makeHandler(t, 'ends:app', { docroot: folder, workers: 1 })
-  await assert.rejects(ends.ready(), { code: 'WORKER_DIED', message: /ended before its application was up \(exit code 9\)[\s\S]*good bye/ })
+  await assert.rejects(ends.ready(), { code: 'WORKER_DIED', message: /ended before its application was ready \(exit code 9\)[\s\S]*good bye/ })
 })
 
 test('an event loop that is blocked for too long is the end of its worker', async (t) => {

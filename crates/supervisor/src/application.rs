@@ -1,4 +1,4 @@
-//! An application that workers run, with the functions of one that runs in this process.
+//! An application that runs in workers. It has the same functions as one that runs in this process.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use crate::front::{Front, Job, WorkerHealth};
 use crate::pool;
 use crate::runtime;
 
-/// An application that is up.
+/// An application that is ready.
 #[derive(Debug)]
 pub struct Application {
     front: Arc<Front>,
 }
 
 impl Application {
-    /// Starts the workers, and calls `done`, once, when all are ready, or one is not. Before that, `found` gets the front.
+    /// Starts the workers. Calls `done` once: when all are ready, or when one has failed. Before that, `found` gets the front.
     pub fn load(
         config: Config,
         found: impl FnOnce(Arc<Front>) + Send + 'static,
@@ -24,7 +24,9 @@ impl Application {
         let front = Front::new(&config);
         found(Arc::clone(&front));
         let Some(workers) = config.workers else {
-            return done(Err(Error::PythonStartFailed("no workers were asked for".into()).into()));
+            return done(Err(
+                Error::PythonStartFailed("the configuration has no workers".into()).into()
+            ));
         };
         let inside = Arc::clone(&front);
         let shared = Arc::new(parking_lot::Mutex::new(Some(done)));
@@ -43,24 +45,24 @@ impl Application {
         }
     }
 
-    /// Hands a request to a worker. Called by the host; does not wait.
+    /// Submits a request. Called by the host; does not wait.
     pub fn submit(&self, request: Submission, host: Arc<dyn Notify>) -> Result<Arc<Exchange>, Error> {
         let exchange = self.submit_quietly(request, host)?;
         self.wake();
         Ok(exchange)
     }
 
-    /// The same for a host that has more requests at hand: [`Self::wake`] must follow.
+    /// The same for a host that will submit more requests: [`Self::wake`] must follow.
     pub fn submit_quietly(&self, request: Submission, host: Arc<dyn Notify>) -> Result<Arc<Exchange>, Error> {
         self.front.submit(request, host)
     }
 
-    /// Has the thread of workers look at what was submitted quietly.
+    /// Wakes the workers' thread for requests that were submitted quietly.
     pub fn wake(&self) {
         self.front.wake();
     }
 
-    /// The time of this request is over: it is no longer in flight, and its app is told.
+    /// The time of this request is over. It no longer counts as in flight, and its app gets a disconnect.
     pub fn give_up(&self, exchange: &Arc<Exchange>) {
         self.front.abandon(exchange);
     }
@@ -70,32 +72,32 @@ impl Application {
         exchange.disconnect();
     }
 
-    /// How it is. Asks the workers, so that the next call knows more.
+    /// The application's health, as known now. Also asks the workers, so that the next call has newer values.
     pub fn health(&self) -> Health {
         self.front.health()
     }
 
-    /// How each worker is.
+    /// The health of each worker.
     pub fn workers(&self) -> Vec<WorkerHealth> {
         self.front.workers()
     }
 
-    /// Has requests wait for workers that start from now on: files have changed. [`Self::reload`] must follow; when it fails,
-    /// they go to those that there are.
+    /// Files have changed: requests wait for workers that start from now on. [`Self::reload`] must follow. If it fails, the requests
+    /// go to the present workers.
     pub fn hold(&self) {
         self.front.post(Job::Hold);
     }
 
-    /// Replaces every worker by a new one, one after the other; then calls `done`, once.
+    /// Replaces all workers by new ones, one after the other. Then calls `done` once.
     pub fn reload(&self, done: impl FnOnce(Result<(), Traced>) + Send + 'static) {
         self.front.post(Job::Reload(Box::new(done)));
     }
 
-    /// Refuses requests, ends what is under way (after `timeout` milliseconds by cancelling it), and the workers; then calls
-    /// `done`, once.
+    /// Refuses new requests, and waits for those under way. After `timeout` milliseconds it cancels them. Then it ends the workers
+    /// and calls `done` once.
     pub fn close(self: &Arc<Self>, timeout: u64, done: impl FnOnce(Result<(), Traced>) + Send + 'static) {
         self.front.refuse();
-        // Kept until its close is over, so that it can be asked how it is.
+        // The application is kept until it is closed, so that its health can be read.
         let this = Arc::clone(self);
         let done = move |closed| {
             drop(this);
@@ -104,7 +106,7 @@ impl Application {
         self.front.post(Job::Close(timeout, Box::new(done)));
     }
 
-    /// Has a close that is under way wait `timeout` milliseconds from now, if it would wait longer.
+    /// Shortens a close that is under way to `timeout` milliseconds from now.
     pub fn shorten_timeout(&self, timeout: u64) {
         self.front.post(Job::Shorten(timeout));
     }

@@ -14,13 +14,13 @@ use asgi_node_core::config::Workers;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// So much of what a worker writes to stderr is remembered.
+/// The number of bytes that are kept of a worker's stderr.
 const TAIL: usize = 4096;
 
-/// How long the last lines of a worker that has died are waited for.
+/// How long to wait for the last lines of a worker that has died.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// What a worker wrote to stderr last.
+/// The last lines that a worker wrote to stderr.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
     text: Mutex<Vec<u8>>,
@@ -35,16 +35,16 @@ impl Tail {
         text.drain(..over);
     }
 
-    /// The last lines, when nothing more comes, or soon.
+    /// Returns the last lines: when stderr has ended, or after a short time.
     pub(crate) async fn lines(&self) -> String {
-        // What a child of the worker still holds open is not waited for.
+        // A child of the worker may keep stderr open. That is not waited for.
         let _ = tokio::time::timeout(PATIENCE, self.ended.notified()).await;
         let text = self.text.lock();
         String::from_utf8_lossy(&text).trim().to_owned()
     }
 }
 
-/// The end of a process. Known without SIGCHLD, whose handler is Node's.
+/// The end of a process. It is noticed without SIGCHLD, because Node handles that signal.
 #[derive(Debug, Default)]
 pub(crate) struct End {
     is_over: AtomicBool,
@@ -63,7 +63,7 @@ impl End {
         }
     }
 
-    /// Waits for it, on a thread of its own: a pidfd would do without, but not everywhere.
+    /// Waits for the end on a separate thread. A pidfd would need no thread, but not every system has it.
     fn watch(&self, pid: u32) {
         use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
@@ -76,7 +76,7 @@ impl End {
     }
 }
 
-/// A process that runs.
+/// A running process.
 pub(crate) struct Process {
     child: Child,
     is_reaped: bool,
@@ -84,7 +84,7 @@ pub(crate) struct Process {
     pub(crate) end: Arc<End>,
 }
 
-/// Starts a worker; its end of the socket becomes its standard input, which is how it finds it.
+/// Starts a worker. Its end of the socket pair becomes its standard input, where the worker finds it.
 pub(crate) fn spawn(workers: &Workers) -> io::Result<(Process, UnixStream)> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut child = Command::new(&workers.executable)
@@ -96,13 +96,13 @@ pub(crate) fn spawn(workers: &Workers) -> io::Result<(Process, UnixStream)> {
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(own_stdout())
         .stderr(Stdio::piped())
-        // Ctrl-C in a terminal is for Node, which closes its workers.
+        // Ctrl-C in a terminal must reach Node only, which then closes its workers.
         .process_group(0)
         .spawn()?;
     let tail = Arc::new(Tail::default());
     if let Some(stderr) = child.stderr.take() {
         let inside = Arc::clone(&tail);
-        // A thread of its own: whoever reads our stderr slowly holds up nobody else.
+        // A separate thread, so that a slow reader of our stderr delays nothing else.
         let relay = thread::Builder::new()
             .name("asgi-node-err".into())
             .stack_size(128 << 10);
@@ -123,13 +123,13 @@ pub(crate) fn spawn(workers: &Workers) -> io::Result<(Process, UnixStream)> {
     Ok((process, ours))
 }
 
-/// Our own stdout for a child. Inheriting is not enough: Node has its descriptors closed in children.
+/// Our own stdout, for a child. It cannot simply be inherited, because Node's descriptors are closed in children.
 fn own_stdout() -> Stdio {
     let own = io::stdout().as_fd().try_clone_to_owned();
     own.map_or_else(|_| Stdio::null(), Stdio::from)
 }
 
-/// Writes what comes to our own stderr, and remembers the end of it.
+/// Copies a worker's stderr to ours, and keeps the end of it.
 fn pass_on(mut stderr: ChildStderr, tail: &Tail) {
     let mut room = [0; 8192];
     while let Ok(count @ 1..) = stderr.read(&mut room) {
@@ -154,18 +154,18 @@ impl Process {
         self.child.id()
     }
 
-    /// Ends it at once, with those that it has started and that are in its group still.
+    /// Kills the process, together with its children that are still in its process group.
     pub(crate) fn kill(&mut self) {
         use rustix::process::{Pid, Signal, kill_process_group};
-        // Not reaped before [`Self::ended`], so its number is its own.
+        // The process is not reaped before [`Self::ended`], so no other process has its id.
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid.filter(|_| !self.is_reaped) {
-            // Fails only where nobody is left.
+            // This fails only if no process is left.
             let _ = kill_process_group(pid, Signal::KILL);
         }
     }
 
-    /// How it has ended; none while it runs. Reaps it.
+    /// The exit status; `None` while the process runs. Reaps it.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.try_wait().ok().flatten();
         self.is_reaped |= status.is_some();
@@ -173,7 +173,7 @@ impl Process {
     }
 }
 
-/// In words.
+/// The exit status in words.
 pub(crate) fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
@@ -199,7 +199,7 @@ fn signal_name(signal: i32) -> String {
     found.map_or_else(|| signal.to_string(), |(_, name)| (*name).to_owned())
 }
 
-/// Resident bytes of a process; 0 where nobody tells.
+/// The resident bytes of a process; 0 if they are unknown.
 pub(crate) fn resident(pid: u32) -> u64 {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
     let pages: u64 = statm

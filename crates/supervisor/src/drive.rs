@@ -1,4 +1,4 @@
-//! The socket of one worker: reads what comes, writes what waits, and sees how it ends.
+//! The socket of one worker: reads and writes messages, and notices the end.
 
 use std::cell::RefCell;
 use std::io;
@@ -14,13 +14,13 @@ use tokio::time::sleep;
 use crate::child::End;
 use crate::pool::Pool;
 
-/// How long a process may outlive its socket.
+/// How long a process may live after its socket has ended.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What one worker is driven by.
+/// What [`drive`] needs of one worker.
 pub(crate) struct Wires {
     pub(crate) connection: Rc<Connection>,
-    /// There is something to write.
+    /// Is notified when there is something to write.
     pub(crate) bell: Rc<Notify>,
     pub(crate) end: Arc<End>,
 }
@@ -28,14 +28,14 @@ pub(crate) struct Wires {
 /// Runs until the worker has ended.
 pub(crate) async fn drive(pool: Rc<RefCell<Pool>>, number: u32, wires: Wires) {
     let mut incoming = Incoming::<FromWorker>::default();
-    // One that is killed may stop anywhere in a message: that is no fault of the protocol.
+    // A worker that is killed may stop in the middle of a message. That is not a violation of the protocol.
     let reason = {
         let dead = wires.end.reached();
         tokio::pin!(dead);
         loop {
             let waits = match pool.borrow_mut().write(number) {
                 Ok(is_written) => !is_written,
-                // The end of the process says more.
+                // The exit status says more than this error.
                 Err(_) => false,
             };
             tokio::select! {
@@ -48,7 +48,7 @@ pub(crate) async fn drive(pool: Rc<RefCell<Pool>>, number: u32, wires: Wires) {
                 _ = wires.connection.writable(), if waits => {}
                 () = wires.bell.notified() => {}
                 () = &mut dead => {
-                    // What it has still said.
+                    // Its last messages.
                     drop(take(&pool, number, &wires, &mut incoming));
                     break None;
                 }
@@ -73,7 +73,7 @@ pub(crate) async fn drive(pool: Rc<RefCell<Pool>>, number: u32, wires: Wires) {
     Pool::ended(&pool, number, reason, &lines);
 }
 
-/// Takes all that is there; false at the end.
+/// Reads and handles everything that has come. Returns false at the end.
 fn take(pool: &Rc<RefCell<Pool>>, number: u32, wires: &Wires, incoming: &mut Incoming<FromWorker>) -> io::Result<bool> {
     loop {
         let read = wires.connection.read(incoming)?;

@@ -1,4 +1,4 @@
-//! What JavaScript's threads see of the workers of a handler: where requests go in, and how everything is.
+//! The workers of a handler, as JavaScript's threads use them: to submit requests and to read the state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -13,31 +13,31 @@ use parking_lot::Mutex;
 use crate::relay::{Limits, Relay};
 use crate::runtime::Bell;
 
-/// How long the whereabouts of an event loop are waited for.
+/// How long to wait for the place of an event loop.
 const PLACE: Duration = Duration::from_millis(700);
 
-/// The end of something that was asked for.
+/// Called when an operation has ended.
 pub(crate) type Done = Box<dyn FnOnce(Result<(), Traced>) + Send>;
 
-/// Something to do on the thread of workers.
+/// A job for the workers' thread.
 pub(crate) enum Job {
     /// A request.
     Begin(Box<Relay>),
     /// An exchange has news.
     News(Arc<Exchange>),
-    /// How is everybody?
+    /// Ask every worker for its status.
     Ping,
-    /// Where is the event loop that is blocked longest?
+    /// Find out where the event loop is that has been blocked for the longest time.
     Locate(Box<dyn FnOnce(String, String) + Send>),
-    /// Requests wait for workers that start from now on.
+    /// Let requests wait for workers that start from now on.
     Hold,
-    /// Every worker is replaced by a new one.
+    /// Replace every worker by a new one.
     Reload(Done),
-    /// Requests may take so many milliseconds, then everything ends.
+    /// Close: requests may take this many milliseconds.
     Close(u64, Done),
-    /// The same, nearer.
+    /// Shorten a close that is under way to this many milliseconds.
     Shorten(u64),
-    /// Nobody waits any longer.
+    /// End everything at once, because nobody waits any longer.
     Kill,
 }
 
@@ -47,61 +47,61 @@ impl std::fmt::Debug for Job {
     }
 }
 
-/// How one worker is.
+/// The state of one worker.
 #[derive(Debug, Clone)]
 pub struct WorkerHealth {
-    /// Its process.
+    /// Its process id.
     pub pid: u32,
     /// `starting`, `ready`, `draining`.
     pub state: &'static str,
     /// Requests whose app has not returned.
     pub in_flight: usize,
-    /// All that it was given.
+    /// All requests that it has got.
     pub requests: u64,
-    /// How many workers were in its place before it.
+    /// The number of workers that were in its place before.
     pub restarts: u32,
-    /// Its resident memory in bytes; 0 where nobody tells.
+    /// Its resident memory in bytes; 0 if it is unknown.
     pub resident: u64,
-    /// How far its event loop is behind.
+    /// The lag of its event loop.
     pub lag: Duration,
 }
 
-/// What is known of the workers.
+/// The last known state of the workers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Summary {
     pub(crate) workers: Vec<WorkerHealth>,
-    /// Requests that wait for a worker, or for an event loop.
+    /// Requests that wait for a worker or for an event loop.
     pub(crate) queued: u64,
     pub(crate) errors: u64,
     pub(crate) lag: Duration,
     pub(crate) blocked: Duration,
     pub(crate) is_asyncio: bool,
-    /// Why no worker comes up.
+    /// Why no worker can start.
     pub(crate) failure: Option<Traced>,
 }
 
-/// Where requests go in.
+/// The entrance for requests.
 #[derive(Debug)]
 pub struct Front {
     pub(crate) inbox: Inbox<Job>,
     pub(crate) bell: Arc<tokio::sync::Notify>,
     pub(crate) log_queue: Option<Arc<LogQueue>>,
     pub(crate) limits: Limits,
-    /// Messages of a WebSocket that wait here, beside those that a worker has: together they are `maxQueue`.
+    /// The most messages of a WebSocket that wait here. Together with those in the worker they are `maxQueue`.
     queue: usize,
     /// Milliseconds that a lifespan's shutdown may take; 0 for no limit.
     pub(crate) shutdown_timeout: u64,
-    /// What the end of a worker's process may take.
+    /// How long the end of a worker's process may take.
     pub(crate) exit_timeout: Duration,
     limit: usize,
-    /// Requests whose app has not returned: those that somebody waits for, and others.
+    /// Requests whose app has not returned: those that somebody waits for, and the abandoned ones.
     in_flight: AtomicUsize,
     abandoned: AtomicUsize,
     requests: AtomicU64,
-    /// Failures that were seen; the workers tell later of those that were not.
+    /// Failures that were seen here. Workers report the others later.
     errors: AtomicU64,
     closed: AtomicBool,
-    /// Whether no worker comes up.
+    /// Whether no worker can start.
     is_failing: AtomicBool,
     summary: Mutex<Summary>,
 }
@@ -138,7 +138,7 @@ impl Front {
         })
     }
 
-    /// Hands over a request; [`Self::wake`] must follow.
+    /// Submits a request. [`Self::wake`] must follow.
     pub(crate) fn submit(self: &Arc<Self>, request: Submission, host: Arc<dyn Notify>) -> Result<Arc<Exchange>, Error> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::HandlerClosed);
@@ -172,7 +172,7 @@ impl Front {
         Ok(exchange)
     }
 
-    /// Has the thread of workers look at what was handed over.
+    /// Wakes the workers' thread for submitted requests.
     pub(crate) fn wake(&self) {
         self.inbox.wake();
     }
@@ -186,7 +186,7 @@ impl Front {
         };
     }
 
-    /// The time of this request is over: it makes room for another, unless too many have.
+    /// The time of this request is over. It makes room for another one, unless too many requests are abandoned.
     pub(crate) fn abandon(&self, exchange: &Arc<Exchange>) {
         if self.abandoned.fetch_add(1, Ordering::AcqRel) < self.limit && exchange.abandon() {
             self.in_flight.fetch_sub(1, Ordering::AcqRel);
@@ -196,12 +196,12 @@ impl Front {
         exchange.disconnect();
     }
 
-    /// Refuses requests from now on.
+    /// Refuses new requests from now on.
     pub(crate) fn refuse(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// A request has failed.
+    /// Counts a failed request.
     pub(crate) fn note_error(&self) {
         self.errors.fetch_add(1, Ordering::Relaxed);
     }
@@ -215,7 +215,7 @@ impl Front {
         *self.summary.lock() = summary;
     }
 
-    /// How everything is, as the workers have said last; asks them, so that the next call knows more.
+    /// The health, as the workers last reported it. Also asks them, so that the next call has newer values.
     pub fn health(&self) -> Health {
         self.post(Job::Ping);
         let summary = self.summary.lock();
@@ -237,13 +237,13 @@ impl Front {
         self.summary.lock().workers.clone()
     }
 
-    /// For how long no event loop has answered. Asks them, so that the next call knows more.
+    /// For how long no event loop has answered. Also asks the workers, so that the next call has newer values.
     pub fn blocked(&self) -> Duration {
         self.post(Job::Ping);
         self.summary.lock().blocked
     }
 
-    /// Where the event loop is that is blocked longest: in words, and its stack. Waits for a part of a second.
+    /// The place of the event loop that has been blocked for the longest time: in words, and its stack. Waits up to 700 ms.
     pub fn locate(&self) -> (String, String) {
         let (sender, receiver) = sync_channel(1);
         self.post(Job::Locate(Box::new(move |words, stack| {
@@ -252,7 +252,7 @@ impl Front {
         receiver.recv_timeout(PLACE).unwrap_or_default()
     }
 
-    /// Nobody waits for a start or a close any longer: what is left is ended at once.
+    /// Nobody waits for a start or a close any longer, so everything is ended at once.
     pub fn give_up(&self) {
         self.refuse();
         self.post(Job::Kill);

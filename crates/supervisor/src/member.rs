@@ -1,4 +1,4 @@
-//! One worker, as its pool knows it.
+//! One worker of a pool.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,14 +15,14 @@ use crate::child::{self, Process};
 use crate::front::WorkerHealth;
 use crate::relay::Relay;
 
-/// Where a worker is in its life.
+/// The state of a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// Its application comes up.
+    /// Its application is being started.
     Starting,
     /// It gets requests.
     Ready,
-    /// It finishes those that it has.
+    /// It gets no more requests, and finishes those that it has.
     Draining,
 }
 
@@ -36,14 +36,14 @@ impl State {
     }
 }
 
-/// Is told whether a worker has come up.
+/// Gets the result of a worker's start.
 pub(crate) type OnReady = oneshot::Sender<Result<(), Traced>>;
 
 /// One worker.
 pub(crate) struct Member {
-    /// Different from that of every other one of the pool.
+    /// Unique within the pool.
     pub(crate) number: u32,
-    /// Its place among the workers that there are to be.
+    /// The index of its place in the pool.
     pub(crate) slot: usize,
     pub(crate) process: Process,
     pub(crate) state: State,
@@ -55,25 +55,25 @@ pub(crate) struct Member {
     pub(crate) ledger: Ledger,
     pub(crate) since: Instant,
     pub(crate) requests: u64,
-    /// Requests from which on it is replaced.
+    /// It is replaced after this many requests.
     pub(crate) most_requests: u64,
     pub(crate) restarts: u32,
     pub(crate) status: Status,
-    /// Since when it owes an answer.
+    /// When the oldest unanswered ping was sent.
     pub(crate) pinged: Option<Instant>,
-    /// Why its application did not come up.
+    /// Why its application did not start.
     pub(crate) refused: Option<Failed>,
-    /// It has said that it ends, and whether something went wrong.
+    /// Its last message: it ends, in order or with this failure.
     pub(crate) farewell: Option<Result<(), Failed>>,
     pub(crate) on_ready: Option<OnReady>,
-    /// A replacement is on its way, or is not to be tried before this.
+    /// A replacement is under way. Otherwise no replacement is tried before this time.
     pub(crate) replaced: Option<Instant>,
-    /// When it has to have ended.
+    /// The time by which it must have ended.
     pub(crate) deadline: Option<Instant>,
 }
 
 impl Member {
-    /// Starts a process. Its messages wait until it reads.
+    /// Starts a process. Messages for it wait until it reads.
     pub(crate) fn start(workers: &Workers, number: u32, slot: usize, restarts: u32) -> io::Result<Self> {
         let ledger = Ledger::new()?;
         let (process, socket) = child::spawn(workers)?;
@@ -87,7 +87,7 @@ impl Member {
         let mut outgoing = Outgoing::default();
         let json = serde_json::to_vec(&opening)?;
         outgoing.push(0, ToWorker::Open(json, Some(ledger.descriptor()?)));
-        // By chance, and without a library for it: the number of the process.
+        // A random number without a library: it is made from the process id.
         let jitter = u64::from(process.pid()).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let most_requests = match workers.max_requests {
             0 => u64::MAX,
@@ -118,7 +118,7 @@ impl Member {
         })
     }
 
-    /// Takes a request; gives its number.
+    /// Takes a request and returns its number.
     pub(crate) fn begin(&mut self, mut relay: Relay) -> u32 {
         let id = self.next_id;
         self.next_id = self.next_id.checked_add(1).unwrap_or(1);
@@ -128,14 +128,14 @@ impl Member {
         id
     }
 
-    /// A message of a request. Gives back what is over.
+    /// Handles a message of a request. Returns the request if it is over.
     pub(crate) fn receive(&mut self, id: u32, message: FromWorker) -> Option<Relay> {
         let relay = self.relays.get_mut(&id)?;
         relay.receive(id, message, &mut self.outgoing);
         self.take_if_over(id)
     }
 
-    /// An exchange has news. Gives back what is over.
+    /// Sends the news of an exchange. Returns the request if it is over.
     pub(crate) fn pump(&mut self, id: u32) -> Option<Relay> {
         let relay = self.relays.get_mut(&id)?;
         relay.pump(id, &mut self.outgoing);
@@ -154,11 +154,11 @@ impl Member {
         }
     }
 
-    /// For how long its event loop has done nothing: as it says, or for as long as it says nothing at all.
+    /// For how long its event loop has been blocked: as the worker says, or since it has stopped answering.
     pub(crate) fn blocked(&self) -> Duration {
         let said = Duration::from_nanos(self.status.blocked);
         let silent = self.pinged.map(|since| since.elapsed()).unwrap_or_default();
-        // An answer takes a moment.
+        // A shorter silence is normal: an answer takes some time.
         if silent > Duration::from_millis(500) {
             silent.max(said)
         } else {
@@ -178,7 +178,7 @@ impl Member {
         }
     }
 
-    /// Why it did not come up.
+    /// Why it did not start.
     pub(crate) fn why_not_up(&mut self, how: &str, lines: &str) -> Traced {
         match self.refused.take() {
             Some(Failed {
@@ -191,7 +191,7 @@ impl Member {
             },
             None => Traced {
                 error: Error::WorkerDied(format!(
-                    "worker {} ended before its application was up ({how}){}",
+                    "worker {} ended before its application was ready ({how}){}",
                     self.process.pid(),
                     last_lines(lines)
                 )),
@@ -201,7 +201,7 @@ impl Member {
     }
 }
 
-/// What a worker wrote last, behind a sentence.
+/// A worker's last lines, as the end of a sentence.
 pub(crate) fn last_lines(lines: &str) -> String {
     if lines.is_empty() {
         return String::new();

@@ -1,4 +1,4 @@
-//! The workers of one handler, and which of them gets a request.
+//! The workers of one handler. Chooses the worker for each request.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -24,7 +24,7 @@ mod tick;
 
 pub(crate) use life::run;
 
-/// Python's numbers of levels.
+/// Log levels, with Python's numbers.
 const INFO: u8 = 20;
 const WARNING: u8 = 30;
 const ERROR: u8 = 40;
@@ -32,9 +32,9 @@ const ERROR: u8 = 40;
 /// One place for a worker.
 #[derive(Debug, Default)]
 struct Slot {
-    /// Workers that were here before.
+    /// The number of workers that were here before.
     restarts: u32,
-    /// Those of them that did not live long, in a row.
+    /// How many of them, in a row, did not live long.
     failures: u32,
     /// When the next one is started.
     next: Option<Instant>,
@@ -53,27 +53,28 @@ pub(crate) struct Pool {
     workers: Arc<Workers>,
     members: Vec<Member>,
     slots: Vec<Slot>,
-    /// Which worker has which exchange, by its address (which the relay keeps alive), and by which number.
+    /// The worker of each exchange, and the number of the request there. The key is the exchange's address, which stays valid because
+    /// the relay keeps the exchange alive.
     places: HashMap<usize, (u32, u32)>,
     /// Requests that no worker has.
     waiting: VecDeque<Relay>,
     next_number: u32,
-    /// Is told when all workers are ready.
+    /// Called when all workers are ready.
     loaded: Option<Done>,
     closing: Option<Closing>,
-    /// Why no worker comes up.
+    /// Why no worker can start.
     failure: Option<Traced>,
-    /// Failed requests of workers that are no more.
+    /// The number of failed requests of workers that have ended.
     errors: u64,
     locating: Vec<Box<dyn FnOnce(String, String) + Send>>,
     reloads: Rc<tokio::sync::Mutex<()>>,
-    /// Workers up to this number have code that nobody wants any more, and get no requests.
+    /// Workers up to this number run old code and get no requests.
     held: Option<u32>,
-    /// Reloads that were overtaken by a change of files: the next one answers for them.
+    /// Reloads during which files changed again. They end with the next reload.
     outdated: Vec<Done>,
 }
 
-/// What an exchange is known by.
+/// The key of an exchange.
 fn key(exchange: &Arc<Exchange>) -> usize {
     Arc::as_ptr(exchange).addr()
 }
@@ -103,7 +104,7 @@ impl Pool {
         self.members.iter_mut().find(|member| member.number == number)
     }
 
-    /// What a worker wrote to stderr last.
+    /// The last lines that a worker wrote to stderr.
     pub(crate) fn tail(&self, number: u32) -> Option<Arc<Tail>> {
         let member = self.members.iter().find(|member| member.number == number)?;
         Some(Arc::clone(&member.process.tail))
@@ -116,7 +117,7 @@ impl Pool {
         }
     }
 
-    /// Writes what waits for a worker. True when nothing is left.
+    /// Writes the waiting messages of a worker. Returns true when nothing is left.
     pub(crate) fn write(&mut self, number: u32) -> io::Result<bool> {
         match self.member(number) {
             Some(member) => member.connection.write(&mut member.outgoing),
@@ -124,10 +125,10 @@ impl Pool {
         }
     }
 
-    /// Writes what waits for anybody.
+    /// Writes the waiting messages of all workers.
     fn flush(&mut self) {
         for member in &mut self.members {
-            // An error is the end of the worker, which its driver sees.
+            // After an error the worker's driver sees its end.
             if !member.outgoing.is_empty() && !matches!(member.connection.write(&mut member.outgoing), Ok(true)) {
                 member.bell.notify_one();
             }
@@ -136,7 +137,7 @@ impl Pool {
 
     // ---- requests
 
-    /// Gives a request to the worker that has the fewest; has it wait while none is ready.
+    /// Gives a request to the worker with the fewest requests. While none is ready, the request waits.
     fn dispatch(&mut self, relay: Relay) {
         let ready = (0..self.members.len()).filter(|&at| self.serves(&self.members[at]));
         match ready.min_by_key(|&at| self.members[at].relays.len()) {
@@ -151,7 +152,7 @@ impl Pool {
                     let error = failure.error.clone();
                     self.fail(relay, error);
                 }
-                // From here on it is known when nobody waits for it any more.
+                // The request may be abandoned already.
                 None if relay.is_abandoned() => self.front.done(relay.exchange()),
                 None => self.waiting.push_back(relay),
             },
@@ -172,7 +173,7 @@ impl Pool {
         self.flush();
     }
 
-    /// A request that no worker answers.
+    /// Fails a request that no worker will answer.
     fn fail(&mut self, mut relay: Relay, error: Error) {
         self.places.remove(&key(relay.exchange()));
         self.front.done(relay.exchange());
@@ -187,7 +188,7 @@ impl Pool {
             }
             return;
         }
-        // It waits for a worker.
+        // The request waits for a worker.
         let at = self
             .waiting
             .iter()
@@ -200,16 +201,16 @@ impl Pool {
         }
     }
 
-    /// Forgets what is over.
+    /// Forgets a request that is over.
     fn settle(&mut self, over: Option<Relay>) {
         if let Some(relay) = over {
             self.places.remove(&key(relay.exchange()));
         }
     }
 
-    // ---- what workers say
+    // ---- messages of workers
 
-    /// A message of a worker.
+    /// Handles a message of a worker.
     pub(crate) fn receive(&mut self, number: u32, id: u32, message: FromWorker) {
         if id == 0 {
             return self.receive_own(number, message);
@@ -251,7 +252,7 @@ impl Pool {
                 );
                 self.say(WARNING, &text, member_pid(self.members.iter(), number));
             }
-            // What belongs to a request has a number.
+            // The other messages belong to a request, and have a number.
             _ => {}
         }
     }
@@ -262,7 +263,7 @@ impl Pool {
         }
     }
 
-    /// A line of our own for the handler's logger.
+    /// Logs a line of our own with the handler's logger.
     fn say(&self, level: u8, text: &str, pid: u32) {
         let record = serde_json::json!({ "n": "asgi_node.workers", "m": text, "w": pid });
         self.pass_on(Entry {
@@ -271,7 +272,7 @@ impl Pool {
         });
     }
 
-    /// Notes how everybody is, for those who ask without waiting.
+    /// Stores the state of all workers, for callers that do not wait.
     fn note(&self) {
         let ready = || self.members.iter().filter(|member| member.state != State::Draining);
         let known: u64 = self.members.iter().map(|member| member.status.errors).sum();
@@ -280,14 +281,14 @@ impl Pool {
             queued: self.waiting.len() as u64 + self.members.iter().map(|member| member.status.queued).sum::<u64>(),
             errors: self.errors + known,
             lag: Duration::from_nanos(self.members.iter().map(|member| member.status.lag).max().unwrap_or(0)),
-            // While one goes on, the handler does.
+            // The handler goes on as long as one worker does.
             blocked: ready().map(Member::blocked).min().unwrap_or_default(),
             is_asyncio: self.members.iter().any(|member| member.status.is_asyncio),
             failure: self.failure.clone(),
         });
     }
 
-    // ---- what is asked for
+    // ---- jobs
 
     fn handle(pool: &Rc<RefCell<Self>>, job: Job) {
         let mut this = pool.borrow_mut();

@@ -1,7 +1,7 @@
-//! One request at Node's end: plays the application's part towards its exchange, and carries it to a worker and back.
+//! One request in Node. Towards its exchange it acts as the application. It sends the request to a worker, and the answer back.
 //!
-//! Towards the worker it sends only what the application can receive: `window` bytes, and for a WebSocket `messages` of them, until
-//! the worker gives credit back. From the worker comes only what fits into the worker's window, which opens as JavaScript takes.
+//! It sends the worker at most `window` bytes, and for a WebSocket at most `messages` of them. Then it waits until the worker
+//! returns credit. The worker, too, sends only what fits into its window, which opens again when JavaScript takes the bytes.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use asgi_node_core::{Emitted, Error, Exchange, Failure, FileRange, Received, Res
 use asgi_node_worker::message::{Failed, Start};
 use asgi_node_worker::{FromWorker, Outgoing, ToWorker};
 
-/// What a worker may have before it gives credit back.
+/// What a worker may get before it returns credit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) windows: Windows,
-    /// Messages of a WebSocket.
+    /// The most messages of a WebSocket.
     pub(crate) messages: u64,
 }
 
@@ -26,22 +26,22 @@ pub(crate) struct Limits {
 pub(crate) struct Relay {
     exchange: Arc<Exchange>,
     limits: Limits,
-    /// What was sent, until the application has begun: another worker may have to get it.
+    /// Everything that was sent, until the application has begun. Another worker may have to get it again.
     kept: Vec<ToWorker>,
     begun: bool,
-    /// Bytes and messages that the application has not received.
+    /// Bytes and messages that the application has not received yet.
     outstanding: (usize, u64),
-    /// Bytes that JavaScript has taken, and the worker has not been told of.
+    /// Bytes that JavaScript has taken, but the worker does not know of yet.
     untold: usize,
-    /// The whole request body is on its way.
+    /// The whole request body has been sent.
     is_sent: bool,
-    /// The worker knows that the client has gone, has closed its side, has broken the protocol.
+    /// The worker knows that the client has gone, has closed its side, or has broken the protocol.
     is_gone: bool,
     is_half_closed: bool,
     is_faulted: bool,
-    /// JavaScript has been given the start of the response.
+    /// JavaScript has got the start of the response.
     started: bool,
-    /// JavaScript has been given the end of it.
+    /// JavaScript has got the end of the response.
     finished: bool,
     /// The application has returned.
     pub(crate) returned: bool,
@@ -87,17 +87,17 @@ impl Relay {
         &self.exchange
     }
 
-    /// Whether nothing comes any more, from either side.
+    /// Whether nothing more will come, from either side.
     pub(crate) fn is_over(&self) -> bool {
         self.returned && (self.finished || self.is_gone)
     }
 
-    /// Whether nobody waits for it, before any worker has got it.
+    /// Whether nobody waits for the request any more, and no worker has got it yet.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.exchange.await_disconnect()
     }
 
-    /// Goes to a worker: with all that was sent to another one before it began there.
+    /// Sends the request to a worker. If another worker had it before, everything that was sent there is sent again.
     pub(crate) fn begin(&mut self, id: u32, out: &mut Outgoing) {
         (self.is_gone, self.is_half_closed, self.is_faulted) = (false, false, false);
         for message in &mut self.kept {
@@ -106,7 +106,7 @@ impl Relay {
         self.pump(id, out);
     }
 
-    /// Its exchange has news.
+    /// Sends the news of the exchange to the worker.
     pub(crate) fn pump(&mut self, id: u32, out: &mut Outgoing) {
         if self.is_gone {
             return;
@@ -130,7 +130,7 @@ impl Relay {
         }
         while self.outstanding.0 < self.limits.windows.inbound.least || self.is_sent {
             match self.exchange.receive() {
-                // It went with the request.
+                // The body was sent with the request.
                 Received::Body { .. } if self.is_sent => {}
                 Received::Body { chunks, more } => {
                     self.is_sent = !more;
@@ -211,7 +211,7 @@ impl Relay {
         }
     }
 
-    /// Tells the worker what JavaScript has taken, if that is worth a message.
+    /// Tells the worker how much JavaScript has taken, if it is enough for a message.
     fn tell(&mut self, id: u32, out: &mut Outgoing) {
         let enough = self.limits.windows.outbound.least / 4;
         if self.untold > 0 && self.untold >= enough && self.exchange.poll_room() == Emitted::Open {
@@ -219,7 +219,7 @@ impl Relay {
         }
     }
 
-    /// The worker says something.
+    /// Handles a message of the worker.
     pub(crate) fn receive(&mut self, id: u32, message: FromWorker, out: &mut Outgoing) {
         self.begin_here();
         let event = match message {
@@ -258,7 +258,7 @@ impl Relay {
             FromWorker::Accept(answer) => ResponseEvent::Accept(answer),
             FromWorker::Message(message) => ResponseEvent::Message(message),
             FromWorker::Close(closed) => ResponseEvent::Close(closed),
-            // What belongs to no request is not brought here.
+            // Messages that belong to no request do not come here.
             _ => return,
         };
         self.emit(event);
@@ -275,14 +275,14 @@ impl Relay {
         self.exchange.emit(event);
     }
 
-    /// The application has begun: what was kept for another worker is not needed any more.
+    /// The application has begun, so the copy for another worker is no longer needed.
     pub(crate) fn begin_here(&mut self) {
         if !std::mem::replace(&mut self.begun, true) {
             self.kept = Vec::new();
         }
     }
 
-    /// There will be no response from a worker.
+    /// Fails the request: no worker will answer it.
     pub(crate) fn fail(&mut self, error: Error) {
         self.returned = true;
         if self.exchange.is_websocket() && self.started {
@@ -296,13 +296,13 @@ impl Relay {
         }));
     }
 
-    /// Whether somebody still waits for its end.
+    /// Whether somebody still waits for the end of the response.
     pub(crate) fn is_waited_for(&self) -> bool {
         !self.finished && !self.is_gone
     }
 }
 
-/// What a worker reports, as this process's errors are.
+/// A worker's error, in the form of this process's errors.
 pub(crate) fn failure(why: Failed, started: bool) -> Failure {
     Failure {
         error: Error::AppLoad {

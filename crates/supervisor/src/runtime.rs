@@ -1,4 +1,4 @@
-//! The thread of all workers: started with the first handler that has some, gone with the last.
+//! The thread for all workers. It starts with the first handler that has workers, and ends with the last.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -12,10 +12,10 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
 
-/// Makes what is to run, on the thread that it runs on.
+/// Creates a task on the thread that runs it.
 type Start = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
-/// Where work comes in.
+/// The inbox for new tasks.
 type Door = Arc<Inbox<Start>>;
 
 static RUNNING: Mutex<Option<Door>> = Mutex::new(None);
@@ -29,7 +29,7 @@ impl Waker for Bell {
     }
 }
 
-/// Runs this on the thread of all workers.
+/// Runs a task on the workers' thread.
 pub(crate) fn spawn<F: Future<Output = ()> + 'static>(make: impl FnOnce() -> F + Send + 'static) -> Result<(), Error> {
     let start: Start = Box::new(|| Box::pin(make()));
     let mut running = RUNNING.lock();
@@ -39,7 +39,9 @@ pub(crate) fn spawn<F: Future<Output = ()> + 'static>(make: impl FnOnce() -> F +
     let bell = Arc::new(Notify::new());
     let door: Door = Arc::new(Inbox::new(usize::MAX, Box::new(Bell(Arc::clone(&bell)))));
     let inside = Arc::clone(&door);
-    let failed = |error: std::io::Error| Error::PythonStartFailed(format!("no thread for workers: {error}"));
+    let failed = |error: std::io::Error| {
+        Error::PythonStartFailed(format!("the thread for workers could not be started: {error}"))
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -55,7 +57,7 @@ pub(crate) fn spawn<F: Future<Output = ()> + 'static>(make: impl FnOnce() -> F +
 }
 
 fn gone() -> Error {
-    Error::PythonStartFailed("the thread of workers has ended".into())
+    Error::PythonStartFailed("the thread for workers has ended".into())
 }
 
 /// The life of the thread.

@@ -16,26 +16,26 @@ use crate::incoming::Incoming;
 use crate::outgoing::Outgoing;
 use crate::wire::Wire;
 
-/// Descriptors that may come with one read: each is sent by itself.
+/// The most descriptors that may come with one read. Each is sent by itself.
 const DESCRIPTORS: usize = 8;
 
-/// What a read has brought.
+/// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
-    /// Something.
+    /// Bytes have come.
     Some,
-    /// Nothing is there.
+    /// Nothing has come.
     Nothing,
     /// The peer has gone.
     End,
 }
 
-/// One end, on a tokio runtime.
+/// One end of the socket, on a tokio runtime.
 #[derive(Debug)]
 pub struct Connection(UnixStream);
 
 impl Connection {
-    /// Takes a socket over. Needs the runtime.
+    /// Takes over a socket. Must be called on the runtime.
     pub fn new(stream: StdStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Self(UnixStream::from_std(stream)?))
@@ -51,7 +51,7 @@ impl Connection {
         self.0.writable().await
     }
 
-    /// Reads what is there, as far as there is room.
+    /// Reads what has come, up to the free room.
     pub fn read<M: Wire>(&self, incoming: &mut Incoming<M>) -> io::Result<Read> {
         match self.0.try_io(Interest::READABLE, || receive(self.0.as_fd(), incoming)) {
             Ok(0) => Ok(Read::End),
@@ -62,7 +62,7 @@ impl Connection {
         }
     }
 
-    /// Writes as much as the socket takes. True when nothing is left.
+    /// Writes as much as the socket takes. Returns true when nothing is left.
     pub fn write(&self, outgoing: &mut Outgoing) -> io::Result<bool> {
         while !outgoing.is_empty() {
             let written = {
@@ -81,7 +81,7 @@ impl Connection {
     }
 }
 
-/// Whether an error says that the peer has gone.
+/// Whether an error means that the peer has gone.
 fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }

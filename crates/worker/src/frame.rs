@@ -1,35 +1,35 @@
-//! Frames: how messages are cut up, so that a large one holds up no other.
+//! Frames: messages are cut up, so that a large one does not delay the others.
 
-/// Bytes in front of each payload: its length, the kind, the number of the request.
+/// Bytes before each payload: its length, the kind, the number of the request.
 pub const HEADER: usize = 9;
 
 /// The most bytes of a payload.
 pub const LARGEST: usize = 64 * 1024;
 
-/// In the kind: the message goes on in the next frame of this number.
+/// A bit of the kind: the message continues in the next frame of this number.
 const MORE: u8 = 0x80;
 
-/// The peer has sent what no peer of this version sends.
+/// The peer has broken the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("malformed frame: {0}")]
 pub struct Malformed(pub String);
 
-/// One frame, its payload still in the buffer that it was received into.
+/// One frame. Its payload is still in the receive buffer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// What the message is.
+    /// The kind of the message.
     pub kind: u8,
-    /// Which request it belongs to; 0 for none.
+    /// The number of the request that it belongs to; 0 for none.
     pub id: u32,
-    /// Whether the message goes on.
+    /// Whether the message continues in another frame.
     pub more: bool,
     /// A piece of the message.
     pub payload: &'a [u8],
 }
 
-/// Writes the bytes in front of a payload of `length` bytes.
+/// The bytes before a payload of `length` bytes.
 pub(crate) fn header(kind: u8, id: u32, more: bool, length: usize) -> [u8; HEADER] {
-    debug_assert!(length <= LARGEST && kind & MORE == 0, "of our own making");
+    debug_assert!(length <= LARGEST && kind & MORE == 0, "our own frames are valid");
     let length = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
     let id = id.to_le_bytes();
     let kind = if more { kind | MORE } else { kind };
@@ -38,14 +38,14 @@ pub(crate) fn header(kind: u8, id: u32, more: bool, length: usize) -> [u8; HEADE
     ]
 }
 
-/// The first frame in `bytes`, with its whole length; none while some of it is missing.
+/// The first frame in `bytes`, with its whole length; `None` while a part of it is missing.
 pub fn first(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, Malformed> {
     let Some((head, rest)) = bytes.split_first_chunk::<HEADER>() else {
         return Ok(None);
     };
     let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
     if length > LARGEST {
-        return Err(Malformed(format!("{length} bytes, and the most are {LARGEST}")));
+        return Err(Malformed(format!("a frame of {length} bytes; the limit is {LARGEST}")));
     }
     let Some(payload) = rest.get(..length) else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Frames that have come, put together to messages.
+//! Joins received frames to messages.
 
 use std::collections::{HashMap, VecDeque};
 use std::marker::PhantomData;
@@ -7,26 +7,26 @@ use std::os::fd::OwnedFd;
 use crate::frame::{self, Malformed};
 use crate::wire::Wire;
 
-/// The most bytes of one message: a body that Node, or Python, could not hold either.
+/// The most bytes of one message. Neither Node nor Python could hold a larger body.
 const LONGEST: usize = 1 << 32;
 
-/// Bytes that one read may bring: several frames.
+/// The most bytes of one read: several frames.
 const ROOM: usize = 256 * 1024;
 
 /// The most descriptors that may wait for their frame.
 const DESCRIPTORS: usize = 1024;
 
-/// A message of which some has come.
+/// A message that has come in part.
 #[derive(Debug)]
 struct Part {
     kind: u8,
     payload: Vec<u8>,
 }
 
-/// What one connection has received.
+/// The received bytes of one connection.
 #[derive(Debug)]
 pub struct Incoming<M> {
-    /// Room for what comes; from `start` to `end` there is something.
+    /// The receive buffer. It has bytes from `start` to `end`.
     bytes: Vec<u8>,
     start: usize,
     end: usize,
@@ -49,7 +49,7 @@ impl<M> Default for Incoming<M> {
 }
 
 impl<M: Wire> Incoming<M> {
-    /// Where the next bytes go: room for a whole frame at least. [`Self::add`] must follow.
+    /// The free part of the buffer: room for at least one frame. [`Self::add`] must follow.
     pub fn room(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -63,7 +63,7 @@ impl<M: Wire> Incoming<M> {
         &mut self.bytes[self.end..]
     }
 
-    /// So many bytes have come into the room.
+    /// This many bytes have been written into the room.
     pub fn add(&mut self, bytes: usize) {
         self.end = (self.end + bytes).min(self.bytes.len());
     }
@@ -76,7 +76,7 @@ impl<M: Wire> Incoming<M> {
         self.end = end;
     }
 
-    /// Adds a descriptor; they come in the order of the frames that they belong to.
+    /// Adds a descriptor. Descriptors come in the order of their frames.
     pub fn add_descriptor(&mut self, descriptor: OwnedFd) -> Result<(), Malformed> {
         if self.descriptors.len() >= DESCRIPTORS {
             return Err(Malformed("descriptors without frames".into()));
@@ -85,12 +85,12 @@ impl<M: Wire> Incoming<M> {
         Ok(())
     }
 
-    /// Whether the peer has stopped in the middle of a message.
+    /// Whether the last message is incomplete.
     pub fn is_torn(&self) -> bool {
         self.start < self.end || !self.parts.is_empty()
     }
 
-    /// The next message that is complete.
+    /// The next complete message.
     pub fn next_message(&mut self) -> Result<Option<(u32, M)>, Malformed> {
         loop {
             let Some((frame, length)) = frame::first(&self.bytes[self.start..self.end])? else {

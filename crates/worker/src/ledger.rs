@@ -1,28 +1,27 @@
-//! What a worker leaves behind when it dies: the number of the request that it began last.
+//! What remains of a worker that dies: the number of the request that it began last.
 //!
-//! Requests begin in the order of their numbers. So whoever reads this number afterwards knows of each request whether its
-//! application was called: those that were not can be given to another worker, whatever their method. The number stands in a
-//! file without a name, which both processes have open; it is written before each call, and a process that is killed loses
-//! nothing of it.
+//! Requests begin in the order of their numbers. So this number tells for each request whether the application was called. If it
+//! was not called, another worker can get the request, whatever its method is. The number is in a file without a name, which both
+//! processes have open. It is written before each call, and it survives when the process is killed.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 
-/// The file.
+/// The file with the number.
 #[derive(Debug)]
 pub struct Ledger(File);
 
 impl Ledger {
-    /// A new one, of nothing begun.
+    /// A new file: no request has begun.
     pub fn new() -> io::Result<Self> {
         let file = nameless()?;
         file.write_all_at(&0u32.to_le_bytes(), 0)?;
         Ok(Self(file))
     }
 
-    /// The one whose descriptor the peer has sent.
+    /// The file whose descriptor the peer has sent.
     pub fn from_descriptor(descriptor: OwnedFd) -> Self {
         Self(descriptor.into())
     }
@@ -32,12 +31,12 @@ impl Ledger {
         Ok(self.0.try_clone()?.into())
     }
 
-    /// The request of this number begins.
+    /// Notes that the request of this number begins.
     pub fn begin(&self, id: u32) -> io::Result<()> {
         self.0.write_all_at(&id.to_le_bytes(), 0)
     }
 
-    /// The number of the request that began last; 0 when none has.
+    /// The number of the request that began last; 0 if none has begun.
     pub fn latest(&self) -> io::Result<u32> {
         let mut bytes = [0; 4];
         self.0.read_exact_at(&mut bytes, 0)?;

@@ -1,22 +1,22 @@
-//! What Node and a Python worker say to each other, and the socket that carries it.
+//! The protocol between Node and a Python worker, and the socket that carries it.
 //!
 //! A worker is an ordinary Python process that serves requests for a handler in Node. Between the two there is one pair of
-//! connected sockets. Files in the order in which a message goes through them: [`message`] (what is said), [`wire`] (a message
-//! as bytes), [`outgoing`] (messages cut into frames, fairly), [`connection`] (the socket), [`incoming`] (frames back into
-//! messages). [`ledger`] is the number that a worker leaves behind when it dies.
+//! connected sockets. Files in the order in which a message passes them: [`message`] (all messages), [`wire`] (a message
+//! as bytes), [`outgoing`] (messages cut into frames, in turns), [`connection`] (the socket), [`incoming`] (frames joined to
+//! messages). [`ledger`] has the number that remains of a worker when it dies.
 //!
 //! # Frames
 //!
-//! A frame is the length of its payload (4 bytes), a kind (1 byte; its highest bit says that the message goes on in the next frame
-//! of the same number), the number of the request that it belongs to (4 bytes; 0 for none), and the payload, at most
-//! [`frame::LARGEST`] bytes. All numbers are little-endian. Both ends are of one version of this package: the first message says
-//! which, and anything that is not as it should be ends the connection.
+//! A frame has four fields: the length of its payload (4 bytes), a kind (1 byte), the number of the request that it belongs to
+//! (4 bytes; 0 for none), and the payload, at most [`frame::LARGEST`] bytes. The highest bit of the kind says that the message
+//! continues in the next frame of the same number. All numbers are little-endian. Both ends must have the same version of this
+//! package, which the first message tells. A violation of the protocol ends the connection.
 //!
 //! # Windows
 //!
-//! What one side sends for a request is bounded: request body and messages by credit that the worker gives back when the
-//! application has received them, responses by what Node says that it has taken. So both ends read all that comes, and a
-//! request whose reader is slow holds up no other one for longer than a frame takes.
+//! Each side may send only a limited amount for a request. For the request body and messages the worker returns credit when the
+//! application has received them. For responses Node tells how much JavaScript has taken. So both ends can always read, and a
+//! request with a slow reader delays the others no longer than one frame takes.
 
 #![forbid(unsafe_code)]
 

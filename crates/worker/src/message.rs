@@ -1,4 +1,4 @@
-//! What is said, in both directions. The numbers of kinds are those of one version: nobody else reads them.
+//! The messages of both directions. The numbers of kinds may change with each version, because both ends have the same version.
 
 mod from_worker;
 mod parts;

@@ -1,7 +1,7 @@
 //! Messages that wait to be written, cut into frames.
 //!
-//! Requests take turns: of a message that does not fit into one frame, one frame is written, then one of the next request that
-//! has something to say. What belongs to one request stays in order.
+//! Requests take turns: one frame of a large message is written, then one frame of the next request that has something to send.
+//! The messages of one request stay in order.
 
 use std::collections::{HashMap, VecDeque};
 use std::os::fd::OwnedFd;
@@ -9,10 +9,10 @@ use std::os::fd::OwnedFd;
 use crate::frame::{HEADER, LARGEST, header};
 use crate::wire::Wire;
 
-/// So many bytes are put together for one write.
+/// The number of bytes that are collected for one write.
 const BATCH: usize = 256 * 1024;
 
-/// A message, or what is left of it.
+/// A message, or the rest of one.
 #[derive(Debug)]
 struct Waiting {
     kind: u8,
@@ -27,11 +27,11 @@ pub struct Outgoing {
     /// Whole frames, from `written` on.
     buffer: Vec<u8>,
     written: usize,
-    /// Where in the buffer a frame begins that a descriptor travels with.
+    /// Positions in the buffer where a frame with a descriptor begins.
     descriptors: VecDeque<(usize, OwnedFd)>,
-    /// What has not come into the buffer yet, by request.
+    /// Messages that are not in the buffer yet, by request.
     waiting: HashMap<u32, VecDeque<Waiting>>,
-    /// Whose turn it is.
+    /// The requests in the order of their turns.
     turns: VecDeque<u32>,
 }
 
@@ -41,11 +41,11 @@ impl Outgoing {
         self.put(id, &mut message);
     }
 
-    /// The same for a message that is kept: only its descriptor is taken.
+    /// The same for a message that the caller keeps: only its descriptor is taken.
     pub fn put<M: Wire>(&mut self, id: u32, message: &mut M) {
         let kind = message.kind();
         let descriptor = message.take_descriptor();
-        // Mostly it is short, and nothing waits: then it is written down once.
+        // The usual case: the message is short, and nothing waits. Then it is encoded straight into the buffer.
         if self.waiting.is_empty() && message.size() <= LARGEST && self.buffer.len() < BATCH {
             let start = self.buffer.len();
             self.buffer.extend_from_slice(&[0; HEADER]);
@@ -77,12 +77,12 @@ impl Outgoing {
         self.buffer.is_empty() && self.turns.is_empty()
     }
 
-    /// What is to be written next, and the descriptor that goes with its first byte.
+    /// The next bytes to write, and the descriptor that goes with the first of them.
     pub fn next_write(&mut self) -> (&[u8], Option<&OwnedFd>) {
         self.fill();
         let mut end = self.buffer.len();
         let mut descriptor = None;
-        // A descriptor goes with the first byte of what it is written with.
+        // A descriptor goes with the first byte of its write.
         let mut coming = self.descriptors.iter();
         if let Some((start, one)) = coming.next() {
             if *start == self.written {
@@ -95,7 +95,7 @@ impl Outgoing {
         (&self.buffer[self.written..end], descriptor)
     }
 
-    /// So many bytes of it have been written.
+    /// This many of these bytes have been written.
     pub fn wrote(&mut self, bytes: usize) {
         if bytes > 0
             && self
@@ -109,14 +109,14 @@ impl Outgoing {
         if self.written >= self.buffer.len() {
             self.written = 0;
             self.buffer.clear();
-            // What a burst has needed is not kept for ever.
+            // The memory of a burst is released.
             if self.buffer.capacity() > 4 * BATCH {
                 self.buffer = Vec::new();
             }
         }
     }
 
-    /// Forgets what this request has not begun to send.
+    /// Drops the messages of this request of which nothing has been sent.
     pub fn forget(&mut self, id: u32) {
         if let Some(queue) = self.waiting.get_mut(&id) {
             queue.retain(|message| message.sent > 0);

@@ -1,24 +1,24 @@
-//! Messages as bytes: fields of fixed sizes, texts with their lengths, and one run of bytes at the end.
+//! Messages as bytes: fields of fixed sizes, texts with their lengths, and the rest of the bytes at the end.
 
 use std::os::fd::OwnedFd;
 
 use crate::frame::Malformed;
 
-/// What can be sent.
+/// A message that can be sent.
 pub trait Wire: Sized {
-    /// Its kind, below 128.
+    /// The kind of the message, below 128.
     fn kind(&self) -> u8;
 
-    /// About how many bytes it takes: exact where it is long.
+    /// The approximate number of bytes; exact for a long message.
     fn size(&self) -> usize;
 
-    /// Adds its bytes.
+    /// Appends the bytes of the message.
     fn encode(&self, out: &mut Vec<u8>);
 
-    /// The descriptor that travels with it.
+    /// The descriptor that is sent with the message.
     fn take_descriptor(&mut self) -> Option<OwnedFd>;
 
-    /// Takes bytes apart. `descriptor` gives the next one that has come.
+    /// Reads a message from bytes. `descriptor` returns the next descriptor that has come.
     fn decode(kind: u8, payload: &[u8], descriptor: &mut dyn FnMut() -> Option<OwnedFd>) -> Result<Self, Malformed>;
 }
 
@@ -36,7 +36,7 @@ impl Fields<'_> {
         match self.byte()? {
             0 => Ok(false),
             1 => Ok(true),
-            other => Err(Malformed(format!("{other} is neither true nor false"))),
+            other => Err(Malformed(format!("{other} is not a boolean"))),
         }
     }
 
@@ -68,12 +68,12 @@ impl Fields<'_> {
         String::from_utf8(self.bytes()?).map_err(|_| Malformed("a text is not UTF-8".into()))
     }
 
-    /// All that is left.
+    /// All bytes that are left.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.0).to_vec()
     }
 
-    /// Nothing may be left.
+    /// Checks that no bytes are left.
     pub(crate) fn end(&self) -> Result<(), Malformed> {
         if self.0.is_empty() {
             return Ok(());
@@ -83,12 +83,12 @@ impl Fields<'_> {
 }
 
 fn short() -> Malformed {
-    Malformed("it ends too early".into())
+    Malformed("a message that is too short".into())
 }
 
 /// Adds bytes with their length before them.
 pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    // Longer ones do not occur: heads and trailers are bounded by the parser of HTTP, texts are shortened.
+    // Longer ones do not occur: the HTTP parser limits heads and trailers, and texts are shortened.
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(&bytes[..length as usize]);

@@ -201,7 +201,7 @@ fn refusal(frames: &[Vec<u8>]) -> String {
 #[test]
 fn a_frame_that_is_too_long_is_refused_before_it_has_come() {
     let long = u32::try_from(LARGEST).expect("small") + 1;
-    assert!(refusal(&[frame(long, 5, 1, b"")]).contains("the most are 65536"));
+    assert!(refusal(&[frame(long, 5, 1, b"")]).contains("the limit is 65536"));
 }
 
 #[test]
@@ -216,10 +216,10 @@ fn other_kinds_in_the_middle_of_a_message_are_refused() {
 
 #[test]
 fn unknown_kinds_and_files_without_a_descriptor_are_refused() {
-    assert!(refusal(&[frame(0, 99, 1, b"")]).contains("no kind 99"));
+    assert!(refusal(&[frame(0, 99, 1, b"")]).contains("kind 99 is unknown"));
     assert!(refusal(&[frame(25, 11, 1, &[0; 25])]).contains("without a descriptor"));
     assert!(refusal(&[frame(1, 15, 1, b"x")]).contains("too many"));
-    assert!(refusal(&[frame(1, 7, 1, b"\x02")]).contains("neither true nor false"));
+    assert!(refusal(&[frame(1, 7, 1, b"\x02")]).contains("is not a boolean"));
 }
 
 #[test]

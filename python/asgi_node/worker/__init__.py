@@ -1,1 +1,1 @@
-"""A Python process of its own that serves a handler in Node: option ``workers``."""
+"""A separate Python process that serves a handler in Node: option ``workers``."""

@@ -1,7 +1,7 @@
 """Started by Node, by its path: ``python __main__.py FOLDER NATIVE``, with the socket to Node as standard input.
 
-FOLDER holds the package `asgi_node`, NATIVE is the file of `asgi_node._native`. Both are Node's, and not what the
-environment may have installed under these names; neither comes on ``sys.path``.
+FOLDER contains the package `asgi_node`, and NATIVE is the file of `asgi_node._native`. Both come with the npm packages.
+The environment may have other versions installed. Neither path is added to ``sys.path``.
 """
 
 import importlib.machinery
@@ -15,7 +15,7 @@ def _load(name: str, path: str, **places: list[str]) -> None:
     loader = importlib.machinery.ExtensionFileLoader(name, path) if native else None
     spec = importlib.util.spec_from_file_location(name, path, loader=loader, **places)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no module")
+        raise ImportError(f"{path} is not a module")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

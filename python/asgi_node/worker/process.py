@@ -1,4 +1,4 @@
-"""The life of a worker. Its event loop runs on Python's main thread, as an application has it under other servers."""
+"""The life of a worker. Its event loop runs on Python's main thread, as under other servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BROKEN = 70
 
 
 def main() -> NoReturn:
-    """Serve what Node sends, until it says that this is enough, or has gone."""
+    """Serve Node's requests until Node closes the worker, or has gone."""
     worker = Worker()
     _let_go_of_stdin()
     sys.argv = worker.argv
@@ -26,7 +26,7 @@ def main() -> NoReturn:
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (worker.address_space, hard))
     if not faulthandler.is_enabled():
-        # What a crash in native code leaves: Node shows the last lines of a worker that has died.
+        # For a crash in native code: Node shows the last lines on stderr of a worker that has died.
         faulthandler.enable(2)
     sinks.worker = os.getpid()
     stdio.install()
@@ -34,12 +34,12 @@ def main() -> NoReturn:
     code = _serve(worker)
     ending.run(worker.exit_timeout)
     worker.finish()
-    # The interpreter is not taken down while threads of Rust may wait for it.
+    # The interpreter is not finalised, because Rust threads may wait for it.
     os._exit(code)
 
 
 def _let_go_of_stdin() -> None:
-    """Put an empty input in the place of the socket, which has another descriptor now."""
+    """Replace standard input by an empty one. The socket has another descriptor now."""
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
     if empty != 0:
@@ -48,7 +48,7 @@ def _let_go_of_stdin() -> None:
 
 def _serve(worker: Worker) -> int:
     try:
-        # Outside Node there is no other libuv that uvloop could be bound to.
+        # Outside Node there is no second libuv that uvloop could bind to.
         kind, _ = loop.choose(worker.loop, True)
     except AppLoadError as failed:
         worker.refuse(failed.code, failed.message, failed.traceback or "")

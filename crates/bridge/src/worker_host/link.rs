@@ -20,10 +20,10 @@ use super::served::{Begun, Served, failed};
 use crate::application::Application;
 use crate::event_loop::{EventLoop, Service, locate};
 
-/// Log records and lines that are taken at once.
+/// The most log records and lines that are taken at once.
 const SAID_AT_ONCE: usize = 256;
 
-/// Everything that the thread has.
+/// The state of the link's thread.
 #[derive(Debug)]
 pub(super) struct Link {
     socket: Option<UnixStream>,
@@ -63,7 +63,7 @@ impl Link {
         }
     }
 
-    /// Starts the thread, and has the application opened on its loop.
+    /// Starts the thread, and opens the application on its loop.
     pub(super) fn start(self, config: Config) -> io::Result<()> {
         let (news, event_loop) = (Arc::clone(&self.news), Arc::clone(&self.event_loop));
         self.spawn()?;
@@ -71,7 +71,7 @@ impl Link {
         Ok(())
     }
 
-    /// Starts the thread only to say why there is no application.
+    /// Starts the thread only to report why there is no application.
     pub(super) fn refuse(mut self, why: Failed) -> io::Result<()> {
         self.outgoing.push(0, FromWorker::Refused(why));
         self.spawn()
@@ -117,7 +117,7 @@ impl Link {
         }
     }
 
-    /// Takes all that is there.
+    /// Reads and handles everything that has come.
     fn read(&mut self, connection: &Connection) -> io::Result<()> {
         let mut any = false;
         let end = loop {
@@ -248,7 +248,7 @@ impl Link {
         }
     }
 
-    /// Has the event loop end, and with it the process.
+    /// Ends the event loop, and with it the process.
     fn leave(&self) {
         self.event_loop.call(|py, side| {
             let finished = side
@@ -269,7 +269,7 @@ impl Link {
         app.close(timeout, move |closed| news.post(Note::Closed(closed)));
     }
 
-    /// Node has gone: what is under way has no client any more.
+    /// Node has gone, so requests under way have no client any more.
     fn be_orphaned(&mut self) {
         if !self.news.note_orphaned() {
             return;
@@ -309,7 +309,7 @@ impl Link {
         self.outgoing.push(0, FromWorker::Status(status));
     }
 
-    /// On a thread of its own: it waits for Python.
+    /// Finds out where the event loop is. This runs on its own thread, because it waits for Python.
     fn locate(&self) {
         let (event_loop, news) = (Arc::clone(&self.event_loop), Arc::clone(&self.news));
         let thread = thread::Builder::new().name("asgi-node-locate".into());

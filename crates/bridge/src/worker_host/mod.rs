@@ -1,7 +1,8 @@
-//! The host of a worker: a Python process of its own, whose requests come from Node through a socket.
+//! The host of a worker: a separate Python process, whose requests come from Node through a socket.
 //!
-//! A [`Worker`] is made on Python's main thread, which runs the event loop. Its `link` moves frames on a thread of its own, which
-//! never attaches to Python: so it hears Node also while Python is blocked, and ends the process when Node has gone.
+//! A [`Worker`] is created on Python's main thread, which runs the event loop. Its `link` moves frames on another thread, which
+//! never attaches to Python, so it answers Node even while Python is blocked. A third thread, in `parent`, ends the process when
+//! Node has gone.
 
 mod link;
 mod news;
@@ -26,10 +27,10 @@ use crate::interpreter;
 use link::Link;
 use news::{News, Note};
 
-/// How long the last words of a worker are waited for.
+/// How long the end of a worker waits until its last messages are sent.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// The connection to Node, and the event loop that requests go to.
+/// The connection to Node, and the event loop for the requests.
 #[pyclass(frozen, module = "asgi_node._native")]
 #[derive(Debug)]
 pub struct Worker {
@@ -43,19 +44,22 @@ pub struct Worker {
 
 #[pymethods]
 impl Worker {
-    /// Takes the socket that is this process's standard input, and waits for what Node says first.
+    /// Takes the socket, which is this process's standard input, and waits for the first message from Node.
     #[new]
     fn new(py: Python<'_>) -> PyResult<Self> {
         interpreter::note_own();
         let socket = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
         let mut incoming = Incoming::default();
         let (json, ledger) = py.detach(|| first_message(&socket, &mut incoming))?;
-        let malformed = |what: String| PyRuntimeError::new_err(format!("Node has sent what is no opening: {what}"));
+        let malformed =
+            |what: String| PyRuntimeError::new_err(format!("the first message from Node is malformed: {what}"));
         let opening: Opening = serde_json::from_slice(&json).map_err(|error| malformed(error.to_string()))?;
         let version = asgi_node_worker::settings::VERSION;
         if opening.version != version {
             let theirs = &opening.version;
-            return Err(malformed(format!("it is version {theirs}, and this one is {version}")));
+            return Err(malformed(format!(
+                "Node's version is {theirs}, and this worker's is {version}"
+            )));
         }
         let config: Config = serde_json::from_str(&opening.config).map_err(|error| malformed(error.to_string()))?;
         let news = News::new();
@@ -85,7 +89,7 @@ impl Worker {
         })
     }
 
-    /// What the event loop watches.
+    /// The object that the event loop watches.
     #[getter]
     fn drain(&self, py: Python<'_>) -> Py<Drain> {
         self.drain.clone_ref(py)
@@ -103,7 +107,7 @@ impl Worker {
         self.opening.argv.clone()
     }
 
-    /// The most bytes of address space; none: no limit.
+    /// The most bytes of address space; None for no limit.
     #[getter]
     fn address_space(&self) -> Option<u64> {
         self.opening.address_space
@@ -118,7 +122,7 @@ impl Worker {
         Duration::from_millis(self.config.exit_timeout).as_secs_f64()
     }
 
-    /// Begins to serve. Called once, on the loop's thread, when that is bound.
+    /// Begins to serve. Called once, on the loop's thread, after the loop has been bound.
     fn start(&self) -> PyResult<()> {
         let link = self.link.lock().take();
         let link = link.ok_or_else(|| PyRuntimeError::new_err("this worker serves already"))?;
@@ -126,7 +130,7 @@ impl Worker {
         Ok(())
     }
 
-    /// The application cannot come up, for this reason. Then the process ends.
+    /// Reports why the application cannot start. Then the process ends.
     fn refuse(&self, code: String, message: String, traceback: String) -> PyResult<()> {
         let link = self.link.lock().take();
         let link = link.ok_or_else(|| PyRuntimeError::new_err("this worker serves already"))?;
@@ -138,12 +142,12 @@ impl Worker {
         Ok(())
     }
 
-    /// The event loop has ended, for this reason: fails what is under way.
+    /// The event loop has ended for this reason. Fails the requests under way.
     fn fail(&self, py: Python<'_>, reason: String) {
         self.drain.get().fail(py, reason);
     }
 
-    /// The process ends: returns when Node has been sent all that there is, or soon.
+    /// The process ends. Returns when everything has been sent to Node, or after a short time.
     fn finish(&self, py: Python<'_>) {
         self.event_loop.close();
         self.news.post(Note::Finish);
@@ -151,11 +155,11 @@ impl Worker {
     }
 }
 
-/// Waits for the opening.
+/// Waits for the first message.
 fn first_message(socket: &UnixStream, incoming: &mut Incoming<ToWorker>) -> PyResult<(Vec<u8>, Ledger)> {
     loop {
         if receive(socket.as_fd(), incoming)? == 0 {
-            return Err(PyOSError::new_err("Node has gone before it said anything"));
+            return Err(PyOSError::new_err("Node has gone before it sent the first message"));
         }
         let message = incoming
             .next_message()
@@ -163,7 +167,11 @@ fn first_message(socket: &UnixStream, incoming: &mut Incoming<ToWorker>) -> PyRe
         match message {
             None => {}
             Some((_, ToWorker::Open(json, Some(ledger)))) => return Ok((json, Ledger::from_descriptor(ledger))),
-            Some(_) => return Err(PyRuntimeError::new_err("Node has said something else first")),
+            Some(_) => {
+                return Err(PyRuntimeError::new_err(
+                    "the first message from Node is of another kind",
+                ));
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How a worker's other threads tell the link what is new.
+//! News for the link from a worker's other threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,15 +9,15 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::application::Application;
 
-/// One thing that is new.
+/// One piece of news.
 pub(super) enum Note {
     /// An exchange has news.
     News(Arc<Exchange>),
     /// The application of this number has returned.
     Returned(u32),
-    /// The application is up, or not.
+    /// The application has started, or has failed to.
     Opened(Result<Arc<Application>, Traced>),
-    /// The application has gone down.
+    /// The application has shut down.
     Closed(Result<(), Traced>),
     /// Where the event loop is.
     Place(String, String),
@@ -43,7 +43,7 @@ impl Waker for Bell {
     }
 }
 
-/// Notes on their way to the link's thread, and what that thread says of itself.
+/// Notes on their way to the link's thread, and the state of that thread.
 #[derive(Debug)]
 pub(super) struct News {
     inbox: Inbox<Note>,
@@ -69,7 +69,7 @@ impl News {
         Box::new(self.bell.clone())
     }
 
-    /// Bounded by the requests under way.
+    /// Adds a note. Their number is bounded by the requests under way.
     pub(super) fn post(&self, note: Note) {
         drop(self.inbox.post(note));
     }
@@ -79,14 +79,14 @@ impl News {
         self.is_orphaned.load(Ordering::Acquire)
     }
 
-    /// Waits for the end of the thread, for at most so long.
+    /// Waits for the end of the thread, but no longer than this.
     pub(super) fn await_end(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
         let mut ended = self.ended.lock();
         while !*ended && !self.end.wait_until(&mut ended, deadline).timed_out() {}
     }
 
-    /// Node has gone. False where that was known.
+    /// Notes that Node has gone. Returns false if that was known already.
     pub(super) fn note_orphaned(&self) -> bool {
         !self.is_orphaned.swap(true, Ordering::AcqRel)
     }
@@ -101,7 +101,7 @@ impl News {
         self.inbox.take(notes);
     }
 
-    /// The thread has ended.
+    /// Notes that the thread has ended.
     pub(super) fn note_end(&self) {
         *self.ended.lock() = true;
         self.end.notify_all();

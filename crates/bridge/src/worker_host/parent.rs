@@ -1,9 +1,9 @@
-//! Node, as its worker sees it: whether it is there.
+//! Watches whether Node is still there.
 //!
-//! A worker ends with Node, whatever ends that and whatever Python is at: it may be in a C function that keeps the GIL, in an
-//! import, or in `atexit`. So a thread that nothing else depends on waits for nothing but Node's end. It is told by the end of the socket,
-//! and on Linux by a pidfd: a process that Python has forked inside of Node keeps the socket open. (`PR_SET_PDEATHSIG` would
-//! tell of the end of the thread that has started this process, and kill at once: the application is to have its shutdown.)
+//! A worker must end with Node, whatever the reason, and whatever Python is doing: it may be in a C function that keeps the GIL,
+//! in an import, or in `atexit`. So a separate thread only waits for Node's end. It sees the end of the socket. On Linux it also
+//! has a pidfd, because a process that Python has forked inside Node keeps the socket open. (`PR_SET_PDEATHSIG` would react
+//! to the end of the thread that started this process, and would kill at once. But the application must have its shutdown.)
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -16,11 +16,12 @@ use rustix::process::{Signal, getpgrp, getpid, kill_process, kill_process_group}
 
 use super::news::{News, Note};
 
-/// What an application has to end when Node has gone: requests first, then all of it.
+/// Milliseconds that requests may still take after Node has gone.
 pub(super) const ORPHAN_REQUESTS: u64 = 200;
+/// The time until the process ends after Node has gone.
 const ORPHAN: Duration = Duration::from_millis(900);
 
-/// Watches Node from now on.
+/// Starts to watch Node.
 pub(super) fn watch(socket: &UnixStream, node: u32, news: Arc<News>) -> io::Result<()> {
     let socket = socket.try_clone()?;
     let process = process(node);
@@ -38,7 +39,7 @@ pub(super) fn watch(socket: &UnixStream, node: u32, news: Arc<News>) -> io::Resu
     Ok(())
 }
 
-/// A descriptor that can be read when this process has ended; none where the system has no such thing.
+/// A descriptor that becomes readable when this process has ended; `None` if the system does not support it.
 #[cfg(target_os = "linux")]
 fn process(pid: u32) -> Option<std::os::fd::OwnedFd> {
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -51,7 +52,7 @@ fn process(_: u32) -> Option<std::os::fd::OwnedFd> {
     None
 }
 
-/// The end of the socket; data does not wake.
+/// Waits for the end of the socket. Data does not wake it.
 #[cfg(target_os = "linux")]
 fn gone() -> PollFlags {
     PollFlags::RDHUP
@@ -62,10 +63,10 @@ fn gone() -> PollFlags {
     PollFlags::empty()
 }
 
-/// Ends this process, whatever Python does, with those that it has started and that are in its group still.
+/// Ends this process at once, whatever Python does, together with its children that are still in its process group.
 pub(super) fn die() {
     let own = getpid();
-    // Of a process by itself: nothing refuses that.
+    // A process may always signal itself.
     let _ = if getpgrp() == own {
         kill_process_group(own, Signal::KILL)
     } else {

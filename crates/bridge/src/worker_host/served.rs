@@ -1,4 +1,4 @@
-//! One request at Python's end: what Node sends goes into its exchange, and what the application does goes to Node.
+//! One request in the worker: messages from Node go into its exchange, and the exchange's events go to Node.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::application::Application;
 use crate::event_loop::{LoopSide, Service};
 use asgi_node_core::RequestHead;
 
-/// Writes down which request begins, before it does.
+/// Notes in the ledger that a request begins, before it begins.
 pub(super) struct Begun {
     pub(super) app: Arc<Application>,
     pub(super) ledger: Arc<Ledger>,
@@ -20,7 +20,7 @@ pub(super) struct Begun {
 
 impl Service for Begun {
     fn start(self: Arc<Self>, py: Python<'_>, side: &Arc<LoopSide>, exchange: Arc<Exchange>, head: &RequestHead) {
-        // A file in memory: it fails where this process has no memory at all, and then somebody else notices.
+        // The file is in memory. It can fail only if the process has no memory left, and that shows elsewhere.
         drop(self.ledger.begin(exchange.id()));
         Arc::clone(&self.app).start(py, side, exchange, head);
     }
@@ -34,9 +34,9 @@ impl Service for Begun {
 #[derive(Debug)]
 pub(super) struct Served {
     exchange: Arc<Exchange>,
-    /// What Node has sent and the application may not have received: bytes, and messages.
+    /// Bytes and messages from Node for which no credit has been returned yet.
     pushed: (usize, u64),
-    /// Node has been sent the end of the response.
+    /// The end of the response has been sent to Node.
     finished: bool,
     returned: bool,
     /// The client has gone.
@@ -54,12 +54,12 @@ impl Served {
         }
     }
 
-    /// Whether nothing comes any more.
+    /// Whether nothing more will come.
     pub(super) fn is_over(&self) -> bool {
         self.returned && (self.finished || self.gone)
     }
 
-    /// Node says something.
+    /// Handles a message from Node.
     pub(super) fn receive(&mut self, app: &Arc<Application>, message: ToWorker) {
         match message {
             ToWorker::Body(chunk, last) => {
@@ -86,7 +86,7 @@ impl Served {
                 app.give_up(&self.exchange);
             }
             ToWorker::Taken(bytes) => self.exchange.taken(bytes),
-            // What belongs to no request is not brought here.
+            // Messages that belong to no request do not come here.
             _ => {}
         }
     }
@@ -104,7 +104,7 @@ impl Served {
         out.push(id, FromWorker::Returned);
     }
 
-    /// The exchange has news.
+    /// Sends the exchange's events to Node.
     pub(super) fn tell(&mut self, id: u32, out: &mut Outgoing) {
         for event in self.exchange.take_events() {
             if self.gone {
@@ -150,7 +150,7 @@ impl Served {
     }
 }
 
-/// An error for Node.
+/// An error in the form of a message.
 pub(super) fn failed(error: &Error, traceback: String) -> Failed {
     Failed {
         code: error.code().to_owned(),

@@ -1,4 +1,4 @@
-//! How workers go: in order, or not.
+//! The end of workers: in order, or by death.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,14 +13,14 @@ use crate::front::Done;
 use crate::member::{Member, State, last_lines};
 use crate::relay::{Relay, failure};
 
-/// What Python gives cancelled requests (`CANCEL_GRACE` in `asgi_node.runtime.runner`), and a little.
+/// The time that Python gives cancelled requests (`CANCEL_GRACE` in `asgi_node.runtime.runner`), and a little more.
 const CANCEL_GRACE: Duration = Duration::from_millis(5500);
 
-/// A worker that has lived so long was a good one.
+/// A worker that lived longer than this did not fail at its start.
 const LONG: Duration = Duration::from_secs(10);
 
 impl Pool {
-    /// A worker's process has ended, and all that it has said was read.
+    /// A worker's process has ended, and all its messages were read.
     pub(crate) fn ended(pool: &Rc<RefCell<Self>>, number: u32, reason: Option<String>, lines: &str) {
         let mut this = pool.borrow_mut();
         let Some(at) = this.members.iter().position(|member| member.number == number) else {
@@ -58,7 +58,7 @@ impl Pool {
         this.front.bell.notify_one();
     }
 
-    /// It has ended as it was told to.
+    /// The worker has ended in order.
     fn went(&mut self, mut member: Member, failed: Option<Traced>) {
         let pid = member.process.pid();
         for (_, relay) in member.relays.drain() {
@@ -72,7 +72,7 @@ impl Pool {
         self.say(INFO, &format!("worker {pid} has ended"), pid);
     }
 
-    /// It has died, and requests with it.
+    /// The worker has died, with its requests.
     fn died(&mut self, mut member: Member, how: &str, lines: &str) {
         let pid = member.process.pid();
         let latest = member.ledger.latest().unwrap_or(u32::MAX);
@@ -98,7 +98,7 @@ impl Pool {
             self.fail(relay, Error::WorkerDied(text.clone()));
         }
         for (_, relay) in others.into_iter().rev() {
-            // Nobody notices: their application was not called.
+            // Their application was not called, so another worker gets them.
             self.places.remove(&super::key(relay.exchange()));
             self.waiting.push_front(relay);
         }
@@ -123,7 +123,7 @@ impl Pool {
     /// How long an orderly end may take.
     pub(super) fn longest_end(&self, timeout: u64) -> Duration {
         let shutdown = match self.front.shutdown_timeout {
-            // No limit is meant: but one that is blocked is ended all the same.
+            // 0 means no limit. A blocked worker is ended all the same.
             0 => Duration::from_secs(365 * 24 * 3600),
             limit => Duration::from_millis(limit),
         };
@@ -150,7 +150,7 @@ impl Pool {
                 .collect();
             for (number, state) in states {
                 match state {
-                    // Its application serves nobody.
+                    // Its application has no requests.
                     State::Starting => self.kill(number),
                     State::Ready => self.drain(number, timeout),
                     State::Draining => {}

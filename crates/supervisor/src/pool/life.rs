@@ -1,4 +1,4 @@
-//! How workers come: at the start, and in the place of others.
+//! The start of workers: the first ones, and replacements.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -41,7 +41,7 @@ pub(crate) async fn run(front: Arc<Front>, workers: Arc<Workers>, loaded: Done) 
         Pool::tick(&pool);
         pool.borrow_mut().flush();
     }
-    // What came too late.
+    // Jobs that came too late.
     for job in front.inbox.close() {
         match job {
             Job::Begin(relay) => pool.borrow_mut().fail(*relay, Error::HandlerClosed),
@@ -54,7 +54,7 @@ pub(crate) async fn run(front: Arc<Front>, workers: Arc<Workers>, loaded: Done) 
 }
 
 impl Pool {
-    /// Starts a worker for this place.
+    /// Starts a worker in this place.
     pub(super) fn start(pool: &Rc<RefCell<Self>>, slot: usize, on_ready: Option<OnReady>) {
         let mut this = pool.borrow_mut();
         this.next_number += 1;
@@ -80,7 +80,7 @@ impl Pool {
         }
     }
 
-    /// A worker's application is up.
+    /// A worker's application is ready.
     pub(super) fn opened(&mut self, number: u32) {
         let Some(member) = self.member(number) else { return };
         member.state = State::Ready;
@@ -94,7 +94,7 @@ impl Pool {
             pid,
         );
         if let Some(on_ready) = on_ready {
-            // Nobody waits where the pool is closing.
+            // Nobody waits if the pool is closing.
             drop(on_ready.send(Ok(())));
         }
         if self.closing.is_some() {
@@ -115,19 +115,19 @@ impl Pool {
         self.dispatch_waiting();
     }
 
-    /// A worker did not come up.
+    /// A worker did not start.
     pub(super) fn not_up(&mut self, slot: usize, on_ready: Option<OnReady>, why: Traced) {
         if let Some(on_ready) = on_ready {
-            // Whoever waits says so.
+            // The waiting caller reports it.
             drop(on_ready.send(Err(why.clone())));
         } else if let Some(loaded) = self.loaded.take() {
             loaded(Err(why));
             return self.close(0, None);
         } else {
-            self.say(ERROR, &format!("no new worker has come up: {}", why.error), 0);
+            self.say(ERROR, &format!("a new worker could not be started: {}", why.error), 0);
         }
         if !self.is_vacant(slot) {
-            // The one that it was to replace goes on.
+            // The old worker goes on.
             return self.note();
         }
         let failures = self.restart(slot);
@@ -141,7 +141,7 @@ impl Pool {
         self.note();
     }
 
-    /// Has a worker started for this place, after a pause that grows; gives how many did not live long.
+    /// Schedules a new worker for this place, after a pause that grows. Returns how many in a row did not live long.
     pub(super) fn restart(&mut self, slot: usize) -> u32 {
         let place = &mut self.slots[slot];
         place.failures += 1;
@@ -156,13 +156,13 @@ impl Pool {
         place.failures
     }
 
-    /// Whether no worker is in this place, or on its way to it.
+    /// Whether this place has no worker, not even one that is starting.
     pub(super) fn is_vacant(&self, slot: usize) -> bool {
         let mut members = self.members.iter();
         !members.any(|member| member.slot == slot && member.state != State::Draining)
     }
 
-    /// Of the workers that are ready in one place the newest stays.
+    /// Keeps the newest ready worker of one place, and drains the others.
     fn take_place(&mut self, number: u32, slot: usize) {
         let others = self
             .members
@@ -176,7 +176,7 @@ impl Pool {
         }
     }
 
-    /// A worker gets no more requests, and ends when those that it has are over, after `timeout` milliseconds by cancelling.
+    /// A worker gets no more requests, and ends when its requests are over. After `timeout` milliseconds they are cancelled.
     pub(super) fn drain(&mut self, number: u32, timeout: u64) {
         let limit = self.longest_end(timeout);
         let Some(member) = self.member(number) else { return };

@@ -1,7 +1,7 @@
-//! How workers are replaced: one of them, or all, by new ones that have new code.
+//! Replaces one worker or all workers by new ones, which run the new code.
 //!
-//! Numbers of workers only grow: one that started after a change of files has a greater number than those that there were
-//! when the change was seen, and has read the files as they are now.
+//! The numbers of workers only grow. So a worker that started after a change of files has a greater number than the workers at
+//! the time of the change, and it has read the new files.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,14 +14,14 @@ use super::Pool;
 use crate::front::Done;
 use crate::member::{Member, State};
 
-/// When it is tried again to replace a worker.
+/// The pause after a replacement that failed.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// A replacement is on its way, and will say itself what becomes of it.
+/// No other replacement is tried in this time: one is under way, and will report its end.
 const UNDER_WAY: Duration = Duration::from_secs(3600);
 
 impl Pool {
-    /// From now on, requests wait for a worker that starts later than this.
+    /// From now on, requests wait for workers that start later than this.
     pub(super) fn hold(&mut self) {
         self.held = Some(self.next_number);
     }
@@ -31,12 +31,12 @@ impl Pool {
         member.state == State::Ready && self.held.is_none_or(|held| member.number > held)
     }
 
-    /// Whether files have changed since.
+    /// Whether files have changed since then.
     fn is_outdated(&self, since: u32) -> bool {
         self.held.is_some_and(|held| held > since)
     }
 
-    /// Requests go to whatever worker there is again, unless files have changed since.
+    /// Lets requests go to any worker again, unless files have changed since then.
     fn release(&mut self, since: u32) {
         if !self.is_outdated(since) {
             self.held = None;
@@ -45,14 +45,14 @@ impl Pool {
         }
     }
 
-    /// Starts a worker in the place of this one, which is drained when the new one is ready.
+    /// Starts a new worker in the place of this one. When the new one is ready, the old one is drained.
     pub(super) async fn replace(pool: Rc<RefCell<Self>>, number: u32) -> Result<(), Traced> {
         let slot = match pool.borrow_mut().member(number) {
             Some(member) => {
                 member.replaced = Some(Instant::now() + UNDER_WAY);
                 member.slot
             }
-            // It has died meanwhile, and its successor is new.
+            // The worker has died in the meantime, and its successor is new.
             None => return Ok(()),
         };
         let came = Self::start_awaited(&pool, slot).await;
@@ -76,12 +76,12 @@ impl Pool {
         let since = pool.borrow().next_number;
         tokio::task::spawn_local(async move {
             let reloads = Rc::clone(&pool.borrow().reloads);
-            // One at a time: what a second one wants may be there when it has its turn.
+            // One reload at a time. When the second one begins, the first may have done its work.
             let _turn = reloads.lock().await;
             let renewed = Self::renew(&pool, since).await;
             let mut this = pool.borrow_mut();
             if renewed.is_ok() && this.is_outdated(since) && this.closing.is_none() {
-                // The next reload, which is on its way, answers for this one, too.
+                // The next reload is under way, and will also end this one.
                 return this.outdated.push(done);
             }
             let outdated = std::mem::take(&mut this.outdated);
@@ -93,7 +93,7 @@ impl Pool {
         });
     }
 
-    /// Has every place a worker that started later than `since`. Stops in the middle where newer code is wanted.
+    /// Gives every place a worker that started later than `since`. Stops early if files change again.
     async fn renew(pool: &Rc<RefCell<Self>>, since: u32) -> Result<(), Traced> {
         let count = pool.borrow().slots.len();
         for slot in 0..count {
@@ -113,7 +113,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Of the workers in this place that do not end the one that started last.
+    /// The newest worker in this place that is not draining.
     fn newest(&self, slot: usize) -> Option<u32> {
         let here = self.members.iter().filter(|member| member.slot == slot);
         here.filter(|member| member.state != State::Draining)

@@ -1,4 +1,4 @@
-//! What happens by the clock. A pool that has nothing to watch has no clock.
+//! Time limits. A pool without anything to watch has no timer.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,17 +8,17 @@ use super::{ERROR, INFO, Pool};
 use crate::child;
 use crate::member::{Member, State};
 
-/// How often workers that end are looked at.
+/// How often to check workers that are ending.
 const ENDING: Duration = Duration::from_millis(50);
 
-/// How often the memory of workers that work is looked at.
+/// How often to check the memory of workers with requests.
 const MEMORY: Duration = Duration::from_secs(1);
 
-/// An event loop that has not answered for so long is blocked, and not only slow.
+/// An event loop that has not answered for this time is blocked, not just slow.
 const BLOCKED: Duration = Duration::from_secs(1);
 
 impl Pool {
-    /// When to look next.
+    /// The time of the next check.
     pub(super) fn next_tick(&self) -> Option<Instant> {
         let now = Instant::now();
         let busy = self.members.iter().any(|member| !member.relays.is_empty());
@@ -43,7 +43,7 @@ impl Pool {
         .min()
     }
 
-    /// Looks at everything that may be due.
+    /// Checks all time limits.
     pub(super) fn tick(pool: &Rc<RefCell<Self>>) {
         let now = Instant::now();
         let mut this = pool.borrow_mut();
@@ -85,13 +85,13 @@ impl Pool {
         for (pid, blocked) in killed {
             let seconds = blocked.as_secs_f64();
             let text = format!(
-                "worker {pid} is killed: its event loop has been blocked for {seconds:.1} s (killBlockedAfter)"
+                "worker {pid} was killed, because its event loop had been blocked for {seconds:.1} s (killBlockedAfter)"
             );
             self.say(ERROR, &text, pid);
         }
     }
 
-    /// Ends what does not end by itself.
+    /// Kills workers that have not ended in time.
     fn kill_overdue(&mut self, now: Instant) {
         let closed = self.closing.as_ref().map(|closing| closing.deadline);
         for member in &mut self.members {
@@ -100,7 +100,7 @@ impl Pool {
             }
             member.ping();
             let is_late = member.deadline.is_some_and(|deadline| now >= deadline);
-            // JavaScript says so, and does not wait either.
+            // JavaScript reports this, and does not wait either.
             let is_stuck = closed.is_some_and(|deadline| now >= deadline) && member.blocked() >= 2 * BLOCKED;
             if is_late || is_stuck {
                 member.process.kill();
@@ -108,7 +108,7 @@ impl Pool {
         }
     }
 
-    /// Workers that have done their part, and why.
+    /// Workers that must be replaced, and why.
     fn worn_out(&mut self, now: Instant) -> Vec<(u32, String)> {
         if self.closing.is_some() || self.loaded.is_some() {
             return Vec::new();
@@ -125,7 +125,7 @@ impl Pool {
             if workers.max_memory > 0 && !member.relays.is_empty() {
                 let resident = child::resident(member.process.pid());
                 if resident >= workers.max_memory {
-                    return Some(format!("with {resident} bytes of memory (maxMemory)"));
+                    return Some(format!("because it uses {resident} bytes of memory (maxMemory)"));
                 }
             }
             None
@@ -156,7 +156,7 @@ impl Pool {
                 if this.closing.is_none() {
                     this.say(
                         ERROR,
-                        &format!("worker {pid} could not be replaced, and goes on: {}", why.error),
+                        &format!("worker {pid} could not be replaced and goes on: {}", why.error),
                         pid,
                     );
                 }

@@ -1,4 +1,4 @@
-//! What a worker says to Node.
+//! Messages from a worker to Node.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -12,14 +12,14 @@ use super::parts::{
 use crate::frame::Malformed;
 use crate::wire::{Fields, Wire, put_bytes, put_size};
 
-/// From a worker to Node.
+/// A message from a worker to Node. Some belong to no request.
 #[derive(Debug)]
 pub enum FromWorker {
-    /// Of no request: the application is up.
+    /// No request: the application is ready.
     Opened,
-    /// Of no request: it is not, and the worker ends.
+    /// No request: the application cannot start, and the worker ends.
     Refused(Failed),
-    /// Of no request: the application has gone down, in order or not, and the worker ends.
+    /// No request: the application has shut down, with or without an error, and the worker ends.
     Ended(Option<Failed>),
     /// A whole response.
     Complete(Start),
@@ -34,16 +34,16 @@ pub enum FromWorker {
         /// The trailers.
         trailers: Vec<u8>,
     },
-    /// There is no (complete) response.
+    /// There is no complete response.
     Failed {
-        /// Whether it had begun.
+        /// Whether the response had begun.
         started: bool,
         /// Whether the application has logged why.
         logged: bool,
-        /// Why.
+        /// The reason.
         why: Failed,
     },
-    /// The app has received so much of what it was sent: bytes, and messages.
+    /// Credit: the app has received this many bytes and messages.
     Credit(usize, u64),
     /// The app wants the body of a request that expects `100 Continue`.
     Continue,
@@ -51,7 +51,7 @@ pub enum FromWorker {
     EarlyHint(Vec<u8>),
     /// A range of a file is the next piece of the body.
     File {
-        /// The file; none once it is on its way.
+        /// The file; `None` after it has been sent.
         file: Option<File>,
         /// Where the range begins.
         offset: u64,
@@ -59,7 +59,7 @@ pub enum FromWorker {
         length: u64,
         /// Whether the response ends with it.
         last: bool,
-        /// What it counts against the window.
+        /// The number of bytes that it counts against the window.
         weight: usize,
     },
     /// A WebSocket is accepted.
@@ -68,15 +68,15 @@ pub enum FromWorker {
     Message(Message),
     /// A WebSocket ends.
     Close(Closed),
-    /// The app has returned. The last message of a request, or the one before its last ones.
+    /// The app has returned. This is the last message of a request, or one of the last.
     Returned,
-    /// Of no request: a log record or a line of output.
+    /// No request: a log record or a line of output.
     Said(Entry),
-    /// Of no request: so much of that was lost.
+    /// No request: the number of records and lines that were lost.
     Dropped(Dropped),
-    /// Of no request: the answer to [`ToWorker::Ping`].
+    /// No request: the answer to [`ToWorker::Ping`].
     Status(Status),
-    /// Of no request: where the event loop's thread is, in words, and its stack.
+    /// No request: where the event loop's thread is, in words, and its stack.
     Place(String, String),
 }
 
@@ -226,7 +226,7 @@ impl Wire for FromWorker {
             }),
             18 => Self::Status(Status::take(fields)?),
             19 => Self::Place(fields.text()?, fields.text()?),
-            other => return Err(Malformed(format!("there is no kind {other} from a worker"))),
+            other => return Err(Malformed(format!("kind {other} is unknown in messages from a worker"))),
         };
         whole(fields, decoded)
     }

@@ -1,4 +1,4 @@
-//! What messages are made of.
+//! The parts of messages.
 
 use asgi_node_core::log_queue::{Entry, Kind};
 use asgi_node_core::message_queue::{Closed, Message};
@@ -6,16 +6,16 @@ use asgi_node_core::message_queue::{Closed, Message};
 use crate::frame::Malformed;
 use crate::wire::{Fields, put_bytes};
 
-/// How a worker is.
+/// The status of a worker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Requests that the event loop has not come to.
+    /// Requests that the event loop has not taken yet.
     pub queued: u64,
-    /// Requests whose app raised, or did not complete its response.
+    /// Requests whose app raised an exception, or did not complete its response.
     pub errors: u64,
     /// Nanoseconds that the event loop is behind.
     pub lag: u64,
-    /// Nanoseconds for which it has not answered a beat.
+    /// Nanoseconds for which it has not answered a heartbeat.
     pub blocked: u64,
     /// Whether it runs on asyncio's own loop.
     pub is_asyncio: bool,
@@ -26,7 +26,7 @@ pub struct Status {
 pub struct Failed {
     /// One of the stable codes.
     pub code: String,
-    /// What was wrong.
+    /// The error message.
     pub message: String,
     /// The Python traceback, if there is one.
     pub traceback: String,
@@ -71,7 +71,7 @@ pub(super) fn message(fields: &mut Fields<'_>) -> Result<Message, Malformed> {
     })
 }
 
-/// For what must be the whole payload.
+/// Returns `value` if it was the whole payload.
 pub(super) fn whole<T>(fields: &Fields<'_>, value: T) -> Result<T, Malformed> {
     fields.end().map(|()| value)
 }
@@ -131,7 +131,7 @@ impl Status {
     }
 }
 
-/// Lines have no level; records have one of Python's.
+/// Lines have no level. Records have a level of Python's.
 pub(super) fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
     let (kind, level) = match entry.kind {
         Kind::Record(level) => (0, level),
@@ -147,7 +147,7 @@ pub(super) fn entry(fields: &mut Fields<'_>) -> Result<Entry, Malformed> {
         (0, level) => Kind::Record(level),
         (1, _) => Kind::Stdout,
         (2, _) => Kind::Stderr,
-        (other, _) => return Err(Malformed(format!("there is no stream {other}"))),
+        (other, _) => return Err(Malformed(format!("stream {other} is unknown"))),
     };
     Ok(Entry {
         kind,

@@ -1,4 +1,4 @@
-//! What Node says to a worker.
+//! Messages from Node to a worker.
 
 use std::os::fd::OwnedFd;
 
@@ -8,10 +8,10 @@ use super::parts::{closed, message, put_closed, put_flags, put_message, whole};
 use crate::frame::Malformed;
 use crate::wire::{Fields, Wire, put_bytes, put_size};
 
-/// From Node to a worker.
+/// A message from Node to a worker. Some belong to no request.
 #[derive(Debug)]
 pub enum ToWorker {
-    /// The first message, of no request: [`crate::Opening`] as JSON, and the file of the [`crate::Ledger`].
+    /// No request, the first message: [`crate::Opening`] as JSON, and the file of the [`crate::Ledger`].
     Open(Vec<u8>, Option<OwnedFd>),
     /// A request.
     Request {
@@ -19,38 +19,38 @@ pub enum ToWorker {
         collects: bool,
         /// The client waits for `100 Continue`.
         expects_continue: bool,
-        /// It asks for a WebSocket.
+        /// The request asks for a WebSocket.
         is_websocket: bool,
         /// More of the body follows.
         body_follows: bool,
         /// The flat head.
         head: Vec<u8>,
-        /// What is there of the body.
+        /// The part of the body that has come already.
         body: Vec<u8>,
     },
-    /// More of a request's body; `true`: the last of it.
+    /// A further piece of the request body; `true` for the last one.
     Body(Vec<u8>, bool),
     /// A message of a WebSocket.
     Message(Message),
     /// The client has closed its WebSocket.
     Closed(Closed),
-    /// The client has broken the protocol; what the app sends still goes out.
+    /// The client has broken the protocol. What the app sends is still delivered.
     Faulted(u16),
     /// The client has closed its side.
     HalfClose,
     /// The client has gone.
     Disconnect,
-    /// Nobody waits any longer: its time is over.
+    /// The time of the request is over, so nobody waits for it any more.
     GiveUp,
-    /// Node has taken so many bytes of response.
+    /// JavaScript has taken this many bytes of the response.
     Taken(usize),
-    /// Of no request: [`FromWorker::Status`] is wanted, and a beat of the event loop.
+    /// No request: asks for [`FromWorker::Status`], and for a heartbeat of the event loop.
     Ping,
-    /// Of no request: [`FromWorker::Place`] is wanted.
+    /// No request: asks for [`FromWorker::Place`].
     Locate,
-    /// Of no request: the handler closes; requests may take so many milliseconds more.
+    /// No request: the handler closes. Requests may take this many more milliseconds.
     Close(u64),
-    /// Of no request: a close that is under way may take so many milliseconds from now, if it would take longer.
+    /// No request: limits a close that is under way to this many milliseconds from now.
     Shorten(u64),
 }
 
@@ -147,7 +147,7 @@ impl Wire for ToWorker {
             11 => Self::Close(fields.u64()?),
             12 => Self::Shorten(fields.u64()?),
             13 => Self::GiveUp,
-            other => return Err(Malformed(format!("there is no kind {other} for a worker"))),
+            other => return Err(Malformed(format!("kind {other} is unknown in messages to a worker"))),
         };
         whole(&fields, decoded)
     }
