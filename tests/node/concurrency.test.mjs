@@ -1,6 +1,7 @@
 // Many things at once: requests, handlers, apps, sizes, durations. Every response belongs to its request.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Request } from 'asgi-node'
 import { allHoldings, assertReturnsTo, bytes, call, callJson, collect, holdings, makeHandler, sha256, text } from './support.mjs'
 
@@ -54,6 +55,21 @@ describe('one handler', limits, () => {
     assert.ok(lastQuick < firstSlow, 'a quick request ended after a slow one')
     assert.ok(performance.now() - begun < 10_000, 'they waited one after the other')
   })
+
+  // The loop handles 256 messages, then lets its other callbacks run (BATCH of event_loop/drain.rs). What is sent while the last ones
+  // of a full batch wait had its wake-up taken with theirs.
+  for (const count of [511, 512]) {
+    test(`a request that comes between two batches is not forgotten, with ${count} that wait`, async (t) => {
+      const handler = makeHandler(t, 'blocking_app:app', { blockedThreshold: 0 })
+      await handler.ready()
+      const blocked = call(handler, '/sleep?seconds=0.3')
+      await sleep(100)
+      const waiting = Array.from({ length: count }, (_, i) => call(handler, i === 0 ? '/answer-first?seconds=0.2' : '/'))
+      const late = waiting[0].then(() => call(handler, '/'))
+      const bodies = await Promise.all([blocked, ...waiting, late].map(async (answer) => text(await answer)))
+      assert.deepEqual(new Set(bodies), new Set(['done']))
+    })
+  }
 
   test('every request has a context of its own (asgi_14)', async (t) => {
     const handler = makeHandler(t, 'context_app:app')

@@ -54,6 +54,9 @@ impl Drain {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         exit::stop_if_over(py);
         self.alarm.silence();
+        // Each time, even if a backlog is left: the inbox believes that it has woken this loop until somebody takes from it, and
+        // the wake-up for what is in it has just been silenced.
+        self.collect();
         self.side.begin_drain();
         if self.handle_batch(py) {
             // Through the selector again, so that the loop's other callbacks run in between.
@@ -126,12 +129,18 @@ impl Drain {
         !backlog.is_empty()
     }
 
-    fn next(&self) -> Option<Message> {
+    /// Moves what was sent into the backlog.
+    fn collect(&self) {
         let (backlog, batch) = &mut *self.backlog.lock();
-        if backlog.is_empty() {
-            self.event_loop.inbox().take(batch);
-            backlog.extend(batch.drain(..));
-        }
-        backlog.pop_front()
+        self.event_loop.inbox().take(batch);
+        backlog.extend(batch.drain(..));
+    }
+
+    fn next(&self) -> Option<Message> {
+        let pop = || self.backlog.lock().0.pop_front();
+        pop().or_else(|| {
+            self.collect();
+            pop()
+        })
     }
 }

@@ -91,7 +91,8 @@ impl<T> Inbox<T> {
         Ok(())
     }
 
-    /// Moves everything into `batch` and goes to sleep: the next message wakes the consumer again.
+    /// Moves everything into `batch` and goes to sleep: the next message wakes the consumer again. A consumer that was woken must
+    /// take, even if it has enough to do: until it does, nothing wakes it.
     pub fn take(&self, batch: &mut Vec<T>) {
         let mut queue = self.queue.lock();
         queue.awake = false;
