@@ -115,9 +115,9 @@ release-dry-run: build build/tools/.stamp ## all of a release that needs no acco
 ports: .venv/.stamp ## the native files of all platforms, and tests on those that this machine can run (root; hours, 8 GB; docs/platforms.md)
 	@scripts/ports/build.sh && scripts/ports/run.sh linux-x64-gnu linux-arm64-gnu linux-x64-musl
 
-ports-quick: ## the short form: the floor of glibc, arm64 under emulation, cargo check of the others
+ports-quick: ## the short form: the floor of glibc, arm64 under emulation, cargo check of the others and of free-threaded Pythons
 	@export QUICK=1; scripts/ports/build.sh linux-x64-gnu linux-arm64-gnu && scripts/ports/run.sh linux-arm64-gnu && \
-	  scripts/ports/build.sh --check linux-x64-musl darwin-arm64
+	  scripts/ports/build.sh --check linux-x64-musl darwin-arm64 && scripts/ports/free-threaded.sh
 
 runtimes: build ## the packed packages on Bun and Deno
 	@scripts/ports/runtimes.sh

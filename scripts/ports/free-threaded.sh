@@ -3,7 +3,8 @@
 # tells pyo3 what it would find.
 . "$(dirname "$0")/lib.sh"
 
-for version in "${@:-3.14}"; do
+[ $# -gt 0 ] || set -- 3.14 3.15
+for version in "$@"; do
   config=$PORTS/free-threaded-$version.txt
   cat >"$config" <<TEXT
 implementation=CPython

@@ -3,6 +3,7 @@
 # and pip have for it: this is the machine of a release, where nothing else is.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. scripts/ports/lib.sh
 
 name=$1
 mkdir -p "$2" "$3"
@@ -12,9 +13,8 @@ rust=$(node scripts/targets.mjs | awk -v name="$name" '$1 == name { print $2 }')
 rustup target add "$rust"
 NATIVE=$native scripts/ports/build.sh "$name"
 
-ports=${PORTS:-$HOME/.cache/asgi-node-ports}
-zig=$(dirname "$(ls "$ports"/zig/lib/python3*/site-packages/ziglang/zig)")
-export PATH=$zig:$ports/zig/bin:$PATH ZIG_GLOBAL_CACHE_DIR=$ports/zig-cache MACOSX_DEPLOYMENT_TARGET=11.0 RUSTFLAGS=-Alinker_messages
+zig=$(dirname "$(ls "$PORTS"/zig/lib/python3*/site-packages/ziglang/zig)")
+export PATH=$zig:$PORTS/zig/bin:$PATH ZIG_GLOBAL_CACHE_DIR=$PORTS/zig-cache MACOSX_DEPLOYMENT_TARGET=11.0 RUSTFLAGS=-Alinker_messages
 options=()
 case $name in
   *-gnu) options=(--zig --compatibility manylinux2014) ;;
@@ -24,5 +24,9 @@ case $name in
     ;;
   darwin-*) options=(--compatibility pypi) ;;
 esac
-CARGO_TARGET_DIR=$ports/target maturin build --release --locked --target "$rust" --out "$wheels" "${options[@]}"
+RUSTFLAGS+=" $(path_flags "${CARGO_HOME:-$HOME/.cargo}" "$ROOT" "$(rustc --print sysroot)" | paste -sd' ' -)"
+CARGO_TARGET_DIR=$PORTS/target maturin build --release --locked --target "$rust" --out "$wheels" "${options[@]}"
+for wheel in "$wheels"/*.whl; do
+  ! unzip -p "$wheel" '*.so' | leaks - "$PORTS" "$ROOT/crates" "$HOME/" "${CARGO_HOME:-$HOME/.cargo}/" || fail "$wheel has names of this machine's folders"
+done
 ls "$native/$name" "$wheels"
