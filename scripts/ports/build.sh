@@ -92,8 +92,11 @@ build() {
     # Node and Python are linked dynamically; a C library of its own would be a second one.
     *-musl) flags+=' -C target-feature=-crt-static' ;;
   esac
-  # workers.node is the addon without Python (scripts/build.sh).
-  local all=(-p asgi-node-loader -p asgi-node-addon -p asgi-node-bridge) workers=(-p asgi-node-addon --no-default-features --features workers)
+  # workers.node is the addon without Python (scripts/build.sh). Both are built beside the same crates, so that all that they stand
+  # on has the same features, and the same form for the linker's optimisation: then it is compiled once.
+  local beside=(-p asgi-node-bridge -p asgi-node-supervisor)
+  local all=(-p asgi-node-loader -p asgi-node-addon "${beside[@]}")
+  local workers=(-p asgi-node-addon "${beside[@]}" --no-default-features --features asgi-node-addon/workers)
   std=$(rustc --print target-libdir --target "$rust" 2>/dev/null || true)
   local started=$SECONDS
   if [ -n "$std" ] && ls "$std"/libstd-*.rlib >/dev/null 2>&1; then
