@@ -1,7 +1,7 @@
 /**
  * asgi-node: Python ASGI applications inside Node.js.
  *
- * These types are the manual: shapes, units, defaults and errors are said here.
+ * These types are the manual. They document shapes, units, defaults and errors.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
@@ -23,30 +23,42 @@ export type { PythonInfo } from './python/types.js'
 export * from './rewriter/types.js'
 export type { UpgradeOptions, WebSocketMessage, WebSocketOptions, WebSocketResponse } from './websocket/types.js'
 
-/** What goes wrong in Python, between Python and Node, or on the way there. */
+/**
+ * An error in Python, or between Node and Python. Match on its `code`.
+ *
+ * @example
+ * ```js
+ * try {
+ *   await python.handleRequest({ url: '/' })
+ * } catch (error) {
+ *   if (error instanceof PythonError && error.code === 'APP_ERROR') console.error(error.traceback)
+ * }
+ * ```
+ */
 export class PythonError extends Error {
   constructor(code: PythonErrorCode, message: string, details?: { traceback?: string; cause?: unknown; fix?: string })
   name: string
-  /** What to do about it, where that is known: the last sentence of the message. */
+  /** What you can do, if that is known. The message ends with it. */
   fix?: string
   /** Stable; see {@link PythonErrorCode}. */
   code: PythonErrorCode
-  /** The Python traceback as Python prints it, where an exception was the reason. */
+  /** The Python traceback, as Python prints it, if the reason was an exception. */
   traceback: string | undefined
-  /** The HTTP status that fits, on errors that {@link PythonHandler.middleware} hands to `next` and of WEBSOCKET_REJECTED. */
+  /** The HTTP status: on errors that {@link PythonHandler.middleware} passes to `next`, and on WEBSOCKET_REJECTED. */
   status?: number
-  /** With the status, the rest of what the app answered to a WebSocket. */
+  /** On WEBSOCKET_REJECTED: the headers of the app's response. */
   headers?: Headers
+  /** On WEBSOCKET_REJECTED: the body of the app's response. */
   body?: Buffer
 }
 
-/** One value, or several under one name. Numbers are turned into strings. */
+/** One value, or several values for one name. Numbers become strings. */
 export type HeaderValue = string | number | readonly (string | number)[]
 
 /**
- * Where headers come from: a plain object (`undefined` values are left out), pairs, a flat array as
- * `IncomingMessage.rawHeaders` has it, our {@link Headers}, the WHATWG class, a Map, or any iterable of pairs.
- * Pairs are arrays; an array whose first item is a string is flat.
+ * Headers in one of these forms: a plain object (`undefined` values are left out), pairs, a flat array such as
+ * `IncomingMessage.rawHeaders`, our {@link Headers}, the WHATWG class, a Map, or any iterable of pairs. Pairs are arrays. An array
+ * whose first item is a string is a flat array.
  */
 export type HeadersInit =
   | Headers
@@ -55,30 +67,36 @@ export type HeadersInit =
   | readonly string[]
 
 /**
- * HTTP headers in their order, duplicates kept. Names are case-insensitive and come out in lower case. Values are
- * latin-1: one character per byte (RFC 9110, 5.5); spaces around them are dropped.
+ * HTTP headers. The order and duplicates are kept. Names are case-insensitive and are returned in lower case. Values are
+ * latin-1, one character per byte (RFC 9110, 5.5). Spaces around a value are dropped.
  *
- * Throws a TypeError that names the header for an invalid name or value (CR, LF, NUL and everything above U+00FF).
+ * @throws TypeError that names the header, for an invalid name or value (CR, LF, NUL, or a character above U+00FF)
+ * @example
+ * ```js
+ * const headers = new Headers({ accept: 'text/html' })
+ * headers.add('accept', 'application/json')
+ * headers.getAll('Accept') // ['text/html', 'application/json']
+ * ```
  */
 export class Headers {
   constructor(init?: HeadersInit | null)
-  /** How many there are, duplicates counted. */
+  /** The number of headers, including duplicates. */
   readonly size: number
   /** The last value of this name, or null. */
   get(name: string): string | null
-  /** All values of this name in their order; an empty array where there is none. */
+  /** All values of this name in their order; an empty array if there is none. */
   getAll(name: string): string[]
-  /** All values of this name, joined by commas, or null. Wrong for set-cookie, whose values may hold commas. */
+  /** All values of this name, joined by commas, or null. Do not use this for set-cookie, whose values may contain commas. */
   getLine(name: string): string | null
   has(name: string): boolean
-  /** Replaces all values of this name, in the place of the first of them. True when there was one. */
+  /** Replaces all values of this name, at the position of the first one. Returns true if there was one. */
   set(name: string, value: HeaderValue): boolean
-  /** Adds a value after all others. True when there was one of this name already. */
+  /** Adds a value after all others. Returns true if this name had a value already. */
   add(name: string, value: string | number): boolean
-  /** Removes all values of this name. True when there was one. */
+  /** Removes all values of this name. Returns true if there was one. */
   delete(name: string): boolean
   clear(): void
-  /** Name and value of each header. A snapshot, as the other lists are. */
+  /** The name and value of each header. Like `keys` and `values`, this is a copy. */
   entries(): [string, string][]
   /** Each name once, in the order of its first header. */
   keys(): string[]
@@ -86,20 +104,20 @@ export class Headers {
   values(): string[]
   forEach(callback: (value: string, name: string, headers: Headers) => void, thisArg?: unknown): void
   [Symbol.iterator](): IterableIterator<[string, string]>
-  /** A string where a name has one value, an array where it has more. */
+  /** An object with a string for a name with one value, and an array for a name with more. */
   toJSON(): Record<string, string | string[]>
 }
 
-/** Bytes as they are; a string as UTF-8. */
+/** A piece of a body: bytes, or a string, which is sent as UTF-8. */
 export type Chunk = string | Uint8Array
 
 /**
- * A request body. Streams and iterables are read one chunk at a time, no faster than the app receives, and can be used
- * once; they are cancelled (destroyed) when the response ends before they do. A chunk is a string or a Uint8Array.
+ * A request body. Streams and iterables are read one chunk at a time, no faster than the app receives them. They can be used
+ * once. If the response ends earlier, they are cancelled (destroyed). A chunk is a string or a Uint8Array.
  */
 export type RequestBody = Chunk | ReadableStream<Chunk> | AsyncIterable<Chunk>
 
-/** The two ends of a connection, as a `net.Socket` has them. They become `client` and `server` in the scope. */
+/** The two ends of a connection, with the names of `net.Socket`. They become `client` and `server` in the scope. */
 export interface SocketInfo {
   readonly localAddress?: string
   readonly localPort?: number
@@ -110,49 +128,66 @@ export interface SocketInfo {
 }
 
 export interface RequestInit {
-  /** Any token (RFC 9110, 9.1), sent as given: methods are case-sensitive. Default GET. */
+  /**
+   * The method: any token (RFC 9110, 9.1). It is sent unchanged, because methods are case-sensitive.
+   * @default 'GET'
+   */
   method?: string
   /**
-   * `http(s)://host/path?query`, or only a path with its query, which means http and no Host header. Nothing is
-   * normalised; characters outside ASCII and spaces are percent-encoded. An absolute URL gives the scope its scheme and
-   * server, and a Host header unless `headers` has one.
+   * `http(s)://host/path?query`, or only a path with its query. The URL is not normalised; spaces and characters outside ASCII are
+   * percent-encoded. An absolute URL sets the scope's scheme and server, and the Host header unless `headers` has one. Without it,
+   * the scheme is http, and there is no Host header.
    */
   url: string | URL
   headers?: HeadersInit | null
   /**
-   * Bytes and strings are sent with their content-length unless `headers` says content-length or transfer-encoding.
-   * Without a body, {@link Request.write} can make one.
+   * The body. Bytes and strings are sent with a content-length, unless `headers` has content-length or transfer-encoding. If there
+   * is no body, {@link Request.write} can create one.
+   * @default null
    */
   body?: RequestBody | null
-  /** `client` and `server` of the scope. Default: no client; the server is that of an absolute URL. */
+  /**
+   * `client` and `server` of the scope.
+   * @default no client; the server of an absolute URL
+   */
   socket?: SocketInfo | null
-  /** Where {@link ExistenceCondition} looks in `matches` and `rewrite`, unless these are told. A handler has a docroot of its own. */
+  /**
+   * The folder for {@link ExistenceCondition} in `matches` and `rewrite`, unless these get a docroot. A handler uses its own docroot.
+   * @default null
+   */
   docroot?: string | null
-  /** A WebSocket request, for {@link PythonHandler.handleStream}. Default false, true for ws: and wss: URLs. */
+  /**
+   * Whether this is a WebSocket request, for {@link PythonHandler.handleStream}.
+   * @default true for ws: and wss: URLs, otherwise false
+   */
   websocket?: boolean
 }
 
 /**
  * An HTTP request for a {@link PythonHandler}.
  *
- * Throws a TypeError that says what is wrong: method, url, a header, the body.
+ * For a WebSocket write `new Request({ url, websocket: true })`, even with a ws: URL. This has the type `Request<true>`, and so
+ * {@link PythonHandler.handleStream} returns the type for messages.
  *
- * `new Request({ url, websocket: true })` is a `Request<true>`, from which {@link PythonHandler.handleStream} knows that its messages
- * are read; so say it of a ws: URL as well.
+ * @throws TypeError that says what is wrong: the method, the url, a header or the body
+ * @example
+ * ```js
+ * const request = new Request({ method: 'POST', url: '/items', body: JSON.stringify({ name: 'tea' }) })
+ * ```
  */
 export class Request<IsWebSocket extends boolean = boolean> {
   constructor(init: RequestInit & { websocket?: IsWebSocket })
   get method(): string
   set method(method: string)
-  /** As it was given. */
+  /** The url as it was set. */
   get url(): string
   set url(url: string | URL)
   /** The path of the url, without the query. */
   readonly path: string
-  /** Live: what is changed here is sent. */
+  /** The headers. Changes to this object are sent. */
   get headers(): Headers
   set headers(headers: HeadersInit)
-  /** The body that was given, a Buffer if it was bytes or a string; null where there is none or it is written. */
+  /** The body as it was set; a Buffer for bytes or a string. It is null if there is none, or if it is written with `write`. */
   get body(): Buffer | ReadableStream<Chunk> | AsyncIterable<Chunk> | null
   set body(body: RequestBody | null)
   readonly socket: SocketInfo | null
@@ -160,143 +195,166 @@ export class Request<IsWebSocket extends boolean = boolean> {
   set docroot(docroot: string | null)
   readonly websocket: IsWebSocket
   /**
-   * Adds to the body. Works before and after the request is handed to the handler, at any size.
+   * Adds a chunk to the body: before or after the request is passed to the handler, and of any size.
    *
-   * Await it for back-pressure: it resolves to true when the chunk has been handed over, which waits for room; or to
-   * false when nobody will take it any more, because the response is complete or was given up. It never waits for its own caller: it resolves at
-   * once before the request is sent, and while the response has more unread bytes than the high-water mark. Where the
-   * source is large and the response may be read slowly, pass a stream as `body` instead: that is always bounded.
+   * Await it for back-pressure. It waits for room, and resolves to true when the chunk has been handed over. It resolves to false
+   * if nobody will take the chunk any more, because the response is complete or cancelled. It does not wait where that could block
+   * its own caller: before the request is sent, and while the response has more unread bytes than the high-water mark. So for a large
+   * source and a slow reader of the response, pass a stream as `body` instead. A stream is always bounded.
    *
-   * A request that was sent before its first `write()` stays open for one with `handleStream` only, and only when its
-   * method usually has a body (not GET, HEAD, DELETE, OPTIONS, TRACE, CONNECT) or its headers announce one
-   * (content-length, transfer-encoding). Elsewhere write first: an empty chunk is enough.
+   * Write the first chunk before you send the request; an empty chunk is enough. There is one exception: `handleStream` accepts the
+   * first `write()` later, if the method usually has a body (not GET, HEAD, DELETE, OPTIONS, TRACE or CONNECT), or if the headers
+   * announce a body (content-length, transfer-encoding).
    *
-   * Bytes are not copied at once: do not change them before the response is there.
+   * Bytes are not copied at once, so do not change them before the response has come.
    *
-   * Rejects with INVALID_REQUEST after the end of the body, or when it was given as `body`; with a TypeError for a chunk
-   * that is neither a string nor bytes.
+   * @throws PythonError INVALID_REQUEST after the end of the body, or if the request has a `body`
+   * @throws TypeError for a chunk that is not a string or bytes
+   * @example
+   * ```js
+   * const request = new Request({ method: 'POST', url: '/upload' })
+   * const answer = python.handleStream(request)
+   * await request.write('first,')
+   * await request.end('last')
+   * const response = await answer
+   * ```
    */
   write(chunk: Chunk): Promise<boolean>
   /**
-   * Adds a last chunk, if one is given, and ends the body. Ending a body that has ended, or was given, does nothing.
-   * A WebSocket is closed with 1000 behind what was written; what the app answers to that can still be read.
+   * Adds a last chunk, if there is one, and ends the body. If the body has ended already, or was passed as `body`, this does nothing.
+   * A WebSocket is closed with 1000 after the written messages. The app's answers to them can still be read.
    */
   end(chunk?: Chunk): Promise<void>
   toJSON(): { method: string; url: string; headers: Record<string, string | string[]>; body: Request['body'] }
 }
 
 export interface ResponseInit {
-  /** 100 to 999. Default 200. */
+  /**
+   * The status, from 100 to 999.
+   * @default 200
+   */
   status?: number
   headers?: HeadersInit | null
   body?: Chunk | null
 }
 
-/** What an app answered. */
+/** The response of an app. */
 export class Response implements AsyncIterable<Buffer> {
   constructor(init?: ResponseInit)
   get status(): number
   set status(status: number)
-  /** Names in lower case, order and duplicates (set-cookie) kept. */
+  /** The headers, with names in lower case. The order and duplicates (set-cookie) are kept. */
   get headers(): Headers
   set headers(headers: HeadersInit)
-  /** The whole body (empty where there is none); null for a response of `handleStream`. */
+  /** The whole body, which may be empty; null for a response of `handleStream`. */
   readonly body: Buffer | null
-  /** Whether the status is one from 200 to 299. */
+  /** Whether the status is from 200 to 299. */
   readonly ok: boolean
-  /** The body as UTF-8. Of a response of `handleStream`: all that is still to come. A WebSocket rejects with a TypeError. */
+  /** The body as UTF-8. For a response of `handleStream`, the rest of the body. Rejects with a TypeError for a WebSocket. */
   text(): Promise<string>
-  /** The body parsed as JSON. Rejects with a SyntaxError where it is no JSON, and as {@link Response.text} does. */
+  /** The body, parsed as JSON. Rejects with a SyntaxError if it is not JSON, and like {@link Response.text}. */
   json(): Promise<any>
   /** A copy of the body. */
   arrayBuffer(): Promise<ArrayBuffer>
   /**
-   * The next chunk of the body, null after the last one. What the app sends ahead of the reader is bounded by the
-   * high-water mark. Rejects with a {@link PythonError} when the app fails after the response has begun, after all chunks
-   * that came before; with the signal's reason, at once, when it is aborted.
+   * The next chunk of the body; null after the last one. The high-water mark limits how much the app can send ahead of the reader.
+   *
+   * @throws PythonError if the app fails after the response has begun; all chunks before that come first
+   * @throws the reason of `signal`, at once, if it is aborted
    */
   next(): Promise<Buffer | null>
-  /** How a WebSocket has ended: the close code (1011 where the app failed, 1006 where the signal was aborted), null while it is open. */
+  /** The close code of a WebSocket; null while it is open. 1011: the app has failed. 1006: the signal was aborted. */
   readonly code: number | null
   readonly reason: string
-  /** Closes a WebSocket. Throws a TypeError for a code (default 1000) or reason (123 bytes) that may not be sent. */
+  /**
+   * Closes a WebSocket. The code is 1000 by default.
+   *
+   * @throws TypeError for a code or a reason (at most 123 bytes) that may not be sent
+   */
   close(code?: number, reason?: string): void
-  /** Reads no further: the app gets `http.disconnect`. Leaving a `for await` loop early does the same. */
+  /** Stops reading: the app gets `http.disconnect`. Leaving a `for await` loop early does the same. */
   return(): Promise<{ done: true; value: undefined }>
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer>
   toJSON(): { status: number; headers: Record<string, string | string[]>; body: Buffer | null }
 }
 
-/** What `handleRequest` and `handleRequestSync` give: a response whose body is there. */
+/** The result of `handleRequest` and `handleRequestSync`: a response with its whole body. */
 export interface WholeResponse extends Response {
   readonly body: Buffer
 }
 
 /**
- * What {@link PythonHandler.fetch} may be told of the connection. All of it is optional, and whatever else is in there
- * (the bindings of an application) is left alone.
+ * Information for {@link PythonHandler.fetch} about the connection. Everything is optional. Other properties, such as the bindings
+ * of an application, are ignored.
  */
 export interface FetchEnv {
   /**
-   * The message that the Request was made from, as Hono's node-server passes it. Its target, headers and socket are used
-   * where the Request does not say otherwise. Taken from `request.runtime.node` too, where srvx puts it.
+   * The Node message from which the Request was created, as Hono's node-server passes it. Its target, headers and socket are used
+   * unless the Request has other ones. It is also read from `request.runtime.node`, where srvx puts it.
    */
   incoming?: IncomingMessage | Http2ServerRequest | undefined
   outgoing?: ServerResponse | Http2ServerResponse | undefined
-  /** `client` of the scope: host and port. Default: what srvx, `incoming` or `remoteAddr` know, else none. */
+  /**
+   * `client` of the scope: host and port.
+   * @default from srvx, `incoming` or `remoteAddr`; otherwise none
+   */
   client?: readonly [host: string, port: number] | undefined
-  /** Deno's. */
+  /** The address of the client, as Deno passes it. */
   remoteAddr?: { readonly hostname: string; readonly port: number } | undefined
   /**
-   * Where the app is mounted: `root_path` of the scope. Must start with "/". Both a Request whose URL begins with it and
-   * one from which the router has stripped it are understood. Default: what `incoming.url` has in front of the Request's
-   * path, else the handler's.
+   * Where the app is mounted: `root_path` of the scope. It must start with "/". The URL of the Request may contain it or not, because
+   * some routers strip it.
+   * @default the part of `incoming.url` before the Request's path; otherwise the handler's option
    */
   rootPath?: string | undefined
 }
 
-/** {@link PythonHandler.fetch}. */
+/** The type of {@link PythonHandler.fetch}. */
 export interface Fetch {
   (request: globalThis.Request, env?: FetchEnv): Promise<globalThis.Response>
-  /** What a server passes: Hono's `c.env`, say. */
+  /** With an environment of a server, for example Hono's `c.env`. */
   (request: globalThis.Request, env: unknown): Promise<globalThis.Response>
 }
 
 export interface MiddlewareOptions {
   /**
-   * A response of the app with status 404 is thrown away, whatever its body, and the next handler is called. It finds
-   * the request as it came, but for a request body: that has gone to Python. Default false.
+   * Whether the next handler is called if the app responds with 404. The app's response is dropped. The next handler gets the
+   * request as it came, but without its body, which Python has read.
+   * @default false
    */
   fallthrough?: boolean
 }
 
-/** A handler for Express, Connect and whatever calls handlers as they do. */
+/** A handler for Express, Connect, and other frameworks with the same kind of handlers. */
 export type Middleware = (req: IncomingMessage | Http2ServerRequest, res: ServerResponse | Http2ServerResponse, next: (error?: any) => void) => void
 
 /**
- * A Python ASGI application, started in this process and called without a network.
+ * A Python ASGI application inside this process, which is called without a network. With the option `workers` it runs in
+ * processes of its own.
  *
  * ```js
  * const python = new PythonHandler({ app: 'main:app' })
  * createServer(python.listener).listen(3000)
  * ```
  *
- * An idle handler does not keep the process alive; a request that Python works on does.
+ * An idle handler does not keep the process alive. A request that is under way in Python does.
  */
 export class PythonHandler {
   /**
-   * Checks the options at once (TypeError that names what is wrong) and returns; Python and the app start in the
-   * background. A failure to start is what {@link ready} and every request reject with.
+   * Checks the options and returns at once. Python and the app start in the background. If the start fails, {@link ready} and every
+   * request reject with the reason.
+   *
+   * @throws TypeError that names the wrong option
    */
   constructor(options: PythonHandlerOptions)
 
-  /** The interpreter of this process; null until a handler of this thread has started it. */
+  /** The interpreter of this process. It is null until a handler of this thread has started it. */
   static readonly python: PythonInfo | null
 
   /**
-   * Resolves when the interpreter is up and the app has started.
+   * Resolves when the interpreter and the app have started.
    *
-   * @throws PythonError that prevented it: EVENT_LOOP_BLOCKED or LIFESPAN_STARTUP_FAILED after `startupTimeout`
+   * @throws PythonError the reason of a failed start; after `startupTimeout` EVENT_LOOP_BLOCKED or LIFESPAN_STARTUP_FAILED
    * @example
    * ```js
    * const python = new PythonHandler({ app: 'main:app' })
@@ -306,11 +364,12 @@ export class PythonHandler {
   ready(): Promise<void>
 
   /**
-   * The whole response at once.
+   * Sends a request and resolves to the whole response.
    *
    * @throws PythonError APP_ERROR, APP_NO_RESPONSE, OVERLOADED, REQUEST_TIMEOUT, BODY_TOO_LARGE, INVALID_REQUEST,
-   *   REWRITE_FAILED, HANDLER_CLOSED, or why the handler did not start
-   * @throws TypeError for what is not a request; the error of a body stream; the reason of `signal`
+   *   REWRITE_FAILED, HANDLER_CLOSED, or the reason of a failed start
+   * @throws TypeError if the argument is not a request
+   * @throws the error of a body stream, or the reason of `signal`
    * @example
    * ```js
    * const { status, body } = await python.handleRequest({ url: '/items?page=2' })
@@ -319,16 +378,25 @@ export class PythonHandler {
   handleRequest(request: Request | RequestInit, options?: CallOptions): Promise<WholeResponse>
 
   /**
-   * Opens a WebSocket without a socket (docs/websocket.md): resolves when the app has accepted it; read its messages with `for await`
-   * or `next()`, send by {@link Request.write}. Rejects with WEBSOCKET_REJECTED, and the answer's `status`, `headers` and `body`,
-   * when the app refuses, and as {@link handleRequest} does.
+   * Opens a WebSocket without a socket (docs/websocket.md). It resolves when the app has accepted. Read messages with `for await` or
+   * `next()`, and send them with {@link Request.write}.
+   *
+   * @throws PythonError WEBSOCKET_REJECTED, with the `status`, `headers` and `body` of the app's response, if the app refuses
+   * @throws the errors of {@link handleRequest}
+   * @example
+   * ```js
+   * const request = new Request({ url: '/ws', websocket: true })
+   * const socket = await python.handleStream(request)
+   * await request.write('hello')
+   * for await (const { data } of socket) console.log(String(data))
+   * ```
    */
   handleStream(request: Request<true> | (RequestInit & { websocket: true }), options?: CallOptions): Promise<WebSocketResponse>
   /**
-   * Resolves at `http.response.start`; read the body with `for await` or {@link Response.next}. Rejects as
-   * {@link handleRequest} does; what goes wrong later, the body rejects with. A response that nobody holds any more is
-   * cancelled, and the app gets `http.disconnect`.
+   * Sends a request and resolves at `http.response.start`. Read the body with `for await` or {@link Response.next}. If something fails
+   * later, reading the body rejects. A response that has been garbage-collected is cancelled, and the app gets `http.disconnect`.
    *
+   * @throws the errors of {@link handleRequest}
    * @example
    * ```js
    * const response = await python.handleStream({ url: '/report.csv' })
@@ -338,10 +406,10 @@ export class PythonHandler {
   handleStream(request: Request | RequestInit, options?: CallOptions): Promise<Response>
 
   /**
-   * The same as {@link handleRequest}, blocking this thread until the answer is there (and until Python has started).
-   * The body must be complete.
+   * The same as {@link handleRequest}, but it blocks this thread until the response has come, and before that until Python has
+   * started. The body must be complete.
    *
-   * @throws what {@link handleRequest} rejects with, and SYNC_REENTRANT while an event of a response is being delivered
+   * @throws the errors of {@link handleRequest}, and SYNC_REENTRANT inside a callback that is receiving a response
    * @example
    * ```js
    * const { status } = python.handleRequestSync({ url: '/ready' })
@@ -350,11 +418,12 @@ export class PythonHandler {
   handleRequestSync(request: Request | RequestInit): WholeResponse
 
   /**
-   * For `node:http`, `node:https` and `node:http2`: `createServer(python.listener)`, also as `checkContinue` listener; bound.
-   * A body that has been read before is taken from `req.rawBody`, if that is a Buffer, and answered with 500 if not.
+   * The listener for `node:http`, `node:https` and `node:http2`: `createServer(python.listener)`. It also works for `checkContinue`.
+   * It is bound. If other code has read the body before, it is taken from `req.rawBody`; if that is not a Buffer, the response is 500.
    *
-   * Answers 500 where the app fails before its response, 504 after `requestTimeout`, 503 above `maxConcurrency` and after
-   * {@link close}. It destroys the connection where the app fails in the middle. The client never sees an exception's text.
+   * The client gets 500 if the app fails before its response, 504 after `requestTimeout`, and 503 above `maxConcurrency` or after
+   * {@link close}. If the app fails in the middle of its response, the connection is destroyed. The client never gets an exception's
+   * text.
    *
    * @example
    * ```js
@@ -364,9 +433,9 @@ export class PythonHandler {
   readonly listener: (req: IncomingMessage | Http2ServerRequest, res: ServerResponse | Http2ServerResponse) => void
 
   /**
-   * `server.on('upgrade', python.upgrade)`; bound. The app decides before the handshake is completed: it accepts, closes (403)
-   * or sends a response of its own; when it fails, the client gets 500, later close code 1011. {@link close} ends
-   * WebSockets with 1012. An upgrade that is not ours is left to the other 'upgrade' listeners: docs/websocket.md.
+   * The listener for upgrades: `server.on('upgrade', python.upgrade)`. It is bound. The app decides before the handshake is complete:
+   * it accepts, closes (403), or sends its own response. If the app fails, the client gets 500, or close code 1011 after the
+   * handshake. {@link close} ends WebSockets with 1012. Other upgrades are left to the other 'upgrade' listeners (docs/websocket.md).
    *
    * @example
    * ```js
@@ -376,38 +445,41 @@ export class PythonHandler {
   readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void
 
   /**
-   * WHATWG Request in, Response out; bound: `serve({ fetch: python.fetch })`, `app.mount('/py', python.fetch)`.
+   * Takes a WHATWG Request and resolves to a Response: `serve({ fetch: python.fetch })`, `app.mount('/py', python.fetch)`. It is bound.
    *
-   * Both bodies are streamed with back-pressure. Aborting `request.signal` and cancelling the response's body give the
-   * app `http.disconnect`. Header values of one name are joined by ", ", except set-cookie.
+   * Both bodies are streamed with back-pressure. When `request.signal` is aborted, or the response's body is cancelled, the app gets
+   * `http.disconnect`. Header values with the same name are joined by ", ", except set-cookie.
    *
-   * Resolves when the app has started its response, with a plain one of our own (400, 413, 431, 500, 503, 504) where it fails
-   * before; an exception's text goes to the log, never into a Response. Where it fails in the middle, the body's stream
-   * breaks off with a {@link PythonError} whose `cause` has the details. What a Response cannot have is mapped: a status
-   * above 599 becomes 500 with the app's headers and body (RFC 9110, 15), 1xx is a failure of the app, and the body of a 204, 205, 304
-   * or an answer to HEAD is dropped.
+   * It resolves when the app has started its response. If the app fails before that, the Response is a plain one of our own (400, 413,
+   * 431, 500, 503, 504). An exception's text goes to the log, never into a Response. If the app fails later, the body's stream
+   * ends with a {@link PythonError}, whose `cause` has the details.
    *
-   * Rejects, always for a reason on the caller's side, with the reason of `request.signal`, the error of the request's
-   * body, BODY_ALREADY_READ, or a TypeError for a request or an `env` that is none. When the client of a server has left, it
-   * resolves with an empty 499 instead. A body that is longer or shorter than its content-length is answered with 400, and the
-   * app gets `http.disconnect`.
+   * Some responses are not possible in WHATWG's class. A status above 599 becomes 500, with the app's headers and body (RFC 9110, 15).
+   * A status 1xx counts as a failure of the app. The body of 204, 205, 304 and of a response to HEAD is dropped.
    *
-   * The second argument is what Hono and others pass: see {@link FetchEnv}. What is not an object is ignored. A body that
-   * nobody holds any more is cancelled.
+   * If the client of a server has left, it resolves to an empty 499 and does not reject. If the length of a body is not its
+   * content-length, the Response is 400, and the app gets `http.disconnect`.
    *
+   * The second argument is the environment that Hono and others pass: see {@link FetchEnv}. A value that is not an object is ignored.
+   * A response body that has been garbage-collected is cancelled.
+   *
+   * @throws the reason of `request.signal`, or the error of the request's body
+   * @throws PythonError BODY_ALREADY_READ
+   * @throws TypeError for an invalid request or `env`
    * @example
    * ```js
-   * const response = await python.fetch(new Request('http://localhost/items'))
+   * const response = await python.fetch(new globalThis.Request('http://localhost/items'))
    * ```
    */
   readonly fetch: Fetch
 
   /**
-   * The signature of the global `fetch`, for SDKs that take one as an option; bound. A relative URL is one of the
-   * application, and so is every other: no network is asked. Redirects within an origin are followed as `fetch` does.
+   * Has the signature of the global `fetch`, for SDKs with a `fetch` option. It is bound. Every URL goes to the application, relative
+   * or absolute; nothing goes to the network. Redirects within an origin are followed.
    *
-   * Rejects as {@link fetch} does, and with a TypeError "fetch failed" whose `cause` has code REDIRECT_FAILED: for a redirect
-   * to another origin, more than 20 redirects, a redirect with `redirect: 'error'`, or one with a body that cannot be sent again.
+   * @throws the errors of {@link fetch}
+   * @throws TypeError "fetch failed", whose `cause` has the code REDIRECT_FAILED: for a redirect to another origin, more than 20
+   *   redirects, a redirect with `redirect: 'error'`, or a redirect with a body that cannot be sent again
    *
    * @example
    * ```js
@@ -418,13 +490,12 @@ export class PythonHandler {
   readonly client: (input: string | URL | globalThis.Request, init?: globalThis.RequestInit) => Promise<globalThis.Response>
 
   /**
-   * For Express and Connect: `app.use('/api', python.middleware())`. Where it is mounted is `root_path` in the scope.
+   * A handler for Express and Connect: `app.use('/api', python.middleware())`. The mount path is `root_path` in the scope. Mount it
+   * before body parsers. If one of them has read the body, the error is BODY_ALREADY_READ, unless `req.rawBody` is a Buffer with it.
    *
-   * An error before the response has begun goes to `next`, with a `status`: why the handler did not start, APP_ERROR and APP_NO_RESPONSE
+   * An error before the response has begun goes to `next`, with a `status`: APP_ERROR, APP_NO_RESPONSE and the reason of a failed start
    * (500), OVERLOADED and HANDLER_CLOSED (503), REQUEST_TIMEOUT (504), INVALID_REQUEST (400), BODY_TOO_LARGE (413),
-   * HEADERS_TOO_LARGE (431). After that the connection
-   * is destroyed, as by {@link listener}. Mount it in front of body parsers: where the body has been read already, the error is
-   * BODY_ALREADY_READ, unless `req.rawBody` is a Buffer with it.
+   * HEADERS_TOO_LARGE (431). A later error destroys the connection, as with {@link listener}.
    *
    * @throws TypeError for an unknown option
    * @example
@@ -435,20 +506,23 @@ export class PythonHandler {
   middleware(options?: MiddlewareOptions): Middleware
 
   /**
-   * Refuses requests from now on (HANDLER_CLOSED, and 503 by the listener), lets those that are under way come to their end,
-   * then ends the app's lifespan. An event stream, or whoever waits for the client to leave, gets `http.disconnect` at once;
-   * what is still under way after `timeout` milliseconds (default 30,000) is cancelled. The clients of WebSockets get 1012, and
-   * no more time to answer than what is left of `timeout`, and five seconds, before their sockets are destroyed. It happens
-   * once; repeated, it can only shorten the wait, as `close({ timeout: 0 })` on a second Ctrl-C does. The option `signal`
-   * closes, too.
+   * Closes the handler. From now on it refuses requests (HANDLER_CLOSED; the listener answers 503). Requests under way are completed.
+   * Then the app's lifespan ends.
    *
-   * With `delay`, a handler that is ready takes requests for so many milliseconds more (default 0), while `health()` says already that it
-   * is not ready and draining: a load balancer needs some time to hear of it. `timeout` counts from then on. Repeated without `delay`, it
-   * takes no more requests at once.
+   * An event stream, or an app that waits for its client to leave, gets `http.disconnect` at once. Requests that are still under way
+   * after `timeout` milliseconds are cancelled (default 30,000). Clients of WebSockets get close code 1012. They have the rest of
+   * `timeout`, and at most five seconds, to answer; then their sockets are destroyed.
    *
-   * @throws TypeError for an unknown option, or options that are not an object; the handler is not closed then
-   * @throws PythonError LIFESPAN_SHUTDOWN_FAILED when the app's shutdown failed, EVENT_LOOP_BLOCKED when Python cannot go on;
-   *   everything of the handler is released all the same
+   * A second call can only shorten the wait, for example `close({ timeout: 0 })` on a second Ctrl-C. The option `signal` closes the
+   * handler, too.
+   *
+   * With `delay`, a ready handler takes requests for this many more milliseconds (default 0). During that time `health()` reports that it
+   * is draining and not ready, so that a load balancer can notice. `timeout` begins after `delay`. A second call without `delay` ends
+   * it at once.
+   *
+   * @throws TypeError for an unknown option, or options that are not an object; then the handler is not closed
+   * @throws PythonError LIFESPAN_SHUTDOWN_FAILED if the app's shutdown failed, EVENT_LOOP_BLOCKED if Python cannot go on; the handler
+   *   is released all the same
    * @example
    * ```js
    * process.once('SIGTERM', () => server.close(() => python.close()))
@@ -458,20 +532,23 @@ export class PythonHandler {
   [Symbol.asyncDispose](): Promise<void>
 
   /**
-   * Replaces all workers by new ones, one after the other, and resolves when the last is ready: new code, a new lifespan, and no
-   * request that fails. Each old worker finishes the requests that it has; its WebSockets are closed with 1012.
+   * Replaces all workers by new ones, one after the other, and resolves when the last one is ready. The new workers run the new code,
+   * with a new lifespan. No request fails: each old worker finishes its requests. Its WebSockets are closed with 1012.
    *
-   * Rejects with the reason when a new worker does not come up (`APP_IMPORT_FAILED` and so on): then the old ones go on. Throws a
-   * TypeError without the option `workers`, and HANDLER_CLOSED.
+   * @throws PythonError the reason, for example APP_IMPORT_FAILED, if a new worker does not start; then the old ones go on
+   * @throws PythonError HANDLER_CLOSED
+   * @throws TypeError without the option `workers`
    *
    * @example
+   * ```js
    * process.on('SIGHUP', () => python.reload().catch(console.error))
+   * ```
    */
   reload(): Promise<void>
 
   /**
-   * How it is, for a health check: at once, and without waiting for Python (docs/health.md). Each call sends the event loop a
-   * heartbeat, so that the next one knows whether it was answered.
+   * The state of the handler, for a health check (docs/health.md). It returns at once and does not wait for Python. Each call sends the
+   * event loop a heartbeat, so that the next call can tell whether the loop has answered.
    *
    * @example
    * ```js

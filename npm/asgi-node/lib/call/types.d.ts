@@ -1,15 +1,18 @@
-/** How an app is named and called, a part of index.d.ts. */
+/** The types for naming and calling an app, a part of index.d.ts. */
 
-/** An app in two parts. */
+/** The name of an app, in two parts. */
 export interface AppTarget {
-  /** Dotted name, as in an import statement. */
+  /** The module: a dotted name, as in an import statement. */
   module: string
-  /** Dotted: `site.app` is the attribute `app` of the attribute `site`. Default 'app'. */
+  /**
+   * The attribute; it may be dotted: `site.app` is the attribute `app` of the attribute `site`.
+   * @default 'app'
+   */
   attribute?: string
 }
 
-/** How a call can be ended. */
+/** Options of a call. */
 export interface CallOptions {
-  /** Aborting it gives the app `http.disconnect` and rejects with the signal's reason. */
+  /** When it is aborted, the app gets `http.disconnect`, and the call rejects with the signal's reason. */
   signal?: AbortSignal | null
 }

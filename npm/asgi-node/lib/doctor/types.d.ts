@@ -3,7 +3,10 @@ import type { PythonHandlerOptions } from '../options/types.js'
 
 /** Options of the handler to examine. Without `app`, only Python is examined. */
 export interface DoctorOptions extends Omit<PythonHandlerOptions, 'signal' | 'upgrade'> {
-  /** Milliseconds that the trial start may take. Default 120,000. */
+  /**
+   * Milliseconds that the trial start may take.
+   * @default 120_000
+   */
   trialTimeout?: number
   /** The Python that has started the doctor, if any (`python -m asgi_node doctor`): a note says if another one would run. */
   askedBy?: string
@@ -83,11 +86,18 @@ export interface DoctorReport {
 }
 
 /**
- * Finds out whether a handler with these options would start, and if not, why. It finds Python as a handler does, starts it and
- * the app with its lifespan in a process of its own, and ends that process. Rejects with a TypeError for an unknown option;
- * everything else is a finding.
+ * Finds out whether a handler with these options would start, and why not. It finds Python as a handler does. It starts Python and the
+ * app, with its lifespan, in a separate process, and ends that process.
+ *
+ * @throws TypeError for an unknown option; everything else is a finding
+ * @example
+ * ```js
+ * import { doctor, textOf } from 'asgi-node/doctor'
+ *
+ * console.log(textOf(await doctor({ app: 'main:app' })))
+ * ```
  */
 export function doctor(options?: DoctorOptions): Promise<DoctorReport>
 
-/** The report for people. */
+/** The report as text. */
 export function textOf(report: DoctorReport): string

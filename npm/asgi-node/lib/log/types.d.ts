@@ -1,6 +1,6 @@
-/** The option `logger` and what belongs to it. */
+/** The types for logging. */
 
-/** The levels of a {@link Logger}, Python's DEBUG being `debug`, WARNING `warn` and CRITICAL `fatal`. */
+/** The levels of a {@link Logger}. Python's DEBUG is `debug`, WARNING is `warn`, and CRITICAL is `fatal`. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'
 
 /** A method of a {@link Logger}, called with the fields of a line and its message. */
@@ -11,25 +11,34 @@ export type LogMethod = (object: Record<string, unknown>, message: string) => un
  * rejects, the console gets the line instead.
  */
 export interface Logger {
-  /** The lowest level that it wants, such as `'info'`, or `'silent'`. Read once. Default: all records that Python lets through. */
+  /**
+   * The lowest level that it wants, for example `'info'`, or `'silent'`. It is read once.
+   * @default all records that Python lets through
+   */
   readonly level?: string
-  /** Default: `debug`. */
+  /**
+   * The method for records below DEBUG.
+   * @default debug
+   */
   trace?: LogMethod
   debug: LogMethod
   info: LogMethod
   warn: LogMethod
   error: LogMethod
-  /** Default: `error`. */
+  /**
+   * The method for CRITICAL.
+   * @default error
+   */
   fatal?: LogMethod
 }
 
 /**
- * The function of the option `stdio`: it gets a line without its end, and the stream that it was written to. If it throws, or
+ * The function of the option `stdio`. It gets a line without its line end, and the stream that Python wrote it to. If it throws, or
  * returns a promise that rejects, `logger` gets the error.
  */
 export type LineFunction = (line: string, stream: 'stdout' | 'stderr') => void
 
-/** A request that is over: the entry that the option `accessLog` gets. */
+/** One request: the entry that the option `accessLog` gets at its end. */
 export interface AccessEntry {
   /** When the request came. */
   readonly time: Date

@@ -1,7 +1,7 @@
-/** What is known of the interpreter, a part of index.d.ts. */
-/** The interpreter of this process, and why it is this one. */
+/** The types for the interpreter, a part of index.d.ts. */
+/** The interpreter of this process, and why it was chosen. */
 export interface PythonInfo {
-  /** The interpreter as a program: sys.executable. In a virtual environment it is that environment's own. */
+  /** The program: sys.executable. In a virtual environment it is the environment's own. */
   readonly executable: string
   /** '3.11.7' */
   readonly version: string
@@ -13,18 +13,17 @@ export interface PythonInfo {
   readonly prefix: string
   /** sys.base_prefix */
   readonly basePrefix: string
-  /** What led to it: 'python option', 'venv option', 'ASGI_NODE_PYTHON', 'VIRTUAL_ENV', 'CONDA_PREFIX', '.venv', 'venv', 'PATH'. */
+  /** Where it was found: 'python option', 'venv option', 'ASGI_NODE_PYTHON', 'VIRTUAL_ENV', 'CONDA_PREFIX', '.venv', 'venv' or 'PATH'. */
   readonly source: string
-  /** What was considered before it, and why it was not taken. */
+  /** The interpreters that were tried before it, and why they were not taken. */
   readonly tried: readonly { readonly source: string; readonly path: string; readonly reason: string }[]
   /**
-   * The event loop of handlers that do not ask for one (option `loop: 'auto'`): 'asyncio' or 'uvloop'. The one that a handler
-   * runs on is in its `health()`.
+   * The event loop of handlers with the option `loop: 'auto'`: 'asyncio' or 'uvloop'. A handler's own loop is in its `health()`.
    */
   readonly loop: string
-  /** Why it is that one. */
+  /** Why this loop was chosen. */
   readonly loopReason: string
-  /** Whether extensions are bound to their own libraries. */
+  /** Whether extensions bind to their own libraries. */
   readonly deepbind: boolean
   readonly deepbindReason: string
 }
