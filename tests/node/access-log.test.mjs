@@ -197,12 +197,21 @@ describe('formats', limits, () => {
     const socket = { ...entry, type: 'websocket', url: '/ws', clientAddress: '1.2.3.4' }
     assert.equal(forUvicorn({ ...socket, status: 101, code: 1000 }), 'INFO:     1.2.3.4:99 - "WebSocket /ws" [accepted] 1000 7.1ms')
     assert.equal(forUvicorn({ ...socket, status: 403 }), 'INFO:     1.2.3.4:99 - "WebSocket /ws" 403 7.1ms')
+    for (const [durationMs, shown] of [[0, '0.0'], [0.04, '0.0'], [0.06, '0.1'], [9.96, '10.0'], [1234.56, '1234.6'], [3_600_000, '3600000.0']]) {
+      assert.ok(forUvicorn({ ...entry, durationMs }).endsWith(` ${shown}ms`), String(durationMs))
+    }
   })
 
   test('combined: a line that Apache\'s pattern matches, and nothing of the client\'s ends it', () => {
     const line = forClf(entry)
     assert.equal(line, '::1 - - [06/Nov/2026:07:08:09 +0000] "GET /a?b=\\"\\\\\\x1b[2J HTTP/1.1" 200 - "-" "x\\"y\\xc3\\xa9" 0.007')
     assert.match(line, /^\S+ \S+ \S+ \[[^\]]+\] "(?:[^"\\]|\\.)*" \d{3} (?:\d+|-) "(?:[^"\\]|\\.)*" "(?:[^"\\]|\\.)*" \d+\.\d{3}$/)
+  })
+
+  test('combined: the time of each second, in any order', () => {
+    for (const [time, shown] of [['2026-01-02T03:04:05.999Z', '02/Jan/2026:03:04:05'], ['2026-01-02T03:04:05Z', '02/Jan/2026:03:04:05'], ['2026-12-31T23:59:59Z', '31/Dec/2026:23:59:59'], ['2026-01-02T03:04:05.001Z', '02/Jan/2026:03:04:05']]) {
+      assert.match(forClf({ ...entry, time: new Date(time) }), new RegExp(`\\[${shown} \\+0000\\]`))
+    }
   })
 
   test('field_31 combined: no field of the client\'s ends its quotes or the line', () => {
@@ -238,6 +247,17 @@ describe('formats', limits, () => {
       assert.deepEqual([outcome.code, outcome.stderr, lines.length], [0, '', 3])
       for (const line of lines) assert.match(line, pattern)
     }
+  })
+
+  test('more lines at once than one write takes are no leak of listeners', async () => {
+    const outcome = await runNode(`
+      const { Lines } = await import('./npm/asgi-node/lib/log/access-lines.js')
+      const lines = new Lines(null)
+      for (let i = 0; i < 40_000; i++) lines.add('x'.repeat(50))
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      process.stderr.write(String(process.stdout.listenerCount('error')))`)
+    const own = await runNode(`process.stderr.write(String(process.stdout.listenerCount('error')))`)
+    assert.deepEqual([outcome.code, outcome.stderr, outcome.stdout.length], [0, own.stderr, 40_000 * 51])
   })
 
   test('a function that throws is told to the log, and hurts no request', async (t) => {

@@ -40,6 +40,8 @@ export class Connection {
     this.scheme = socket.encrypted ? 'https' : 'http'
     /** '' for a Unix socket. */
     this.address = remoteAddress ?? ''
+    /** Address and port; null for a Unix socket. @type {readonly [string, number] | readonly [null, null]} */
+    this.clientParts = remoteAddress ? [remoteAddress, socket.remotePort ?? 0] : [null, null]
     this.client = remoteAddress ? `${remoteAddress}\0${socket.remotePort ?? 0}` : '\0'
     this.server = localAddress ? `${localAddress}\0${socket.localPort ?? 0}` : unixServer(server)
     this.peer = `${this.scheme}\0${this.client}\0${this.server}`

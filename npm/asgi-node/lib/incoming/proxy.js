@@ -96,8 +96,10 @@ export function forwardedPeer(trust, connection, rawHeaders) {
   }
   if (!connection.trusted) return connection.peer
   const addresses = listOf(rawHeaders, 'x-forwarded-for')
+  const schemes = listOf(rawHeaders, 'x-forwarded-proto')
+  if (addresses.length === 0 && schemes.length === 0) return connection.peer
   const { client, hops } = walk(trust, addresses)
-  const scheme = schemeOf(listOf(rawHeaders, 'x-forwarded-proto'), hops) ?? connection.scheme
+  const scheme = schemeOf(schemes, hops) ?? connection.scheme
   return `${scheme}\0${client ?? connection.client}\0${connection.server}`
 }
 

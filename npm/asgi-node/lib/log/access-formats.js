@@ -33,7 +33,8 @@ const clientOf = ({ clientAddress, clientPort }) => {
  */
 export function forUvicorn(entry) {
   const { type, method, url, protocol, status, code, aborted } = entry
-  const end = `${entry.durationMs.toFixed(1)}ms${aborted ? ' aborted' : ''}`
+  const tenths = Math.round(entry.durationMs * 10)
+  const end = `${Math.trunc(tenths / 10)}.${tenths % 10}ms${aborted ? ' aborted' : ''}`
   if (type === 'websocket') {
     const outcome = status === 101 ? `[accepted] ${code ?? '-'}` : String(status)
     return `INFO:     ${clientOf(entry)} - "WebSocket ${escaped(url)}" ${outcome} ${end}`
@@ -52,11 +53,18 @@ export function forClf(entry) {
   return `${clientAddress ?? '-'} - - [${clfTime(entry.time)}] "${line}" ${(entry.durationMs / 1000).toFixed(3)}`
 }
 
+/** The time that was formatted last: requests of one second have the same. */
+const clf = { second: NaN, text: '' }
+
 /** @param {Date} time */
 function clfTime(time) {
+  const second = Math.floor(time.getTime() / 1000)
+  if (second === clf.second) return clf.text
   const two = (/** @type {number} */ value) => String(value).padStart(2, '0')
   const date = `${two(time.getUTCDate())}/${MONTHS[time.getUTCMonth()]}/${time.getUTCFullYear()}`
-  return `${date}:${two(time.getUTCHours())}:${two(time.getUTCMinutes())}:${two(time.getUTCSeconds())} +0000`
+  clf.second = second
+  clf.text = `${date}:${two(time.getUTCHours())}:${two(time.getUTCMinutes())}:${two(time.getUTCSeconds())} +0000`
+  return clf.text
 }
 
 /**

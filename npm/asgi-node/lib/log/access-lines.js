@@ -16,6 +16,8 @@ const MOST_UNWRITTEN = 4 * 1024 * 1024
 export class Lines {
   #text = ''
   #dropped = 0
+  /** Writes that have not been reported. */
+  #underWay = 0
   /** Why the last write failed. @type {Error | null} */
   #failure = null
   #log
@@ -53,11 +55,13 @@ export class Lines {
       return
     }
     // Without a listener the event would end the process. Only our errors are caught: other code may want its own.
-    stdout.on('error', ignore)
+    if (this.#underWay++ === 0) stdout.on('error', ignore)
     /** @param {Error | null | undefined} error */
     const written = (error) => {
       // The event comes after this callback.
-      setImmediate(() => stdout.off('error', ignore))
+      setImmediate(() => {
+        if (--this.#underWay === 0) stdout.off('error', ignore)
+      })
       if (error) this.#failed(error, text)
       else this.#recovered()
     }

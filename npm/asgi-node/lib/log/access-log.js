@@ -32,11 +32,11 @@ export function accessLogOf(option, log) {
   if (option === false) return null
   // Our own command's, which logs more than a handler's requests.
   if (option instanceof AccessLog) return option
-  if (typeof option === 'function') return new AccessLog(option, true, log)
+  if (typeof option === 'function') return new AccessLog(option, { detailed: true, callsUser: true }, log)
   const name = option === true ? 'uvicorn' : option
   const format = FORMATS[name]
   const out = new Lines(log)
-  return new AccessLog((entry) => out.add(format(entry)), name !== 'uvicorn', log)
+  return new AccessLog((entry) => out.add(format(entry)), { detailed: name !== 'uvicorn' }, log)
 }
 
 /** Logs each request once, when it is over. */
@@ -46,13 +46,15 @@ export class AccessLog {
 
   /**
    * @param {AccessFunction} tell
-   * @param {boolean} counts whether the bytes of bodies are to be counted
+   * @param {{ detailed: boolean, callsUser?: boolean }} needs whether it tells the bytes of bodies and what headers say, and whether `tell` is
+   *   code of the user, which may read the asynchronous context of a request
    * @param {Log} log
    */
-  constructor(tell, counts, log) {
+  constructor(tell, { detailed, callsUser = false }, log) {
     this.#tell = tell
     this.#log = log
-    this.counts = counts
+    this.detailed = detailed
+    this.callsUser = callsUser
   }
 
   /** @param {AccessEntry} entry */
@@ -76,7 +78,7 @@ export class AccessLog {
     // Its client has left while the handler was starting: no further event will come.
     if (res.destroyed || http2Of(res)?.stream.destroyed) return record.end()
     record.respond(res)
-    res.once('close', () => {
+    res.on('close', () => {
       record.status = res.headersSent ? res.statusCode : 0
       record.end()
     })
@@ -103,8 +105,7 @@ export class AccessLog {
    * @param {boolean} isWebSocket
    */
   called(head, isWebSocket) {
-    const [method, url, version, , clientAddress, clientPort, , , , ...rest] = head.split('\0')
-    const headers = rest.slice(1)
+    const [method, url, version, , clientAddress, clientPort, , , , , ...headers] = head.split('\0', this.detailed ? undefined : 6)
     return new AccessRecord(this, {
       type: isWebSocket ? 'websocket' : 'http',
       method,
@@ -126,17 +127,27 @@ export class AccessLog {
 function requestOf(req, trust, type) {
   const connection = connectionOf(req.socket)
   const peer = trust === null ? connection.peer : forwardedPeer(trust, connection, req.rawHeaders)
-  const [, address, port] = peer.split('\0')
+  const [address, port] = peer === connection.peer ? connection.clientParts : partsOf(peer)
   return {
     type,
     method: req.method ?? '',
     url: typeof req.originalUrl === 'string' ? req.originalUrl : (req.url ?? ''),
     protocol: `HTTP/${req.httpVersion}`,
-    clientAddress: address || null,
-    clientPort: address ? Number(port) : null,
+    clientAddress: address,
+    clientPort: port,
     referer: req.headers.referer ?? null,
     userAgent: req.headers['user-agent'] ?? null
   }
+}
+
+/**
+ * The client's address and port in what proxies report.
+ * @param {string} peer
+ * @returns {readonly [string, number] | readonly [null, null]}
+ */
+function partsOf(peer) {
+  const [, address, port] = peer.split('\0', 3)
+  return address === '' ? [null, null] : [address, Number(port)]
 }
 
 /**

@@ -29,5 +29,5 @@ export function accessLogFor({ accessLog, accessLogFormat, useColors }, logger) 
   const lines = new Lines(log)
   const uvicorn = hasColors(useColors, process.stdout) ? coloured : forUvicorn
   const format = { uvicorn, combined: forClf, json: forJson }[accessLogFormat]
-  return new AccessLog((entry) => lines.add(format(entry)), accessLogFormat !== 'uvicorn', log)
+  return new AccessLog((entry) => lines.add(format(entry)), { detailed: accessLogFormat !== 'uvicorn' }, log)
 }
