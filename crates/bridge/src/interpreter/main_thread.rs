@@ -30,6 +30,10 @@ pub struct Facts {
 pub(super) type Started = Result<Arc<Facts>, Error>;
 pub(super) type Job = Box<dyn FnOnce(Python<'_>) + Send>;
 
+/// The bytes of the stack of a thread that runs Python. With 2 MiB, the default of Rust, recursion that plain Python survives
+/// crashes the process.
+pub(crate) const STACK: usize = 16 << 20;
+
 /// What is known of it.
 pub(super) enum State {
     Idle,
@@ -46,7 +50,9 @@ pub(crate) fn note_own() {
 }
 
 fn on_a_thread(job: Job) -> Result<(), Error> {
-    let thread = std::thread::Builder::new().name("asgi-node-job".into());
+    let thread = std::thread::Builder::new()
+        .name("asgi-node-job".into())
+        .stack_size(STACK);
     let refused = |error: std::io::Error| Error::PythonStartFailed(format!("no thread for Python: {error}"));
     thread.spawn(move || Python::attach(job)).map(drop).map_err(refused)
 }

@@ -8,6 +8,6 @@ mod main_thread;
 mod start;
 
 pub use main_thread::Facts;
-pub(crate) use main_thread::{deepbind, note_own, try_run};
+pub(crate) use main_thread::{STACK, deepbind, note_own, try_run};
 pub use start::Options;
-pub(crate) use start::{STACK, start};
+pub(crate) use start::start;

@@ -13,12 +13,9 @@ use asgi_node_core::Error;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::main_thread::{Facts, JOBS, Job, STATE, Started, State, settle};
+use super::main_thread::{Facts, JOBS, Job, STACK, STATE, Started, State, settle};
 use super::{exit, ffi};
 use crate::errors;
-
-/// The stack of a thread that runs Python: see above.
-pub(crate) const STACK: usize = 16 << 20;
 
 /// How to start.
 #[derive(Debug, Clone)]
