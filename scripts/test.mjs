@@ -116,7 +116,7 @@ async function allSteps({ all, fast, primary: only, slowest }) {
     name: 'core, rewriter and worker, Rust',
     runner: 'cargo',
     commands: [
-      ['cargo', 'test', '--package', 'asgi-node-core', '--package', 'asgi-node-rewriter', '--package', 'asgi-node-worker'],
+      ['cargo', 'test', '--package', 'asgi-node-core', '--package', 'asgi-node-rewriter', '--package', 'asgi-node-worker', '--package', 'asgi-node-supervisor'],
       // One file of the addon, which as a whole needs Node to be linked. One command, because each must have run tests.
       ['bash', '-c', 'rustc --edition 2024 -C debug-assertions --test -o build/lent-tests crates/addon/src/lent/ffi.rs && build/lent-tests'],
     ],

@@ -89,6 +89,8 @@ pub struct Front {
     pub(crate) limits: Limits,
     /// The most messages of a WebSocket that wait here. Together with those in the worker they are `maxQueue`.
     queue: usize,
+    /// Milliseconds that a worker may take to start; 0 for no limit.
+    pub(crate) startup_timeout: u64,
     /// Milliseconds that a lifespan's shutdown may take; 0 for no limit.
     pub(crate) shutdown_timeout: u64,
     /// How long the end of a worker's process may take.
@@ -125,6 +127,7 @@ impl Front {
                 messages: (config.max_queue / 2).max(1) as u64,
             },
             queue: config.max_queue.div_ceil(2),
+            startup_timeout: config.startup_timeout,
             shutdown_timeout: config.shutdown_timeout,
             exit_timeout: Duration::from_millis(config.exit_timeout),
             limit: config.max_concurrency,

@@ -17,6 +17,7 @@ mod child;
 mod drive;
 mod front;
 mod member;
+mod order;
 mod pool;
 mod relay;
 mod runtime;

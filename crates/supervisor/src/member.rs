@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use asgi_node_core::config::Workers;
 use asgi_node_core::{Error, Traced};
 use asgi_node_worker::message::Failed;
-use asgi_node_worker::{Connection, FromWorker, Ledger, Opening, Outgoing, Status, ToWorker};
+use asgi_node_worker::{Connection, FromWorker, Ledger, Malformed, Opening, Outgoing, Status, ToWorker};
 use tokio::sync::{Notify, oneshot};
 
 use crate::child::{self, Process};
@@ -68,6 +68,8 @@ pub(crate) struct Member {
     pub(crate) on_ready: Option<OnReady>,
     /// A replacement is under way. Otherwise no replacement is tried before this time.
     pub(crate) replaced: Option<Instant>,
+    /// The time by which its application must be up.
+    pub(crate) up_by: Option<Instant>,
     /// The time by which it must have ended.
     pub(crate) deadline: Option<Instant>,
 }
@@ -114,6 +116,7 @@ impl Member {
             farewell: None,
             on_ready: None,
             replaced: None,
+            up_by: None,
             deadline: None,
         })
     }
@@ -129,10 +132,16 @@ impl Member {
     }
 
     /// Handles a message of a request. Returns the request if it is over.
-    pub(crate) fn receive(&mut self, id: u32, message: FromWorker) -> Option<Relay> {
-        let relay = self.relays.get_mut(&id)?;
-        relay.receive(id, message, &mut self.outgoing);
-        self.take_if_over(id)
+    pub(crate) fn receive(&mut self, id: u32, message: FromWorker) -> Result<Option<Relay>, Malformed> {
+        let Some(relay) = self.relays.get_mut(&id) else {
+            // The request is over, or there never was one. (After 2^32 requests the numbers start again.)
+            if self.requests < u64::from(u32::MAX) && id >= self.next_id {
+                return Err(Malformed(format!("there has been no request {id}")));
+            }
+            return Ok(None);
+        };
+        relay.receive(id, message, &mut self.outgoing)?;
+        Ok(self.take_if_over(id))
     }
 
     /// Sends the news of an exchange. Returns the request if it is over.
@@ -142,7 +151,7 @@ impl Member {
         self.take_if_over(id)
     }
 
-    fn take_if_over(&mut self, id: u32) -> Option<Relay> {
+    pub(crate) fn take_if_over(&mut self, id: u32) -> Option<Relay> {
         let is_over = self.relays.get(&id).is_some_and(Relay::is_over);
         is_over.then(|| self.relays.remove(&id)).flatten()
     }

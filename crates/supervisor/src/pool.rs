@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use asgi_node_core::config::Workers;
 use asgi_node_core::log_queue::{Entry, Kind};
 use asgi_node_core::{Error, Exchange, Traced};
-use asgi_node_worker::{FromWorker, ToWorker};
+use asgi_node_worker::wire::Wire;
+use asgi_node_worker::{FromWorker, Malformed, ToWorker};
 
 use crate::child::Tail;
 use crate::front::{Done, Front, Job, Summary};
@@ -145,7 +146,10 @@ impl Pool {
                 let member = &mut self.members[at];
                 let key = key(relay.exchange());
                 let id = member.begin(relay);
+                // Its client may have gone meanwhile.
+                let over = member.take_if_over(id);
                 self.places.insert(key, (member.number, id));
+                self.settle(over);
             }
             None => match &self.failure {
                 Some(failure) => {
@@ -205,13 +209,14 @@ impl Pool {
     fn settle(&mut self, over: Option<Relay>) {
         if let Some(relay) = over {
             self.places.remove(&key(relay.exchange()));
+            self.front.done(relay.exchange());
         }
     }
 
     // ---- messages of workers
 
     /// Handles a message of a worker.
-    pub(crate) fn receive(&mut self, number: u32, id: u32, message: FromWorker) {
+    pub(crate) fn receive(&mut self, number: u32, id: u32, message: FromWorker) -> Result<(), Malformed> {
         if id == 0 {
             return self.receive_own(number, message);
         }
@@ -223,15 +228,18 @@ impl Pool {
             if let (FromWorker::Returned, Some(relay)) = (&message, member.relays.get(&id)) {
                 self.front.done(relay.exchange());
             }
-            let over = member.receive(id, message);
+            let over = member.receive(id, message)?;
             self.settle(over);
         }
+        Ok(())
     }
 
-    fn receive_own(&mut self, number: u32, message: FromWorker) {
-        let Some(member) = self.member(number) else { return };
+    fn receive_own(&mut self, number: u32, message: FromWorker) -> Result<(), Malformed> {
+        let Some(member) = self.member(number) else {
+            return Ok(());
+        };
         match message {
-            FromWorker::Opened => self.opened(number),
+            FromWorker::Opened if member.state == State::Starting => self.opened(number),
             FromWorker::Refused(why) => member.refused = Some(why),
             FromWorker::Ended(why) => member.farewell = Some(why.map_or(Ok(()), Err)),
             FromWorker::Status(status) => {
@@ -252,9 +260,12 @@ impl Pool {
                 );
                 self.say(WARNING, &text, member_pid(self.members.iter(), number));
             }
-            // The other messages belong to a request, and have a number.
-            _ => {}
+            other => {
+                let what = other.kind();
+                return Err(Malformed(format!("kind {what} of no request, where none is expected")));
+            }
         }
+        Ok(())
     }
 
     fn pass_on(&self, entry: Entry) {
@@ -275,11 +286,15 @@ impl Pool {
     /// Stores the state of all workers, for callers that do not wait.
     fn note(&self) {
         let ready = || self.members.iter().filter(|member| member.state != State::Draining);
-        let known: u64 = self.members.iter().map(|member| member.status.errors).sum();
+        let sum = |of: fn(&Member) -> u64| {
+            self.members
+                .iter()
+                .fold(0, |sum: u64, member| sum.saturating_add(of(member)))
+        };
         self.front.note(Summary {
             workers: self.members.iter().map(Member::health).collect(),
-            queued: self.waiting.len() as u64 + self.members.iter().map(|member| member.status.queued).sum::<u64>(),
-            errors: self.errors + known,
+            queued: sum(|member| member.status.queued).saturating_add(self.waiting.len() as u64),
+            errors: sum(|member| member.status.errors).saturating_add(self.errors),
             lag: Duration::from_nanos(self.members.iter().map(|member| member.status.lag).max().unwrap_or(0)),
             // The handler goes on as long as one worker does.
             blocked: ready().map(Member::blocked).min().unwrap_or_default(),

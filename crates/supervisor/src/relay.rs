@@ -10,7 +10,10 @@ use asgi_node_core::message_queue::ReceivedMessage;
 use asgi_node_core::protocol::close_code::RESTART;
 use asgi_node_core::{Emitted, Error, Exchange, Failure, FileRange, Received, ResponseEvent, Submission, Windows};
 use asgi_node_worker::message::{Failed, Start};
-use asgi_node_worker::{FromWorker, Outgoing, ToWorker};
+use asgi_node_worker::wire::Wire;
+use asgi_node_worker::{FromWorker, Malformed, Outgoing, ToWorker};
+
+use crate::order::Order;
 
 /// What a worker may get before it returns credit.
 #[derive(Debug, Clone, Copy)]
@@ -39,10 +42,8 @@ pub(crate) struct Relay {
     is_gone: bool,
     is_half_closed: bool,
     is_faulted: bool,
-    /// JavaScript has got the start of the response.
-    started: bool,
-    /// JavaScript has got the end of the response.
-    finished: bool,
+    /// How much of the response JavaScript has got.
+    order: Order,
     /// The application has returned.
     pub(crate) returned: bool,
 }
@@ -77,8 +78,7 @@ impl Relay {
             is_gone: false,
             is_half_closed: false,
             is_faulted: false,
-            started: false,
-            finished: false,
+            order: Order::new(is_websocket),
             returned: false,
         }
     }
@@ -89,7 +89,7 @@ impl Relay {
 
     /// Whether nothing more will come, from either side.
     pub(crate) fn is_over(&self) -> bool {
-        self.returned && (self.finished || self.is_gone)
+        self.returned && (self.order.is_over() || self.is_gone)
     }
 
     /// Whether nobody waits for the request any more, and no worker has got it yet.
@@ -161,8 +161,12 @@ impl Relay {
     /// The client has gone, or its time is over.
     fn leave(&mut self, id: u32, out: &mut Outgoing) {
         self.is_gone = true;
-        if !self.finished {
-            out.forget(id);
+        if !self.order.is_over() {
+            if out.forget(id, ToWorker::REQUEST) {
+                // The worker has never heard of it.
+                self.returned = true;
+                return;
+            }
             let is_over = self.exchange.is_abandoned();
             out.push(
                 id,
@@ -220,25 +224,26 @@ impl Relay {
     }
 
     /// Handles a message of the worker.
-    pub(crate) fn receive(&mut self, id: u32, message: FromWorker, out: &mut Outgoing) {
+    pub(crate) fn receive(&mut self, id: u32, message: FromWorker, out: &mut Outgoing) -> Result<(), Malformed> {
         self.begin_here();
         let event = match message {
             FromWorker::Returned => {
                 self.returned = true;
-                return;
+                return Ok(());
             }
             FromWorker::Credit(bytes, messages) => {
                 let (had, count) = self.outstanding;
                 self.outstanding = (had.saturating_sub(bytes), count.saturating_sub(messages));
-                return self.pump(id, out);
+                self.pump(id, out);
+                return Ok(());
             }
             FromWorker::Complete(Start { status, headers, body }) => ResponseEvent::Complete { status, headers, body },
             FromWorker::Start(Start { status, headers, body }) => ResponseEvent::Start { status, headers, body },
             FromWorker::Body(bytes) => ResponseEvent::Body(bytes),
             FromWorker::End { body, trailers } => ResponseEvent::End { body, trailers },
-            FromWorker::Failed { started, logged, why } => ResponseEvent::Failed(Failure {
+            FromWorker::Failed { logged, why, .. } => ResponseEvent::Failed(Failure {
                 logged,
-                ..failure(why, started)
+                ..failure(why, self.order.is_under_way())
             }),
             FromWorker::Continue => ResponseEvent::Continue,
             FromWorker::EarlyHint(links) => ResponseEvent::EarlyHint(links),
@@ -258,21 +263,29 @@ impl Relay {
             FromWorker::Accept(answer) => ResponseEvent::Accept(answer),
             FromWorker::Message(message) => ResponseEvent::Message(message),
             FromWorker::Close(closed) => ResponseEvent::Close(closed),
-            // Messages that belong to no request do not come here.
-            _ => return,
+            other => {
+                let what = other.kind();
+                return Err(Malformed(format!(
+                    "kind {what} belongs to no request, and has the number {id}"
+                )));
+            }
         };
-        self.emit(event);
+        self.emit(event)?;
         self.pump(id, out);
+        Ok(())
     }
 
-    fn emit(&mut self, event: ResponseEvent) {
-        if self.finished {
-            return;
+    fn emit(&mut self, event: ResponseEvent) -> Result<(), Malformed> {
+        if self.order.admit(&event)? {
+            self.untold += event.body_len();
+            self.exchange.emit(event);
         }
-        self.untold += event.body_len();
-        self.started |= matches!(event, ResponseEvent::Start { .. } | ResponseEvent::Accept(_));
-        self.finished = event.is_last();
-        self.exchange.emit(event);
+        Ok(())
+    }
+
+    /// Whether its application is known to have begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// The application has begun, so the copy for another worker is no longer needed.
@@ -285,20 +298,24 @@ impl Relay {
     /// Fails the request: no worker will answer it.
     pub(crate) fn fail(&mut self, error: Error) {
         self.returned = true;
-        if self.exchange.is_websocket() && self.started {
-            return self.emit(ResponseEvent::Close(Closed::with(RESTART)));
-        }
-        self.emit(ResponseEvent::Failed(Failure {
-            error,
-            traceback: String::new(),
-            started: self.started,
-            logged: false,
-        }));
+        let started = self.order.is_under_way();
+        let event = if self.exchange.is_websocket() && started {
+            ResponseEvent::Close(Closed::with(RESTART))
+        } else {
+            ResponseEvent::Failed(Failure {
+                error,
+                traceback: String::new(),
+                started,
+                logged: false,
+            })
+        };
+        // Both may come at any time.
+        drop(self.emit(event));
     }
 
     /// Whether somebody still waits for the end of the response.
     pub(crate) fn is_waited_for(&self) -> bool {
-        !self.finished && !self.is_gone
+        !self.order.is_over() && !self.is_gone
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use crate::frame::{self, Malformed};
 use crate::wire::Wire;
 
-/// The most bytes of one message. Neither Node nor Python could hold a larger body.
+/// The most bytes of all messages that have come in part. Neither Node nor Python could hold a larger body.
 const LONGEST: usize = 1 << 32;
 
 /// The most bytes of one read: several frames.
@@ -32,6 +32,8 @@ pub struct Incoming<M> {
     end: usize,
     descriptors: VecDeque<OwnedFd>,
     parts: HashMap<u32, Part>,
+    /// The bytes in them.
+    partial: usize,
     message: PhantomData<M>,
 }
 
@@ -43,6 +45,7 @@ impl<M> Default for Incoming<M> {
             end: 0,
             descriptors: VecDeque::new(),
             parts: HashMap::new(),
+            partial: 0,
             message: PhantomData,
         }
     }
@@ -103,6 +106,7 @@ impl<M: Wire> Incoming<M> {
             let Some(part) = self.parts.get_mut(&id) else {
                 if frame.more {
                     let payload = frame.payload.to_vec();
+                    self.partial += payload.len();
                     self.parts.insert(id, Part { kind, payload });
                     continue;
                 }
@@ -114,13 +118,15 @@ impl<M: Wire> Incoming<M> {
                     part.kind
                 )));
             }
-            if part.payload.len() + frame.payload.len() > LONGEST {
+            self.partial += frame.payload.len();
+            if self.partial > LONGEST {
                 return Err(Malformed("a message without an end".into()));
             }
             part.payload.extend_from_slice(frame.payload);
             if !frame.more
                 && let Some(part) = self.parts.remove(&id)
             {
+                self.partial -= part.payload.len();
                 return Ok(Some((id, M::decode(kind, &part.payload, &mut descriptor)?)));
             }
         }

@@ -116,15 +116,18 @@ impl Outgoing {
         }
     }
 
-    /// Drops the messages of this request of which nothing has been sent.
-    pub fn forget(&mut self, id: u32) {
-        if let Some(queue) = self.waiting.get_mut(&id) {
-            queue.retain(|message| message.sent > 0);
-            if queue.is_empty() {
-                self.waiting.remove(&id);
-                self.turns.retain(|turn| *turn != id);
-            }
+    /// Drops the messages of this request of which nothing has been sent. Returns whether one of them is of this kind.
+    pub fn forget(&mut self, id: u32, kind: u8) -> bool {
+        let Some(queue) = self.waiting.get_mut(&id) else {
+            return false;
+        };
+        let is_unsent = queue.iter().any(|message| message.kind == kind && message.sent == 0);
+        queue.retain(|message| message.sent > 0);
+        if queue.is_empty() {
+            self.waiting.remove(&id);
+            self.turns.retain(|turn| *turn != id);
         }
+        is_unsent
     }
 
     fn fill(&mut self) {

@@ -20,7 +20,13 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    (any::<bool>(), bytes()).prop_map(|(is_text, data)| Message { is_text, data })
+    prop_oneof![
+        bytes().prop_map(|data| Message { is_text: false, data }),
+        ".{0,60}".prop_map(|text| Message {
+            is_text: true,
+            data: text.into_bytes()
+        }),
+    ]
 }
 
 fn closed() -> impl Strategy<Value = Closed> {
@@ -220,6 +226,7 @@ fn unknown_kinds_and_files_without_a_descriptor_are_refused() {
     assert!(refusal(&[frame(25, 11, 1, &[0; 25])]).contains("without a descriptor"));
     assert!(refusal(&[frame(1, 15, 1, b"x")]).contains("too many"));
     assert!(refusal(&[frame(1, 7, 1, b"\x02")]).contains("is not a boolean"));
+    assert_eq!(refusal(&[frame(2, 13, 1, b"\x01\xff")]), "a text is not UTF-8");
 }
 
 #[test]
@@ -252,7 +259,11 @@ fn what_a_request_has_not_begun_to_send_can_be_forgotten() {
     outgoing.push(1, FromWorker::Body(vec![0; 10 * LARGEST]));
     outgoing.push(2, FromWorker::Body(vec![0; 2 * LARGEST]));
     outgoing.push(2, FromWorker::Returned);
-    outgoing.forget(2);
+    outgoing.push(3, ToWorker::Ping);
+    let (body, ping) = (FromWorker::Body(Vec::new()).kind(), ToWorker::Ping.kind());
+    assert!(outgoing.forget(2, body));
+    assert!(outgoing.forget(3, ping));
+    assert!(!outgoing.forget(4, ping));
     let mut incoming = Incoming::<FromWorker>::default();
     while !outgoing.is_empty() {
         let bytes = outgoing.next_write().0.to_vec();

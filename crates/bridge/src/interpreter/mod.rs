@@ -7,6 +7,7 @@ pub(crate) mod fork;
 mod main_thread;
 mod start;
 
+pub(crate) use ffi::leave;
 pub use main_thread::Facts;
 pub(crate) use main_thread::{STACK, deepbind, note_own, try_run};
 pub use start::Options;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,11 +12,12 @@ use asgi_node_core::log_queue::Dropped;
 use asgi_node_core::{Config, Error, LogQueue, Notify, Submission, Traced};
 use asgi_node_worker::connection::Read;
 use asgi_node_worker::message::Failed;
-use asgi_node_worker::{Connection, FromWorker, Incoming, Ledger, Outgoing, Status, ToWorker};
+use asgi_node_worker::wire::Wire;
+use asgi_node_worker::{Connection, FromWorker, Incoming, Ledger, Malformed, Outgoing, Status, ToWorker};
 use pyo3::types::PyAnyMethods;
 
 use super::news::{News, Note};
-use super::parent::{ORPHAN_REQUESTS, die};
+use super::parent::{ORPHAN_REQUESTS, die, give_up};
 use super::served::{Begun, Served, failed};
 use crate::application::Application;
 use crate::event_loop::{EventLoop, Service, locate};
@@ -82,10 +84,12 @@ impl Link {
         let thread = thread::Builder::new().name("asgi-node-link".into());
         thread.spawn(move || {
             let news = Arc::clone(&self.news);
-            if runtime.block_on(self.run()).is_err() && !news.is_orphaned() {
-                die();
+            let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.run())));
+            match ran {
+                Ok(Err(error)) if !news.is_orphaned() => give_up(&error.to_string()),
+                Err(_) => give_up("its thread has panicked"),
+                Ok(_) => news.note_end(),
             }
-            news.note_end();
         })?;
         Ok(())
     }
@@ -125,7 +129,7 @@ impl Link {
             let malformed = |error| io::Error::new(io::ErrorKind::InvalidData, error);
             while let Some((id, message)) = self.incoming.next_message().map_err(malformed)? {
                 any = true;
-                self.receive(id, message);
+                self.receive(id, message).map_err(malformed)?;
             }
             match read {
                 Read::Some => {}
@@ -142,24 +146,43 @@ impl Link {
         Ok(())
     }
 
-    fn receive(&mut self, id: u32, message: ToWorker) {
+    fn receive(&mut self, id: u32, message: ToWorker) -> Result<(), Malformed> {
+        if id == 0 {
+            return self.receive_own(message);
+        }
+        let ToWorker::Request {
+            collects,
+            expects_continue,
+            is_websocket,
+            body_follows,
+            head,
+            body,
+        } = message
+        else {
+            // One that is over has been forgotten here, which Node may not know yet.
+            if let (Some(served), Some(app)) = (self.served.get_mut(&id), &self.app) {
+                served.receive(app, message)?;
+                self.forget_if_over(id);
+            }
+            return Ok(());
+        };
+        if self.served.contains_key(&id) {
+            return Err(Malformed(format!("a second request {id} beside the first")));
+        }
+        self.begin(Submission {
+            id,
+            head,
+            body,
+            body_follows,
+            collects,
+            expects_continue,
+            is_websocket,
+        });
+        Ok(())
+    }
+
+    fn receive_own(&mut self, message: ToWorker) -> Result<(), Malformed> {
         match message {
-            ToWorker::Request {
-                collects,
-                expects_continue,
-                is_websocket,
-                body_follows,
-                head,
-                body,
-            } => self.begin(Submission {
-                id,
-                head,
-                body,
-                body_follows,
-                collects,
-                expects_continue,
-                is_websocket,
-            }),
             ToWorker::Ping => self.tell_status(),
             ToWorker::Locate => self.locate(),
             ToWorker::Close(timeout) => self.close(timeout),
@@ -168,17 +191,16 @@ impl Link {
                     app.shorten_timeout(timeout);
                 }
             }
-            message => {
-                if let (Some(served), Some(app)) = (self.served.get_mut(&id), &self.app) {
-                    served.receive(app, message);
-                    self.forget_if_over(id);
-                }
+            other => {
+                let what = other.kind();
+                return Err(Malformed(format!("kind {what} of no request, where none is expected")));
             }
         }
+        Ok(())
     }
 
     fn begin(&mut self, request: Submission) {
-        let id = request.id;
+        let (id, body_follows) = (request.id, request.body_follows);
         let submitted = self.app.as_ref().ok_or(Error::HandlerClosed).and_then(|app| {
             let begun = Begun {
                 app: Arc::clone(app),
@@ -188,7 +210,7 @@ impl Link {
             app.submit_for(service, request, Arc::clone(&self.news) as Arc<dyn Notify>)
         });
         match submitted {
-            Ok(exchange) => drop(self.served.insert(id, Served::new(exchange))),
+            Ok(exchange) => drop(self.served.insert(id, Served::new(exchange, !body_follows))),
             Err(error) => {
                 let why = failed(&error, String::new());
                 self.outgoing.push(

@@ -5,6 +5,7 @@
 //! has a pidfd, because a process that Python has forked inside Node keeps the socket open. (`PR_SET_PDEATHSIG` would react
 //! to the end of the thread that started this process, and would kill at once. But the application must have its shutdown.)
 
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, getpgrp, getpid, kill_process, kill_process_group};
 
 use super::news::{News, Note};
+use crate::interpreter;
 
 /// Milliseconds that requests may still take after Node has gone.
 pub(super) const ORPHAN_REQUESTS: u64 = 200;
@@ -61,6 +63,18 @@ fn gone() -> PollFlags {
 #[cfg(not(target_os = "linux"))]
 fn gone() -> PollFlags {
     PollFlags::empty()
+}
+
+/// Ends this process because Node and it do not understand each other. The exit code and the last line on stderr say so.
+pub(super) fn give_up(why: &str) {
+    // EX_PROTOCOL of sysexits.h.
+    const PROTOCOL: i32 = 76;
+    // Perhaps nobody reads stderr any more.
+    drop(writeln!(
+        io::stderr(),
+        "asgi-node: the connection to Node cannot go on: {why}"
+    ));
+    interpreter::leave(PROTOCOL);
 }
 
 /// Ends this process at once, whatever Python does, together with its children that are still in its process group.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use asgi_node_core::message_queue::Closed;
 use asgi_node_core::{Error, Exchange, Failure, ResponseEvent};
 use asgi_node_worker::message::{Failed, Start};
-use asgi_node_worker::{FromWorker, Ledger, Outgoing, ToWorker};
+use asgi_node_worker::wire::Wire;
+use asgi_node_worker::{FromWorker, Ledger, Malformed, Outgoing, ToWorker};
 use pyo3::prelude::*;
 
 use crate::application::Application;
@@ -32,8 +33,11 @@ impl Service for Begun {
 
 /// One request.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(super) struct Served {
     exchange: Arc<Exchange>,
+    /// The whole request body has come.
+    is_complete: bool,
     /// Bytes and messages from Node for which no credit has been returned yet.
     pushed: (usize, u64),
     /// The end of the response has been sent to Node.
@@ -44,9 +48,10 @@ pub(super) struct Served {
 }
 
 impl Served {
-    pub(super) fn new(exchange: Arc<Exchange>) -> Self {
+    pub(super) fn new(exchange: Arc<Exchange>, is_complete: bool) -> Self {
         Self {
             exchange,
+            is_complete,
             pushed: (0, 0),
             finished: false,
             returned: false,
@@ -60,23 +65,25 @@ impl Served {
     }
 
     /// Handles a message from Node.
-    pub(super) fn receive(&mut self, app: &Arc<Application>, message: ToWorker) {
+    pub(super) fn receive(&mut self, app: &Arc<Application>, message: ToWorker) -> Result<(), Malformed> {
+        let is_websocket = self.exchange.is_websocket();
         match message {
-            ToWorker::Body(chunk, last) => {
+            ToWorker::Body(chunk, last) if !is_websocket && !self.is_complete => {
+                self.is_complete = last;
                 self.pushed.0 += chunk.len();
                 self.exchange.push_body(chunk, last);
             }
-            ToWorker::Message(message) => {
+            ToWorker::Message(message) if is_websocket => {
                 self.pushed.0 += message.weight();
                 self.pushed.1 += 1;
                 self.exchange.push_message(message);
             }
-            ToWorker::Closed(closed) => {
+            ToWorker::Closed(closed) if is_websocket => {
                 self.gone = true;
                 self.exchange.close(closed);
             }
-            ToWorker::Faulted(code) => self.exchange.end_messages(Closed::with(code)),
-            ToWorker::HalfClose => self.exchange.half_close(),
+            ToWorker::Faulted(code) if is_websocket => self.exchange.end_messages(Closed::with(code)),
+            ToWorker::HalfClose if !is_websocket => self.exchange.half_close(),
             ToWorker::Disconnect => {
                 self.gone = true;
                 app.disconnect(&self.exchange);
@@ -86,9 +93,12 @@ impl Served {
                 app.give_up(&self.exchange);
             }
             ToWorker::Taken(bytes) => self.exchange.taken(bytes),
-            // Messages that belong to no request do not come here.
-            _ => {}
+            other => {
+                let (what, kind) = (other.kind(), if is_websocket { "WebSocket" } else { "request" });
+                return Err(Malformed(format!("kind {what} for a {kind}, where it is not expected")));
+            }
         }
+        Ok(())
     }
 
     /// Node has gone.

@@ -31,7 +31,7 @@ impl Pool {
         let how = reason.map_or(status.clone(), |reason| {
             format!("{status}, after it broke the protocol: {reason}")
         });
-        this.errors += member.status.errors;
+        this.errors = this.errors.saturating_add(member.status.errors);
         match (member.state, &member.farewell) {
             (State::Starting, _) => {
                 let why = member.why_not_up(&how, lines);
@@ -78,7 +78,10 @@ impl Pool {
         let latest = member.ledger.latest().unwrap_or(u32::MAX);
         let mut relays: Vec<(u32, Relay)> = member.relays.drain().collect();
         relays.sort_by_key(|(id, _)| *id);
-        let (mut begun, others): (Vec<_>, Vec<_>) = relays.into_iter().partition(|(id, _)| *id <= latest);
+        // One that has said something of it has begun it, whatever it has written down.
+        let (mut begun, others): (Vec<_>, Vec<_>) = relays
+            .into_iter()
+            .partition(|(id, relay)| *id <= latest || relay.has_begun());
         for (_, relay) in &mut begun {
             relay.begin_here();
         }

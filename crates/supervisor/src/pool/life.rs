@@ -14,6 +14,9 @@ use crate::drive::{Wires, drive};
 use crate::front::{Done, Front, Job};
 use crate::member::{Member, OnReady, State};
 
+/// What a worker may take longer to start: Python keeps the time by itself, and has an error that says more.
+const SLACK: Duration = Duration::from_secs(1);
+
 /// The life of a pool.
 pub(crate) async fn run(front: Arc<Front>, workers: Arc<Workers>, loaded: Done) {
     let count = workers.count;
@@ -64,6 +67,8 @@ impl Pool {
         match Member::start(&this.workers, number, slot, restarts) {
             Ok(mut member) => {
                 member.on_ready = on_ready;
+                let limit = Duration::from_millis(this.front.startup_timeout);
+                member.up_by = (!limit.is_zero()).then(|| member.since + limit + SLACK);
                 let wires = Wires {
                     connection: Rc::clone(&member.connection),
                     bell: Rc::clone(&member.bell),
@@ -84,6 +89,7 @@ impl Pool {
     pub(super) fn opened(&mut self, number: u32) {
         let Some(member) = self.member(number) else { return };
         member.state = State::Ready;
+        member.up_by = None;
         let (slot, pid, took) = (member.slot, member.process.pid(), member.since.elapsed());
         let on_ready = member.on_ready.take();
         self.failure = None;

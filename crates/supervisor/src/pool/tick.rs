@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use asgi_node_worker::message::Failed;
+
 use super::{ERROR, INFO, Pool};
 use crate::child;
 use crate::member::{Member, State};
@@ -40,6 +42,7 @@ impl Pool {
         .flatten()
         .chain(starts)
         .chain(ages)
+        .chain(self.members.iter().filter_map(|member| member.up_by))
         .min()
     }
 
@@ -47,6 +50,7 @@ impl Pool {
     pub(super) fn tick(pool: &Rc<RefCell<Self>>) {
         let now = Instant::now();
         let mut this = pool.borrow_mut();
+        this.kill_late(now);
         this.kill_blocked(now);
         this.kill_overdue(now);
         let due: Vec<usize> = (0..this.slots.len())
@@ -59,6 +63,21 @@ impl Pool {
         }
         for (number, why) in old {
             Self::recycle(pool, number, &why);
+        }
+    }
+
+    /// Ends what does not come up: in an import that never ends, nobody else does.
+    fn kill_late(&mut self, now: Instant) {
+        let limit = self.front.startup_timeout;
+        let late = |member: &&mut Member| member.up_by.is_some_and(|up_by| up_by <= now);
+        for member in self.members.iter_mut().filter(late) {
+            member.up_by = None;
+            member.process.kill();
+            member.refused.get_or_insert_with(|| Failed {
+                code: "LIFESPAN_STARTUP_FAILED".into(),
+                message: format!("The application has not started within {limit} ms (option startupTimeout)"),
+                traceback: String::new(),
+            });
         }
     }
 

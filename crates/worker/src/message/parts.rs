@@ -65,10 +65,11 @@ pub(super) fn put_message(out: &mut Vec<u8>, message: &Message) {
 }
 
 pub(super) fn message(fields: &mut Fields<'_>) -> Result<Message, Malformed> {
-    Ok(Message {
-        is_text: fields.flag()?,
-        data: fields.rest(),
-    })
+    let (is_text, data) = (fields.flag()?, fields.rest());
+    if is_text && std::str::from_utf8(&data).is_err() {
+        return Err(Malformed("a text is not UTF-8".into()));
+    }
+    Ok(Message { is_text, data })
 }
 
 /// Returns `value` if it was the whole payload.

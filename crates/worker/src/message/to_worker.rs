@@ -54,11 +54,16 @@ pub enum ToWorker {
     Shorten(u64),
 }
 
+impl ToWorker {
+    /// The kind of [`Self::Request`].
+    pub const REQUEST: u8 = 1;
+}
+
 impl Wire for ToWorker {
     fn kind(&self) -> u8 {
         match self {
             Self::Open(..) => 0,
-            Self::Request { .. } => 1,
+            Self::Request { .. } => Self::REQUEST,
             Self::Body(..) => 2,
             Self::Message(_) => 3,
             Self::Closed(_) => 4,
@@ -124,7 +129,7 @@ impl Wire for ToWorker {
         let mut fields = Fields(payload);
         let decoded = match kind {
             0 => Self::Open(fields.rest(), descriptor()),
-            1 => Self::Request {
+            Self::REQUEST => Self::Request {
                 collects: fields.flag()?,
                 expects_continue: fields.flag()?,
                 is_websocket: fields.flag()?,

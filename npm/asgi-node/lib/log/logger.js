@@ -81,6 +81,21 @@ function setOwn(object, key, value) {
   Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true })
 }
 
+/**
+ * @param {string} text from a worker, which may be broken
+ * @returns {Record<string, any> | null} null where it is none
+ */
+function recordOf(text) {
+  const isObject = (/** @type {unknown} */ value) => typeof value === 'object' && value !== null
+  try {
+    const record = JSON.parse(text)
+    const { m: message, x: extra = {}, e: exception = {} } = record
+    return typeof message === 'string' && isObject(extra) && isObject(exception) ? record : null
+  } catch {
+    return null
+  }
+}
+
 /** The log of a handler, for facts that are not reported elsewhere. */
 export class Log {
   #logger
@@ -143,7 +158,9 @@ export class Log {
    * @param {string} text its JSON, from `asgi_node.runtime.logs`
    */
   record(number, text) {
-    const { n: logger, m: message, x: extra, e: exception, l: levelName, w: worker } = JSON.parse(text)
+    const record = recordOf(text)
+    if (record === null) return this.write('warn', { logger: 'asgi_node', text }, 'A log record of Python cannot be read')
+    const { n: logger, m: message, x: extra, e: exception, l: levelName, w: worker } = record
     /** @type {Record<string, unknown>} */
     const object = { logger }
     if (worker !== undefined) object.worker = worker
