@@ -210,6 +210,12 @@ test('--limit-max-requests ends the server, and the request is answered', async 
   assert.ok(served === 3 || served === 4, String(answers))
 })
 
+test('--limit-max-requests-jitter: some more, at random', async (t) => {
+  const server = await startServer(t, ['--limit-max-requests', '1', '--limit-max-requests-jitter', '1000000000'])
+  for (let i = 0; i < 5; i++) assert.equal((await request({ port: server.port, path: '/facts' })).status, 200)
+  assert.equal(server.child.exitCode, null)
+})
+
 test('--limit-max-requests counts what the application gets, and no probe', async (t) => {
   const server = await startServer(t, ['--limit-max-requests', '2', '--health-path', '/healthz'])
   for (let n = 0; n < 4; n += 1) assert.equal((await request({ port: server.port, path: '/healthz' })).status, 200)

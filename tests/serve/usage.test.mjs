@@ -5,6 +5,9 @@ import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { main } from '../../npm/asgi-node/lib/cli.js'
+import { optionsOf } from '../../npm/asgi-node/lib/serve/settings/arguments.js'
+import { optionsOfConfig } from '../../npm/asgi-node/lib/serve/settings/config-file.js'
+import { optionsOfEnvironment } from '../../npm/asgi-node/lib/serve/settings/environment.js'
 import { GROUPS, OPTIONS, isNegatable, variableOf } from '../../npm/asgi-node/lib/serve/settings/table.js'
 import { REFUSED } from '../../npm/asgi-node/lib/serve/settings/refused.js'
 import { run as runProgram, pythonExecutable, temporaryFolder } from '../node/support.mjs'
@@ -98,6 +101,11 @@ describe('a wrong option', () => {
       [['--root-path', 'api'], '--root-path must start with "/", but is "api"'],
       [['--reload-dir', '.'], '--reload-dir needs --reload'],
       [['--reload-delay', '1'], '--reload-delay needs --reload'],
+      [['--reload-include', '*.html'], '--reload-include needs --reload'],
+      [['--reload-exclude', '*.html'], '--reload-exclude needs --reload'],
+      [['--limit-max-requests-jitter', '1'], '--limit-max-requests-jitter needs --limit-max-requests'],
+      [['--ssl-keyfile-password', 'a'], '--ssl-keyfile-password needs --ssl-certfile and --ssl-keyfile'],
+      [['--ssl-ca-certs', 'a'], '--ssl-ca-certs needs --ssl-certfile and --ssl-keyfile'],
       [['--workers', '1025'], '--workers must be a whole number from 0 to 1024, not 1025'],
       [['--health-path', '/ä'], '--health-path must be a path such as /healthz, not "/ä"'],
       [['--cwd', '/nowhere'], '--cwd /nowhere is not a folder, or this user may not enter it'],
@@ -189,6 +197,32 @@ describe('the environment and files', () => {
     assert.equal(variableOf(OPTIONS.get('limit-max-requests')), 'ASGI_NODE_LIMIT_MAX_REQUESTS')
     await refuses(['main:app'], 'ASGI_NODE_PORT must be a port from 0 to 65535, not "x"', { ASGI_NODE_PORT: 'x' })
     await refuses(['main:app'], 'ASGI_NODE_ACCESS_LOG must be true or false, not "perhaps"', { ASGI_NODE_ACCESS_LOG: 'perhaps' })
+  })
+
+  /** A value of each type that is no default. */
+  const EXAMPLES = { text: 'text', path: 'some/path', flag: '', boolean: 'false', port: '1234', count: '7', whole: '3', seconds: '1.5' }
+
+  test('every option means the same on the command line, in the environment, and in files', async (t) => {
+    let count = 0
+    for (const option of OPTIONS.values()) {
+      const { name, type, choices, list, default: usual } = option
+      if (option.commandLineOnly) continue
+      count += 1
+      const isOff = type === 'flag' && usual === true
+      const text = choices ? choices.find((choice) => choice !== usual) : EXAMPLES[type]
+      const line = optionsOf(name === 'app' ? [text] : type === 'flag' ? [isOff ? `--no-${name}` : `--${name}`] : [`--${name}`, text])
+      const variable = variableOf(option)
+      if (variable !== null) assert.deepEqual(optionsOfEnvironment({ [variable]: type === 'flag' ? String(!isOff) : text }), line, variable)
+      else assert.ok(['python'].includes(name), name)
+      if (name === 'config') continue
+      const value = type === 'flag' ? !isOff : type === 'boolean' ? false : ['text', 'path', 'choice'].includes(type) ? text : Number(text)
+      const camelCase = name.replace(/-(\w)/g, (_, letter) => letter.toUpperCase())
+      for (const key of [name, camelCase]) {
+        const folder = temporaryFolder(t, { 'file.json': JSON.stringify({ [key]: list ? [value] : value }) })
+        assert.deepEqual(await optionsOfConfig(join(folder, 'file.json')), line, key)
+      }
+    }
+    assert.ok(count > 50, String(count))
   })
 
   for (const [name, content, message] of [

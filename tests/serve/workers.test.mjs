@@ -174,6 +174,11 @@ describe('--reload', () => {
     assert.deepEqual(await running.exited, { code: 0, signal: null })
   })
 
+  test('asgi-node dev --no-reload is asgi-node', async (t) => {
+    const server = await startServer(t, ['dev', '--no-reload', 'main:app', '--lifespan', 'off'], { cwd: temporaryFolder(t, { 'main.py': version(0) }), app: '' })
+    assert.equal((await request({ port: server.port, path: '/' })).headers['x-pid'], String(server.pid))
+  })
+
   test('without a name, a file with a syntax error is shown, and a change of it is waited for', async (t) => {
     const folder = temporaryFolder(t, { 'main.py': 'x = 1\ndef (:\n' })
     const running = start(t, ['dev', '--port', '0', '--lifespan', 'off'], { cwd: folder })

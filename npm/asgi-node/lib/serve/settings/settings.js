@@ -116,6 +116,7 @@ function checkTogether(settings, given) {
   for (const name of ['reload-dir', 'reload-include', 'reload-exclude', 'reload-delay']) {
     if (given.has(name) && !settings.reload) throw new UsageError(`--${name} needs --reload`)
   }
+  if (given.has('limit-max-requests-jitter') && settings.limitMaxRequests === undefined) throw new UsageError('--limit-max-requests-jitter needs --limit-max-requests')
   if (settings.workers > 1024) throw new UsageError(`--workers must be a whole number from 0 to 1024, not ${settings.workers}`)
   const { uds, fd, sslCertfile, sslKeyfile, http2, python, venv, healthPath, rootPath } = settings
   if (uds !== undefined && fd !== undefined) throw new UsageError('--uds and --fd cannot be used together: give only one of them')
