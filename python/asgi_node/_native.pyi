@@ -1,7 +1,7 @@
-"""The bridge, in Rust. Host-neutral: Node and the test client drive it alike.
+"""The bridge, in Rust. Node, workers and the test client use it in the same way.
 
-What Node drives is `Drain` and the channels; `Host`, `Call`, `Notifier` and `HostEvent` are for hosts in Python, which
-use them through `asgi_node.host`.
+Node uses `Drain` and the channels. `Host`, `Call`, `Notifier` and `HostEvent` are for the host in Python
+(`asgi_node.host`).
 """
 
 from collections.abc import Callable, Coroutine, Generator, Iterator
@@ -28,20 +28,20 @@ __all__ = [
 __version__: str
 
 def forking() -> None:
-    """Keep signals from this thread: it is about to fork."""
+    """Block signals for this thread, because it is about to fork."""
 
 def forked_parent() -> None:
-    """Let signals in again."""
+    """Allow signals again."""
 
 def forked_child() -> None:
-    """Tell that this is the child: the bridge raises RuntimeError in it, and signals have their default actions."""
+    """Note that this process is the child. The bridge raises RuntimeError in it. Signals get their default actions."""
 
 class ClientDisconnected(OSError):
-    """Raised by ``send()`` after the client has gone. Silent when it escapes the application."""
+    """Raised by ``send()`` after the client has gone. It is not logged when it leaves the application."""
 
 @final
 class Drain:
-    """Takes what the hosts have sent; called by the event loop when its descriptor is readable."""
+    """Takes the messages of the hosts. The event loop calls it when its descriptor is readable."""
 
     def fileno(self) -> int: ...
     def bind(self, event_loop: Any) -> None: ...
@@ -49,15 +49,15 @@ class Drain:
 
 @final
 class LogQueue:
-    """Takes log records and lines of output to one handler's host."""
+    """Carries log records and lines of output to one handler's host."""
 
     @property
     def level(self) -> int:
-        """The level from which records are wanted."""
+        """The lowest level of records that the host wants."""
 
     @property
     def takes_lines(self) -> bool:
-        """Whether lines are wanted."""
+        """Whether the host wants lines."""
 
     def record(self, level: int, text: str) -> bool: ...
     def line(self, descriptor: int, text: str) -> bool: ...
@@ -68,7 +68,7 @@ class Channel:
 
     @property
     def id(self) -> int:
-        """The host's number for it."""
+        """The host's number of the request."""
 
     @property
     def number(self) -> int:
@@ -83,51 +83,51 @@ class Channel:
 
     @property
     def is_unnotified_event_stream(self) -> bool:
-        """Whether it is a stream of server-sent events whose application has not received the disconnect that
-        `begin_shutdown` gives. Never true of a WebSocket."""
+        """Whether it is a stream of server-sent events whose application has not received the disconnect of
+        `begin_shutdown`. Never true for a WebSocket."""
 
     def receive(self) -> Awaitable:
-        """The ASGI ``receive``. RuntimeError in a forked process."""
+        """The ASGI ``receive``. Raises RuntimeError in a forked process."""
 
     def send(self, event: dict[str, Any]) -> Awaitable:
-        """The ASGI ``send``. It takes the event when it is called, and raises when it is awaited: TypeError,
-        ValueError or RuntimeError for a wrong event, `ClientDisconnected` when the client has left."""
+        """The ASGI ``send``. It takes the event when it is called, and raises errors when it is awaited: TypeError,
+        ValueError or RuntimeError for a wrong event, and `ClientDisconnected` if the client has left."""
 
     def on_disconnect(self, callback: Callable[[], object]) -> None:
-        """Call it on the event loop's thread when the client leaves before the application's task has ended."""
+        """Call `callback` on the event loop's thread if the client leaves before the application's task has ended."""
 
     @property
     def is_unwanted(self) -> bool:
-        """Whether nobody waits for what the application has not sent yet.
+        """Whether nobody waits for the rest of the response.
 
-        Its client has left, or its host has given it up."""
+        Its client has left, or its host has given the request up."""
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether the host has given the request up and counts it no more among those in flight."""
+        """Whether the host has given the request up, so that it no longer counts as in flight."""
 
     def abandon(self) -> None:
-        """Count it no more among the requests in flight, though its application goes on."""
+        """Stop counting the request as in flight, although its application goes on."""
 
     def begin_shutdown(self) -> None:
-        """The handler is closing: ``receive()`` gives a disconnect where it would wait for one. ``send()`` goes on.
+        """The handler is closing. ``receive()`` returns a disconnect instead of waiting for one.
 
-        A WebSocket is closed with code 1012, behind what was sent."""
+        ``send()`` still works. A WebSocket is closed with code 1012, after the messages that were sent."""
 
     def fail(self, reason: str) -> None:
-        """The event loop cannot go on, for this reason: nothing more comes of it."""
+        """The event loop cannot go on, for this reason: fail the request."""
 
     def finish(self, message: str | None = None, traceback: str | None = None, logged: bool = False) -> bool:
-        """The application's task has ended: by an exception when `message` is given.
+        """The application's task has ended, with an exception if `message` is given.
 
-        `logged`: the application has logged it itself, and the host does not.
+        `logged`: the application has logged the exception itself, so the host does not.
 
-        Returns whether the host reports it. If not, the response was complete or the client had left, and reporting is
-        up to the caller."""
+        Returns whether the host reports the exception. If not, the response was complete or the client had left, and
+        the caller has to report it."""
 
 @final
 class Awaitable(Coroutine[Any, Any, Any]):
-    """What ``receive()`` and ``send()`` return. A coroutine to all who ask."""
+    """The result of ``receive()`` and ``send()``. It behaves like a coroutine."""
 
     def __await__(self) -> Generator[Any, Any, Any]: ...
     def __iter__(self) -> Iterator[Any]: ...
@@ -138,7 +138,7 @@ class Awaitable(Coroutine[Any, Any, Any]):
 
 @final
 class Host:
-    """One application on one event loop, and where requests go in. `asgi_node.host.AppHost` is made of it."""
+    """One application on one event loop, and the entrance for requests. `asgi_node.host.AppHost` uses it."""
 
     def __new__(cls) -> Self: ...
     @property
@@ -161,9 +161,9 @@ class Host:
         pathsend: bool = False,
         zerocopysend: bool = False,
     ) -> None:
-        """Serve what this `runtime.runner.Runner` runs. On the loop's thread, after the application's start-up.
+        """Serve the application of this `runtime.runner.Runner`. Call it on the loop's thread, after the start-up.
 
-        Defaults are Node's: those of `asgi_node._protocol`.
+        The defaults are those of Node, in `asgi_node._protocol`.
         """
 
     def submit(
@@ -176,60 +176,62 @@ class Host:
         expects_continue: bool = False,
         is_websocket: bool = False,
     ) -> None:
-        """Send a request into the application; `head` is made by `asgi_node.host.head`.
+        """Send a request to the application. `asgi_node.host.head` builds `head`.
 
-        Raises RuntimeError where nothing is served, and ValueError for a malformed head.
+        Raises RuntimeError if no application is served, and ValueError for a malformed head.
         """
 
     def call_soon(self, callback: Callable[[], object]) -> None:
-        """Call it on the event loop's thread, behind all requests that were submitted before."""
+        """Call `callback` on the event loop's thread, after all requests that were submitted before."""
 
     def refuse(self) -> None:
-        """Refuse requests from now on."""
+        """Refuse new requests from now on."""
 
     def release(self) -> None:
-        """Let go of the application and of what is queued: the event loop no longer watches `drain`."""
+        """Release the application and the queue. The event loop must no longer watch `drain`."""
 
 @final
 class Call:
-    """One request, from the side of whoever sent it. All its methods can be called on any thread, and none blocks but
-    the two that wait; these let other threads run Python meanwhile."""
+    """One request, from the client's side. All methods may be called on any thread. Only the two that wait block, and
+    they release the GIL."""
 
     def __new__(cls, notifier: Notifier | None = None) -> Self: ...
     @property
     def id(self) -> int:
-        """Its number: that of the exchange that the application's ``receive`` and ``send`` belong to."""
+        """The number of the request, as `Channel.id`."""
 
     @property
     def ended(self) -> bool:
         """Whether the application's task has ended."""
 
     def wait_for_news(self, timeout: float | None = None) -> bool:
-        """Wait for events or for the end of the application's task, at most `timeout` seconds. Whether either came."""
+        """Wait for events or for the end of the application's task, at most `timeout` seconds.
+
+        Return whether one came."""
 
     def wait_for_end(self, timeout: float | None = None) -> bool:
-        """Wait for the end of the application's task, at most `timeout` seconds. Whether it came."""
+        """Wait for the end of the application's task, at most `timeout` seconds. Return whether it came."""
 
     def take_events(self) -> list[HostEvent]:
-        """Take the events that are there."""
+        """Take the events that have come."""
 
     def taken(self, weight: int) -> None:
-        """An event of this `HostEvent.weight` is used up: the application may send as many bytes again."""
+        """An event of this `HostEvent.weight` has been used, so the application may send as many bytes again."""
 
     def push(self, chunk: bytes, last: bool = False) -> bool:
-        """Add request body. False: stop until an event ``resume``."""
+        """Add a piece of request body. False: stop until the event ``resume``."""
 
     def message(self, data: str | bytes) -> bool:
-        """Add a message to a WebSocket. False: stop until an event ``resume``."""
+        """Add a message to a WebSocket. False: stop until the event ``resume``."""
 
     def close(self, code: int, reason: str = "") -> None:
-        """The client closes its WebSocket: no event follows."""
+        """The client closes its WebSocket. No event follows."""
 
     def half_close(self) -> None:
-        """The client closes its side and still reads."""
+        """The client closes its side, but still reads."""
 
     def disconnect(self) -> None:
-        """The client leaves: the application gets its disconnect, and no event follows."""
+        """The client leaves. The application gets its disconnect, and no event follows."""
 
     def end(self) -> None:
         """The application's task has ended. Called by the runner."""
@@ -254,9 +256,9 @@ class HostEvent:
         "bytes",
         "close",
     ]:
-        """``start``: `status`, `headers`, `data` (the first piece of the body). ``body``: `data`, with the trailers in
-        `headers` when it is the last. ``file``: `range`. ``failed``: `text` (why), `data` (its code), `traceback`, and
-        `status` 1 when the response had begun. ``early_hint``: `headers`. ``accept``: `text` (the sub-protocol),
+        """``start``: `status`, `headers`, `data` (the first piece of the body). ``body``: `data`; the last one has the
+        trailers in `headers`. ``file``: `range`. ``failed``: `text` (the reason), `data` (the code), `traceback`, and
+        `status` 1 if the response had begun. ``early_hint``: `headers`. ``accept``: `text` (the sub-protocol),
         `headers`. ``text``: `text`. ``bytes``: `data`. ``close``: `status` (the code), `text` (the reason).
         ``resume``, ``continue``: the body may go on."""
 
@@ -272,11 +274,11 @@ class HostEvent:
     def traceback(self) -> str: ...
     @property
     def range(self) -> tuple[int, int, int] | None:
-        """A file's descriptor, which is the receiver's to close, the offset and the length of the range."""
+        """A file's descriptor, the offset and the length of the range. The receiver must close the descriptor."""
 
     @property
     def weight(self) -> int:
-        """The bytes to give to `Call.taken`."""
+        """The number of bytes for `Call.taken`."""
 
     @property
     def last(self) -> bool:
@@ -284,23 +286,23 @@ class HostEvent:
 
 @final
 class Notifier:
-    """Where calls tell an asyncio loop of news: ``loop.add_reader(notifier.fileno(), …)``, and `take` there."""
+    """Tells an asyncio loop of calls with news: ``loop.add_reader(notifier.fileno(), callback)`` and `take`."""
 
     def __new__(cls) -> Self: ...
     def fileno(self) -> int:
-        """The descriptor that becomes readable when there is news."""
+        """The descriptor. It becomes readable when there is news."""
 
     def take(self) -> list[int]:
-        """The numbers of the calls that have news, some perhaps twice; the descriptor is silent then."""
+        """The numbers of the calls with news; a number may appear twice. Makes the descriptor unreadable again."""
 
 @final
 class Worker:
-    """The connection of a worker to Node, made on Python's main thread. It takes the socket that is standard input."""
+    """A worker's connection to Node. Create it on Python's main thread. It takes the socket that is standard input."""
 
     def __new__(cls) -> Self: ...
     @property
     def drain(self) -> Drain:
-        """For the loop's thread, as that of `Host`."""
+        """For the loop's thread, as `Host.drain`."""
 
     @property
     def loop(self) -> str:
@@ -312,20 +314,20 @@ class Worker:
 
     @property
     def address_space(self) -> int | None:
-        """The most bytes of address space; `None`: no limit."""
+        """The most bytes of address space; `None` for no limit."""
 
     @property
     def exit_timeout(self) -> float:
         """Seconds that the end of the process may wait for threads."""
 
     def start(self) -> None:
-        """Begin to serve: called once, on the loop's thread, when `drain` is bound."""
+        """Begin to serve. Call it once, on the loop's thread, after `drain` has been bound."""
 
     def refuse(self, code: str, message: str, traceback: str) -> None:
-        """Tell Node that there is no application, in place of `start`."""
+        """Report to Node why the application cannot start. Call it instead of `start`."""
 
     def fail(self, reason: str) -> None:
-        """The event loop has ended: what is under way fails with this reason."""
+        """The event loop has ended. The requests under way fail with this reason."""
 
     def finish(self) -> None:
-        """The process ends: return when Node has been sent all that there is, or after a second."""
+        """The process ends. Return when everything has been sent to Node, or after a second."""

@@ -29,6 +29,12 @@ class AsyncTestClient(httpx.AsyncClient):
     - `isolate_loop`: if true, the application runs on a loop in a thread of its own (of the kind `loop`), and a test
       can compute without stopping it. If false, it runs on the test's loop, and both can share objects that belong to
       a loop, such as a database pool
+
+    Requests raise what those of `TestClient` raise.
+
+        async def test_hello():
+            async with AsyncTestClient(app) as client:
+                assert (await client.get("/hello")).status_code == 200
     """
 
     __test__ = False

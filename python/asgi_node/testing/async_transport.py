@@ -26,6 +26,9 @@ class AsyncBridgeTransport(httpx.AsyncBaseTransport):
     Like `BridgeTransport`, for tests on asyncio (pytest-asyncio, or anyio with its asyncio backend). The application
     runs on the test's own event loop, so that both can share objects that belong to a loop. With `isolate_loop` it runs
     on a loop in a thread of its own (of the kind `loop`), so that neither can block the other.
+
+        async with httpx.AsyncClient(transport=AsyncBridgeTransport(app), base_url="http://testserver") as client:
+            assert (await client.get("/hello")).status_code == 200
     """
 
     def __init__(

@@ -39,6 +39,12 @@ class TestClient(httpx.Client):
     - `lifespan`: if the application has none, ``'auto'`` goes on without it and ``'on'`` fails; ``'off'`` never runs it
     - `timeout`: seconds that each wait for the application may take, None for no limit; ``ReadTimeout`` then says at
       which line the application waits
+
+    Raises ValueError for another `backend`. Requests raise the application's exceptions, httpx's, and `ASGIViolation`.
+
+        def test_hello():
+            with TestClient(app) as client:
+                assert client.get("/hello").status_code == 200
     """
 
     __test__ = False

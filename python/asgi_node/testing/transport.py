@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 class BridgeTransport(httpx.BaseTransport):
     """Sends the requests of an `httpx.Client` to an application, on an event loop in a thread of its own.
 
-    ``httpx.Client(transport=BridgeTransport(app), base_url='http://testserver')``. It runs the application's lifespan
-    if it, or its client, is used as a context manager. Otherwise the application starts with the first request, and its
-    lifespan is not run. `app`, `loop`, `lifespan` and further options are those of `asgi_node.host.AppHost`. The
-    client's read timeout says how long the client waits for the application: ``ReadTimeout`` names the line at which
-    the application waits itself.
+        with httpx.Client(transport=BridgeTransport(app), base_url="http://testserver") as client:
+            assert client.get("/hello").status_code == 200
+
+    It runs the application's lifespan if it, or its client, is used as a context manager. Otherwise the application
+    starts with the first request, and its lifespan is not run. `app`, `loop`, `lifespan` and further options are those
+    of `asgi_node.host.AppHost`. The client's read timeout limits how long the client waits for the application:
+    ``ReadTimeout`` names the line at which the application waits itself.
 
     With `raise_server_exceptions` the application's own exception object is raised in the test, and an event that a
     server would refuse raises `ASGIViolation`. Without it, the client gets what the client of a server gets. The
