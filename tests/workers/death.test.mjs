@@ -24,6 +24,16 @@ test('a crash in native code is a signal, with its last lines', async (t) => {
   await assert.rejects(call(handler, '/crash'), { code: 'WORKER_DIED', message: /signal SIGSEGV[\s\S]*Fatal Python error: Segmentation fault[\s\S]*worker_process_app\.py/ })
 })
 
+test('a report of Python is told from its beginning, however long it is; other lines only from the end', async (t) => {
+  const { handler } = makeWorkers(t)
+  const write = (text) => call(handler, `/print?stream=stderr&text=${encodeURIComponent(text)}`)
+  const lines = 'a line\n'.repeat(900)
+  await write(`before\nFatal Python error: made up\n${lines}the end`)
+  await assert.rejects(call(handler, '/exit?code=1'), { code: 'WORKER_DIED', message: /stderr:\nFatal Python error: made up\n(a line\n){900}the end$/ })
+  await write(`before\n${lines}the end`)
+  await assert.rejects(call(handler, '/exit?code=1'), { code: 'WORKER_DIED', message: /stderr:\n.{0,6}\n(a line\n){580,590}the end$/ })
+})
+
 test('over HTTP it is 502, or a visible cut where the response had begun', async (t) => {
   const { handler } = makeWorkers(t)
   const { url, port } = await serve(t, handler.listener)

@@ -15,7 +15,13 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// The number of bytes that are kept of a worker's stderr.
+const KEPT: usize = 16 << 10;
+
+/// The number of bytes that are told of it, unless it ends with a report of Python's own.
 const TAIL: usize = 4096;
+
+/// How such a report begins. From 3.14 on it is longer than the tail: a stack of C comes last.
+const REPORT: &[u8] = b"Fatal Python error: ";
 
 /// How long to wait for the last lines of a worker that has died.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -31,7 +37,7 @@ impl Tail {
     fn add(&self, bytes: &[u8]) {
         let mut text = self.text.lock();
         text.extend_from_slice(bytes);
-        let over = text.len().saturating_sub(TAIL);
+        let over = text.len().saturating_sub(KEPT);
         text.drain(..over);
     }
 
@@ -40,7 +46,9 @@ impl Tail {
         // A child of the worker may keep stderr open. That is not waited for.
         let _ = tokio::time::timeout(PATIENCE, self.ended.notified()).await;
         let text = self.text.lock();
-        String::from_utf8_lossy(&text).trim().to_owned()
+        let report = text.windows(REPORT.len()).rposition(|part| part == REPORT);
+        let from = report.unwrap_or(text.len().saturating_sub(TAIL));
+        String::from_utf8_lossy(&text[from..]).trim().to_owned()
     }
 }
 
