@@ -8,7 +8,7 @@ import { findChromium } from './chromium.mjs'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /** Their tests measure time: never beside another file. */
-const TIMED = new Set(['node/event-loop', 'node/gil', 'node/handler', 'node/rewriter-hostile'])
+const TIMED = new Set(['interpreter/event-loop', 'interpreter/gil', 'node/handler', 'rewriter/rewriter-hostile'])
 
 /**
  * With the current Node and the primary Python only; `make matrix` runs them with each. A cell of the matrix asks what another
@@ -18,16 +18,16 @@ const TIMED = new Set(['node/event-loop', 'node/gil', 'node/handler', 'node/rewr
 const ONCE = {
   'the repository: documents, packages and the doctor, in processes of their own': [
     'e2e/browser',
-    'node/doctor-apps',
-    'node/doctor',
+    'repository/doctor-apps',
+    'repository/doctor',
     'e2e/bundlers',
     'e2e/client',
     'e2e/integrations',
-    'node/logging-docs',
-    'node/publishing',
+    'repository/logging-docs',
+    'repository/publishing',
     'e2e/python-docs',
-    'node/readme',
-    'node/rewriting-docs',
+    'repository/readme',
+    'rewriter/rewriting-docs',
     'serve/deploy',
     'serve/usage',
   ],
@@ -40,8 +40,8 @@ const ONCE = {
     'e2e/websocket-frameworks',
     'e2e/websocket-libraries',
   ],
-  'the machine: which Pythons it has, and what a process may do': ['node/discovery', 'life/environment'],
-  'time: what they measure is the bridge and the rules, which is measured alone': ['node/event-loop', 'node/gil', 'node/rewriter-hostile'],
+  'the machine: which Pythons it has, and what a process may do': ['interpreter/discovery', 'life/environment'],
+  'time: what they measure is the bridge and the rules, which is measured alone': ['interpreter/event-loop', 'interpreter/gil', 'rewriter/rewriter-hostile'],
   'numbers: the same again, until something would be left behind': [
     'hostile/disconnects',
     'life/handlers',
@@ -76,16 +76,16 @@ const BY_TURN = [
   'life/destructors',
   'life/orderly',
   'life/stop',
-  'node/access-log',
-  'node/children',
+  'log/access-log',
+  'interpreter/children',
   'node/health',
   'node/lifecycle',
-  'node/logging',
-  'node/python-side',
-  'node/rewriter-property',
-  'node/start-errors',
-  'node/stdio',
-  'node/unread',
+  'log/logging',
+  'interpreter/python-side',
+  'rewriter/rewriter-property',
+  'interpreter/start-errors',
+  'log/stdio',
+  'http/unread',
   'serve/address',
   'serve/front-end',
   'serve/options',
@@ -100,16 +100,19 @@ const BY_TURN = [
 /** Beside those and what is run once: they take longest, and begin first, so that no core waits for them at the end. */
 const LONG = new Set([...BY_TURN, 'hostile/upgrades', 'life/exits'])
 
-/** Beside those that run once: what `make test-fast` leaves out of tests/asgi and tests/node, because it starts many processes, or waits. */
+/** Beside those that run once: what `make test-fast` leaves out of the units, because it starts many processes, or waits. */
 const SLOW = new Set([
-  'node/children',
+  'interpreter/children',
   'node/health',
-  'node/logging',
-  'node/python-side',
-  'node/start-errors',
-  'node/stdio',
+  'log/logging',
+  'interpreter/python-side',
+  'interpreter/start-errors',
+  'log/stdio',
   'asgi/websocket-limits',
 ])
+
+/** The folders whose files `make test-fast` runs. */
+const UNITS = /^(?:asgi|http|interpreter|log|message|node|repository|rewriter)[/]/
 
 /** Files of pytest that start a pytest, a Node or an example for each of their tests: not in `make test-fast`. */
 export const SLOW_PYTEST = ['tests/python/test_documents.py', 'tests/python/testing/test_pytest_plugin.py']
@@ -154,20 +157,20 @@ const WITH_WORKERS = new Set([
   'asgi/response',
   'asgi/scope',
   'asgi/websocket-python',
-  'node/access-log',
+  'log/access-log',
   'node/async-context',
-  'node/body-lengths',
-  'node/body-limits',
-  'node/header-bytes',
-  'node/headers',
-  'node/http',
-  'node/http2',
-  'node/logging',
-  'node/proxy',
-  'node/rewriter-handler',
-  'node/stdio',
-  'node/streaming',
-  'node/tls',
+  'http/body-lengths',
+  'http/body-limits',
+  'http/header-bytes',
+  'message/headers',
+  'http/http',
+  'http/http2',
+  'log/logging',
+  'http/proxy',
+  'rewriter/rewriter-handler',
+  'log/stdio',
+  'http/streaming',
+  'http/tls',
 ])
 
 /** Every tests/<suite>/*.test.mjs. */
@@ -215,7 +218,7 @@ export function filesOf(extent, primary, turn = { index: 0, of: 1 }) {
     if (extent === 'workers') return WITH_WORKERS.has(name)
     // On a read-only file system nothing can be written down.
     if (extent === 'counted') return name !== 'life/environment' && !TIMED.has(name)
-    if (extent === 'fast' && (SLOW.has(name) || !/^(?:asgi|node)[/]/.test(name))) return false
+    if (extent === 'fast' && (SLOW.has(name) || !UNITS.test(name))) return false
     return !once.has(name) && !(extent === 'cell' && others.has(name))
   })
   const long = (/** @type {string} */ name) => Number(LONG.has(name) || once.has(name))

@@ -1,4 +1,4 @@
-// Extensions (asgi_126 to asgi_132). Files have tests of their own in files.test.mjs, TLS in tests/node/tls.test.mjs.
+// Extensions (asgi_126 to asgi_132). Files have tests of their own in files.test.mjs, TLS in tests/http/tls.test.mjs.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { call, rawExchange, serve, serveApp, text } from '../node/support.mjs'

@@ -1,4 +1,4 @@
-// The scope of a request (asgi_15 to asgi_38). Proxies, HTTP/2 and TLS have tests of their own: tests/node/proxy, http2, tls.
+// The scope of a request (asgi_15 to asgi_38). Proxies, HTTP/2 and TLS have tests of their own: tests/http/proxy, http2, tls.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'

@@ -1,5 +1,5 @@
-// What users rely on around requests (asgi_133 to asgi_142). Limits are in tests/node/limits and body-limits, proxies in
-// tests/node/proxy, lifespan in lifespan.test.mjs.
+// What users rely on around requests (asgi_133 to asgi_142). Limits are in tests/http/limits and body-limits, proxies in
+// tests/http/proxy, lifespan in lifespan.test.mjs.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'

@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { target } from '../../npm/asgi-node/lib/native/platform.js'
-import { freePort } from '../node/documents.mjs'
+import { freePort } from '../repository/documents.mjs'
 import { repository, run, until } from '../node/support.mjs'
 
 const here = import.meta.dirname

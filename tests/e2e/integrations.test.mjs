@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { blocksOf, freePort, startServer, succeed } from '../node/documents.mjs'
+import { blocksOf, freePort, startServer, succeed } from '../repository/documents.mjs'
 import { repository, run } from '../node/support.mjs'
 
 const blocks = blocksOf(readFileSync(join(repository, 'docs', 'integrations.md'), 'utf8'))

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { blocksOf, freePort, startServer, succeed } from '../node/documents.mjs'
+import { blocksOf, freePort, startServer, succeed } from '../repository/documents.mjs'
 import { repository, run } from '../node/support.mjs'
 
 const blocks = blocksOf(readFileSync(join(repository, 'docs', 'python.md'), 'utf8'))

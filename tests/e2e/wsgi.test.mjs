@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { serveApart } from '../hostile/wire.mjs'
-import { freePort, startServer, succeed } from '../node/documents.mjs'
+import { freePort, startServer, succeed } from '../repository/documents.mjs'
 import {
   assertReturnsTo, bytes, call, callJson, holdings, makeHandler, openSocket, plainPython, repository, run, runNode, serveApp, sha256,
   temporaryFolder, text, until,

@@ -10,7 +10,7 @@ import { chooseSync } from '../../npm/asgi-node/lib/python/discovery.js'
 import { PythonError } from '../../npm/asgi-node/lib/native/errors.js'
 import { load, nativeFiles } from '../../npm/asgi-node/lib/native/load.js'
 import { target } from '../../npm/asgi-node/lib/native/platform.js'
-import { base, facts, folder, probe, pythons } from './interpreters.mjs'
+import { base, facts, folder, probe, pythons } from '../interpreter/interpreters.mjs'
 
 test('the native files lie in the platform package, beside the Python package', () => {
   const files = nativeFiles()

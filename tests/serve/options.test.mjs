@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
-import { freePort } from '../node/documents.mjs'
+import { freePort } from '../repository/documents.mjs'
 import { apps, openPolitely, pythonExecutable, rawExchange, temporaryFolder, until } from '../node/support.mjs'
 import { request, run, start, startServer, suiteScope } from './support.mjs'
 

@@ -1,6 +1,6 @@
 """``python -m asgi_node doctor`` where there is no Node, or no npm package: what it says, and its exit status.
 
-All other findings are those of the npm package, and are provoked in tests/node/doctor.test.mjs.
+All other findings are those of the npm package, and are provoked in tests/repository/doctor.test.mjs.
 """
 
 from __future__ import annotations
