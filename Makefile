@@ -19,7 +19,7 @@ WORKERS := $(PLATFORM)/workers.node
 BRIDGE := python/asgi_node/_native.abi3.so
 BINDING := npm/asgi-node/lib/native/binding.d.ts
 # Not their tests: those are built when they run.
-RUST := $(shell find crates -not -path '*/tests/*' \( -name '*.rs' -o -name Cargo.toml \)) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
+RUST := $(shell find crates -not -path '*/tests/*' -not -path '*/fuzz/*' \( -name '*.rs' -o -name Cargo.toml \)) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
 
 # A program of the tests with each Node of the matrix; each prints a line.
 define on_each_node
@@ -29,7 +29,7 @@ for node in tests/nodes/node_modules/node*/bin/node; do \
 done; exit $$failed
 endef
 
-.PHONY: help tools demo setup build test test-fast coverage wheel matrix bundlers compat loom exits workers kills large soak autobahn websocket-scale lint format pack debug release-dry-run venvs nodes lock clean distclean bench micro instructions
+.PHONY: help tools demo setup build test test-fast coverage wheel matrix bundlers compat loom fuzz exits workers kills large soak autobahn websocket-scale lint format pack debug release-dry-run venvs nodes lock clean distclean bench micro instructions
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 25
@@ -82,6 +82,9 @@ compat: build ## the test suites of Starlette and FastAPI over our test client, 
 
 loom: ## queues and exchanges of crates/core, in every order that their threads can take turns in (a part of test)
 	@RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=build/loom cargo test --quiet --release --package asgi-node-core --test loom
+
+fuzz: ## libFuzzer on what Node and its workers say to each other, for N seconds (N=60)
+	@scripts/fuzz.sh $(or $(N),60)
 
 exits: build nodes ## N processes that end at random moments under load, on each Node (N=500)
 	@$(call on_each_node,tests/life/exits.mjs $(or $(N),500))
