@@ -92,10 +92,12 @@ build() {
     # Node and Python are linked dynamically; a C library of its own would be a second one.
     *-musl) flags+=' -C target-feature=-crt-static' ;;
   esac
-  # workers.node is the addon without Python (scripts/build.sh). Both are built beside the same crates, so that all that they stand
-  # on has the same features, and the same form for the linker's optimisation: then it is compiled once.
-  local beside=(-p asgi-node-bridge -p asgi-node-supervisor)
-  local all=(-p asgi-node-loader -p asgi-node-addon "${beside[@]}")
+  # workers.node is the addon without Python, and the addon has the bridge without the hosts that Python outside of Node needs
+  # (scripts/build.sh). All are built beside the same crates, so that all that they stand on has the same features, and the same
+  # form for the linker's optimisation: then it is compiled once.
+  local beside=(-p asgi-node-loader -p asgi-node-supervisor)
+  local addon=(-p asgi-node-addon "${beside[@]}")
+  local bridge=(-p asgi-node-bridge "${beside[@]}")
   local workers=(-p asgi-node-addon "${beside[@]}" --no-default-features --features asgi-node-addon/workers)
   std=$(rustc --print target-libdir --target "$rust" 2>/dev/null || true)
   local started=$SECONDS
@@ -106,17 +108,19 @@ build() {
     rel=$PORTS/$folder-std/$rust/release
     compile=compile_in_root
   fi
-  $compile "$target" "${all[@]}"
+  $compile "$target" "${addon[@]}"
   if [ -n "$check" ]; then
+    $compile "$target" "${bridge[@]}"
     $compile "$target" "${workers[@]}"
     say "$name compiles, checked in $((SECONDS - started)) s"
     return
   fi
   mkdir -p "$out"
-  for crate in loader addon bridge; do
-    file=$rel/libasgi_node_$crate.$suffix
-    case $crate in bridge) install -m 755 "$file" "$out/_native.abi3.so" ;; *) install -m 755 "$file" "$out/$crate.node" ;; esac
+  for crate in loader addon; do
+    install -m 755 "$rel/libasgi_node_$crate.$suffix" "$out/$crate.node"
   done
+  $compile "$target" "${bridge[@]}"
+  install -m 755 "$rel/libasgi_node_bridge.$suffix" "$out/_native.abi3.so"
   $compile "$target" "${workers[@]}"
   install -m 755 "$rel/libasgi_node_addon.$suffix" "$out/workers.node"
   for file in "$out"/*; do

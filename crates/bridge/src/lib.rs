@@ -11,6 +11,11 @@
 //! Everything in here that takes a `Python<'_>` runs on a thread of Python's. A host's thread only builds an
 //! [`asgi_node_core::Exchange`] and offers it to an [`event_loop::EventLoop`]: it never attaches.
 
+#![cfg_attr(
+    not(feature = "hosts"),
+    allow(dead_code, unused_imports, reason = "only the hosts outside Node use some of it")
+)]
+
 pub mod application;
 mod asgi;
 pub mod errors;
@@ -18,7 +23,9 @@ pub mod event_loop;
 pub mod health;
 pub mod interpreter;
 pub mod log_queue;
+#[cfg(feature = "hosts")]
 mod test_host;
+#[cfg(feature = "hosts")]
 mod worker_host;
 
 use std::sync::Arc;
@@ -51,8 +58,10 @@ pub mod native {
     use crate::interpreter::fork::{forked_child, forked_parent, forking};
     #[pymodule_export]
     use crate::log_queue::PyLogQueue;
+    #[cfg(feature = "hosts")]
     #[pymodule_export]
     use crate::test_host::{Call, Host, HostEvent, Notifier};
+    #[cfg(feature = "hosts")]
     #[pymodule_export]
     use crate::worker_host::Worker;
 
