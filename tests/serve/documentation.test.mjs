@@ -53,7 +53,7 @@ describe('the documentation of the API', () => {
   test('is said once, however many workers there are', async (t) => {
     const { server } = await serving(t, COUNTING, ['--workers', '2'])
     server.child.kill('SIGHUP')
-    await until(() => server.stderr.includes('The new code serves'), 'the reload', 60_000)
+    await until(() => server.stderr.includes('The new code is serving'), 'the reload', 60_000)
     await sleep(100)
     assert.equal(linesOf(server).length, 1, server.stderr)
   })

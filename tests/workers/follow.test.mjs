@@ -108,7 +108,7 @@ test('handleRequestSync does not wait for files that it keeps from being looked 
   const from = performance.now()
   assert.equal(handler.handleRequestSync({ url: '/' }).body.toString(), '1')
   assert.ok(performance.now() - from < 4000)
-  await until(() => said(/^The new code serves, after \d+ ms$/).length === 1)
+  await until(() => said(/^The new code is serving, after \d+ ms$/).length === 1)
 })
 
 test('a second change while the first one is loaded: the last one answers', async (t) => {
@@ -118,8 +118,8 @@ test('a second change while the first one is loaded: the last one answers', asyn
   edit(version(2))
   await sleep(SEEN)
   assert.equal(await answer(), 2)
-  await until(() => said(/^The new code serves/).length === 1)
-  assert.equal(said(/^Loading the application anew: \S*main\.py changed$/).length, 2)
+  await until(() => said(/^The new code is serving/).length === 1)
+  assert.equal(said(/^Loading the application again: \S*main\.py changed$/).length, 2)
 })
 
 test('paths, include, exclude and delay say which changes count, and when', async (t) => {
@@ -174,7 +174,7 @@ test('a handler that does not start is as without the option', async (t) => {
 test('what the option reload refuses', (t) => {
   const folder = temporaryFolder(t)
   const refused = (reload, message, workers = 1) => assert.throws(() => new PythonHandler({ app: 'main:app', docroot: folder, workers, reload }), { name: 'TypeError', message })
-  refused(true, 'Option reload needs workers: Python in this process cannot load modules anew. Set workers: 1', 0)
+  refused(true, 'Option reload needs workers: Python in this process cannot load modules again. Set workers: 1', 0)
   refused('yes', 'Option reload must be a boolean, or an object with paths, include, exclude, delay, not "yes"')
   refused(null, /not null$/)
   refused([], /not an array$/)
@@ -182,6 +182,6 @@ test('what the option reload refuses', (t) => {
   refused({ delay: 0.5 }, /^Option reload\.delay must be a whole number of milliseconds/)
   refused({ include: [1] }, /^Option reload\.include must be a string or an array of strings/)
   refused({ paths: [] }, /^Option reload\.paths is empty/)
-  refused({ paths: join(folder, 'none') }, `Option reload.paths: there is no ${join(folder, 'none')}`)
+  refused({ paths: join(folder, 'none') }, `Option reload.paths: ${join(folder, 'none')} does not exist`)
   new PythonHandler({ app: 'main:app', docroot: folder, workers: 0, reload: false }).ready().catch(() => {})
 })

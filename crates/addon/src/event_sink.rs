@@ -1,4 +1,4 @@
-//! How Python wakes Node: an inbox whose bell is one coalesced call of a thread-safe function.
+//! How Python wakes Node: an inbox whose waker makes one coalesced call of a thread-safe function.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
 /// Calls the native `drain` on the JavaScript thread. Weak: by itself it does not keep the process alive.
-type Bell = ThreadsafeFunction<(), (), (), Status, false, true>;
+type WakeFunction = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-struct Ring(Arc<Bell>);
+struct FunctionWaker(Arc<WakeFunction>);
 
-impl Waker for Ring {
+impl Waker for FunctionWaker {
     fn wake(&self) {
         // Refused only while the environment goes down; its cleanup hook settles what is under way.
         self.0.call((), ThreadsafeFunctionCallMode::NonBlocking);
@@ -25,21 +25,21 @@ impl Waker for Ring {
 pub(crate) struct EventSink {
     inbox: Inbox<Arc<Exchange>>,
     log_queue: Arc<LogQueue>,
-    bell: Arc<Bell>,
+    wake_function: Arc<WakeFunction>,
 }
 
 impl EventSink {
     /// A sink that calls `drain`.
     pub(crate) fn new(drain: &Function<'_, (), ()>) -> napi::Result<Self> {
-        let bell = drain
+        let wake_function = drain
             .build_threadsafe_function::<()>()
             .weak::<true>()
             .callee_handled::<false>();
-        let bell = Arc::new(bell.build_callback(|_| Ok(()))?);
+        let wake_function = Arc::new(wake_function.build_callback(|_| Ok(()))?);
         Ok(Self {
-            inbox: Inbox::new(usize::MAX, Box::new(Ring(Arc::clone(&bell)))),
-            log_queue: Arc::new(LogQueue::for_host(Box::new(Ring(Arc::clone(&bell))))),
-            bell,
+            inbox: Inbox::new(usize::MAX, Box::new(FunctionWaker(Arc::clone(&wake_function)))),
+            log_queue: Arc::new(LogQueue::for_host(Box::new(FunctionWaker(Arc::clone(&wake_function))))),
+            wake_function,
         })
     }
 
@@ -53,8 +53,8 @@ impl EventSink {
         &self.log_queue
     }
 
-    pub(crate) fn bell(&self) -> napi::sys::napi_threadsafe_function {
-        self.bell.raw()
+    pub(crate) fn wake_function(&self) -> napi::sys::napi_threadsafe_function {
+        self.wake_function.raw()
     }
 
     /// Nobody listens any more.

@@ -94,7 +94,7 @@ impl NativeHandler {
     #[napi(catch_unwind)]
     pub fn keep_alive(&self, env: Env, alive: bool) {
         if let Some(sink) = &*self.state.sink.borrow() {
-            ffi::keep_alive(&env, sink.bell(), alive);
+            ffi::keep_alive(&env, sink.wake_function(), alive);
         }
     }
 

@@ -79,13 +79,13 @@ impl From<Result<Whole, Traced>> for SyncOutcome {
 #[derive(Default)]
 struct SyncHost {
     news: Mutex<bool>,
-    bell: Condvar,
+    condition: Condvar,
 }
 
 impl Notify for SyncHost {
     fn notify(&self, _: Arc<Exchange>) {
         *self.news.lock() = true;
-        self.bell.notify_one();
+        self.condition.notify_one();
     }
 }
 
@@ -173,7 +173,7 @@ impl SyncHost {
     fn sleep(&self, deadline: Option<Instant>) -> Result<(), Error> {
         let mut news = self.news.lock();
         while !std::mem::take(&mut *news) {
-            self.bell.wait_for(&mut news, TURN);
+            self.condition.wait_for(&mut news, TURN);
             if !*news && let Some(error) = given_up(is_ending(), deadline, Instant::now()) {
                 return Err(error);
             }

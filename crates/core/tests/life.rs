@@ -10,21 +10,21 @@ use asgi_node_core::{Emitted, Exchange, Inbox, Limits, Notify, Received, Respons
 use proptest::prelude::*;
 
 #[derive(Clone, Default)]
-struct Bell(Arc<AtomicUsize>);
+struct CountingWaker(Arc<AtomicUsize>);
 
-impl Bell {
-    fn rung(&self) -> usize {
+impl CountingWaker {
+    fn wakes(&self) -> usize {
         self.0.swap(0, Ordering::SeqCst)
     }
 }
 
-impl Waker for Bell {
+impl Waker for CountingWaker {
     fn wake(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 
-impl Notify for Bell {
+impl Notify for CountingWaker {
     fn notify(&self, _: Arc<Exchange>) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
@@ -47,27 +47,27 @@ proptest! {
             prop_oneof![4 => Just(Step::Offer), 2 => Just(Step::Wake), 2 => Just(Step::Post), 2 => Just(Step::Take), 1 => Just(Step::Close)], 0..40
         ),
     ) {
-        let bell = Bell::default();
-        let inbox = Inbox::new(capacity, Box::new(bell.clone()));
+        let waker = CountingWaker::default();
+        let inbox = Inbox::new(capacity, Box::new(waker.clone()));
         let (mut model, mut awake, mut closed) = (VecDeque::new(), false, false);
         for (number, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Offer => {
                     let refused = closed || model.len() >= capacity;
                     prop_assert_eq!(inbox.offer_quietly(number), if refused { Err(number) } else { Ok(()) });
-                    prop_assert_eq!(bell.rung(), 0);
+                    prop_assert_eq!(waker.wakes(), 0);
                     if !refused {
                         model.push_back(number);
                     }
                 }
                 Step::Wake => {
                     inbox.wake();
-                    prop_assert_eq!(bell.rung(), usize::from(!model.is_empty() && !awake));
+                    prop_assert_eq!(waker.wakes(), usize::from(!model.is_empty() && !awake));
                     awake |= !model.is_empty();
                 }
                 Step::Post => {
                     prop_assert_eq!(inbox.post(number), if closed { Err(number) } else { Ok(()) });
-                    prop_assert_eq!(bell.rung(), usize::from(!closed && !awake));
+                    prop_assert_eq!(waker.wakes(), usize::from(!closed && !awake));
                     if !closed {
                         model.push_back(number);
                         awake = true;
@@ -134,7 +134,7 @@ proptest! {
     fn an_exchange_loses_nothing_until_it_is_disconnected_and_gives_nothing_afterwards(
         turns in prop::collection::vec(turn(), 0..60)
     ) {
-        let (event_loop, host) = (Bell::default(), Bell::default());
+        let (event_loop, host) = (CountingWaker::default(), CountingWaker::default());
         let sides = (Arc::new(event_loop.clone()) as Arc<dyn Notify>, Arc::new(host.clone()) as Arc<dyn Notify>);
         let windows = Windows { inbound: Limits::fixed(10), outbound: Limits::fixed(10) };
         let exchange = Exchange::new(1, windows, Vec::new(), false, sides.0, sides.1);
@@ -196,9 +196,9 @@ proptest! {
                 }
             }
             // The loop is told at most once, and only when it waits.
-            let rung = event_loop.rung();
-            prop_assert!(rung <= usize::from(model.waits), "{rung} wake-ups after {turn:?}");
-            if rung > 0 {
+            let wakes = event_loop.wakes();
+            prop_assert!(wakes <= usize::from(model.waits), "{wakes} wake-ups after {turn:?}");
+            if wakes > 0 {
                 model.waits = false;
             }
             prop_assert!(!(model.gone && model.waits), "the disconnect woke nobody");

@@ -56,18 +56,18 @@ impl Tail {
 #[derive(Debug, Default)]
 pub(crate) struct End {
     is_over: AtomicBool,
-    bell: Notify,
+    notify: Notify,
 }
 
 impl End {
     /// Returns when the process has ended. It stays a zombie until [`Process::ended`].
     pub(crate) async fn reached(&self) {
         loop {
-            let rung = self.bell.notified();
+            let notified = self.notify.notified();
             if self.is_over.load(Ordering::Acquire) {
                 return;
             }
-            rung.await;
+            notified.await;
         }
     }
 
@@ -80,7 +80,7 @@ impl End {
             while matches!(waitid(WaitId::Pid(pid), options), Err(rustix::io::Errno::INTR)) {}
         }
         self.is_over.store(true, Ordering::Release);
-        self.bell.notify_waiters();
+        self.notify.notify_waiters();
     }
 }
 

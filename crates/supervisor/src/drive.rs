@@ -21,7 +21,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(crate) struct Wires {
     pub(crate) connection: Rc<Connection>,
     /// Is notified when there is something to write.
-    pub(crate) bell: Rc<Notify>,
+    pub(crate) notify: Rc<Notify>,
     pub(crate) end: Arc<End>,
 }
 
@@ -73,7 +73,7 @@ async fn converse(
                 Err(error) => return Some(error.to_string()),
             },
             _ = wires.connection.writable(), if !is_written => {}
-            () = wires.bell.notified() => {}
+            () = wires.notify.notified() => {}
             () = &mut dead => return None,
         }
     }

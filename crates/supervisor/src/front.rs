@@ -11,7 +11,7 @@ use asgi_node_core::{
 use parking_lot::Mutex;
 
 use crate::relay::{Limits, Relay};
-use crate::runtime::Bell;
+use crate::runtime::TaskWaker;
 
 /// How long to wait for the place of an event loop.
 const PLACE: Duration = Duration::from_millis(700);
@@ -84,7 +84,7 @@ pub(crate) struct Summary {
 #[derive(Debug)]
 pub struct Front {
     pub(crate) inbox: Inbox<Job>,
-    pub(crate) bell: Arc<tokio::sync::Notify>,
+    pub(crate) notify: Arc<tokio::sync::Notify>,
     pub(crate) log_queue: Option<Arc<LogQueue>>,
     pub(crate) limits: Limits,
     /// The most messages of a WebSocket that wait here. Together with those in the worker they are `maxQueue`.
@@ -110,14 +110,14 @@ pub struct Front {
 
 impl Front {
     pub(crate) fn new(config: &Config) -> Arc<Self> {
-        let bell = Arc::new(tokio::sync::Notify::new());
+        let notify = Arc::new(tokio::sync::Notify::new());
         let window = asgi_node_core::Limits {
             least: config.high_water_mark,
             most: config.largest_window.max(config.high_water_mark),
         };
         Arc::new(Self {
-            inbox: Inbox::new(usize::MAX, Box::new(Bell(Arc::clone(&bell)))),
-            bell,
+            inbox: Inbox::new(usize::MAX, Box::new(TaskWaker(Arc::clone(&notify)))),
+            notify,
             log_queue: config.log_queue.clone(),
             limits: Limits {
                 windows: Windows {

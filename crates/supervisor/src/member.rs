@@ -48,7 +48,7 @@ pub(crate) struct Member {
     pub(crate) process: Process,
     pub(crate) state: State,
     pub(crate) connection: Rc<Connection>,
-    pub(crate) bell: Rc<Notify>,
+    pub(crate) notify: Rc<Notify>,
     pub(crate) outgoing: Outgoing,
     pub(crate) relays: HashMap<u32, Relay>,
     next_id: u32,
@@ -64,7 +64,7 @@ pub(crate) struct Member {
     /// Why its application did not start.
     pub(crate) refused: Option<Failed>,
     /// Its last message: it ends, in order or with this failure.
-    pub(crate) farewell: Option<Result<(), Failed>>,
+    pub(crate) end_message: Option<Result<(), Failed>>,
     pub(crate) on_ready: Option<OnReady>,
     /// A replacement is under way. Otherwise no replacement is tried before this time.
     pub(crate) replaced: Option<Instant>,
@@ -101,7 +101,7 @@ impl Member {
             process,
             state: State::Starting,
             connection: Rc::new(Connection::new(socket)?),
-            bell: Rc::new(Notify::new()),
+            notify: Rc::new(Notify::new()),
             outgoing,
             relays: HashMap::new(),
             next_id: 1,
@@ -113,7 +113,7 @@ impl Member {
             status: Status::default(),
             pinged: None,
             refused: None,
-            farewell: None,
+            end_message: None,
             on_ready: None,
             replaced: None,
             up_by: None,

@@ -131,7 +131,7 @@ impl Pool {
         for member in &mut self.members {
             // After an error the worker's driver sees its end.
             if !member.outgoing.is_empty() && !matches!(member.connection.write(&mut member.outgoing), Ok(true)) {
-                member.bell.notify_one();
+                member.notify.notify_one();
             }
         }
     }
@@ -241,7 +241,7 @@ impl Pool {
         match message {
             FromWorker::Opened if member.state == State::Starting => self.opened(number),
             FromWorker::Refused(why) => member.refused = Some(why),
-            FromWorker::Ended(why) => member.farewell = Some(why.map_or(Ok(()), Err)),
+            FromWorker::Ended(why) => member.end_message = Some(why.map_or(Ok(()), Err)),
             FromWorker::Status(status) => {
                 member.status = status;
                 member.pinged = None;

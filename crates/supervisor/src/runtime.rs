@@ -16,14 +16,14 @@ use tokio::task::LocalSet;
 type Start = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 /// The inbox for new tasks.
-type Door = Arc<Inbox<Start>>;
+type TaskInbox = Arc<Inbox<Start>>;
 
-static RUNNING: Mutex<Option<Door>> = Mutex::new(None);
+static RUNNING: Mutex<Option<TaskInbox>> = Mutex::new(None);
 
 /// Wakes a task on the runtime.
-pub(crate) struct Bell(pub(crate) Arc<Notify>);
+pub(crate) struct TaskWaker(pub(crate) Arc<Notify>);
 
-impl Waker for Bell {
+impl Waker for TaskWaker {
     fn wake(&self) {
         self.0.notify_one();
     }
@@ -33,12 +33,12 @@ impl Waker for Bell {
 pub(crate) fn spawn<F: Future<Output = ()> + 'static>(make: impl FnOnce() -> F + Send + 'static) -> Result<(), Error> {
     let start: Start = Box::new(|| Box::pin(make()));
     let mut running = RUNNING.lock();
-    if let Some(door) = &*running {
-        return door.post(start).map_err(|_| gone());
+    if let Some(tasks) = &*running {
+        return tasks.post(start).map_err(|_| gone());
     }
-    let bell = Arc::new(Notify::new());
-    let door: Door = Arc::new(Inbox::new(usize::MAX, Box::new(Bell(Arc::clone(&bell)))));
-    let inside = Arc::clone(&door);
+    let notify = Arc::new(Notify::new());
+    let tasks: TaskInbox = Arc::new(Inbox::new(usize::MAX, Box::new(TaskWaker(Arc::clone(&notify)))));
+    let inside = Arc::clone(&tasks);
     let failed = |error: std::io::Error| {
         Error::PythonStartFailed(format!("the thread for workers could not be started: {error}"))
     };
@@ -49,10 +49,10 @@ pub(crate) fn spawn<F: Future<Output = ()> + 'static>(make: impl FnOnce() -> F +
         .map_err(failed)?;
     thread::Builder::new()
         .name("asgi-node-work".into())
-        .spawn(move || runtime.block_on(LocalSet::new().run_until(live(inside, bell))))
+        .spawn(move || runtime.block_on(LocalSet::new().run_until(live(inside, notify))))
         .map_err(failed)?;
-    door.post(start).map_err(|_| gone())?;
-    *running = Some(door);
+    tasks.post(start).map_err(|_| gone())?;
+    *running = Some(tasks);
     Ok(())
 }
 
@@ -61,24 +61,24 @@ fn gone() -> Error {
 }
 
 /// The life of the thread.
-async fn live(door: Door, bell: Arc<Notify>) {
+async fn live(tasks: TaskInbox, notify: Arc<Notify>) {
     let under_way = Rc::new(Cell::new(0usize));
     let mut batch = Vec::new();
     loop {
-        bell.notified().await;
-        door.take(&mut batch);
+        notify.notified().await;
+        tasks.take(&mut batch);
         for start in batch.drain(..) {
             under_way.set(under_way.get() + 1);
-            let (under_way, bell) = (Rc::clone(&under_way), Arc::clone(&bell));
+            let (under_way, notify) = (Rc::clone(&under_way), Arc::clone(&notify));
             tokio::task::spawn_local(async move {
                 start().await;
                 under_way.set(under_way.get() - 1);
-                bell.notify_one();
+                notify.notify_one();
             });
         }
         if under_way.get() == 0 {
             let mut running = RUNNING.lock();
-            if door.is_empty() {
+            if tasks.is_empty() {
                 *running = None;
                 return;
             }

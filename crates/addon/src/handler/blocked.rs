@@ -20,21 +20,21 @@ use crate::sync_call::receive_before;
 /// Where the thread of an event loop is.
 #[napi(object)]
 #[derive(Debug, Default)]
-pub struct Whereabouts {
+pub struct LoopLocation {
     /// In words.
     pub words: String,
     /// Its Python stack; empty where that cannot be had.
     pub stack: String,
 }
 
-impl From<(String, String)> for Whereabouts {
+impl From<(String, String)> for LoopLocation {
     fn from((words, stack): (String, String)) -> Self {
         Self { words, stack }
     }
 }
 
 /// Who wants to know where an event loop is.
-type Waiting = Mutex<Option<Box<dyn FnOnce(Whereabouts) + Send>>>;
+type Waiting = Mutex<Option<Box<dyn FnOnce(LoopLocation) + Send>>>;
 
 #[napi]
 impl NativeHandler {
@@ -73,10 +73,10 @@ impl NativeHandler {
     }
 
     /// Where the thread of the event loop is. The promise never rejects, and takes half a second at most.
-    #[napi(catch_unwind, ts_return_type = "Promise<Whereabouts>")]
+    #[napi(catch_unwind, ts_return_type = "Promise<LoopLocation>")]
     pub fn locate<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let (deferred, promise) = env.create_deferred()?;
-        let resolve: Box<dyn FnOnce(Whereabouts) + Send> = Box::new(move |found| deferred.resolve(move |_| Ok(found)));
+        let resolve: Box<dyn FnOnce(LoopLocation) + Send> = Box::new(move |found| deferred.resolve(move |_| Ok(found)));
         let waiting = Arc::new(Mutex::new(Some(resolve)));
         let tell = |waiting: &Waiting, found| {
             let resolve = waiting.lock().take();
@@ -92,7 +92,7 @@ impl NativeHandler {
             thread.spawn(move || find(place)).is_ok()
         });
         if !started {
-            tell(&waiting, Whereabouts::default());
+            tell(&waiting, LoopLocation::default());
         }
         Ok(promise)
     }

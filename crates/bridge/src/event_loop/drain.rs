@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use super::handle::{EventLoop, Message};
 use super::loop_side::LoopSide;
-use super::wakeup::{self, Alarm};
+use super::wakeup::{self, WakeReader};
 use crate::interpreter::{exit, fork};
 
 /// The most messages that one call of [`Drain`] handles before other callbacks of the loop run.
@@ -23,7 +23,7 @@ const BATCH: usize = 256;
 #[derive(Debug)]
 pub struct Drain {
     event_loop: Arc<EventLoop>,
-    alarm: Alarm,
+    wake_reader: WakeReader,
     side: Arc<LoopSide>,
     /// Messages that one call left for the next, and the vector that is reused for batches.
     backlog: Mutex<(VecDeque<Message>, Vec<Message>)>,
@@ -33,7 +33,7 @@ pub struct Drain {
 impl Drain {
     /// The descriptor that becomes readable when something was sent.
     fn fileno(&self) -> RawFd {
-        self.alarm.fd()
+        self.wake_reader.fd()
     }
 
     /// Tells it which loop it serves. Called once, on the loop's thread, before the loop runs.
@@ -53,7 +53,7 @@ impl Drain {
 
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         exit::stop_if_over(py);
-        self.alarm.silence();
+        self.wake_reader.clear();
         // Each time, even if a backlog is left: the inbox believes that it has woken this loop until somebody takes from it, and
         // the wake-up for what is in it has just been silenced.
         self.collect();
@@ -69,11 +69,11 @@ impl Drain {
 impl Drain {
     /// A new event loop, not yet running, and the callable that its thread gives to `add_reader`.
     pub fn pair() -> std::io::Result<(Arc<EventLoop>, Self)> {
-        let (bell, alarm) = wakeup::pair()?;
-        let event_loop = EventLoop::new(bell);
+        let (wake_writer, wake_reader) = wakeup::pair()?;
+        let event_loop = EventLoop::new(wake_writer);
         let drain = Self {
             event_loop: Arc::clone(&event_loop),
-            alarm,
+            wake_reader,
             side: Arc::new(LoopSide::new()),
             backlog: Mutex::default(),
         };

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 
 use super::failure::{Dependent, Failing};
 use super::loop_side::LoopSide;
-use super::wakeup::Bell;
+use super::wakeup::WakeWriter;
 
 /// Requests that may wait for the loop, over all handlers; each handler has its own, smaller limit.
 const CAPACITY: usize = 1 << 20;
@@ -63,9 +63,9 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    pub(super) fn new(bell: Bell) -> Arc<Self> {
+    pub(super) fn new(wake_writer: WakeWriter) -> Arc<Self> {
         Arc::new(Self {
-            inbox: Inbox::new(CAPACITY, Box::new(bell)),
+            inbox: Inbox::new(CAPACITY, Box::new(wake_writer)),
             heartbeat: Heartbeat::default(),
             ident: AtomicU64::new(0),
             native_id: AtomicU32::new(0),

@@ -12,30 +12,30 @@ type End = std::os::unix::net::UnixStream;
 
 /// The reading end; the event loop watches it.
 #[derive(Debug)]
-pub struct Alarm(End);
+pub struct WakeReader(End);
 
 /// The writing end; the inbox holds it.
 #[derive(Debug)]
-pub struct Bell(End);
+pub struct WakeWriter(End);
 
 /// A new pair.
 #[cfg(target_os = "linux")]
-pub fn pair() -> io::Result<(Bell, Alarm)> {
+pub fn pair() -> io::Result<(WakeWriter, WakeReader)> {
     use rustix::event::{EventfdFlags, eventfd};
-    let alarm = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-    Ok((Bell(alarm.try_clone()?), Alarm(alarm)))
+    let reader = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+    Ok((WakeWriter(reader.try_clone()?), WakeReader(reader)))
 }
 
 /// A new pair.
 #[cfg(not(target_os = "linux"))]
-pub fn pair() -> io::Result<(Bell, Alarm)> {
-    let (alarm, bell) = End::pair()?;
-    alarm.set_nonblocking(true)?;
-    bell.set_nonblocking(true)?;
-    Ok((Bell(bell), Alarm(alarm)))
+pub fn pair() -> io::Result<(WakeWriter, WakeReader)> {
+    let (reader, writer) = End::pair()?;
+    reader.set_nonblocking(true)?;
+    writer.set_nonblocking(true)?;
+    Ok((WakeWriter(writer), WakeReader(reader)))
 }
 
-impl Waker for Bell {
+impl Waker for WakeWriter {
     fn wake(&self) {
         // If the counter or the socket is full, the loop has been woken but has not read it yet: nothing is lost.
         #[cfg(target_os = "linux")]
@@ -45,14 +45,14 @@ impl Waker for Bell {
     }
 }
 
-impl Alarm {
+impl WakeReader {
     /// The descriptor to watch for reading.
     pub fn fd(&self) -> RawFd {
         self.0.as_raw_fd()
     }
 
     /// Makes the descriptor unreadable until the next wake-up.
-    pub fn silence(&self) {
+    pub fn clear(&self) {
         #[cfg(target_os = "linux")]
         let _ = rustix::io::read(&self.0, &mut [0u8; 8]);
         #[cfg(not(target_os = "linux"))]

@@ -32,14 +32,14 @@ struct News {
 pub(crate) struct Caller {
     id: u32,
     news: Mutex<News>,
-    bell: Condvar,
+    condition: Condvar,
     notifier: Option<Arc<Mailbox>>,
 }
 
 impl Caller {
     fn tell(&self, change: impl FnOnce(&mut News)) {
         change(&mut self.news.lock());
-        self.bell.notify_all();
+        self.condition.notify_all();
         if let Some(notifier) = &self.notifier {
             notifier.post(self.id);
         }
@@ -50,9 +50,9 @@ impl Caller {
         let mut news = self.news.lock();
         while !until(&news) {
             match deadline {
-                None => self.bell.wait(&mut news),
+                None => self.condition.wait(&mut news),
                 Some(deadline) => {
-                    if self.bell.wait_until(&mut news, deadline).timed_out() {
+                    if self.condition.wait_until(&mut news, deadline).timed_out() {
                         return until(&news);
                     }
                 }
@@ -128,7 +128,7 @@ impl Call {
             caller: Arc::new(Caller {
                 id: NUMBERS.fetch_add(1, Ordering::Relaxed),
                 news: Mutex::default(),
-                bell: Condvar::new(),
+                condition: Condvar::new(),
                 notifier: notifier.map(|notifier| notifier.get().mailbox()),
             }),
             claimed: AtomicBool::new(false),

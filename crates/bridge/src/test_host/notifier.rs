@@ -6,7 +6,7 @@ use std::sync::Arc;
 use asgi_node_core::Inbox;
 use pyo3::prelude::*;
 
-use crate::event_loop::wakeup::{self, Alarm};
+use crate::event_loop::wakeup::{self, WakeReader};
 
 /// The numbers of calls with news.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Mailbox {
 #[derive(Debug)]
 pub struct Notifier {
     mailbox: Arc<Mailbox>,
-    alarm: Alarm,
+    wake_reader: WakeReader,
 }
 
 impl Notifier {
@@ -37,19 +37,19 @@ impl Notifier {
 impl Notifier {
     #[new]
     fn new() -> PyResult<Self> {
-        let (bell, alarm) = wakeup::pair()?;
-        let mailbox = Arc::new(Mailbox(Inbox::new(usize::MAX, Box::new(bell))));
-        Ok(Self { mailbox, alarm })
+        let (wake_writer, wake_reader) = wakeup::pair()?;
+        let mailbox = Arc::new(Mailbox(Inbox::new(usize::MAX, Box::new(wake_writer))));
+        Ok(Self { mailbox, wake_reader })
     }
 
     /// The descriptor that becomes readable when there is news.
     fn fileno(&self) -> RawFd {
-        self.alarm.fd()
+        self.wake_reader.fd()
     }
 
     /// The numbers of the calls that have news, some perhaps twice; the descriptor is then no longer readable.
     fn take(&self) -> Vec<u32> {
-        self.alarm.silence();
+        self.wake_reader.clear();
         let mut batch = Vec::new();
         self.mailbox.0.take(&mut batch);
         batch

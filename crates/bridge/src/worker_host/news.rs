@@ -35,9 +35,9 @@ impl std::fmt::Debug for Note {
 
 /// Wakes the link's thread.
 #[derive(Debug, Clone)]
-struct Bell(Arc<tokio::sync::Notify>);
+struct LinkWaker(Arc<tokio::sync::Notify>);
 
-impl Waker for Bell {
+impl Waker for LinkWaker {
     fn wake(&self) {
         self.0.notify_one();
     }
@@ -47,7 +47,7 @@ impl Waker for Bell {
 #[derive(Debug)]
 pub(super) struct News {
     inbox: Inbox<Note>,
-    bell: Bell,
+    waker: LinkWaker,
     is_orphaned: AtomicBool,
     ended: Mutex<bool>,
     end: Condvar,
@@ -55,10 +55,10 @@ pub(super) struct News {
 
 impl News {
     pub(super) fn new() -> Arc<Self> {
-        let bell = Bell(Arc::new(tokio::sync::Notify::new()));
+        let waker = LinkWaker(Arc::new(tokio::sync::Notify::new()));
         Arc::new(Self {
-            inbox: Inbox::new(usize::MAX, Box::new(bell.clone())),
-            bell,
+            inbox: Inbox::new(usize::MAX, Box::new(waker.clone())),
+            waker,
             is_orphaned: AtomicBool::new(false),
             ended: Mutex::new(false),
             end: Condvar::new(),
@@ -66,7 +66,7 @@ impl News {
     }
 
     pub(super) fn waker(&self) -> Box<dyn Waker> {
-        Box::new(self.bell.clone())
+        Box::new(self.waker.clone())
     }
 
     /// Adds a note. Their number is bounded by the requests under way.
@@ -93,7 +93,7 @@ impl News {
 
     /// Waits until there is a note.
     pub(super) async fn arrived(&self) {
-        self.bell.0.notified().await;
+        self.waker.0.notified().await;
     }
 
     /// Takes all notes.

@@ -190,8 +190,8 @@ mod tests {
 
     fn log_queue(most_entries: usize, most_bytes: usize) -> (Arc<LogQueue>, Arc<AtomicUsize>) {
         let count = Arc::new(AtomicUsize::new(0));
-        let bell = Box::new(Count(Arc::clone(&count)));
-        (Arc::new(LogQueue::new(most_entries, most_bytes, bell)), count)
+        let waker = Box::new(Count(Arc::clone(&count)));
+        (Arc::new(LogQueue::new(most_entries, most_bytes, waker)), count)
     }
 
     fn line(text: &str) -> Entry {

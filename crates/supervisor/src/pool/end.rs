@@ -32,7 +32,7 @@ impl Pool {
             format!("{status}, after it broke the protocol: {reason}")
         });
         this.errors = this.errors.saturating_add(member.status.errors);
-        match (member.state, &member.farewell) {
+        match (member.state, &member.end_message) {
             (State::Starting, _) => {
                 let why = member.why_not_up(&how, lines);
                 let on_ready = member.on_ready.take();
@@ -40,8 +40,8 @@ impl Pool {
                     this.not_up(member.slot, on_ready, why);
                 }
             }
-            (_, Some(farewell)) => {
-                let failed = farewell.clone().err().map(|why| failure(why, false));
+            (_, Some(end_message)) => {
+                let failed = end_message.clone().err().map(|why| failure(why, false));
                 this.went(
                     member,
                     failed.map(|failure| Traced {
@@ -55,7 +55,7 @@ impl Pool {
         this.note();
         this.dispatch_waiting();
         this.finish_close();
-        this.front.bell.notify_one();
+        this.front.notify.notify_one();
     }
 
     /// The worker has ended in order.

@@ -34,7 +34,7 @@ pub(crate) async fn run(front: Arc<Front>, workers: Arc<Workers>, loaded: Done) 
             }
         };
         tokio::select! {
-            () = front.bell.notified() => {}
+            () = front.notify.notified() => {}
             () = sleep => {}
         }
         front.inbox.take(&mut batch);
@@ -71,7 +71,7 @@ impl Pool {
                 member.up_by = (!limit.is_zero()).then(|| member.since + limit + SLACK);
                 let wires = Wires {
                     connection: Rc::clone(&member.connection),
-                    bell: Rc::clone(&member.bell),
+                    notify: Rc::clone(&member.notify),
                     end: Arc::clone(&member.process.end),
                 };
                 this.members.push(member);
@@ -158,7 +158,7 @@ impl Pool {
         if self.closing.is_none() {
             place.next = Some(Instant::now() + pause);
         }
-        self.front.bell.notify_one();
+        self.front.notify.notify_one();
         place.failures
     }
 
@@ -189,7 +189,7 @@ impl Pool {
         member.state = State::Draining;
         member.outgoing.push(0, ToWorker::Close(timeout));
         member.deadline = Some(Instant::now() + limit);
-        self.front.bell.notify_one();
+        self.front.notify.notify_one();
         self.flush();
     }
 }

@@ -41,7 +41,7 @@ impl Pool {
         if !self.is_outdated(since) {
             self.held = None;
             self.dispatch_waiting();
-            self.front.bell.notify_one();
+            self.front.notify.notify_one();
         }
     }
 

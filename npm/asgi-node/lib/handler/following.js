@@ -8,8 +8,8 @@ export class Following {
   #listener
 
   /**
-   * @param {import('../reload/watcher.js').Watched | Watcher} watched a watcher that is given is not closed here
-   * @param {{ hold: () => void, renew: () => Promise<void> }} life from `hold` on, requests wait for the new code
+   * @param {import('../reload/watcher.js').Watched | Watcher} watched a Watcher of the caller, which is not closed here, or what to watch
+   * @param {{ hold: () => void, renew: () => Promise<void> }} life after `hold`, requests wait for the new code
    * @param {import('../log/logger.js').Log} log
    */
   constructor(watched, { hold, renew }, log) {
@@ -19,19 +19,19 @@ export class Following {
     this.#listener = { onSeen: hold, onChange: (/** @type {string[]} */ paths) => void reloader.reload(changed(paths)) }
   }
 
-  /** Fulfilled when every change from now on is seen. */
+  /** Fulfilled when every later change will be seen. */
   ready() {
     return this.#watcher.ready()
   }
 
-  /** The handler is ready: what has changed since {@link ready} is loaded anew. */
+  /** The handler is ready: changes since {@link ready} are loaded. */
   begin() {
     this.#watcher.listen(this.#listener)
   }
 
-  /** This thread is about to block: what has changed is loaded now. */
-  hurry() {
-    this.#watcher.hurry()
+  /** Loads changes now, because the caller is about to block this thread. */
+  flush() {
+    this.#watcher.flush()
   }
 
   /** @returns {Promise<void>} */

@@ -86,7 +86,7 @@ export class Lifecycle {
     this.#settings = settings
     this.#exchanges = exchanges
     this.#sockets = sockets
-    // Before the application is looked at, so that no change is missed.
+    // This comes before the application is read, so that no change is missed.
     if (settings.reload !== null) this.#following = new Following(settings.reload, { hold: this.#hold, renew: this.#renew }, settings.log)
     this.#starting = this.#start()
     // Each ready() and each request rejects with the failure. Before the first of them it must not count as an unhandled rejection.
@@ -138,7 +138,7 @@ export class Lifecycle {
 
   /** The same for a caller that cannot wait. It overtakes #start, which then finds the work done. */
   startSync() {
-    if (this.isReady) return this.#following?.hurry()
+    if (this.isReady) return this.#following?.flush()
     if (this.#isEnding) throw closedError()
     if (this.#state === 'failed') throw this.#failure
     try {
@@ -268,12 +268,12 @@ export class Lifecycle {
     if (failure) throw errorFromFailure(failure)
   }
 
-  /** Files have changed: requests that come now wait for new code. */
+  /** Files have changed: new requests wait for the new code. */
   #hold = () => {
     if (this.isReady) /** @type {WorkersHandler} */ (this.native).hold()
   }
 
-  /** And this is when it is there. Asks for it before it returns, because its caller may be about to block this thread. */
+  /** Loads the new code. It starts the reload before it returns, because its caller may be about to block this thread. */
   #renew = () => {
     this.#hold()
     return this.#replaceWorkers()

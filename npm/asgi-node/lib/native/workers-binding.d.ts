@@ -13,7 +13,7 @@ export declare class NativeHandler {
    */
   blocked(): number
   /** Where the thread of the event loop is. The promise never rejects, and takes half a second at most. */
-  locate(): Promise<Whereabouts>
+  locate(): Promise<LoopLocation>
   /**
    * Nobody waits any longer for a start or a close that is under way: their promises resolve. What comes up all the same
    * is closed.
@@ -104,6 +104,14 @@ export interface Health {
   loop: string
 }
 
+/** Where the thread of an event loop is. */
+export interface LoopLocation {
+  /** In words. */
+  words: string
+  /** Its Python stack; empty where that cannot be had. */
+  stack: string
+}
+
 /** Why something failed: what a `PythonError` is made of. */
 export interface NativeFailure {
   /** One of the stable codes. */
@@ -124,14 +132,6 @@ export interface SyncOutcome {
   body?: Buffer
   /** Why there is no response. */
   failure?: NativeFailure
-}
-
-/** Where the thread of an event loop is. */
-export interface Whereabouts {
-  /** In words. */
-  words: string
-  /** Its Python stack; empty where that cannot be had. */
-  stack: string
 }
 
 /** How one worker is. */

@@ -10,7 +10,7 @@ const NAMES = ['paths', 'include', 'exclude', 'delay']
 
 /**
  * The option `reload`, checked.
- * @param {unknown} value the command gives its own watcher, which sees changes also while no handler has started
+ * @param {unknown} value the command passes its own watcher, which also sees changes before a handler has started
  * @returns {{ paths?: string[], include: string[], exclude: string[], delay: number } | Watcher | null} without `paths`: the docroot; null: nothing is watched
  */
 export function reloadOf(value) {
@@ -28,16 +28,16 @@ export function reloadOf(value) {
 }
 
 /**
- * What is watched; null for nothing.
+ * What to watch; null for nothing.
  * @param {unknown} value the option `reload`
  * @param {string} docroot
- * @param {unknown} workers null where there are none
+ * @param {unknown} workers null if there are none
  * @returns {Watched | Watcher | null}
  */
 export function watchedOf(value, docroot, workers) {
   const reload = reloadOf(value)
   if (reload === null) return null
-  if (workers === null) throw new TypeError('Option reload needs workers: Python in this process cannot load modules anew. Set workers: 1')
+  if (workers === null) throw new TypeError('Option reload needs workers: Python in this process cannot load modules again. Set workers: 1')
   return reload instanceof Watcher ? reload : { paths: [docroot], ...reload }
 }
 
@@ -55,8 +55,8 @@ function texts(value, name) {
 
 /** @param {string[]} paths */
 function existing(paths) {
-  if (paths.length === 0) throw new TypeError('Option reload.paths is empty: name what is to be watched, or leave it out for the docroot')
+  if (paths.length === 0) throw new TypeError('Option reload.paths is empty: name the folders to watch, or leave it out for the docroot')
   const missing = paths.find((one) => !existsSync(one))
-  if (missing !== undefined) throw new TypeError(`Option reload.paths: there is no ${resolve(missing)}`)
+  if (missing !== undefined) throw new TypeError(`Option reload.paths: ${resolve(missing)} does not exist`)
   return paths
 }

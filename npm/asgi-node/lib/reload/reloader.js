@@ -1,6 +1,6 @@
 import { PythonError } from '../native/errors.js'
 
-/** Has the application loaded anew, and says what became of it. */
+/** Loads the application again, and logs the result. */
 export class Reloader {
   #reload
   #say
@@ -16,17 +16,17 @@ export class Reloader {
   }
 
   /**
-   * Never rejects: an application that does not start anew goes on as it was. What was asked for later has more to say.
+   * Never rejects. If the new code does not start, the old code goes on. If a later reload has begun, only that one is logged.
    * @param {string} why
    * @returns {Promise<void>}
    */
   async reload(why) {
     const number = ++this.#latest
     const from = performance.now()
-    this.#say('info', {}, `Loading the application anew: ${why}`)
+    this.#say('info', {}, `Loading the application again: ${why}`)
     try {
       await this.#reload()
-      if (number === this.#latest) this.#say('info', {}, `The new code serves, after ${Math.round(performance.now() - from)} ms`)
+      if (number === this.#latest) this.#say('info', {}, `The new code is serving, after ${Math.round(performance.now() - from)} ms`)
     } catch (error) {
       if (number === this.#latest) this.#failed(error)
     }
@@ -42,7 +42,7 @@ export class Reloader {
 }
 
 /**
- * Which files have changed, in words.
+ * The changed files, in words.
  * @param {readonly string[]} paths
  */
 export function changed(paths) {

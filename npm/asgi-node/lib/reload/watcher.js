@@ -1,33 +1,33 @@
-// Which files of an application count, and when they have changed.
+// Watches the files of an application.
 
 import { basename, relative, resolve, sep } from 'node:path'
 import { watch } from 'chokidar'
 import picomatch from 'picomatch'
 
 /**
- * What is watched, and for which changes.
+ * What to watch.
  * @typedef {object} Watched
- * @property {readonly string[]} paths folders and files
- * @property {readonly string[]} include patterns of files that count beside `*.py`
- * @property {readonly string[]} exclude patterns of what does not count beside what never does
- * @property {number} delay milliseconds without a further change
+ * @property {readonly string[]} paths the folders and files
+ * @property {readonly string[]} include patterns of files to watch in addition to `*.py`
+ * @property {readonly string[]} exclude patterns of files and folders to ignore, in addition to the built-in ones
+ * @property {number} delay milliseconds without a further change before changes are reported
  */
 
 /**
  * @typedef {object} Listener
- * @property {() => void} onSeen is told of the first change after a pause, at once
- * @property {(paths: string[]) => void} onChange is told which files, when nothing changes any more
+ * @property {() => void} onSeen called at once for the first change after a pause
+ * @property {(paths: string[]) => void} onChange called with the files when nothing changes any more
  */
 
-/** uvicorn's, and where packages are. */
+/** The patterns of uvicorn, and the folders of packages. */
 const INCLUDED = ['*.py']
 const EXCLUDED = ['.*', '*.py[cod]', '.sw.*', '~*', '__pycache__', 'node_modules', 'venv', 'site-packages']
 
-/** How long a change is waited for that comes right behind another: an editor writes several files, or one twice. */
+/** Milliseconds to wait for a second change: an editor may write several files, or one file twice. */
 export const RELOAD_DELAY = 50
 
 /**
- * A pattern without a slash is for names, one with a slash for paths below the folder that is watched.
+ * A pattern without a slash matches names. A pattern with a slash matches paths below the watched folder.
  * @param {readonly string[]} patterns
  * @returns {(path: string) => boolean}
  */
@@ -37,22 +37,22 @@ function matcher(patterns) {
   return (path) => named(basename(path)) || paths(path)
 }
 
-/** Tells when files of an application change, and when nothing has changed any more for a moment. */
+/** Reports when files of an application change, and when nothing has changed for some time. */
 export class Watcher {
   #watcher
   #delay
   #ready
   /** @type {Set<string>} */
   #changed = new Set()
-  /** Until nothing has changed for long enough. @type {NodeJS.Timeout | null} */
+  /** Runs while further changes are waited for. @type {NodeJS.Timeout | null} */
   #timer = null
   #isPersistent
   /** @type {Listener | null} */
   #listener = null
 
   /**
-   * @param {Watched} watched its paths exist
-   * @param {{ isPersistent: boolean }} options whether the process stays alive for it
+   * @param {Watched} watched its paths must exist
+   * @param {{ isPersistent: boolean }} options whether it keeps the process alive
    */
   constructor({ paths, include, exclude, delay }, { isPersistent }) {
     const roots = paths.map((one) => resolve(one))
@@ -60,7 +60,7 @@ export class Watcher {
     const excludes = matcher([...EXCLUDED, ...exclude])
     const ignored = (/** @type {string} */ path, /** @type {import('node:fs').Stats | undefined} */ stats) => {
       const root = roots.find((one) => path === one || path.startsWith(one.endsWith(sep) ? one : one + sep))
-      // The folder itself may be below one with a dot.
+      // The watched folder itself may be inside a folder whose name begins with a dot.
       if (root === undefined || path === root) return false
       const below = relative(root, path)
       return excludes(below) || (stats?.isFile() === true && !includes(below))
@@ -75,27 +75,27 @@ export class Watcher {
       this.#watcher.once('ready', () => done(undefined))
       this.#watcher.on('error', (error) => reject(cannotWatch(error)))
     })
-    // Whoever asks is told.
+    // `ready()` reports the error.
     this.#ready.catch(() => {})
   }
 
-  /** Fulfilled when every change from now on is seen. @returns {Promise<void>} */
+  /** Fulfilled when every later change will be seen. @returns {Promise<void>} */
   async ready() {
     await this.#ready
   }
 
   /**
-   * Has changes told to this one from now on, and those that nobody has heard of at once.
-   * @param {Listener | null} listener null: they are kept
+   * Sets the listener for changes. Changes that nobody has got yet are reported at once.
+   * @param {Listener | null} listener null: changes are kept
    */
   listen(listener) {
     this.#listener = listener
     if (listener === null || this.#changed.size === 0) return
     listener.onSeen()
-    if (this.#timer === null) this.hurry()
+    if (this.#timer === null) this.flush()
   }
 
-  /** What has changed until now is read next, and need not be told. */
+  /** Drops the changes until now, because the caller is about to read the files. */
   forget() {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
@@ -109,13 +109,13 @@ export class Watcher {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = setTimeout(() => {
       this.#timer = null
-      this.hurry()
+      this.flush()
     }, this.#delay)
     if (!this.#isPersistent) this.#timer.unref()
   }
 
-  /** Whoever blocks this thread next cannot wait until nothing changes any more. */
-  hurry() {
+  /** Reports changes now. The caller is about to block this thread, so it cannot wait until nothing changes any more. */
+  flush() {
     if (this.#listener === null || this.#changed.size === 0) return
     const paths = [...this.#changed]
     this.#changed.clear()

@@ -1,4 +1,4 @@
-// --reload: what is watched.
+// --reload: chooses the files to watch.
 
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -6,7 +6,7 @@ import { Watcher } from '../../reload/watcher.js'
 import { StartError, UsageError } from '../errors.js'
 
 /**
- * A watcher that has begun. It sees changes also while no handler has started.
+ * A watcher that has started. It also sees changes before a handler has started.
  * @param {import('../settings/settings.js').Settings} settings
  * @param {string} folder of the application
  */

@@ -17,7 +17,7 @@ export class Stop {
   #delay
   #timeout
   /** Aborts the delay. */
-  #hurry = new AbortController()
+  #abortWait = new AbortController()
 
   /**
    * @param {object} parts
@@ -45,8 +45,8 @@ export class Stop {
     closed.catch(() => {})
     // Keep-alive connections would get further requests until the end. From now on each one ends after its response.
     this.#gate.closing = true
-    if (this.#delay > 0) await sleep(this.#delay, undefined, { signal: this.#hurry.signal }).catch(() => {})
-    await Promise.race([this.#server.close(), sleep(LAST_REQUESTS, undefined, { signal: this.#hurry.signal }).catch(() => {})])
+    if (this.#delay > 0) await sleep(this.#delay, undefined, { signal: this.#abortWait.signal }).catch(() => {})
+    await Promise.race([this.#server.close(), sleep(LAST_REQUESTS, undefined, { signal: this.#abortWait.signal }).catch(() => {})])
     this.#handler.close({ timeout }).catch(() => {})
     const others = this.#idle(timeout)
     try {
@@ -59,7 +59,7 @@ export class Stop {
 
   /** Ends requests at once. Fulfilled when the application has had its time to shut down. */
   async now() {
-    this.#hurry.abort()
+    this.#abortWait.abort()
     this.#server.destroy()
     await Promise.race([this.#handler.close({ timeout: 0 }).catch(() => {}), sleep(PATIENCE)])
   }
