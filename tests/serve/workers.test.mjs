@@ -59,7 +59,7 @@ describe('--workers', () => {
     assert.ok(!before.has(String(server.pid)))
     server.write(version(1))
     server.child.kill('SIGHUP')
-    await until(() => server.stderr.includes('The new code is serving, after'), server.stderr)
+    await until(() => server.stderr.includes('The new code serves, after'), server.stderr)
     assert.equal(await server.text(), 'version 1')
     assert.ok(!before.has(await pid()))
     await under.stop()
@@ -103,7 +103,7 @@ test('a Python without its shared library serves with workers, and is refused wi
   const args = ['--python', join(folder, 'python')]
   const refused = await run(t, ['main.py', '--port', '0', ...args], { cwd: folder })
   assert.equal(refused.code, 1)
-  assert.match(refused.stderr, /^ERROR: {4}LIBPYTHON_NOT_FOUND: .*workers: 1.*\nasgi-node: Python could not be started: asgi-node doctor says more\n$/)
+  assert.match(refused.stderr, /^ERROR: {4}LIBPYTHON_NOT_FOUND: .*--workers 1.*\nasgi-node: Python could not be started: asgi-node doctor says more\n$/)
   const running = start(t, ['main.py', '--port', '0', '--lifespan', 'off', '--workers', '1', ...args], { cwd: folder })
   const [, port] = await until(() => / on http:\/\/127\.0\.0\.1:(\d+) /.exec(running.stderr), 'the server', 60_000)
   assert.equal((await request({ port, path: '/' })).text, 'version 0')
@@ -124,7 +124,7 @@ describe('--reload', () => {
     assert.deepEqual(under.failures, [])
     // Most of them wait for new code, which is there five times at least.
     assert.ok(under.count >= 20, `${under.count} requests`)
-    const times = [...server.stderr.matchAll(/The new code is serving, after (\d+) ms/g)].map(([, time]) => Number(time))
+    const times = [...server.stderr.matchAll(/The new code serves, after (\d+) ms/g)].map(([, time]) => Number(time))
     assert.ok(times.length >= 5)
     t.diagnostic(`${times.length} reloads of ${times.toSorted((a, b) => a - b)[times.length >> 1]} ms (median), ${under.count} requests`)
   })
@@ -146,7 +146,7 @@ describe('--reload', () => {
       writeFileSync(join(parts, name, 'module.py'), '')
     }
     const server = await serveVersions(t, ['--reload', '--reload-dir', parts, '--reload-include', '*.html', '--reload-exclude', 'made.*', '--reload-delay', '0.6'])
-    const reloads = () => server.stderr.match(/Loading the application again: .*/g) ?? []
+    const reloads = () => server.stderr.match(/Loading the application anew: .*/g) ?? []
     for (const name of ['.venv/module.py', 'node_modules/module.py', 'made.py', 'notes.txt']) writeFileSync(join(parts, name), 'changed')
     server.write(version(1))
     await sleep(1000)
@@ -175,7 +175,7 @@ describe('--reload', () => {
   })
 
   test('asgi-node dev --no-reload is asgi-node', async (t) => {
-    const server = await startServer(t, ['dev', '--no-reload', 'main:app', '--port', '0', '--lifespan', 'off'], { cwd: temporaryFolder(t, { 'main.py': version(0) }), app: '' })
+    const server = await startServer(t, ['main:app', '--no-reload', '--lifespan', 'off'], { cwd: temporaryFolder(t, { 'main.py': version(0) }), app: 'dev' })
     assert.equal((await request({ port: server.port, path: '/' })).headers['x-pid'], String(server.pid))
   })
 
