@@ -50,6 +50,40 @@ describe('SIGTERM and SIGINT', () => {
     })
   }
 
+  for (const workers of ['0', '1']) {
+    test(`before the application has started (--workers ${workers}): its start is waited for, no longer than for requests, and a second time it is not`, async (t) => {
+      const app = (start) => `import asyncio, time\n${start}\nasync def app(scope, receive, send):\n    await receive()\n    await asyncio.sleep(wait)\n    await send({"type": "lifespan.startup.complete"})\n    await receive()\n    print("shutdown", flush=True)\n    await send({"type": "lifespan.shutdown.complete"})\n`
+      const folder = temporaryFolder(t, {
+        'slow.py': app('wait = 1'),
+        'stuck.py': app('wait = 60'),
+        'blocked.py': app('time.sleep(60)'),
+      })
+      const stopped = async (name, signals, ...args) => {
+        const running = start(t, [`${name}:app`, '--port', '0', '--workers', workers, '--log-level', 'debug', ...args], { cwd: folder })
+        const children = () => readFileSync(`/proc/${running.pid}/task/${running.pid}/children`, 'utf8').trim()
+        await until(() => (workers === '0' ? /libpython/.test(readFileSync(`/proc/${running.pid}/maps`, 'utf8')) : children() !== ''), 'Python')
+        await sleep(400)
+        const from = performance.now()
+        running.child.kill('SIGTERM')
+        await until(() => running.stderr.includes('INFO:     Shutting down: waiting for the application to start (CTRL+C to force quit)\n'), 'what it waits for')
+        if (signals === 2) running.child.kill('SIGTERM')
+        const { code } = await running.exited
+        return { code, stdout: running.stdout, stderr: running.stderr, seconds: (performance.now() - from) / 1000 }
+      }
+      const slow = await stopped('slow', 1)
+      assert.deepEqual([slow.code, slow.stdout], [0, 'shutdown\n'])
+      const stuck = await stopped('stuck', 1, '--timeout-graceful-shutdown', '1')
+      assert.equal(stuck.code, 3)
+      assert.match(stuck.stderr, /ERROR: {4}LIFESPAN_STARTUP_FAILED: The application could not be shut down: it has not started in time\n/)
+      const blocked = await stopped('blocked', 1, '--timeout-graceful-shutdown', '1.5')
+      assert.equal(blocked.code, 3)
+      assert.equal(blocked.stderr.match(/The application could not be shut down/g).length, 1, blocked.stderr)
+      const twice = await stopped('blocked', 2)
+      assert.equal(twice.code, 143)
+      for (const { seconds } of [slow, stuck, blocked, twice]) assert.ok(seconds < 8, String(seconds))
+    })
+  }
+
   test('sessions of HTTP/2 get GOAWAY; their streams are finished, or cut when their time is over', async (t) => {
     const keys = certificates(t)
     const folder = temporaryFolder(t, { 'cert.pem': keys.server.cert, 'key.pem': keys.server.key })

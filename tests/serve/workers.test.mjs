@@ -69,6 +69,13 @@ describe('--workers', () => {
     assert.deepEqual(await server.exited, { code: 0, signal: null })
   })
 
+  test('the start says on which loop they run', async (t) => {
+    for (const loop of ['asyncio', 'uvloop']) {
+      const server = await serveVersions(t, ['--workers', '1', '--loop', loop])
+      assert.match(server.stderr, new RegExp(`, ${loop}, in 1 worker; `))
+    }
+  })
+
   test('Ctrl-C goes to every process of the terminal, and --drain-delay counts: workers finish what they have', async (t) => {
     const server = await startServer(t, ['--workers', '1', '--drain-delay', '0.5', '--health-path', '/healthz'], { through: ['setsid'] })
     const slow = request({ port: server.port, path: '/slow?seconds=1.2' })

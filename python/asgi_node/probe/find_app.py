@@ -26,7 +26,7 @@ class Attribute(TypedDict):
     kind: str
 
 
-def attributes(source: str, path: str) -> list[Attribute]:
+def attributes(source: bytes, path: str) -> list[Attribute]:
     """Give what is bound at the top of a module and may be an application, the latest binding of each name."""
     found = dict(_bindings(ast.parse(source, path).body))
     return [{"name": name, "kind": kind} for name, kind in found.items()]
@@ -64,7 +64,7 @@ def _kind(value: ast.expr) -> str:
 def main(path: str) -> None:
     """Print the attributes of a file as JSON, or why it cannot be read."""
     try:
-        result: dict[str, object] = {"attributes": attributes(Path(path).read_bytes().decode(), path)}
+        result: dict[str, object] = {"attributes": attributes(Path(path).read_bytes(), path)}
     except (SyntaxError, ValueError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         where = "".join(traceback.format_exception_only(error))

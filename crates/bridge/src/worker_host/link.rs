@@ -249,6 +249,8 @@ impl Link {
             }
             Note::Opened(Ok(app)) => {
                 self.app = Some(app);
+                // First, so that whoever waits for the start finds the right loop in `health()`.
+                self.tell_status();
                 self.outgoing.push(0, FromWorker::Opened);
             }
             Note::Opened(Err(Traced { error, traceback })) => {

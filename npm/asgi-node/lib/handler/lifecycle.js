@@ -324,7 +324,7 @@ export class Lifecycle {
   async #end(native, isLate) {
     this.#exchanges.hold()
     const what = 'The application could not be shut down'
-    const early = isLate ? await blockedError(native, what) : null
+    const early = isLate ? await this.#notStarted(native, what) : null
     const ended = await this.#shutDown(native)
     const error = ended === LATE ? await blockedError(native, what) : (early ?? (ended && errorFromFailure(ended)))
     if (error?.code === 'EVENT_LOOP_BLOCKED') this.#report(error)
@@ -338,6 +338,14 @@ export class Lifecycle {
     removeExitHook(this.#drain)
     native.release()
     if (error) throw error
+  }
+
+  /**
+   * @param {NativeHandler} native
+   * @param {string} what
+   */
+  async #notStarted(native, what) {
+    return native.blocked() < BLOCKED ? new PythonError('LIFESPAN_STARTUP_FAILED', `${what}: it has not started in time`) : blockedError(native, what)
   }
 
   /**

@@ -8,7 +8,7 @@ import { Reloader } from '../reload/reloader.js'
 import { accessLogFor } from './log/access.js'
 import { checkAddress, listenOn, urlOf } from './listen/address.js'
 import { sayStarted } from './log/banner.js'
-import { findAnyhow, started } from './life/opening.js'
+import { findAnyhow, isBlocked, started } from './life/opening.js'
 import { loadEnvFile } from './settings/env-file.js'
 import { Follower } from './front/follower.js'
 import { frontOf, headersOf } from './front/front.js'
@@ -32,6 +32,8 @@ const HUP_TOO_EARLY = 'SIGHUP: the application has not started yet, so its curre
  * @returns {Promise<number>} the exit code
  */
 export async function serve(settings) {
+  // A reader of the log that has gone loses lines. Without a listener it would end the server.
+  process.stderr.on('error', () => {})
   const colors = hasColors(settings.useColors, process.stderr)
   const log = loggerFor(settings.logLevel, colors)
   if (settings.envFile !== undefined) loadEnvFile(settings.envFile)
@@ -50,7 +52,7 @@ export async function serve(settings) {
   const documentation = new Documentation(log, (text) => styled('bold', text, colors))
   const options = handlerOptions(settings, found, documentation.logger, accessLog, watcher)
   try {
-    const handler = await started(options, ending, watcher, log)
+    const handler = await started(options, ending, watcher, log, settings.timeoutGracefulShutdown * 1000)
     if (handler === null) return 0
     const onRequest = settings.workers === 0 ? requestCounter(settings, ending.stop) : () => {}
     const front = frontOf({ handler, settings, ...layers, gate, onRequest })
@@ -90,7 +92,7 @@ async function drained(stop, log) {
     await stop.drain()
   } catch (error) {
     if (!(error instanceof PythonError)) throw error
-    log.error({ err: error }, `${error.code}: ${error.message}`)
+    if (!isBlocked(error)) log.error({ err: error }, `${error.code}: ${error.message}`)
     return 1
   }
   log.info({}, `Finished process ${process.pid}`)

@@ -6,7 +6,7 @@ import { nativeFiles } from '../../native/load.js'
 import { choose } from '../../python/discovery.js'
 import { run } from '../../python/probe.js'
 import { pyproject } from '../settings/config-file.js'
-import { isFolder } from '../settings/folders.js'
+import { isFolder } from '../settings/files.js'
 import { BrokenFile, StartError, UsageError } from '../errors.js'
 
 /** @typedef {import('../settings/settings.js').Settings} Settings */

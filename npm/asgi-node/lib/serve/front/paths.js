@@ -33,8 +33,14 @@ export const isWebSocket = (req) => req.headers.upgrade?.toLowerCase() === 'webs
  * The text without the slashes at its end. (A regular expression would take quadratic time.)
  * @param {string} path
  */
-export function withoutSlash(path) {
+function withoutSlash(path) {
   let end = path.length
   while (path[end - 1] === '/') end -= 1
   return path.slice(0, end)
 }
+
+/**
+ * A path that the user has written, as clients send it: without a slash at its end, and other characters than ASCII encoded.
+ * @param {string} path
+ */
+export const prefixOf = (path) => withoutSlash(path).replaceAll(/[^\x21-\x7e]+/gu, encodeURIComponent)

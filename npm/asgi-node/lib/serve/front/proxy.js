@@ -3,7 +3,7 @@
 import { createProxyServer } from 'httpxy'
 import { PLAIN } from '../../log/failures.js'
 import { refuse } from '../../websocket/handshake.js'
-import { isBelow, isWebSocket, targetOf, withoutSlash } from './paths.js'
+import { isBelow, isWebSocket, prefixOf, targetOf } from './paths.js'
 import { UsageError } from '../errors.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
@@ -24,7 +24,7 @@ function route(text) {
   if (at < 1 || text[0] !== '/' || !/^https?:/i.test(target) || !URL.canParse(target)) {
     throw new UsageError(`--proxy must be PREFIX=URL, for example /assets=http://localhost:5173, not ${JSON.stringify(text)}`)
   }
-  return { prefix: withoutSlash(text.slice(0, at)), target, text }
+  return { prefix: prefixOf(text.slice(0, at)), target, text }
 }
 
 /** The other servers, the longest prefix first. */

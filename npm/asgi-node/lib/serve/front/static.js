@@ -3,9 +3,9 @@
 import { STATUS_CODES } from 'node:http'
 import { resolve } from 'node:path'
 import send from 'send'
-import { isBelow, targetOf, withoutSlash } from './paths.js'
+import { isBelow, prefixOf, targetOf } from './paths.js'
 import { UsageError } from '../errors.js'
-import { isFolder } from '../settings/folders.js'
+import { isFolder } from '../settings/files.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
@@ -25,7 +25,7 @@ export function staticFiles(text, follower) {
     throw new UsageError(`--static ${text}: ${folder === '' ? 'it must be DIR or DIR:PREFIX' : `there is no folder ${resolve(folder)}`}`)
   }
   const root = resolve(folder)
-  const prefix = withoutSlash(mount)
+  const prefix = prefixOf(mount)
   return (req, res, next) => {
     const target = targetOf(req)
     if ((req.method !== 'GET' && req.method !== 'HEAD') || !isBelow(target, prefix)) return next()

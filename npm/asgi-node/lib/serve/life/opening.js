@@ -53,8 +53,9 @@ export async function findAnyhow(settings, ending, log) {
  * @param {Ending} ending
  * @param {Watcher | null} watcher
  * @param {Logger} log
+ * @param {number} timeout milliseconds that an application has to start if the process is asked to end meanwhile
  */
-export async function started(options, ending, watcher, log) {
+export async function started(options, ending, watcher, log, timeout) {
   while (!ending.isAsked) {
     watcher?.forget()
     const handler = new PythonHandler(options)
@@ -62,15 +63,36 @@ export async function started(options, ending, watcher, log) {
     try {
       await Promise.race([handler.ready(), ending.asked])
       if (!ending.isAsked) return handler
-      await handler.close()
     } catch (error) {
       await handler.close({ timeout: 0 }).catch(() => {})
       const exitCode = failed(error, log)
       if (watcher === null) throw new Silent(exitCode)
       await waiting(watcher, ending, log)
+      continue
     }
+    await endBeforeStart(handler, timeout, log)
   }
   return null
+}
+
+/** Whether the handler has logged this already. @param {unknown} error */
+export const isBlocked = (error) => error instanceof PythonError && error.code === 'EVENT_LOOP_BLOCKED'
+
+/**
+ * An import cannot be interrupted, and a start-up should not be: it may be changing a database.
+ * @param {PythonHandler} handler
+ * @param {number} timeout
+ * @param {Logger} log
+ */
+async function endBeforeStart(handler, timeout, log) {
+  log.info({}, 'Shutting down: waiting for the application to start (CTRL+C to force quit)')
+  try {
+    await handler.close({ timeout })
+  } catch (error) {
+    // The handler says itself that it is blocked, and where.
+    throw new Silent(isBlocked(error) ? APP_FAILED : failed(error, log))
+  }
+  log.info({}, `Finished process ${process.pid}`)
 }
 
 /** The folder of an application, watched under --reload. */

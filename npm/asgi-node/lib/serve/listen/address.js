@@ -5,6 +5,9 @@ import { connect, createServer } from 'node:net'
 import { StartError, UsageError } from '../errors.js'
 
 /** @typedef {import('../settings/settings.js').Settings} Settings */
+/** Of a Unix socket, in bytes: `sun_path` without its NUL. */
+const LONGEST_PATH = process.platform === 'darwin' ? 103 : 107
+
 /** @typedef {{ port: number, host: string } | { path: string } | { fd: number }} Place */
 
 /** @param {Settings} settings @returns {Place} */
@@ -22,7 +25,7 @@ export async function checkAddress(settings) {
   // With an empty host Node would listen on all addresses.
   if ('host' in place && place.host === '') throw new UsageError('--host needs an address: for example 127.0.0.1, or 0.0.0.0 for all addresses')
   if ('fd' in place || ('port' in place && place.port === 0)) return
-  if ('path' in place) await removeStale(place.path)
+  if ('path' in place) await removeStale(place)
   const probe = createServer()
   await listenOn(probe, settings)
   await new Promise((done) => probe.close(done))
@@ -54,20 +57,31 @@ export async function listenOn(server, settings) {
 
 /**
  * Removes a socket file that a killed server has left behind.
- * @param {string} path
+ * @param {{ path: string }} place
  */
-async function removeStale(path) {
-  // Of a link itself, which is there although it may lead nowhere.
-  const found = lstatSync(path, { throwIfNoEntry: false })
-  if (found === undefined) return
-  if (!found.isSocket()) throw new StartError(`--uds ${path}: the file exists already and is not a socket`)
-  const answered = await new Promise((resolve) => {
+async function removeStale(place) {
+  const { path } = place
+  // Node 20 and 22 would listen on a path that is cut.
+  if (Buffer.byteLength(path) > LONGEST_PATH) throw new UsageError(`--uds ${path}: the path of a Unix socket may have ${LONGEST_PATH} bytes, and this one has ${Buffer.byteLength(path)}`)
+  try {
+    // Of a link itself, which is there although it may lead nowhere.
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    if (found === undefined) return
+    if (!found.isSocket()) throw new StartError(`--uds ${path}: the file exists already and is not a socket`)
+    if (!(await isAnswered(path))) unlinkSync(path)
+  } catch (error) {
+    throw error instanceof StartError ? error : new StartError(reasonOf(/** @type {NodeJS.ErrnoException} */ (error), place))
+  }
+}
+
+/** @param {string} path */
+function isAnswered(path) {
+  return new Promise((resolve) => {
     const socket = connect(path, () => {
       socket.destroy()
       resolve(true)
     }).on('error', (error) => resolve(/** @type {NodeJS.ErrnoException} */ (error).code !== 'ECONNREFUSED'))
   })
-  if (!answered) unlinkSync(path)
 }
 
 /**
@@ -79,7 +93,7 @@ function reasonOf(error, place) {
   if ('fd' in place) return `--fd ${place.fd} is not a socket that this server can listen on (${code}): systemd and other supervisors pass sockets from 3 on`
   if ('path' in place) {
     if (code === 'EADDRINUSE') return `The Unix socket ${place.path} is in use: another server listens on it`
-    return `The Unix socket ${place.path} cannot be created (${code}): does its folder exist, may this user write to it, and is the path shorter than 108 bytes?`
+    return `The Unix socket ${place.path} cannot be created (${code}): does its folder exist, and may this user write to it?`
   }
   const { host, port } = place
   if (code === 'EADDRINUSE') return `Port ${port} of ${host} is in use: stop the other server, or choose another --port`

@@ -1,5 +1,6 @@
 // The command's log on stderr, in uvicorn's form: a level and a line.
 
+import { WriteStream } from 'node:tty'
 import { formatWithOptions, styleText } from 'node:util'
 import { PythonError } from '../../native/errors.js'
 import { inWordsOfTheCommand } from './words.js'
@@ -21,7 +22,9 @@ const LEVELS = [
 /** Whether to write colours to this stream. @param {boolean | undefined} asked @param {NodeJS.WriteStream} stream */
 export function hasColors(asked, stream) {
   if (asked !== undefined) return asked
-  // hasColors() also reads NO_COLOR and FORCE_COLOR.
+  // As Node itself does: also where the output is no terminal.
+  if (process.env.FORCE_COLOR !== undefined) return WriteStream.prototype.getColorDepth.call(stream, process.env) > 2
+  // Looks at NO_COLOR, too.
   return stream.isTTY === true && stream.hasColors()
 }
 

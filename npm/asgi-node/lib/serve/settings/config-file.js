@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parse } from 'smol-toml'
@@ -7,6 +7,7 @@ import { nearest } from '../../options/names.js'
 import { REFUSED } from './refused.js'
 import { OPTIONS } from './table.js'
 import { UsageError } from '../errors.js'
+import { textOf } from './files.js'
 import { valueOf } from './values.js'
 
 /** @typedef {import('./arguments.js').Given} Given */
@@ -37,14 +38,14 @@ export function optionsOfPyproject() {
 /** The content of pyproject.toml; undefined if there is none. */
 export function pyproject() {
   if (!existsSync('pyproject.toml')) return undefined
-  return reading('pyproject.toml', () => parse(readFileSync('pyproject.toml', 'utf8')))
+  return reading('pyproject.toml', parse)
 }
 
 /** @param {string} path */
 async function read(path) {
   if (!existsSync(path)) throw new UsageError(`The configuration file ${path} does not exist`)
-  if (path.endsWith('.toml')) return reading(path, () => parse(readFileSync(path, 'utf8')))
-  if (path.endsWith('.json')) return reading(path, () => JSON.parse(readFileSync(path, 'utf8')))
+  if (path.endsWith('.toml')) return reading(path, parse)
+  if (path.endsWith('.json')) return reading(path, JSON.parse)
   try {
     return (await import(pathToFileURL(resolve(path)).href)).default
   } catch (error) {
@@ -55,11 +56,11 @@ async function read(path) {
 /**
  * @template T
  * @param {string} path
- * @param {() => T} how
+ * @param {(text: string) => T} parsed
  */
-function reading(path, how) {
+function reading(path, parsed) {
   try {
-    return how()
+    return parsed(textOf(path))
   } catch (error) {
     throw unreadable(path, error)
   }

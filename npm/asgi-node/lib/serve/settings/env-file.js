@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { UsageError } from '../errors.js'
+import { textOf } from './files.js'
 
 /**
  * Sets the variables of a file, except those that are set already. Python starts later, so it sees them.
@@ -9,8 +9,7 @@ import { UsageError } from '../errors.js'
 export function loadEnvFile(path) {
   let text
   try {
-    // Editors on Windows write a byte order mark at the beginning of a file.
-    text = readFileSync(path, 'utf8').replace(/^\uFEFF/, '')
+    text = textOf(path)
   } catch (error) {
     const { code } = /** @type {NodeJS.ErrnoException} */ (error)
     throw new UsageError(`The file ${path} of --env-file ${code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`}`)

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { optionsOfConfig, optionsOfPyproject } from './config-file.js'
 import { optionsOfEnvironment } from './environment.js'
-import { isFolder } from './folders.js'
+import { isFolder } from './files.js'
 import { OPTIONS } from './table.js'
 import { UsageError } from '../errors.js'
 

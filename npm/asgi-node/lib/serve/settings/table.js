@@ -136,7 +136,7 @@ export const GROUPS = [
         name: 'access-log-format', type: 'choice', choices: ['uvicorn', 'combined', 'json'], default: 'uvicorn', uvicorn: null, granian: '--access-log-fmt',
         help: 'The format of these lines.'
       },
-      { name: 'use-colors', type: 'flag', granian: null, help: 'Use colours. Default: if the output is a terminal.' }
+      { name: 'use-colors', type: 'flag', granian: null, help: 'Use colours. Default: if the output is a terminal, or as NO_COLOR and FORCE_COLOR say.' }
     ]
   },
   {

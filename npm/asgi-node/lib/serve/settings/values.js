@@ -21,6 +21,9 @@ function whole(text, least, most) {
   return number >= least && number <= most ? number : undefined
 }
 
+/** What the operating system and Python take: a file can hold more. @param {string} text */
+const isText = (text) => !/[\0\p{Surrogate}]/u.test(text)
+
 /** @param {string} text */
 function seconds(text) {
   const number = /^(?:\d+(?:\.\d*)?|\.\d+)$/.test(text) ? Number(text) : NaN
@@ -29,8 +32,8 @@ function seconds(text) {
 
 /** @type {Readonly<Record<import('./table.js').ValueType, [what: string, read: (text: string, option: Option) => Value | undefined]>>} */
 const TYPES = {
-  text: ['a text without NUL', (text) => (text.includes('\0') ? undefined : text)],
-  path: ['a path', (text) => (text === '' || text.includes('\0') ? undefined : text)],
+  text: ['a text without NUL', (text) => (isText(text) ? text : undefined)],
+  path: ['a path', (text) => (text !== '' && isText(text) ? text : undefined)],
   flag: ['true or false', (text) => BOOLEANS[text.toLowerCase()]],
   boolean: ['true or false', (text) => BOOLEANS[text.toLowerCase()]],
   port: ['a port from 0 to 65535', (text) => whole(text, 0, 65_535)],
