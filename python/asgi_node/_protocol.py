@@ -38,6 +38,10 @@ CLOSE_CODE_RESTART: Final = 1012
 # Limits that no option changes.
 LIMIT_CLOSE_REASON: Final = 123
 """Bytes of the reason in a close frame (RFC 6455, 5.5)."""
+LIMIT_EXTERNAL: Final = 1048576
+"""From this size on our own memory becomes a Buffer without a copy. V8 marks its whole heap for every 64 MB of it."""
+LIMIT_LENT: Final = 131072
+"""From this size on a piece is lent to a host that borrows."""
 LIMIT_MESSAGE_OVERHEAD: Final = 32
 """What a message counts against a window beside its bytes: empty ones are not free."""
 

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 
 use asgi_node_core::log_queue::{Dropped, Entry, Kind};
-use asgi_node_core::protocol::event as kind;
-use asgi_node_core::{Error, FileRange, ResponseEvent};
+use asgi_node_core::protocol::{event as kind, limit};
+use asgi_node_core::{Bytes, Error, Exchange, FileRange, ResponseEvent};
 
 use crate::errors;
 
@@ -29,46 +29,56 @@ pub(crate) enum Data {
     None,
     /// A small, whole body that is ASCII. Crosses as a string, which costs a fraction of what a Buffer costs, and which Node
     /// writes in one piece with the head.
-    Ascii(Vec<u8>),
-    Bytes(Vec<u8>),
+    Ascii(Bytes),
+    Bytes(Bytes),
+    /// The same, for a host that writes nothing into them and keeps no reference: they need not be copied.
+    Lent(Bytes),
+}
+
+/// Whether JavaScript gets these bytes without a copy.
+pub(crate) fn is_lent(exchange: &Exchange, bytes: &Bytes) -> bool {
+    bytes.len() >= limit::LENT && exchange.borrows()
 }
 
 impl Data {
     /// Up to this size a body can be a string: Node writes a longer one in several steps.
     const SMALL: usize = 8 * 1024;
 
-    fn new(bytes: Vec<u8>) -> Self {
+    fn new(exchange: &Exchange, bytes: Bytes) -> Self {
         if bytes.is_empty() {
             Self::None
+        } else if is_lent(exchange, &bytes) {
+            Self::Lent(bytes)
         } else {
             Self::Bytes(bytes)
         }
     }
 
-    fn whole_body(bytes: Vec<u8>) -> Self {
+    fn whole_body(exchange: &Exchange, bytes: Bytes) -> Self {
         if !bytes.is_empty() && bytes.len() <= Self::SMALL && bytes.is_ascii() {
             Self::Ascii(bytes)
         } else {
-            Self::new(bytes)
+            Self::new(exchange, bytes)
         }
     }
 }
 
 impl Parcel {
-    pub(crate) fn new(id: u32, event: ResponseEvent) -> Self {
-        let parcel = |kind, status: u32, text, data: Vec<u8>| Self {
+    pub(crate) fn new(exchange: &Exchange, event: ResponseEvent) -> Self {
+        let id = exchange.id();
+        let parcel = |kind, status: u32, text, data: Bytes| Self {
             id,
             kind,
             status,
             text,
             text_is_utf8: false,
-            data: Data::new(data),
+            data: Data::new(exchange, data),
             file: None,
         };
         match event {
             ResponseEvent::Complete { status, headers, body } => Self {
-                data: Data::whole_body(body),
-                ..parcel(kind::COMPLETE, status.into(), headers, Vec::new())
+                data: Data::whole_body(exchange, body),
+                ..parcel(kind::COMPLETE, status.into(), headers, Bytes::new())
             },
             ResponseEvent::Start { status, headers, body } => parcel(kind::START, status.into(), headers, body),
             ResponseEvent::Body(body) => parcel(kind::BODY, 0, Vec::new(), body),
@@ -77,12 +87,12 @@ impl Parcel {
                 let text = errors::flat(&failure.error, &failure.traceback);
                 Self {
                     text_is_utf8: true,
-                    ..parcel(kind::FAILED, failure.logged.into(), text, Vec::new())
+                    ..parcel(kind::FAILED, failure.logged.into(), text, Bytes::new())
                 }
             }
-            ResponseEvent::Resume => parcel(kind::RESUME, 0, Vec::new(), Vec::new()),
-            ResponseEvent::Continue => parcel(kind::CONTINUE, 0, Vec::new(), Vec::new()),
-            ResponseEvent::EarlyHint(links) => parcel(kind::EARLY_HINT, 0, links, Vec::new()),
+            ResponseEvent::Resume => parcel(kind::RESUME, 0, Vec::new(), Bytes::new()),
+            ResponseEvent::Continue => parcel(kind::CONTINUE, 0, Vec::new(), Bytes::new()),
+            ResponseEvent::EarlyHint(links) => parcel(kind::EARLY_HINT, 0, links, Bytes::new()),
             ResponseEvent::File(FileRange {
                 file,
                 offset,
@@ -93,14 +103,19 @@ impl Parcel {
                 let text = format!("{}\0{offset}\0{length}", file.as_raw_fd()).into_bytes();
                 Self {
                     file: Some(file),
-                    ..parcel(kind::FILE, last.into(), text, Vec::new())
+                    ..parcel(kind::FILE, last.into(), text, Bytes::new())
                 }
             }
-            ResponseEvent::Accept(answer) => parcel(kind::ACCEPT, 0, answer, Vec::new()),
+            ResponseEvent::Accept(answer) => parcel(kind::ACCEPT, 0, answer, Bytes::new()),
             ResponseEvent::Message(message) => parcel(kind::MESSAGE, message.is_text.into(), Vec::new(), message.data),
             ResponseEvent::Close(closed) => Self {
                 text_is_utf8: true,
-                ..parcel(kind::CLOSE, closed.code.into(), closed.reason.into_bytes(), Vec::new())
+                ..parcel(
+                    kind::CLOSE,
+                    closed.code.into(),
+                    closed.reason.into_bytes(),
+                    Bytes::new(),
+                )
             },
         }
     }
@@ -118,6 +133,19 @@ impl Parcel {
             status,
             text: entry.text.into_bytes(),
             text_is_utf8: true,
+            data: Data::None,
+            file: None,
+        }
+    }
+
+    /// The end of a response whose bytes have gone.
+    pub(crate) fn end(id: u32, trailers: Vec<u8>) -> Self {
+        Self {
+            id,
+            kind: kind::END,
+            status: 0,
+            text: trailers,
+            text_is_utf8: false,
             data: Data::None,
             file: None,
         }

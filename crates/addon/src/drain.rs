@@ -7,9 +7,10 @@ use asgi_node_core::log_queue::Dropped;
 use asgi_node_core::{Exchange, ResponseEvent};
 use napi::Env;
 
-use crate::delivery::Parcel;
+use crate::delivery::{Parcel, is_lent};
 use crate::event_sink::EventSink;
 use crate::ffi::{Delivered, Delivery};
+use crate::open::Behind;
 use crate::state::State;
 
 /// Log records and lines that are handed over before JavaScript's other work comes in between.
@@ -85,26 +86,27 @@ impl State {
     /// Hands over one event; false when JavaScript cannot run any more.
     fn deliver_event(&self, delivery: &Delivery<'_>, exchange: &Arc<Exchange>, event: ResponseEvent) -> bool {
         let (id, bytes) = (exchange.id(), event.body_len());
-        let is_file = matches!(event, ResponseEvent::File(_));
-        // A file that ends the response keeps its number until it has been sent.
-        let (last, ends) = (event.is_last() && !is_file, event.is_last() && is_file);
         if !self.open.borrow().knows(exchange) {
             // Given up by JavaScript between two events.
             return true;
         }
-        if last {
+        let (event, behind) = split(exchange, event);
+        if event.is_last() && behind == Behind::More {
             // Before the call, because the number is free for a new request as soon as JavaScript knows of the end.
             drop(self.open.borrow_mut().remove(id));
         }
-        let parcel = Parcel::new(id, event);
+        let parcel = Parcel::new(exchange, event);
         match delivery.deliver(parcel) {
             Delivered::Taken => {
                 exchange.taken(bytes);
-                if ends && self.open.borrow().knows(exchange) {
+                if behind != Behind::More && self.open.borrow().knows(exchange) {
                     drop(self.open.borrow_mut().remove(id));
+                    if let Behind::End(trailers) = behind {
+                        return delivery.deliver(Parcel::end(id, trailers)) != Delivered::Stopped;
+                    }
                 }
             }
-            Delivered::Held => self.open.borrow_mut().hold(id, bytes, ends),
+            Delivered::Held => self.open.borrow_mut().hold(id, bytes, behind),
             Delivered::Refused(refusal) => {
                 drop(self.open.borrow_mut().remove(id));
                 exchange.disconnect();
@@ -113,5 +115,34 @@ impl State {
             Delivered::Stopped => return false,
         }
         true
+    }
+
+    /// The end of a response, of which JavaScript has taken the rest; its number is free.
+    pub(crate) fn deliver_end(&self, env: &Env, id: u32, trailers: Vec<u8>) {
+        let Some(delivery) = self.deliver.get().and_then(|callback| Delivery::new(env, callback)) else {
+            return;
+        };
+        // JavaScript may have called from inside `deliver`.
+        let outer = DELIVERING.replace(true);
+        delivery.deliver(Parcel::end(id, trailers));
+        DELIVERING.set(outer);
+    }
+}
+
+/// An event that ends its response with many bytes becomes two, so that the request is under way until JavaScript has taken
+/// them: a file keeps its number, and behind a piece that is lent comes its end.
+fn split(exchange: &Exchange, event: ResponseEvent) -> (ResponseEvent, Behind) {
+    match event {
+        ResponseEvent::File(range) => {
+            let behind = if range.last { Behind::Nothing } else { Behind::More };
+            (ResponseEvent::File(range), behind)
+        }
+        ResponseEvent::Complete { status, headers, body } if is_lent(exchange, &body) => {
+            (ResponseEvent::Start { status, headers, body }, Behind::End(Vec::new()))
+        }
+        ResponseEvent::End { body, trailers } if is_lent(exchange, &body) => {
+            (ResponseEvent::Body(body), Behind::End(trailers))
+        }
+        event => (event, Behind::More),
     }
 }

@@ -6,18 +6,16 @@
 use std::os::fd::IntoRawFd;
 use std::ptr;
 
+use asgi_node_core::protocol::limit::EXTERNAL;
+use bytes::{Bytes, BytesMut};
 use napi::bindgen_prelude::{FnArgs, FunctionRef, Unknown};
 use napi::{Env, JsValue, sys};
 
 use crate::delivery::{Data, Parcel, Refusal};
-use crate::lent::{Answer, give_back, lend};
+use crate::lent::{Answer, Owner, give_back, lend};
 
 /// `deliver(id, kind, status, text, data)` of the npm package.
 pub(crate) type Deliver = FunctionRef<FnArgs<(u32, u32, u32, String, Unknown<'static>)>, Unknown<'static>>;
-
-/// From this size a body is handed over without a copy. Below it a copy is cheaper: V8 collects the Buffers that it has made itself
-/// with its other young objects, and for memory that is lent to it looks through the whole heap every 64 MB.
-const EXTERNAL: usize = 1024 * 1024;
 
 /// What became of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +156,7 @@ unsafe fn arguments(
             Data::None => {}
             Data::Ascii(text_of_it) => argv[4] = text(env, &text_of_it, false)?,
             Data::Bytes(bytes) => argv[4] = buffer(env, bytes)?,
+            Data::Lent(bytes) => argv[4] = external(env, Lent(bytes))?,
         }
     }
     Ok(argv)
@@ -191,50 +190,143 @@ unsafe fn text(env: sys::napi_env, text: &[u8], is_utf8: bool) -> Result<sys::na
     Ok(value)
 }
 
-/// A Buffer with these bytes.
-unsafe fn buffer(env: sys::napi_env, data: Vec<u8>) -> Result<sys::napi_value, Refusal> {
+/// A Buffer with these bytes, which JavaScript may write into.
+unsafe fn buffer(env: sys::napi_env, data: Bytes) -> Result<sys::napi_value, Refusal> {
+    // The app's own bytes do not become mutable.
+    let owned = if data.len() >= EXTERNAL {
+        data.try_into_mut()
+    } else {
+        Err(data)
+    };
+    match owned {
+        // SAFETY: `env` is valid (the caller's duty).
+        Ok(owned) => unsafe { external(env, owned) },
+        // SAFETY: as above.
+        Err(shared) => unsafe { copy(env, &shared) },
+    }
+}
+
+/// A Buffer that is this memory.
+unsafe fn external<T: Memory>(env: sys::napi_env, data: T) -> Result<sys::napi_value, Refusal> {
     let mut value = ptr::null_mut();
-    let length = data.len();
-    // SAFETY: `env` is valid (the caller's duty). A copied buffer outlives `data`'s drop. An external one owns a share of the
-    // bytes, which `release` gives back once, also where Node refuses; until then they stay where they are.
+    let mut status = sys::Status::napi_ok;
+    let length = data.length();
+    // SAFETY: `env` is valid (the caller's duty). The Buffer owns a share of the bytes, which `release` gives back once, also
+    // where Node refuses; until then they stay where they are.
     unsafe {
-        if length >= EXTERNAL {
-            let mut status = sys::Status::napi_ok;
-            let lent = lend(data, |bytes, length, share| {
-                status = sys::napi_create_external_buffer(env, length, bytes, Some(release), share, &raw mut value);
-                match status {
-                    sys::Status::napi_ok => Answer::Taken,
-                    sys::Status::napi_no_external_buffers_allowed => Answer::Unsupported,
-                    _ => Answer::Refused,
-                }
-            });
-            match lent {
-                Ok(()) => {}
-                // Electron has no external buffers.
-                Err(data) if status == sys::Status::napi_no_external_buffers_allowed => {
-                    copy(env, &data, &raw mut value)?;
-                }
-                Err(_) => check(env, status, "a body", length)?,
+        let lent = lend(data, |bytes, length, share| {
+            status = sys::napi_create_external_buffer(env, length, bytes, Some(release::<T>), share, &raw mut value);
+            match status {
+                sys::Status::napi_ok => Answer::Taken,
+                sys::Status::napi_no_external_buffers_allowed => Answer::Unsupported,
+                _ => Answer::Refused,
             }
-        } else {
-            copy(env, &data, &raw mut value)?;
+        });
+        match lent {
+            Ok(()) if T::IS_COUNTED => {}
+            Ok(()) => count(env, length, false),
+            // Electron has no external buffers.
+            Err(data) if status == sys::Status::napi_no_external_buffers_allowed => return copy(env, (*data).as_ref()),
+            Err(_) => check(env, status, "a body", length)?,
         }
     }
     Ok(value)
 }
 
-/// The same for bytes that stay ours.
-unsafe fn copy(env: sys::napi_env, data: &[u8], value: *mut sys::napi_value) -> Result<(), Refusal> {
-    // SAFETY: `env` and `value` are valid (the caller's duty); Node copies the bytes, and wants no address of its copy known.
-    unsafe {
-        let made = sys::napi_create_buffer_copy(env, data.len(), data.as_ptr().cast(), ptr::null_mut(), value);
-        check(env, made, "a body", data.len())
+/// What an external Buffer can be.
+trait Memory: Owner + AsRef<[u8]> {
+    /// Whether V8 counts it. It looks for garbage when external memory is much, which does not help where it comes back
+    /// otherwise.
+    const IS_COUNTED: bool;
+}
+
+impl Memory for BytesMut {
+    const IS_COUNTED: bool = true;
+}
+
+impl Owner for BytesMut {
+    fn address(&mut self) -> *mut u8 {
+        self.as_mut_ptr()
+    }
+
+    fn length(&self) -> usize {
+        self.len()
     }
 }
 
-unsafe extern "C" fn release(_: sys::napi_env, _: *mut std::ffi::c_void, share: *mut std::ffi::c_void) {
-    // SAFETY: `share` is what `lend` has made for this external buffer; Node calls this once.
-    unsafe { give_back(share) };
+/// Bytes to be read only, which come back when they have been written to a socket ([`detach`]).
+struct Lent(Bytes);
+
+impl Memory for Lent {
+    const IS_COUNTED: bool = false;
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Owner for Lent {
+    fn address(&mut self) -> *mut u8 {
+        self.0.as_ptr().cast_mut()
+    }
+
+    fn length(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Changes what V8 counts as external memory.
+unsafe fn count(env: sys::napi_env, length: usize, more: bool) {
+    let length = i64::try_from(length).unwrap_or_default();
+    let mut now = 0;
+    // SAFETY: `env` is valid (the caller's duty). Where it fails the count is wrong, which costs a collection.
+    unsafe { sys::napi_adjust_external_memory(env, if more { length } else { -length }, &raw mut now) };
+}
+
+/// A Buffer with a copy of these bytes.
+unsafe fn copy(env: sys::napi_env, data: &[u8]) -> Result<sys::napi_value, Refusal> {
+    let mut value = ptr::null_mut();
+    // SAFETY: `env` is valid (the caller's duty); Node copies the bytes, and wants no address of its copy known.
+    unsafe {
+        let made = sys::napi_create_buffer_copy(env, data.len(), data.as_ptr().cast(), ptr::null_mut(), &raw mut value);
+        check(env, made, "a body", data.len())?;
+    }
+    Ok(value)
+}
+
+unsafe extern "C" fn release<T: Memory>(env: sys::napi_env, _: *mut std::ffi::c_void, share: *mut std::ffi::c_void) {
+    // SAFETY: `share` is what `lend` has made for this external buffer, of a `T`; Node calls this once, with the environment that
+    // the buffer was made in. V8 has counted it out just before.
+    unsafe {
+        let length = give_back::<T>(share);
+        if !T::IS_COUNTED {
+            count(env, length, true);
+        }
+    }
+}
+
+/// Takes the memory of a Buffer away from it: it is empty from here on, and its owner gets the memory back now, not after the
+/// next collection of garbage. Nothing happens to what is no Buffer.
+pub(crate) fn detach(env: &Env, buffer: &Unknown<'_>) {
+    let mut memory = ptr::null_mut();
+    // SAFETY: `env` is this thread's environment, and the value is alive in the caller's scope. Node checks what it is. A memory
+    // that cannot be detached is collected as any other.
+    unsafe {
+        let status = sys::napi_get_typedarray_info(
+            env.raw(),
+            buffer.raw(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            &raw mut memory,
+            ptr::null_mut(),
+        );
+        if status == sys::Status::napi_ok {
+            sys::napi_detach_arraybuffer(env.raw(), memory);
+        }
+    }
 }
 
 /// Lets a thread-safe function keep the process alive, or not.

@@ -9,8 +9,20 @@ pub(crate) struct Open {
     pub(crate) exchange: Arc<Exchange>,
     /// Bytes that were delivered and not taken.
     held: usize,
-    /// The response ends with the file that is being sent.
-    ends: bool,
+    /// What comes when those are taken.
+    behind: Behind,
+}
+
+/// What comes behind bytes that the consumer holds back.
+#[derive(Default, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// Whatever the app sends.
+    #[default]
+    More,
+    /// The end of the number: the bytes are those of a file.
+    Nothing,
+    /// The end of the response, with these trailers: the bytes are lent.
+    End(Vec<u8>),
 }
 
 /// A slot for each number. JavaScript uses the lowest numbers that are free, so there are no more slots than there were
@@ -27,7 +39,7 @@ impl OpenExchanges {
         self.0[index] = Some(Open {
             exchange,
             held: 0,
-            ends: false,
+            behind: Behind::More,
         });
     }
 
@@ -35,20 +47,25 @@ impl OpenExchanges {
         self.0.get(slot(id))?.as_ref()
     }
 
-    /// The consumer holds these bytes back; with them the response may end.
-    pub(crate) fn hold(&mut self, id: u32, bytes: usize, ends: bool) {
+    /// The consumer holds these bytes back.
+    pub(crate) fn hold(&mut self, id: u32, bytes: usize, behind: Behind) {
         if let Some(open) = self.get_mut(id) {
             open.held += bytes;
-            open.ends = ends;
+            open.behind = behind;
         }
     }
 
-    /// The consumer has taken what it held.
-    pub(crate) fn drained(&mut self, id: u32) {
-        let Some(open) = self.get_mut(id) else { return };
+    /// The consumer has taken what it held. The trailers, when the response ends with that.
+    pub(crate) fn drained(&mut self, id: u32) -> Option<Vec<u8>> {
+        let open = self.get_mut(id)?;
         open.exchange.taken(std::mem::take(&mut open.held));
-        if open.ends {
+        let behind = std::mem::take(&mut open.behind);
+        if behind != Behind::More {
             drop(self.remove(id));
+        }
+        match behind {
+            Behind::End(trailers) => Some(trailers),
+            Behind::More | Behind::Nothing => None,
         }
     }
 

@@ -103,9 +103,13 @@ impl Whole {
         let last = event.is_last();
         match event {
             ResponseEvent::Complete { status, headers, body } | ResponseEvent::Start { status, headers, body } => {
-                *self = Self { status, headers, body };
+                *self = Self {
+                    status,
+                    headers,
+                    body: body.into(),
+                };
             }
-            ResponseEvent::Body(mut body) | ResponseEvent::End { mut body, .. } => self.body.append(&mut body),
+            ResponseEvent::Body(body) | ResponseEvent::End { body, .. } => self.body.extend_from_slice(&body),
             ResponseEvent::Failed(failure) => return Err(failure),
             // The host offered none of these: there is no body to come, no interim response, no file, no WebSocket.
             ResponseEvent::Resume

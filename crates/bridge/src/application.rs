@@ -141,6 +141,7 @@ impl Application {
         let windows = Windows {
             inbound: self.inbound,
             outbound,
+            lent: if request.borrows { outbound.most } else { 0 },
         };
         let event_loop = Arc::clone(&self.event_loop) as Arc<dyn Notify>;
         let exchange = if request.is_websocket {

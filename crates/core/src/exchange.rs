@@ -135,6 +135,9 @@ pub struct Windows {
     pub inbound: Limits,
     /// Response body that the host has not taken.
     pub outbound: Limits,
+    /// The most bytes of one piece that is lent to the host; 0 where it does not borrow. Such a piece may be larger than the
+    /// window, because it is the app's memory in any case.
+    pub lent: usize,
 }
 
 impl State {
@@ -232,7 +235,18 @@ impl Exchange {
         if length <= self.windows.outbound.least {
             return length;
         }
-        length.min(self.state.lock().outbound.window.portion())
+        let portion = self.state.lock().outbound.window.portion();
+        length.min(portion.max(self.windows.lent))
+    }
+
+    /// Whether a piece of this length is more than the window would have let go: then the app waits until the host has taken it.
+    pub fn overfills(&self, length: usize) -> bool {
+        self.borrows() && length > self.windows.outbound.least && length > self.state.lock().outbound.window.portion()
+    }
+
+    /// Whether the host may be lent the app's own memory.
+    pub fn borrows(&self) -> bool {
+        self.windows.lent > 0
     }
 
     /// What fills the window towards the host, whatever its size.

@@ -26,6 +26,7 @@ mod send;
 mod sync;
 pub mod text;
 
+pub use bytes::Bytes;
 pub use config::Config;
 pub use error::{Error, Raises, Traced};
 pub use event_loop::health::{self, Health};

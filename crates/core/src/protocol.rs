@@ -85,6 +85,8 @@ tables! {
         WEBSOCKET: u32 = 8,
         /// Python is not woken: `wake` must follow.
         QUIET: u32 = 16,
+        /// The host only looks at large pieces of the response: it may get the app's own memory.
+        BORROWS: u32 = 32,
     }
 
     /// ASGI extensions that a connection supports, as bits of the head.
@@ -125,6 +127,10 @@ tables! {
     limit {
         /// Bytes of the reason in a close frame (RFC 6455, 5.5).
         CLOSE_REASON: usize = 123,
+        /// From this size on our own memory becomes a Buffer without a copy. V8 marks its whole heap for every 64 MB of it.
+        EXTERNAL: usize = 1_048_576,
+        /// From this size on a piece is lent to a host that borrows.
+        LENT: usize = 131_072,
         /// What a message counts against a window beside its bytes: empty ones are not free.
         MESSAGE_OVERHEAD: usize = 32,
     }

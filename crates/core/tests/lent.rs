@@ -28,7 +28,7 @@ fn bytes_that_are_taken_live_until_they_are_given_back() {
         *data.add(length - 1) = b'y';
         let borrowed = std::slice::from_raw_parts(data, length);
         assert_eq!((borrowed[0], borrowed[length - 1]), (b'x', b'y'));
-        give_back(share);
+        give_back::<Vec<u8>>(share);
     }
 }
 
@@ -37,7 +37,7 @@ fn bytes_that_are_taken_live_until_they_are_given_back() {
 fn field_3_bytes_outlive_a_refusal_that_gave_them_back() {
     let refused = lend(bytes(), |_, _, share| {
         // SAFETY: once.
-        unsafe { give_back(share) };
+        unsafe { give_back::<Vec<u8>>(share) };
         Answer::Refused
     });
     let owner = refused.unwrap_err();
@@ -56,7 +56,7 @@ fn field_3_bytes_may_be_given_back_after_a_refusal() {
     assert_eq!(Arc::strong_count(&owner), 2);
     assert_eq!(*owner, bytes());
     // SAFETY: once.
-    unsafe { give_back(later) };
+    unsafe { give_back::<Vec<u8>>(later) };
     assert_eq!(Arc::strong_count(&owner), 1);
 }
 

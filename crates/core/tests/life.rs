@@ -136,7 +136,7 @@ proptest! {
     ) {
         let (event_loop, host) = (CountingWaker::default(), CountingWaker::default());
         let sides = (Arc::new(event_loop.clone()) as Arc<dyn Notify>, Arc::new(host.clone()) as Arc<dyn Notify>);
-        let windows = Windows { inbound: Limits::fixed(10), outbound: Limits::fixed(10) };
+        let windows = Windows { inbound: Limits::fixed(10), outbound: Limits::fixed(10), lent: 0 };
         let exchange = Exchange::new(1, windows, Vec::new(), false, sides.0, sides.1);
         let mut model = Model::default();
         for (number, turn) in turns.into_iter().enumerate() {
@@ -166,7 +166,7 @@ proptest! {
                     }
                 },
                 Turn::Emit(length) => {
-                    let emitted = exchange.emit(ResponseEvent::Body(vec![mark; length.into()]));
+                    let emitted = exchange.emit(ResponseEvent::Body(vec![mark; length.into()].into()));
                     prop_assert_eq!(emitted == Emitted::Gone, model.gone);
                     if !model.gone {
                         model.sent += usize::from(length);

@@ -203,6 +203,7 @@ fn exchange(complete: bool, event_loop: &Arc<Side>, host: &Arc<Side>) -> Arc<Exc
     let windows = Windows {
         inbound: Limits::fixed(2),
         outbound: Limits::fixed(2),
+        lent: 0,
     };
     Exchange::new(1, windows, Vec::new(), complete, told(event_loop), told(host))
 }
@@ -247,7 +248,7 @@ fn a_disconnect_reaches_whoever_receives_and_stays() {
         receive_until(&exchange, |received| *received == Received::Disconnected);
         client.join().unwrap();
         assert_eq!(exchange.receive(), Received::Disconnected);
-        assert_eq!(exchange.emit(ResponseEvent::Body(vec![1])), Emitted::Gone);
+        assert_eq!(exchange.emit(ResponseEvent::Body(vec![1].into())), Emitted::Gone);
     });
 }
 
@@ -259,7 +260,7 @@ fn a_client_that_leaves_ends_a_wait_for_room() {
         let exchange = exchange(true, &mine, &mine);
         let leaving = Arc::clone(&exchange);
         let client = thread::spawn(move || leaving.disconnect());
-        exchange.emit(ResponseEvent::Body(vec![0; 2]));
+        exchange.emit(ResponseEvent::Body(vec![0; 2].into()));
         while exchange.poll_room() == Emitted::Full {
             thread::park();
         }
@@ -300,7 +301,7 @@ fn a_handler_that_retires_disconnects_who_has_the_whole_body_and_nobody_before()
         assert_eq!(bytes, [1]);
         assert!(client.join().unwrap());
         closing.join().unwrap();
-        assert_eq!(exchange.emit(ResponseEvent::Body(vec![1])), Emitted::Open);
+        assert_eq!(exchange.emit(ResponseEvent::Body(vec![1].into())), Emitted::Open);
     });
 }
 
@@ -312,7 +313,7 @@ fn a_response_longer_than_the_window_arrives_whole_and_in_order() {
         let sending = Arc::clone(&exchange);
         let app = thread::spawn(move || {
             for byte in 1..=3 {
-                sending.emit(ResponseEvent::Body(vec![byte; 2]));
+                sending.emit(ResponseEvent::Body(vec![byte; 2].into()));
                 while sending.poll_room() == Emitted::Full {
                     thread::park();
                 }
@@ -343,6 +344,7 @@ fn the_messages_before_a_close_are_received_and_the_close_after_them() {
         let windows = Windows {
             inbound: Limits::fixed(1000),
             outbound: Limits::fixed(1000),
+            lent: 0,
         };
         let exchange = Exchange::websocket(1, windows, 1, told(&event_loop), told(&host));
         let receiving = Arc::clone(&exchange);
@@ -359,7 +361,7 @@ fn the_messages_before_a_close_are_received_and_the_close_after_them() {
         event_loop.is(app.thread().clone());
         let message = |byte| Message {
             is_text: false,
-            data: vec![byte],
+            data: vec![byte].into(),
         };
         // A queue of one is full with the first; the second comes when there is room again, and is followed by the close.
         assert!(!exchange.push_message(message(1)));

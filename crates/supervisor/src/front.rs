@@ -123,6 +123,7 @@ impl Front {
                 windows: Windows {
                     inbound: window,
                     outbound: window,
+                    lent: 0,
                 },
                 messages: (config.max_queue / 2).max(1) as u64,
             },

@@ -98,7 +98,7 @@ mod tests {
         ResponseEvent::Start {
             status,
             headers: Vec::new(),
-            body: Vec::new(),
+            body: Vec::new().into(),
         }
     }
 
@@ -106,13 +106,13 @@ mod tests {
         ResponseEvent::Complete {
             status: 200,
             headers: Vec::new(),
-            body: Vec::new(),
+            body: Vec::new().into(),
         }
     }
 
     fn end() -> ResponseEvent {
         ResponseEvent::End {
-            body: Vec::new(),
+            body: Vec::new().into(),
             trailers: Vec::new(),
         }
     }
@@ -120,7 +120,7 @@ mod tests {
     fn message() -> ResponseEvent {
         ResponseEvent::Message(Message {
             is_text: true,
-            data: Vec::new(),
+            data: Vec::new().into(),
         })
     }
 
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_applications_do_is_admitted() {
-        let body = || ResponseEvent::Body(Vec::new());
+        let body = || ResponseEvent::Body(Vec::new().into());
         let hint = || ResponseEvent::EarlyHint(Vec::new());
         let close = || ResponseEvent::Close(Closed::with(1000));
         for (is_websocket, events) in [

@@ -21,10 +21,13 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
 
 fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
-        bytes().prop_map(|data| Message { is_text: false, data }),
+        bytes().prop_map(|data| Message {
+            is_text: false,
+            data: data.into()
+        }),
         ".{0,60}".prop_map(|text| Message {
             is_text: true,
-            data: text.into_bytes()
+            data: text.into_bytes().into()
         }),
     ]
 }
@@ -42,7 +45,11 @@ fn failed() -> impl Strategy<Value = Failed> {
 }
 
 fn start() -> impl Strategy<Value = Start> {
-    (any::<u16>(), bytes(), bytes()).prop_map(|(status, headers, body)| Start { status, headers, body })
+    (any::<u16>(), bytes(), bytes()).prop_map(|(status, headers, body)| Start {
+        status,
+        headers,
+        body: body.into(),
+    })
 }
 
 fn to_worker() -> impl Strategy<Value = ToWorker> {
@@ -78,8 +85,11 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
         proptest::option::of(failed()).prop_map(FromWorker::Ended),
         start().prop_map(FromWorker::Complete),
         start().prop_map(FromWorker::Start),
-        bytes().prop_map(FromWorker::Body),
-        (bytes(), bytes()).prop_map(|(body, trailers)| FromWorker::End { body, trailers }),
+        bytes().prop_map(|body| FromWorker::Body(body.into())),
+        (bytes(), bytes()).prop_map(|(body, trailers)| FromWorker::End {
+            body: body.into(),
+            trailers
+        }),
         any::<(bool, bool)>().prop_flat_map(|(started, logged)| failed().prop_map(move |why| FromWorker::Failed {
             started,
             logged,
@@ -244,8 +254,8 @@ fn the_end_in_the_middle_of_a_message_is_seen() {
 #[test]
 fn a_large_message_lets_a_small_one_pass_behind_its_first_frame() {
     let mut outgoing = Outgoing::default();
-    outgoing.push(1, FromWorker::Body(vec![0; 4 * LARGEST]));
-    outgoing.push(2, FromWorker::Body(vec![1; 10]));
+    outgoing.push(1, FromWorker::Body(vec![0; 4 * LARGEST].into()));
+    outgoing.push(2, FromWorker::Body(vec![1; 10].into()));
     let mut incoming = Incoming::<FromWorker>::default();
     let (bytes, _) = outgoing.next_write();
     incoming.extend(&bytes[..LARGEST + HEADER + HEADER + 10]);
@@ -256,11 +266,11 @@ fn a_large_message_lets_a_small_one_pass_behind_its_first_frame() {
 #[test]
 fn what_a_request_has_not_begun_to_send_can_be_forgotten() {
     let mut outgoing = Outgoing::default();
-    outgoing.push(1, FromWorker::Body(vec![0; 10 * LARGEST]));
-    outgoing.push(2, FromWorker::Body(vec![0; 2 * LARGEST]));
+    outgoing.push(1, FromWorker::Body(vec![0; 10 * LARGEST].into()));
+    outgoing.push(2, FromWorker::Body(vec![0; 2 * LARGEST].into()));
     outgoing.push(2, FromWorker::Returned);
     outgoing.push(3, ToWorker::Ping);
-    let (body, ping) = (FromWorker::Body(Vec::new()).kind(), ToWorker::Ping.kind());
+    let (body, ping) = (FromWorker::Body(Vec::new().into()).kind(), ToWorker::Ping.kind());
     assert!(outgoing.forget(2, body));
     assert!(outgoing.forget(3, ping));
     assert!(!outgoing.forget(4, ping));

@@ -2,6 +2,7 @@
 // else in this package may use such a name. tests/node/node-internals.test.mjs says which of them a new version has dropped.
 
 import * as http from 'node:http'
+import * as net from 'node:net'
 import * as protocol from 'ws'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
@@ -50,6 +51,32 @@ export function sendHead(res) {
   const { _send: send } = /** @type {{ _send?: (data: string, encoding: string) => void }} */ (/** @type {unknown} */ (res))
   if (typeof send === 'function') send.call(res, '', 'latin1')
   else res.flushHeaders()
+}
+
+const { write, end, _send, _writeRaw } = /** @type {Writing} */ (/** @type {unknown} */ (http.OutgoingMessage.prototype))
+const { write: writeSocket, _write, _writev } = net.Socket.prototype
+
+/** @typedef {{ write: unknown, end: unknown, _send: unknown, _writeRaw: unknown }} Writing */
+
+/**
+ * Whether nobody but Node sees what is written to this response: no code has replaced a method on its way to a socket of
+ * Node's own, which writes the bytes and forgets them.
+ * @param {ServerResponse} res
+ */
+export function isPlain(res) {
+  const { socket } = res
+  const writing = /** @type {Writing} */ (/** @type {unknown} */ (res))
+  return (
+    socket !== null &&
+    writing.write === write &&
+    writing.end === end &&
+    writing._send === _send &&
+    writing._writeRaw === _writeRaw &&
+    socket.constructor === net.Socket &&
+    socket.write === writeSocket &&
+    socket._write === _write &&
+    socket._writev === _writev
+  )
 }
 
 /**

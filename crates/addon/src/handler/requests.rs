@@ -5,7 +5,7 @@ use std::rc::Rc;
 use asgi_node_core::message_queue::{ABNORMAL, Closed, Message};
 use asgi_node_core::protocol::flag;
 use asgi_node_core::{Error, Submission, Traced};
-use napi::bindgen_prelude::{FnArgs, Function, FunctionCallContext, Uint8Array};
+use napi::bindgen_prelude::{FnArgs, Function, FunctionCallContext, Uint8Array, Unknown};
 use napi::{Env, JsString, Result};
 use napi_derive::napi;
 
@@ -28,6 +28,7 @@ fn submission(context: &FunctionCallContext<'_>) -> Result<Submission> {
         body: body.map_or_else(Vec::new, |body| body.to_vec()),
         body_follows: flags & flag::BODY_FOLLOWS != 0,
         collects: flags & flag::COLLECT != 0,
+        borrows: flags & flag::BORROWS != 0,
         expects_continue: flags & flag::EXPECT_CONTINUE != 0,
         is_websocket: flags & flag::WEBSOCKET != 0,
     })
@@ -79,7 +80,7 @@ impl NativeHandler {
     pub fn message(&self, id: u32, data: Uint8Array, is_text: bool) -> bool {
         let open = self.state.open.borrow();
         let Some(open) = open.get(id) else { return true };
-        let data = data.to_vec();
+        let data = data.to_vec().into();
         open.exchange.push_message(Message { is_text, data })
     }
 
@@ -104,10 +105,19 @@ impl NativeHandler {
     }
 
     /// The consumer has taken all bytes for which `deliver` returned false. Behind the file that ends a response this is the end
-    /// of its number.
+    /// of its number; behind a lent piece that does, END is delivered.
     #[napi(catch_unwind)]
-    pub fn drained(&self, id: u32) {
-        self.state.open.borrow_mut().drained(id);
+    pub fn drained(&self, env: &Env, id: u32) {
+        let behind = self.state.open.borrow_mut().drained(id);
+        if let Some(trailers) = behind {
+            self.state.deliver_end(env, id, trailers);
+        }
+    }
+
+    /// A piece that was lent has been written, and nobody holds it: its memory goes back at once.
+    #[napi(catch_unwind)]
+    pub fn give_back(&self, env: &Env, #[napi(ts_arg_type = "Buffer")] piece: Unknown<'_>) {
+        ffi::detach(env, &piece);
     }
 
     /// The client has closed its side: the app gets `http.disconnect` when it asks, and what it sends is still delivered.
@@ -149,6 +159,7 @@ impl NativeHandler {
             body: body.map_or_else(Vec::new, |body| body.to_vec()),
             body_follows: false,
             collects: true,
+            borrows: false,
             expects_continue: false,
             is_websocket: false,
         };

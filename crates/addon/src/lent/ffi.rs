@@ -17,20 +17,40 @@ pub(crate) enum Answer {
     Refused,
 }
 
+/// Who owns bytes that can be lent. They stay where they are while it moves.
+pub(crate) trait Owner {
+    /// The bytes, for the borrower. Whether it may write into them, owner and borrower agree on.
+    fn address(&mut self) -> *mut u8;
+
+    /// How many they are.
+    fn length(&self) -> usize;
+}
+
+#[cfg(test)]
+impl Owner for Vec<u8> {
+    fn address(&mut self) -> *mut u8 {
+        self.as_mut_ptr()
+    }
+
+    fn length(&self) -> usize {
+        self.len()
+    }
+}
+
 /// Lends `data`. `ask` gets its address, its length and a share of it, which must come back by [`give_back`]. Where the borrower
 /// does not take it, the bytes come back.
-pub(crate) fn lend(
-    mut data: Vec<u8>,
+pub(crate) fn lend<T: Owner>(
+    mut data: T,
     ask: impl FnOnce(*mut c_void, usize, *mut c_void) -> Answer,
-) -> Result<(), Arc<Vec<u8>>> {
-    let (bytes, length) = (data.as_mut_ptr().cast(), data.len());
+) -> Result<(), Arc<T>> {
+    let (bytes, length) = (data.address().cast(), data.length());
     let owner = Arc::new(data);
     let share = Arc::into_raw(Arc::clone(&owner)).cast_mut().cast::<c_void>();
     match ask(bytes, length, share) {
         Answer::Taken => Ok(()),
         Answer::Unsupported => {
             // SAFETY: the share is the one that was made above, and this borrower does not give it back.
-            unsafe { give_back(share) };
+            unsafe { give_back::<T>(share) };
             Err(owner)
         }
         // Not to be given back here, too. A borrower that does not do it costs memory, not a crash.
@@ -38,14 +58,15 @@ pub(crate) fn lend(
     }
 }
 
-/// Takes a share back.
+/// Takes a share back; says how many bytes it was of.
 ///
 /// # Safety
 ///
-/// `share` is one that [`lend`] has handed out, and comes back once.
-pub(crate) unsafe fn give_back(share: *mut c_void) {
+/// `share` is one that [`lend`] has handed out for a `T`, and comes back once.
+pub(crate) unsafe fn give_back<T: Owner>(share: *mut c_void) -> usize {
     // SAFETY: it is the pointer of `Arc::into_raw`, and comes back once (the caller's duty).
-    drop(unsafe { Arc::from_raw(share.cast::<Vec<u8>>()) });
+    let share = unsafe { Arc::from_raw(share.cast::<T>()) };
+    share.length()
 }
 
 /// Each way in which Node answers. `make test` compiles this file alone, because the addon has its other half in Node.
@@ -68,7 +89,7 @@ mod tests {
         let left = lend(BYTES.to_vec(), |bytes, length, share| {
             assert_eq!(read(bytes, length), BYTES);
             // SAFETY: the share has just been handed out.
-            unsafe { give_back(share) };
+            unsafe { give_back::<Vec<u8>>(share) };
             Answer::Refused
         });
         let bytes = left.expect_err("refused");
@@ -85,7 +106,7 @@ mod tests {
         let bytes = left.expect_err("refused");
         assert_eq!((bytes.as_slice(), Arc::strong_count(&bytes)), (BYTES, 2));
         // SAFETY: the share was handed out, and comes back here only.
-        unsafe { give_back(later) };
+        unsafe { give_back::<Vec<u8>>(later) };
         assert_eq!((bytes.as_slice(), Arc::strong_count(&bytes)), (BYTES, 1));
     }
 
@@ -106,6 +127,6 @@ mod tests {
         assert!(left.is_ok());
         assert_eq!(read(taken.0, taken.1), BYTES);
         // SAFETY: the share was handed out, and comes back here only.
-        unsafe { give_back(taken.2) };
+        unsafe { give_back::<Vec<u8>>(taken.2) };
     }
 }

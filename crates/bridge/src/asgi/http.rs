@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use asgi_node_core::framing::Version;
-use asgi_node_core::{Error, Exchange, FileRange, Received, RequestHead, ResponseEvent, ResponseState};
+use asgi_node_core::protocol::limit::EXTERNAL;
+use asgi_node_core::{Bytes, Error, Exchange, FileRange, Received, RequestHead, ResponseEvent, ResponseState};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::channel::{Channel, Progress, Protocol, Raised};
 use super::names::names;
+use super::shared;
 use crate::event_loop::{HeldStart, LoopSide};
 use crate::health::Counters;
 
@@ -61,7 +63,7 @@ pub(super) struct Start {
 }
 
 impl Start {
-    fn with(self, body: Vec<u8>) -> ResponseEvent {
+    fn with(self, body: Bytes) -> ResponseEvent {
         let Self { status, headers } = self;
         ResponseEvent::Start { status, headers, body }
     }
@@ -70,28 +72,24 @@ impl Start {
 /// What one event of the app hands over.
 #[derive(Debug)]
 pub(super) enum Piece {
-    /// Bytes from an offset on; `last` when the response ends with them.
-    Body {
-        data: Py<PyBytes>,
-        offset: usize,
-        last: bool,
-    },
+    /// Bytes; `last` when the response ends with them.
+    Body { data: Bytes, last: bool },
     /// No bytes; `last` when the response ends here.
     Empty { last: bool },
     /// Trailers; `last` when no more follow.
     Trailers { fields: Vec<u8>, last: bool },
     /// A range of a file.
     File(FileRange),
-    /// The same while the host reads it: until then it is not the app's to change.
-    FileAtHost,
+    /// What the host has been given, and has not taken: a file, until then not the app's to change, or more than the window has
+    /// room for.
+    AtHost,
 }
 
 impl Piece {
     /// All of these bytes.
-    pub(super) fn body(data: &Bound<'_, PyBytes>, last: bool) -> Self {
+    pub(super) fn body(data: &Bound<'_, PyBytes>, last: bool, side: &LoopSide) -> Self {
         Self::Body {
-            data: data.clone().unbind(),
-            offset: 0,
+            data: shared::bytes(data, side),
             last,
         }
     }
@@ -110,45 +108,47 @@ impl Protocol for Http {
     }
 
     fn is_at_host(piece: &Piece) -> bool {
-        matches!(piece, Piece::FileAtHost)
+        matches!(piece, Piece::AtHost)
     }
 
     fn next_event(
-        py: Python<'_>,
+        _: Python<'_>,
         state: &mut HttpState,
         piece: Piece,
         exchange: &Exchange,
     ) -> (Option<ResponseEvent>, Option<Piece>) {
         match piece {
-            Piece::Body { data, offset, last } => {
-                let rest = &data.as_bytes(py)[offset..];
-                let slice = &rest[..exchange.portion(rest.len())];
-                let (whole, next) = (slice.len() == rest.len(), offset + slice.len());
-                let event = body_event(state.start.take(), slice.to_vec(), last && whole);
-                let left = (!whole).then_some(Piece::Body {
-                    data,
-                    offset: next,
-                    last,
-                });
-                (event, left)
+            Piece::Body { mut data, last } => {
+                let portion = data.split_to(exchange.portion(data.len()));
+                let whole = data.is_empty();
+                let waits = whole && exchange.overfills(portion.len());
+                let left = if waits {
+                    Some(Piece::AtHost)
+                } else {
+                    (!whole).then_some(Piece::Body { data, last })
+                };
+                (
+                    body_event(state.start.take(), owned(portion, exchange), last && whole),
+                    left,
+                )
             }
-            Piece::Empty { last } => (body_event(state.start.take(), Vec::new(), last), None),
+            Piece::Empty { last } => (body_event(state.start.take(), Bytes::new(), last), None),
             Piece::Trailers { fields, last } => {
                 if !state.trailers.is_empty() && !fields.is_empty() {
                     state.trailers.push(0);
                 }
                 state.trailers.extend_from_slice(&fields);
                 let end = || ResponseEvent::End {
-                    body: Vec::new(),
+                    body: Bytes::new(),
                     trailers: std::mem::take(&mut state.trailers),
                 };
                 (last.then(end), None)
             }
             Piece::File(range) => match state.start.take() {
-                Some(start) => (Some(start.with(Vec::new())), Some(Piece::File(range))),
-                None => (Some(ResponseEvent::File(range)), Some(Piece::FileAtHost)),
+                Some(start) => (Some(start.with(Bytes::new())), Some(Piece::File(range))),
+                None => (Some(ResponseEvent::File(range)), Some(Piece::AtHost)),
             },
-            Piece::FileAtHost => (None, None),
+            Piece::AtHost => (None, None),
         }
     }
 
@@ -197,8 +197,16 @@ impl Protocol for Http {
     }
 }
 
+/// The host makes Buffers of large pieces without a copy, and their memory is JavaScript's to change, unless it is lent.
+fn owned(piece: Bytes, exchange: &Exchange) -> Bytes {
+    if piece.len() < EXTERNAL || exchange.borrows() {
+        return piece;
+    }
+    piece.to_vec().into()
+}
+
 /// An empty piece in the middle says nothing to the host unless the start comes with it.
-fn body_event(start: Option<Start>, body: Vec<u8>, last: bool) -> Option<ResponseEvent> {
+fn body_event(start: Option<Start>, body: Bytes, last: bool) -> Option<ResponseEvent> {
     match (start, last) {
         (Some(Start { status, headers }), true) => Some(ResponseEvent::Complete { status, headers, body }),
         (Some(start), false) => Some(start.with(body)),
@@ -305,7 +313,7 @@ impl HeldStart for Channel<Http> {
         let mut progress = self.progress();
         if let Some(start) = progress.state.start.take() {
             progress.started = true;
-            self.exchange().emit(start.with(Vec::new()));
+            self.exchange().emit(start.with(Bytes::new()));
         }
     }
 }

@@ -97,7 +97,7 @@ fn body(channel: &Arc<Channel<Http>>, event: &Bound<'_, PyDict>) -> PyResult<u64
         .body(length as u64, more)
         .map_err(|e| to_python(&e))?;
     let piece = match data.filter(|_| plan.sends) {
-        Some(data) => Piece::body(&data, plan.completes),
+        Some(data) => Piece::body(&data, plan.completes, channel.side()),
         None => Piece::Empty { last: plan.completes },
     };
     let ticket = progress.outgoing.accept(piece);

@@ -18,6 +18,7 @@ mod object;
 mod outgoing;
 mod scope;
 mod scope_tls;
+mod shared;
 mod websocket;
 mod websocket_send;
 

@@ -36,45 +36,28 @@ pub(super) struct WebSocketState {
     connected: bool,
 }
 
-/// Something on its way to the host. A message stays in the object of the app until there is room for it.
-#[derive(Debug)]
-pub(super) enum Piece {
-    /// Exactly a `str`.
-    Text(Py<PyString>),
-    /// Exactly `bytes`.
-    Binary(Py<PyBytes>),
-    /// Anything but a message.
-    Event(ResponseEvent),
-}
-
 impl Protocol for WebSocket {
     type State = WebSocketState;
-    type Piece = Piece;
+    type Piece = ResponseEvent;
 
     fn is_over(state: &WebSocketState) -> bool {
         state.socket.closed().is_some()
     }
 
-    fn passes_full_window(piece: &Piece) -> bool {
-        matches!(piece, Piece::Event(event) if event.body_len() == 0)
+    fn passes_full_window(event: &ResponseEvent) -> bool {
+        event.body_len() == 0
     }
 
-    fn is_at_host(_: &Piece) -> bool {
+    fn is_at_host(_: &ResponseEvent) -> bool {
         false
     }
 
     fn next_event(
-        py: Python<'_>,
+        _: Python<'_>,
         _: &mut WebSocketState,
-        piece: Piece,
+        event: ResponseEvent,
         _: &Exchange,
-    ) -> (Option<ResponseEvent>, Option<Piece>) {
-        let event = match piece {
-            Piece::Event(event) => event,
-            Piece::Binary(data) => message(false, data.as_bytes(py)),
-            // What has no UTF-8 was refused when it was sent.
-            Piece::Text(text) => message(true, text.to_str(py).unwrap_or_default().as_bytes()),
-        };
+    ) -> (Option<ResponseEvent>, Option<ResponseEvent>) {
         (Some(event), None)
     }
 
@@ -132,7 +115,7 @@ impl Protocol for WebSocket {
                 started: progress.started,
                 logged: false,
             };
-            progress.outgoing.accept(Piece::Event(ResponseEvent::Failed(failure)));
+            progress.outgoing.accept(ResponseEvent::Failed(failure));
         }
         drop(progress);
         channel.pump(py);
@@ -144,7 +127,7 @@ impl Progress<WebSocket> {
     /// Closes an open WebSocket for its app, behind what was sent.
     fn close(&mut self, closed: Closed) {
         self.state.socket.end(closed.clone());
-        self.outgoing.accept(Piece::Event(ResponseEvent::Close(closed)));
+        self.outgoing.accept(ResponseEvent::Close(closed));
     }
 }
 
@@ -181,13 +164,6 @@ impl Channel<WebSocket> {
     pub(super) fn client_left(&self) -> bool {
         self.exchange().is_disconnected() || self.is_over()
     }
-}
-
-fn message(is_text: bool, data: &[u8]) -> ResponseEvent {
-    ResponseEvent::Message(Message {
-        is_text,
-        data: data.to_vec(),
-    })
 }
 
 fn unanswered(progress: &Progress<WebSocket>) -> Error {

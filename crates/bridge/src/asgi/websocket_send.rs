@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use asgi_node_core::message_queue::Closed;
+use asgi_node_core::message_queue::{Closed, Message};
 use asgi_node_core::websocket::{self, Closing, NORMAL};
-use asgi_node_core::{Error, HeaderBlock, ResponseEvent, Version};
+use asgi_node_core::{Bytes, Error, HeaderBlock, ResponseEvent, Version};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytesMethods, PyDict, PyInt, PyString, PyStringMethods};
 
@@ -13,7 +13,8 @@ use super::awaitable::Awaitable;
 use super::channel::{Channel, Progress, Waitable};
 use super::fields::{bytes, flag, for_each_header, status, typed, unknown, wrong_type};
 use super::names::names;
-use super::websocket::{Piece, WebSocket};
+use super::shared;
+use super::websocket::WebSocket;
 use crate::errors::to_python;
 
 /// Accepts one event.
@@ -45,9 +46,9 @@ fn message(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<
     let n = names(event.py());
     channel.progress().state.socket.message().map_err(|e| to_python(&e))?;
     let given = |key| Ok::<_, PyErr>(event.get_item(key)?.filter(|value| !value.is_none()));
-    let piece = match (given(&n.text)?, given(&n.bytes)?) {
-        (Some(text), None) => Piece::Text(exact_text("'text'", &text)?.unbind()),
-        (None, Some(data)) => Piece::Binary(bytes("'bytes'", &data)?.unbind()),
+    let (is_text, data) = match (given(&n.text)?, given(&n.bytes)?) {
+        (Some(text), None) => (true, shared::text(&exact_text("'text'", &text)?, channel.side())?),
+        (None, Some(data)) => (false, shared::bytes(&bytes("'bytes'", &data)?, channel.side())),
         (both, _) => {
             let how_many = if both.is_some() { "both" } else { "neither" };
             let text = format!("websocket.send has {how_many} of 'text' and 'bytes': it takes one of them");
@@ -57,7 +58,8 @@ fn message(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<
     let mut progress = channel.connected()?;
     // Looked at again: taking the values may have run code of theirs.
     progress.state.socket.message().map_err(|e| to_python(&e))?;
-    Ok(progress.outgoing.accept(piece))
+    let message = Message { is_text, data };
+    Ok(progress.outgoing.accept(ResponseEvent::Message(message)))
 }
 
 /// Text that has a UTF-8 form (lone surrogates have none), as exactly a `str`: we drop it where no code of a subclass may
@@ -103,7 +105,7 @@ fn accept(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<u
         flat.push(0);
         flat.extend_from_slice(&headers);
     }
-    Ok(progress.outgoing.accept(Piece::Event(ResponseEvent::Accept(flat))))
+    Ok(progress.outgoing.accept(ResponseEvent::Accept(flat)))
 }
 
 /// `None` where the other side has closed before: closing twice is no error. Handlers close in `except` blocks, and a
@@ -120,7 +122,7 @@ fn close(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<Op
             return Ok(None);
         };
         progress.state.socket.close(0, "").map_err(|e| to_python(&e))?;
-        return Ok(Some(progress.outgoing.accept(Piece::Event(websocket::refusal()))));
+        return Ok(Some(progress.outgoing.accept(websocket::refusal())));
     }
     let code = match event.get_item(&n.code)?.filter(|code| !code.is_none()) {
         None => i64::from(NORMAL),
@@ -143,9 +145,7 @@ fn close(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyResult<Op
     };
     let closed = socket.closed().cloned().unwrap_or_else(Closed::abnormal);
     progress.state.socket = socket;
-    Ok(Some(
-        progress.outgoing.accept(Piece::Event(ResponseEvent::Close(closed))),
-    ))
+    Ok(Some(progress.outgoing.accept(ResponseEvent::Close(closed))))
 }
 
 /// The extension "WebSocket Denial Response". The start waits for the body, as that of a response does; it is not sent by
@@ -187,9 +187,9 @@ fn denial_body(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyRes
         .denial_body(length, more)
         .map_err(|e| to_python(&e))?;
     let body = if plan.sends {
-        data.as_bytes().to_vec()
+        shared::bytes(&data, channel.side())
     } else {
-        Vec::new()
+        Bytes::new()
     };
     let event = match (progress.state.denial.take(), plan.completes) {
         (Some((status, headers)), true) => ResponseEvent::Complete { status, headers, body },
@@ -200,5 +200,5 @@ fn denial_body(channel: &Channel<WebSocket>, event: &Bound<'_, PyDict>) -> PyRes
         },
         (None, false) => ResponseEvent::Body(body),
     };
-    Ok(progress.outgoing.accept(Piece::Event(event)))
+    Ok(progress.outgoing.accept(event))
 }

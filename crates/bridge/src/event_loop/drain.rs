@@ -5,11 +5,12 @@ use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use asgi_node_core::{Error, Failure, ResponseEvent};
+use asgi_node_core::{Error, Failure, ResponseEvent, Waker};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
+use super::garbage::Garbage;
 use super::handle::{EventLoop, Message};
 use super::loop_side::LoopSide;
 use super::wakeup::{self, WakeReader};
@@ -71,10 +72,11 @@ impl Drain {
     pub fn pair() -> std::io::Result<(Arc<EventLoop>, Self)> {
         let (wake_writer, wake_reader) = wakeup::pair()?;
         let event_loop = EventLoop::new(wake_writer);
+        let garbage = Garbage::new(Arc::clone(&event_loop) as Arc<dyn Waker>);
         let drain = Self {
             event_loop: Arc::clone(&event_loop),
             wake_reader,
-            side: Arc::new(LoopSide::new()),
+            side: Arc::new(LoopSide::new(garbage)),
             backlog: Mutex::default(),
         };
         Ok((event_loop, drain))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
-use asgi_node_core::{Error, Exchange, Heartbeat, Inbox, Notify, RequestHead};
+use asgi_node_core::{Error, Exchange, Heartbeat, Inbox, Notify, RequestHead, Waker};
 use pyo3::prelude::*;
 
 use super::failure::{Dependent, Failing};
@@ -147,6 +147,13 @@ impl EventLoop {
     pub(crate) fn thread(&self) -> Option<(u64, u32)> {
         let ident = self.ident.load(Ordering::Acquire);
         (ident != 0).then(|| (ident, self.native_id.load(Ordering::Acquire)))
+    }
+}
+
+/// Wakes it although no message waits.
+impl Waker for EventLoop {
+    fn wake(&self) {
+        self.inbox.ring();
     }
 }
 

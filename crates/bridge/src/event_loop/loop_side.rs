@@ -9,6 +9,8 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use super::garbage::Garbage;
+
 /// A channel that waits for news of an exchange.
 pub(crate) trait Listener: Send + Sync {
     /// The exchange has news.
@@ -29,6 +31,7 @@ pub(crate) trait HeldStart: Send + Sync {
 
 /// One loop's state.
 pub struct LoopSide {
+    garbage: Arc<Garbage>,
     /// The listeners, by the address of the exchange (which its listener keeps alive).
     waiting: Mutex<HashMap<usize, Arc<dyn Listener>>>,
     held: Mutex<Vec<Arc<dyn HeldStart>>>,
@@ -53,14 +56,20 @@ impl std::fmt::Debug for LoopSide {
 }
 
 impl LoopSide {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(garbage: Arc<Garbage>) -> Self {
         Self {
+            garbage,
             waiting: Mutex::default(),
             held: Mutex::default(),
             draining: AtomicBool::new(false),
             flush_scheduled: AtomicBool::new(false),
             bound: PyOnceLock::new(),
         }
+    }
+
+    /// What other threads leave for it to free.
+    pub(crate) fn garbage(&self) -> &Arc<Garbage> {
+        &self.garbage
     }
 
     /// Tells it which loop it belongs to; false if it already has one.

@@ -188,12 +188,12 @@ impl Call {
         let message = if let Ok(text) = data.cast::<PyString>() {
             Message {
                 is_text: true,
-                data: text.to_str()?.as_bytes().to_vec(),
+                data: text.to_str()?.to_owned().into(),
             }
         } else if let Ok(bytes) = data.cast::<PyBytes>() {
             Message {
                 is_text: false,
-                data: bytes.as_bytes().to_vec(),
+                data: bytes.as_bytes().to_vec().into(),
             }
         } else {
             return Err(PyTypeError::new_err("a message of a WebSocket is str or bytes"));

@@ -130,6 +130,7 @@ impl Host {
             body: body.to_vec(),
             body_follows,
             collects: false,
+            borrows: false,
             expects_continue,
             is_websocket,
         };

@@ -175,6 +175,7 @@ impl Link {
             body,
             body_follows,
             collects,
+            borrows: false,
             expects_continue,
             is_websocket,
         });

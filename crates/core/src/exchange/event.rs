@@ -2,6 +2,8 @@
 
 use std::fs::File;
 
+use bytes::Bytes;
+
 use crate::error::Error;
 use crate::exchange::message_queue::{Closed, Message};
 
@@ -15,7 +17,7 @@ pub enum ResponseEvent {
         /// `name\0value\0…`, validated and lower-cased.
         headers: Vec<u8>,
         /// The whole body.
-        body: Vec<u8>,
+        body: Bytes,
     },
     /// The start of a response, with the first piece of its body if that came in time.
     Start {
@@ -24,14 +26,14 @@ pub enum ResponseEvent {
         /// `name\0value\0…`, validated and lower-cased.
         headers: Vec<u8>,
         /// The first piece of the body; may be empty.
-        body: Vec<u8>,
+        body: Bytes,
     },
     /// A further piece of the body.
-    Body(Vec<u8>),
+    Body(Bytes),
     /// The last piece of the body (may be empty), and the trailers if the client takes them (`name\0value\0…`).
     End {
         /// The last piece.
-        body: Vec<u8>,
+        body: Bytes,
         /// The trailers, flat as headers are; empty when there are none.
         trailers: Vec<u8>,
     },

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use crate::exchange::window::{Limits, Window};
 pub use crate::protocol::close_code::ABNORMAL;
 pub use crate::protocol::limit::MESSAGE_OVERHEAD;
@@ -13,7 +15,7 @@ pub struct Message {
     /// Whether it is text (UTF-8) or binary.
     pub is_text: bool,
     /// Its bytes.
-    pub data: Vec<u8>,
+    pub data: Bytes,
 }
 
 impl Message {
@@ -124,7 +126,7 @@ mod tests {
     fn text(data: &str) -> Message {
         Message {
             is_text: true,
-            data: data.into(),
+            data: data.to_owned().into(),
         }
     }
 
@@ -179,7 +181,7 @@ mod tests {
             for step in steps {
                 match step {
                     Some(length) if !paused => {
-                        let message = Message { is_text: false, data: vec![u8::try_from(sent.len() % 256).expect("byte"); length] };
+                        let message = Message { is_text: false, data: vec![u8::try_from(sent.len() % 256).expect("byte"); length].into() };
                         sent.push(message.clone());
                         paused = !queue.push(message);
                     }

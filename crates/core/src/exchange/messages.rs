@@ -66,6 +66,7 @@ mod tests {
     use crate::exchange::tests::Count;
     use crate::exchange::window::Limits;
     use crate::{Emitted, ResponseEvent};
+    use bytes::Bytes;
     use std::sync::Arc;
 
     fn websocket() -> (Arc<Exchange>, Arc<Count>) {
@@ -74,6 +75,7 @@ mod tests {
         let windows = Windows {
             inbound: Limits::fixed(1000),
             outbound: Limits::fixed(1000),
+            lent: 0,
         };
         (Exchange::websocket(1, windows, 2, told, host), event_loop)
     }
@@ -81,7 +83,7 @@ mod tests {
     fn message() -> Message {
         Message {
             is_text: false,
-            data: vec![1],
+            data: Bytes::from_static(&[1]),
         }
     }
 

@@ -29,6 +29,7 @@ fn exchange(body: &[u8], complete: bool) -> (Arc<Exchange>, Arc<Count>, Arc<Coun
             Windows {
                 inbound: Limits::fixed(10),
                 outbound: Limits::fixed(10),
+                lent: 0,
             },
             body.to_vec(),
             complete,
@@ -92,9 +93,26 @@ fn asgi_47_very_much_of_a_body_comes_in_portions_and_the_host_goes_on_when_half_
 }
 
 #[test]
+fn what_is_lent_may_be_more_than_the_window_and_is_waited_for() {
+    let limits = Limits { least: 10, most: 80 };
+    for (lent, portion, overfills) in [(0, 10, false), (80, 80, true)] {
+        let windows = Windows {
+            inbound: limits,
+            outbound: limits,
+            lent,
+        };
+        let sides = [(); 2].map(|()| Arc::new(Count::default()) as Arc<dyn Notify>);
+        let [event_loop, host] = sides;
+        let e = Exchange::new(1, windows, Vec::new(), true, event_loop, host);
+        assert_eq!((e.portion(7), e.portion(1000), e.borrows()), (7, portion, lent > 0));
+        assert_eq!((e.overfills(10), e.overfills(80)), (false, overfills));
+    }
+}
+
+#[test]
 fn asgi_55_nobody_is_told_of_room_that_nobody_waits_for() {
     let (e, event_loop, _) = exchange(b"", true);
-    assert_eq!(e.emit(ResponseEvent::Body(vec![0; 20])), Emitted::Full);
+    assert_eq!(e.emit(ResponseEvent::Body(vec![0; 20].into())), Emitted::Full);
     e.taken(20);
     assert_eq!((event_loop.get(), e.poll_room()), (0, Emitted::Open));
 }
@@ -115,8 +133,8 @@ fn the_loop_is_told_only_when_it_waits_and_only_once() {
 #[test]
 fn asgi_55_the_window_closes_and_opens_when_the_host_has_taken_the_bytes() {
     let (e, event_loop, host) = exchange(b"", true);
-    assert_eq!(e.emit(ResponseEvent::Body(vec![0; 9])), Emitted::Open);
-    assert_eq!(e.emit(ResponseEvent::Body(vec![0; 9])), Emitted::Full);
+    assert_eq!(e.emit(ResponseEvent::Body(vec![0; 9].into())), Emitted::Open);
+    assert_eq!(e.emit(ResponseEvent::Body(vec![0; 9].into())), Emitted::Full);
     assert_eq!(host.get(), 1);
     assert_eq!(e.take_events().len(), 2);
     e.taken(8);
@@ -128,7 +146,7 @@ fn asgi_55_the_window_closes_and_opens_when_the_host_has_taken_the_bytes() {
 #[test]
 fn asgi_43_44_70_a_disconnect_reaches_both_directions_and_stays() {
     let (e, event_loop, _) = exchange(b"abc", true);
-    e.emit(ResponseEvent::Body(vec![0; 20]));
+    e.emit(ResponseEvent::Body(vec![0; 20].into()));
     assert_eq!(e.poll_room(), Emitted::Full);
     e.disconnect();
     e.disconnect();
@@ -137,7 +155,7 @@ fn asgi_43_44_70_a_disconnect_reaches_both_directions_and_stays() {
         (e.receive(), e.receive()),
         (Received::Disconnected, Received::Disconnected)
     );
-    assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Gone);
+    assert_eq!(e.emit(ResponseEvent::Body(vec![1].into())), Emitted::Gone);
     assert!(e.take_events().is_empty());
 }
 
@@ -151,7 +169,7 @@ fn asgi_49_a_half_closed_client_is_a_disconnect_to_receive_but_not_to_send() {
         (Received::Disconnected, Received::Disconnected)
     );
     assert!(!e.is_disconnected());
-    assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Open);
+    assert_eq!(e.emit(ResponseEvent::Body(vec![1].into())), Emitted::Open);
     assert_eq!((event_loop.get(), e.take_events().len()), (0, 1));
 
     let (e, event_loop, _) = exchange(b"", true);
@@ -171,7 +189,7 @@ fn asgi_134_an_exchange_that_shuts_down_disconnects_after_its_body_and_still_sen
         (e.receive(), e.is_disconnect_delivered()),
         (Received::Disconnected, true)
     );
-    assert_eq!(e.emit(ResponseEvent::Body(vec![1])), Emitted::Open);
+    assert_eq!(e.emit(ResponseEvent::Body(vec![1].into())), Emitted::Open);
     let (waiting, event_loop_of_waiting, _) = exchange(b"", true);
     body(waiting.receive());
     assert_eq!(waiting.receive(), Received::Nothing);

@@ -14,6 +14,9 @@ pub struct Submission {
     pub body_follows: bool,
     /// Whether the host takes everything at once: then there is no window towards it.
     pub collects: bool,
+    /// Whether the host only looks at large pieces of the response, and holds no copy of them: they may come at once, as far as
+    /// the largest window goes.
+    pub borrows: bool,
     /// Whether the client waits for `100 Continue`.
     pub expects_continue: bool,
     /// Whether the request asks for a WebSocket: there is no body then, and messages follow by [`crate::Exchange::push_message`].

@@ -1,5 +1,7 @@
 //! What the app may send on a WebSocket, and when: the state machine behind `send` (docs/asgi.md, 81 to 104).
 
+use bytes::Bytes;
+
 use crate::error::Error;
 use crate::exchange::event::ResponseEvent;
 use crate::exchange::message_queue::Closed;
@@ -237,7 +239,7 @@ pub fn refusal() -> ResponseEvent {
     ResponseEvent::Complete {
         status: 403,
         headers: b"content-length\x000".to_vec(),
-        body: Vec::new(),
+        body: Bytes::new(),
     }
 }
 

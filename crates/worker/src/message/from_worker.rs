@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
+use asgi_node_core::Bytes;
 use asgi_node_core::log_queue::{Dropped, Entry};
 use asgi_node_core::message_queue::{Closed, Message};
 
@@ -26,11 +27,11 @@ pub enum FromWorker {
     /// The start of a response.
     Start(Start),
     /// A piece of a body.
-    Body(Vec<u8>),
+    Body(Bytes),
     /// The end of a response.
     End {
         /// The last piece of the body.
-        body: Vec<u8>,
+        body: Bytes,
         /// The trailers.
         trailers: Vec<u8>,
     },
@@ -109,7 +110,8 @@ impl Wire for FromWorker {
     fn size(&self) -> usize {
         match self {
             Self::Complete(start) | Self::Start(start) => 6 + start.headers.len() + start.body.len(),
-            Self::Body(bytes) | Self::EarlyHint(bytes) | Self::Accept(bytes) => bytes.len(),
+            Self::Body(bytes) => bytes.len(),
+            Self::EarlyHint(bytes) | Self::Accept(bytes) => bytes.len(),
             Self::End { body, trailers } => 4 + body.len() + trailers.len(),
             Self::Failed { why, .. } | Self::Refused(why) | Self::Ended(Some(why)) => 2 + why.size(),
             Self::Message(message) => 1 + message.data.len(),
@@ -130,7 +132,8 @@ impl Wire for FromWorker {
                 }
             }
             Self::Complete(start) | Self::Start(start) => start.put(out),
-            Self::Body(bytes) | Self::EarlyHint(bytes) | Self::Accept(bytes) => out.extend_from_slice(bytes),
+            Self::Body(bytes) => out.extend_from_slice(bytes),
+            Self::EarlyHint(bytes) | Self::Accept(bytes) => out.extend_from_slice(bytes),
             Self::End { body, trailers } => {
                 put_bytes(out, trailers);
                 out.extend_from_slice(body);
@@ -190,10 +193,10 @@ impl Wire for FromWorker {
             }
             3 => Self::Complete(Start::take(fields)?),
             4 => Self::Start(Start::take(fields)?),
-            5 => Self::Body(fields.rest()),
+            5 => Self::Body(fields.rest().into()),
             6 => {
                 let trailers = fields.bytes()?;
-                let body = fields.rest();
+                let body = fields.rest().into();
                 Self::End { body, trailers }
             }
             7 => Self::Failed {

@@ -1,5 +1,6 @@
 //! The parts of messages.
 
+use asgi_node_core::Bytes;
 use asgi_node_core::log_queue::{Entry, Kind};
 use asgi_node_core::message_queue::{Closed, Message};
 
@@ -40,7 +41,7 @@ pub struct Start {
     /// `name\0value\0…`
     pub headers: Vec<u8>,
     /// The first piece of the body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 pub(super) fn put_flags(out: &mut Vec<u8>, flags: &[bool]) {
@@ -69,7 +70,10 @@ pub(super) fn message(fields: &mut Fields<'_>) -> Result<Message, Malformed> {
     if is_text && std::str::from_utf8(&data).is_err() {
         return Err(Malformed("a text is not UTF-8".into()));
     }
-    Ok(Message { is_text, data })
+    Ok(Message {
+        is_text,
+        data: data.into(),
+    })
 }
 
 /// Returns `value` if it was the whole payload.
@@ -108,7 +112,7 @@ impl Start {
         Ok(Self {
             status: fields.u16()?,
             headers: fields.bytes()?,
-            body: fields.rest(),
+            body: fields.rest().into(),
         })
     }
 }

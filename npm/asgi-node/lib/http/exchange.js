@@ -4,14 +4,14 @@ import { connectionOf } from '../incoming/connection.js'
 import { holdsBack } from '../incoming/continue.js'
 import { PythonError, bodyTooLarge } from '../native/errors.js'
 import { Exchange } from '../native/exchange.js'
-import { FLAG } from '../native/protocol.js'
+import { FLAG, LIMIT } from '../native/protocol.js'
 import { PLAIN } from '../log/failures.js'
 import { incomingHead } from '../incoming/head.js'
 import { FRAMING, bodyLength, framingOf } from '../message/framing.js'
 import { headersOver } from '../message/headers.js'
 import * as http2 from '../incoming/http2.js'
 import { destroySoon, reset } from '../incoming/sockets.js'
-import { forgetExpectation, isBusy, sendHead } from '../node-internals.js'
+import { forgetExpectation, isBusy, isPlain, sendHead } from '../node-internals.js'
 import { FileRange } from '../message/file.js'
 import { linger, tooManyHeaders } from '../message/limits.js'
 
@@ -178,6 +178,8 @@ function beginWithBody(exchange) {
 export class HttpExchange extends Exchange {
   #draining = false
   #flushing = false
+  /** Large pieces of the response are lent by the application. */
+  #borrows = false
   // The client holds its body back. Answered before it was asked to send it, it may send the body or the next request:
   // nobody can tell which, so such a connection ends with its response.
   #expecting = false
@@ -212,6 +214,8 @@ export class HttpExchange extends Exchange {
     if (isOver(res)) return
     try {
       this.#expecting = (flags & FLAG.EXPECT_CONTINUE) !== 0
+      this.#borrows = this.exchanges.lends && isPlain(res)
+      if (this.#borrows) flags |= FLAG.BORROWS
       this.exchanges.submit(this, incomingHead(req, this.exchanges.trust), body, flags)
     } catch (error) {
       return this.refuse(error)
@@ -300,7 +304,7 @@ export class HttpExchange extends Exchange {
   #write(chunk) {
     const { res } = this
     if (http2.endedWithHead(res)) return
-    const hasRoom = res.write(chunk)
+    const hasRoom = chunk.length >= LIMIT.LENT && this.#borrows ? this.#writeLent(chunk) : res.write(chunk)
     if (Object.hasOwn(res, 'flush')) this.#flushSoon()
     if (hasRoom) return
     if (!this.#draining) {
@@ -309,6 +313,16 @@ export class HttpExchange extends Exchange {
       res.on('drain', () => this.drained())
     }
     return false
+  }
+
+  /**
+   * A piece that is not ours to change or to keep.
+   * @param {Buffer} chunk
+   */
+  #writeLent(chunk) {
+    // Who has replaced a method meanwhile gets a copy.
+    if (!isPlain(this.res)) return this.res.write(Buffer.from(chunk))
+    return this.res.write(chunk, () => this.exchanges.native.giveBack(chunk))
   }
 
   /** What compresses a response keeps what is written until it has enough: an event has to go out when it comes. */

@@ -18,7 +18,7 @@ const BURST = 8
 
 /**
  * The part of NativeHandler that requests use.
- * @typedef {Pick<import('./binding.js').NativeHandler, 'submit' | 'wake' | 'push' | 'message' | 'closed' | 'faulted' | 'drained' | 'halfClose' | 'disconnect' | 'giveUp' | 'keepAlive'>} Native
+ * @typedef {Pick<import('./binding.js').NativeHandler, 'submit' | 'wake' | 'push' | 'message' | 'closed' | 'faulted' | 'drained' | 'halfClose' | 'disconnect' | 'giveUp' | 'keepAlive' | 'giveBack'>} Native
  */
 
 // Native code calls `deliver`, and `deliver` may call code of the user (for example a patched writeHead). During that time
@@ -60,6 +60,7 @@ export class Exchanges {
    * @param {number} [settings.maxBodySize] bytes of a request body
    * @param {import('../incoming/proxy.js').Trust | null} [settings.trust] which proxies are trusted
    * @param {boolean} [settings.cancelOnDisconnect]
+   * @param {object | null} [settings.workers] null: the application runs in this process
    * @param {Log} [settings.log]
    * @param {import('../log/access-log.js').AccessLog | null} [settings.accessLog]
    * @param {boolean} [settings.keepContext] whether `log` may read the asynchronous context of a request
@@ -69,7 +70,7 @@ export class Exchanges {
    */
   constructor(settings = {}) {
     const { requestTimeout = 0, maxBodySize = Infinity, trust = null, cancelOnDisconnect = false } = settings
-    const { log, accessLog = null, keepContext = false, onSaid = () => {}, onFailure = () => {} } = settings
+    const { workers, log, accessLog = null, keepContext = false, onSaid = () => {}, onFailure = () => {} } = settings
     /** For the transports' messages that are not failures. */
     this.log = /** @type {Log} */ (log)
     this.accessLog = accessLog
@@ -80,6 +81,8 @@ export class Exchanges {
     this.maxBodySize = maxBodySize
     this.trust = trust
     this.cancelOnDisconnect = cancelOnDisconnect
+    /** Whether a large piece of a response can be memory of the application. */
+    this.lends = workers === null
     // Set once, before the first request, because the handler submits nothing until it has started.
     this.#native = /** @type {Native} */ (/** @type {unknown} */ (null))
     /** @type {Deliver} */

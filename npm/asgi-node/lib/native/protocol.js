@@ -45,7 +45,9 @@ export const FLAG = Object.freeze(/** @type {const} */ ({
   /** The request asks for a WebSocket. */
   WEBSOCKET: 8,
   /** Python is not woken: `wake` must follow. */
-  QUIET: 16
+  QUIET: 16,
+  /** The host only looks at large pieces of the response: it may get the app's own memory. */
+  BORROWS: 32
 }))
 
 /** ASGI extensions that a connection supports, as bits of the head. */
@@ -86,6 +88,10 @@ export const CLOSE_CODE = Object.freeze(/** @type {const} */ ({
 export const LIMIT = Object.freeze(/** @type {const} */ ({
   /** Bytes of the reason in a close frame (RFC 6455, 5.5). */
   CLOSE_REASON: 123,
+  /** From this size on our own memory becomes a Buffer without a copy. V8 marks its whole heap for every 64 MB of it. */
+  EXTERNAL: 1048576,
+  /** From this size on a piece is lent to a host that borrows. */
+  LENT: 131072,
   /** What a message counts against a window beside its bytes: empty ones are not free. */
   MESSAGE_OVERHEAD: 32
 }))

@@ -41,9 +41,11 @@ export declare class NativeHandler {
   faulted(id: number, code: number): void
   /**
    * The consumer has taken all bytes for which `deliver` returned false. Behind the file that ends a response this is the end
-   * of its number.
+   * of its number; behind a lent piece that does, END is delivered.
    */
   drained(id: number): void
+  /** A piece that was lent has been written, and nobody holds it: its memory goes back at once. */
+  giveBack(piece: Buffer): void
   /** The client has closed its side: the app gets `http.disconnect` when it asks, and what it sends is still delivered. */
   halfClose(id: number): void
   /** The client has gone, or nobody wants the rest: no further event for this number. */
