@@ -153,6 +153,11 @@ impl Application {
         if request.expects_continue {
             exchange.expect_continue();
         }
+        if request.body_follows
+            && let Some(length) = head.body_length()
+        {
+            exchange.expect_body(length);
+        }
         let message = Message::Request(service, Arc::clone(&exchange), head);
         if !self.event_loop.offer_quietly(message) {
             self.counters.done(&exchange);

@@ -16,8 +16,11 @@ use crate::exchange::event::ResponseEvent;
 use crate::exchange::message_queue::{Closed, MessageQueue};
 use crate::exchange::window::{Limits, Window};
 use crate::sync::Mutex;
+use budget::Waiting;
 use counted::Counted;
 
+mod budget;
+pub mod chunk_pool;
 mod counted;
 pub mod event;
 pub mod message_queue;
@@ -27,6 +30,9 @@ pub(crate) mod window;
 /// The most bytes of request body that one `receive` gives, beside the chunk that reaches them: copied while they are in the
 /// processor's cache.
 const PORTION: usize = 256 * 1024;
+
+/// What is left of a body is given whole up to this size.
+const WHOLE: usize = 1024 * 1024 + PORTION;
 
 /// Is told that an exchange has news. Must not block, and must not call the exchange.
 pub trait Notify: Send + Sync {
@@ -69,7 +75,9 @@ pub enum Emitted {
 struct Inbound {
     window: Window,
     chunks: VecDeque<Vec<u8>>,
-    size: usize,
+    size: Waiting,
+    /// How much may wait while little waits in all exchanges. An app that has received nothing may be one that does not.
+    spread: usize,
     complete: bool,
     /// The last byte was handed to the app.
     delivered: bool,
@@ -108,8 +116,9 @@ struct State {
 impl Inbound {
     /// The chunks for one `receive`, and their length together.
     fn take_portion(&mut self) -> (VecDeque<Vec<u8>>, usize) {
-        if self.size <= PORTION {
-            return (std::mem::take(&mut self.chunks), self.size);
+        // The last of it is not cut: of a body that comes whole no app has to make a copy.
+        if self.size.get() <= PORTION || (self.complete && self.size.get() <= WHOLE) {
+            return (std::mem::take(&mut self.chunks), self.size.get());
         }
         let (mut chunks, mut size) = (VecDeque::new(), 0);
         while size < PORTION
@@ -146,7 +155,8 @@ impl State {
             inbound: Inbound {
                 window: Window::new(windows.inbound),
                 chunks: VecDeque::new(),
-                size: 0,
+                size: Waiting::default(),
+                spread: windows.inbound.most / 2,
                 complete: false,
                 delivered: false,
                 expects_continue: false,
@@ -199,7 +209,7 @@ impl Exchange {
     ) -> Arc<Self> {
         let mut state = State::new(windows);
         let inbound = &mut state.inbound;
-        inbound.size = body.len();
+        inbound.size.add(body.len());
         inbound.complete = complete;
         if !body.is_empty() {
             inbound.chunks.push_back(body);
@@ -261,13 +271,21 @@ impl Exchange {
         self.state.lock().inbound.expects_continue = true;
     }
 
+    /// The client has announced so many bytes: they may come whole if the largest window has room for them. Called before the
+    /// exchange is submitted.
+    pub fn expect_body(&self, length: usize) {
+        if length <= self.windows.inbound.most {
+            self.state.lock().inbound.spread = length;
+        }
+    }
+
     /// Adds request body. `false` means: stop until [`ResponseEvent::Resume`].
     pub fn push_body(self: &Arc<Self>, chunk: Vec<u8>, last: bool) -> bool {
         let mut state = self.state.lock();
         if state.disconnected || state.inbound.complete {
             return true;
         }
-        state.inbound.size += chunk.len();
+        state.inbound.size.add(chunk.len());
         if !chunk.is_empty() {
             state.inbound.chunks.push_back(chunk);
         }
@@ -276,7 +294,9 @@ impl Exchange {
         if last {
             inbound.window.forget();
         }
-        let room = last || inbound.window.has_room(inbound.size, Instant::now);
+        let size = inbound.size.get();
+        let room =
+            last || (size < inbound.spread && Waiting::is_sum_small()) || inbound.window.has_room(size, Instant::now);
         self.tell_event_loop(&mut state);
         room
     }
@@ -289,6 +309,7 @@ impl Exchange {
         }
         state.outbound.events = Vec::new();
         state.inbound.chunks = VecDeque::new();
+        state.inbound.size.clear();
         if let Some(messages) = &mut state.messages {
             messages.close(Closed::abnormal());
         }
@@ -362,7 +383,10 @@ impl Exchange {
             state.disconnect_delivered = true;
             return Received::Disconnected;
         }
-        if std::mem::take(&mut state.inbound.expects_continue) && !state.inbound.complete && state.inbound.size == 0 {
+        if std::mem::take(&mut state.inbound.expects_continue)
+            && !state.inbound.complete
+            && state.inbound.size.get() == 0
+        {
             self.queue(&mut state, ResponseEvent::Continue);
         }
         let inbound = &mut state.inbound;
@@ -374,11 +398,12 @@ impl Exchange {
             state.loop_waits = true;
             return Received::Nothing;
         }
+        inbound.spread = inbound.spread.max(self.windows.inbound.most);
         let (chunks, size) = inbound.take_portion();
-        inbound.size -= size;
+        inbound.size.sub(size);
         inbound.delivered = inbound.complete && inbound.chunks.is_empty();
         let more = !inbound.delivered;
-        if inbound.window.take(size, inbound.size, Instant::now) {
+        if inbound.window.take(size, inbound.size.get(), Instant::now) {
             self.queue(&mut state, ResponseEvent::Resume);
         }
         Received::Body { chunks, more }

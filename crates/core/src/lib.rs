@@ -32,6 +32,7 @@ pub use error::{Error, Raises, Traced};
 pub use event_loop::health::{self, Health};
 pub use event_loop::heartbeat::{self, Heartbeat};
 pub use event_loop::watchdog;
+pub use exchange::chunk_pool;
 pub use exchange::event::{self, Failure, FileRange, ResponseEvent};
 pub use exchange::message_queue;
 pub use exchange::window::Limits;

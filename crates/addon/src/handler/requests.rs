@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use asgi_node_core::message_queue::{ABNORMAL, Closed, Message};
 use asgi_node_core::protocol::flag;
-use asgi_node_core::{Error, Submission, Traced};
+use asgi_node_core::{Error, Submission, Traced, chunk_pool};
 use napi::bindgen_prelude::{FnArgs, Function, FunctionCallContext, Uint8Array, Unknown};
 use napi::{Env, JsString, Result};
 use napi_derive::napi;
@@ -72,7 +72,7 @@ impl NativeHandler {
         let open = self.state.open.borrow();
         let Some(open) = open.get(id) else { return true };
         open.exchange
-            .push_body(chunk.map_or_else(Vec::new, |chunk| chunk.to_vec()), last)
+            .push_body(chunk.map_or_else(Vec::new, |chunk| chunk_pool::copy(&chunk)), last)
     }
 
     /// Adds a message of a WebSocket. False: stop until RESUME is delivered.

@@ -1,14 +1,18 @@
 //! The HTTP half of a channel (ASGI HTTP 2.5): what `receive` gives, and in which events a response reaches the host.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use asgi_node_core::framing::Version;
 use asgi_node_core::protocol::limit::EXTERNAL;
-use asgi_node_core::{Bytes, Error, Exchange, FileRange, Received, RequestHead, ResponseEvent, ResponseState};
+use asgi_node_core::{
+    Bytes, Error, Exchange, FileRange, Received, RequestHead, ResponseEvent, ResponseState, chunk_pool,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::channel::{Channel, Progress, Protocol, Raised};
+use super::ffi;
 use super::names::names;
 use super::shared;
 use crate::event_loop::{HeldStart, LoopSide};
@@ -161,8 +165,9 @@ impl Protocol for Http {
             Received::Nothing => Ok(None),
             Received::Disconnected => disconnect_event(py).map(Some),
             Received::Body { chunks, more } => {
-                let length = chunks.iter().map(Vec::len).sum();
-                request_event(py, chunks.iter(), length, more).map(Some)
+                let event = request_event(py, &chunks, more);
+                chunk_pool::give_back(chunks);
+                event.map(Some)
             }
         }
     }
@@ -239,28 +244,20 @@ fn disconnect_event(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     Ok(event)
 }
 
-/// The chunks, which have this length together, as one `http.request`.
-fn request_event<'a, 'py>(
-    py: Python<'py>,
-    chunks: impl Iterator<Item = &'a Vec<u8>>,
-    length: usize,
-    more: bool,
-) -> PyResult<Bound<'py, PyDict>> {
+/// The chunks as one `http.request`.
+fn request_event<'py>(py: Python<'py>, chunks: &VecDeque<Vec<u8>>, more: bool) -> PyResult<Bound<'py, PyDict>> {
     let n = names(py);
     let event = PyDict::new(py);
     event.set_item(&n.type_, &n.request)?;
-    if length == 0 {
+    if chunks.is_empty() {
         event.set_item(&n.body, &n.no_bytes)?;
+    } else if let [chunk] = chunks.as_slices().0
+        && chunks.len() == 1
+    {
+        event.set_item(&n.body, PyBytes::new(py, chunk))?;
     } else {
-        let body = PyBytes::new_with(py, length, |mut room| {
-            for chunk in chunks {
-                let (head, tail) = room.split_at_mut(chunk.len());
-                head.copy_from_slice(chunk);
-                room = tail;
-            }
-            Ok(())
-        })?;
-        event.set_item(&n.body, body)?;
+        let chunks: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).collect();
+        event.set_item(&n.body, ffi::joined(py, &chunks)?)?;
     }
     event.set_item(&n.more_body, more)?;
     Ok(event)

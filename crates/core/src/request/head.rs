@@ -187,6 +187,13 @@ impl RequestHead {
             })
     }
 
+    /// The length of the body, where the client has announced it.
+    pub fn body_length(&self) -> Option<usize> {
+        let mut headers = self.headers();
+        let (_, value) = headers.find(|(name, _)| name.eq_ignore_ascii_case(b"content-length"))?;
+        number(value).ok().flatten()
+    }
+
     /// The headers in the order in which they were received; the names keep their case.
     pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let rest = self

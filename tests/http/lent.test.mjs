@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bytes, openSocket, runNode, serve, serveApp, sha256, until } from './support.mjs'
+import { bytes, openSocket, runNode, serve, serveApp, sha256, until } from '../node/support.mjs'
 
 const limits = { timeout: 60_000 }
 const MiB = 1024 * 1024
