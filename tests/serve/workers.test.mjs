@@ -59,7 +59,7 @@ describe('--workers', () => {
     assert.ok(!before.has(String(server.pid)))
     server.write(version(1))
     server.child.kill('SIGHUP')
-    await until(() => server.stderr.includes('The new code serves, after'), server.stderr)
+    await until(() => server.stderr.includes('The new code is serving, after'), server.stderr)
     assert.equal(await server.text(), 'version 1')
     assert.ok(!before.has(await pid()))
     await under.stop()
@@ -131,7 +131,7 @@ describe('--reload', () => {
     assert.deepEqual(under.failures, [])
     // Most of them wait for new code, which is there five times at least.
     assert.ok(under.count >= 20, `${under.count} requests`)
-    const times = [...server.stderr.matchAll(/The new code serves, after (\d+) ms/g)].map(([, time]) => Number(time))
+    const times = [...server.stderr.matchAll(/The new code is serving, after (\d+) ms/g)].map(([, time]) => Number(time))
     assert.ok(times.length >= 5)
     t.diagnostic(`${times.length} reloads of ${times.toSorted((a, b) => a - b)[times.length >> 1]} ms (median), ${under.count} requests`)
   })
@@ -153,7 +153,7 @@ describe('--reload', () => {
       writeFileSync(join(parts, name, 'module.py'), '')
     }
     const server = await serveVersions(t, ['--reload', '--reload-dir', parts, '--reload-include', '*.html', '--reload-exclude', 'made.*', '--reload-delay', '0.6'])
-    const reloads = () => server.stderr.match(/Loading the application anew: .*/g) ?? []
+    const reloads = () => server.stderr.match(/Loading the application again: .*/g) ?? []
     for (const name of ['.venv/module.py', 'node_modules/module.py', 'made.py', 'notes.txt']) writeFileSync(join(parts, name), 'changed')
     server.write(version(1))
     await sleep(1000)
