@@ -41,6 +41,10 @@ smoke() {
   say "$name ran in $((SECONDS - started)) s"
 }
 
+# What Python runs before Node does: its first start in the root compiles the standard library, which under emulation may take
+# longer than Node waits for an answer.
+PROBE='"$ASGI_NODE_PYTHON" -I node_modules/@asgi-node/*/python/asgi_node/probe/probe.py >/dev/null'
+
 # in_x64 NAME ROOT NODE PYTHON ARGUMENT…
 in_x64() {
   local name=$1 root=$2 node=$3 python=$4
@@ -53,15 +57,15 @@ in_x64() {
 in_arm64() {
   cp -f "$PORTS/build/usr/bin/qemu-aarch64" "$PORTS/qemu-aarch64"
   unshare --user --map-root-user --mount --pid --fork bash -ec '
-    root=$1 ports=$2; shift 2
+    root=$1 ports=$2 probe=$3; shift 3
     mkdir -p $ports/binfmt $root/proc $root/dev $root/ports
     mount -t binfmt_misc binfmt_misc $ports/binfmt
     magic="\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
     mask="\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
     printf "%s" ":qemu-aarch64:M::$magic:$mask:$ports/qemu-aarch64:F" >$ports/binfmt/register
     mount -t proc proc $root/proc; mount --rbind /dev $root/dev; mount --rbind "$ports" $root/ports
-    exec chroot $root env ASGI_NODE_PYTHON=/usr/bin/python3.13 bash -c "cd /ports/installed/linux-arm64-gnu; exec timeout 500 /opt/node \"\$@\"" x "$@"' \
-    x "$PORTS/arm64" "$PORTS" "$@"
+    exec chroot $root env ASGI_NODE_PYTHON=/usr/bin/python3.13 bash -c "cd /ports/installed/linux-arm64-gnu; $probe; exec timeout 500 /opt/node \"\$@\"" x "$@"' \
+    x "$PORTS/arm64" "$PORTS" "$PROBE" "$@"
 }
 
 for name in "$@"; do
