@@ -48,7 +48,7 @@ class AppLoadError(Exception):
     - ``APP_ATTRIBUTE_NOT_FOUND``: the module is there, the attribute is not
     - ``APP_IMPORT_FAILED``: code of the application raised while it was imported, or while its factory ran
     - ``APP_NOT_CALLABLE``: there is an object, but it is not an ASGI application
-    - ``MODULE_CONFLICT``: another handler's docroot, or Python itself, already provides a module of that name
+    - ``MODULE_CONFLICT``: another handler's docroot, a library or Python itself has a module of that name, too
     - ``WSGI_NOT_AVAILABLE``: it is a WSGI application, and a2wsgi, which serves those, is not installed
 
     ``traceback`` is the Python traceback as text, without the frames of asgi_node and importlib; it is set

@@ -98,11 +98,21 @@ describe('the app', limits, () => {
     await send({"type": "http.response.body", "body": b"${greeting}"})
 `
 
-  test('two docroots may use one module name for different files', async (t) => {
+  test('MODULE_CONFLICT: two docroots with modules of one name; with workers they are apart', async (t) => {
     const docroots = ['first', 'second'].map((name) => temporaryFolder(t, { 'shared_name.py': greeter(name) }))
-    const handlers = docroots.map((docroot) => makeHandler(t, 'shared_name:app', { docroot }))
-    const bodies = (await Promise.all(handlers.map((handler) => call(handler)))).map(text)
-    assert.deepEqual(bodies, ['first', 'second'])
+    const make = (docroot, options) => makeHandler(t, 'shared_name:app', { docroot, ...options })
+    const first = make(docroots[0], { workers: 0 })
+    assert.equal(text(await call(first)), 'first')
+    const second = make(docroots[1], { workers: 0 })
+    await assert.rejects(second.ready(), (error) => {
+      assert.equal(error.code, 'MODULE_CONFLICT')
+      const files = docroots.map((docroot) => join(docroot, 'shared_name.py'))
+      assert.ok(error.message.includes(files.join(' and ')), error.message)
+      assert.match(error.message, /the option `workers: 1`\)$/)
+      return true
+    })
+    assert.equal(text(await call(make(docroots[1], { workers: 1 }))), 'second')
+    assert.equal(text(await call(first)), 'first')
   })
 
   test('MODULE_CONFLICT: the name of a module that Python itself has loaded', async (t) => {

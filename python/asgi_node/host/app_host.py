@@ -14,7 +14,7 @@ from asgi_node import _protocol
 from asgi_node._native import Host, Notifier
 from asgi_node.errors import AppLoadError
 from asgi_node.loading.interface import ASGI3App, Interface, adapt, release
-from asgi_node.loading.load import awaited, enter, import_app, is_awaited
+from asgi_node.loading.load import Imported, awaited, import_app, is_awaited
 from asgi_node.runtime.imports import PausableLoop, while_hidden
 from asgi_node.runtime.runner import CLIENT_LEFT
 
@@ -99,6 +99,7 @@ class AppHost:
         self.loop: asyncio.AbstractEventLoop | None = None
         self._native = Host()
         self._runner: HostRunner | None = None
+        self._imported: Imported | None = None
         self._calls: dict[int, AppCall] = {}
 
     # ---- its life
@@ -165,13 +166,17 @@ class AppHost:
         entered = contextvars.copy_context()
         context = entered.copy()
         context.run(_owner.set, self)
-        app = self.adapted(await self.load(context))
-        life = HostLifespan(app, loop, self.mode, context)
         try:
-            await life.startup(self.startup_timeout)
-        except AppLoadError as failed:
-            raised = await life.ended()
-            raise raised or failed from None
+            app = self.adapted(await self.load(context))
+            life = HostLifespan(app, loop, self.mode, context)
+            try:
+                await life.startup(self.startup_timeout)
+            except AppLoadError as failed:
+                raised = await life.ended()
+                raise raised or failed from None
+        except BaseException:
+            self._leave()
+            raise
         runner = HostRunner(app, loop, context.copy(), life, False)
         runner.calls, runner.late, runner.entered = self._calls, self.reports.append, entered
         self.state = runner.state
@@ -204,8 +209,14 @@ class AppHost:
             await self._end_tasks()
         finally:
             release(runner.app)
+            self._leave()
             loop.remove_reader(self._native.drain.fileno())
             self._native.release()
+
+    def _leave(self) -> None:
+        imported, self._imported = self._imported, None
+        if imported is not None:
+            imported.leave()
 
     async def _end_tasks(self) -> None:
         """Cancel and report the tasks that the application has left behind. Needs `Task.get_context` (Python 3.12)."""
@@ -223,9 +234,8 @@ class AppHost:
         """The application, imported or made as if no loop ran on this thread, as in other servers."""
         loop = asyncio.get_running_loop()
         if isinstance(self.app, str):
-            context.run(enter, self.docroot)
             find = partial(import_app, self.app, None, None, self.docroot, self.factory, self.interface)
-            imported = await self._call(find, context)
+            self._imported = imported = await self._call(find, context)
             return await loop.create_task(imported.app(), context=context)
         if not self.factory:
             return self.app

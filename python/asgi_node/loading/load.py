@@ -1,7 +1,7 @@
 """Imports the application that a handler names, and says precisely what is wrong if that fails.
 
-The normal import system imports the module, with the docroot first on ``sys.path``. `isolation` keeps several docroots
-apart.
+The normal import system imports the module, with the docroot first on ``sys.path``. `docroots` checks whether several
+of them can be in one process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from asgi_node.errors import AppLoadError
 
-from . import isolation
+from . import docroots
 from .hints import (
     describe,
     folder_hint,
@@ -44,7 +44,7 @@ class Imported:
 
     value: Any
     written: str
-    docroot: str
+    docroot: docroots.Docroot
     factory: bool
     interface: Interface
 
@@ -60,8 +60,12 @@ class Imported:
             except asyncio.CancelledError:
                 raise
             except BaseException as error:
-                raise _factory_failed(self.written, error, self.docroot) from error
+                raise _factory_failed(self.written, error, self.docroot.path) from error
         return _checked(value, self.written, self.factory, self.interface)
+
+    def leave(self) -> None:
+        """The application has been closed, or will not be used: other docroots may have modules of the same names."""
+        docroots.leave(self.docroot)
 
 
 def import_app(
@@ -95,18 +99,23 @@ def import_app(
     if (hint := path_like_hint(module, attribute, docroot)) is not None:
         _not_found(f"{written!r} is a path, not the name of a module: {hint}")
 
-    owner = isolation.docroot(docroot)
+    try:
+        owner = docroots.open_docroot(docroot)
+    except docroots.ModuleConflict as error:
+        raise _conflict(error) from error
     importlib.invalidate_caches()
-    owner.invalidate_caches()
-    found = _attribute_of(_import_module(owner, module, written), module, attribute, written)
-    if factory:
-        found = _call_factory(owner, found, written)
-    return Imported(found, written, docroot, factory, interface)
+    try:
+        found = _attribute_of(_import_module(owner, module, written), module, attribute, written)
+        if factory:
+            found = _call_factory(owner, found, written)
+    except AppLoadError:
+        docroots.leave(owner)
+        raise
+    return Imported(found, written, owner, factory, interface)
 
 
-def enter(docroot: str) -> None:
-    """Assign imports in the current context to a docroot if the stack does not: see `isolation.enter`."""
-    isolation.enter(isolation.docroot(docroot))
+def _conflict(error: docroots.ModuleConflict) -> AppLoadError:
+    return AppLoadError("MODULE_CONFLICT", str(error), traceback_of(error))
 
 
 def _check_docroot(docroot: str, written: str) -> None:
@@ -124,12 +133,11 @@ def _not_found(message: str) -> NoReturn:
     raise AppLoadError("APP_NOT_FOUND", message)
 
 
-def _import_module(owner: isolation.Docroot, name: str, written: str) -> Any:
+def _import_module(owner: docroots.Docroot, name: str, written: str) -> Any:
     try:
-        # Called for the docroot, which `isolation` finds. With one docroot it is importlib.import_module(name).
-        imported = isolation.run(owner, lambda: importlib.import_module(name))
-    except isolation.ModuleConflict as error:
-        raise AppLoadError("MODULE_CONFLICT", str(error), traceback_of(error)) from error
+        imported = importlib.import_module(name)
+    except docroots.ModuleConflict as error:
+        raise _conflict(error) from error
     except ModuleNotFoundError as error:
         if not raised_by_application(error):
             _not_found(
@@ -154,14 +162,14 @@ def _why(error: ModuleNotFoundError, name: str) -> str:
     return "" if whole else f": {error.name!r} was not found"
 
 
-def _check_not_hidden(owner: isolation.Docroot, name: str) -> None:
+def _check_not_hidden(owner: docroots.Docroot, name: str) -> None:
     """Refuse a module that was loaded under the name of the docroot's own: ``code.py``, ``platform.py``."""
     top = name.partition(".")[0]
     own = owner.own_spec(top)
-    actual = getattr(sys.modules.get(owner.bound.get(top, top)), "__spec__", None)
+    actual = getattr(sys.modules.get(top), "__spec__", None)
     files = [spec.origin for spec in (own, actual) if spec is not None and spec.origin is not None]
     if len(files) == 2 and os.path.realpath(files[0]) != os.path.realpath(files[1]):
-        raise AppLoadError("MODULE_CONFLICT", str(isolation.conflict(top, own)))
+        raise _conflict(docroots.conflict(top, actual, own))
 
 
 def _import_failed(message: str, error: BaseException) -> AppLoadError:
@@ -180,7 +188,7 @@ def _attribute_of(imported: Any, module: str, attribute: str, written: str) -> A
             what = (
                 f"{module}:{'.'.join(done)}"
                 if done
-                else f"module {module!r} ({isolation.where(getattr(imported, '__spec__', None))})"
+                else f"module {module!r} ({docroots.where(getattr(imported, '__spec__', None))})"
             )
             hint = submodule_hint(imported, module, attribute) if not done else ""
             raise AppLoadError(
@@ -197,7 +205,7 @@ def _reading_failed(module: str, attribute: str, error: BaseException) -> AppLoa
     return _import_failed(f"reading {attribute!r} of {module!r} failed: {describe(error)}", error)
 
 
-def _call_factory(owner: isolation.Docroot, factory: Any, written: str) -> Any:
+def _call_factory(owner: docroots.Docroot, factory: Any, written: str) -> Any:
     if not callable(factory):
         _not_callable(f"{written!r} is {_kind(factory)}, which cannot be called, and `factory` is true")
     try:
@@ -210,9 +218,9 @@ def _call_factory(owner: isolation.Docroot, factory: Any, written: str) -> Any:
     except ValueError:
         pass  # written in C: call it and see
     try:
-        return isolation.run(owner, factory)
-    except isolation.ModuleConflict as error:
-        raise AppLoadError("MODULE_CONFLICT", str(error), traceback_of(error)) from error
+        return factory()
+    except docroots.ModuleConflict as error:
+        raise _conflict(error) from error
     except BaseException as error:
         raise _factory_failed(written, error, owner.path) from error
 

@@ -9,7 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from . import isolation
+from . import docroots
 from .distributions import DISTRIBUTIONS, REMOVED
 
 
@@ -36,14 +36,14 @@ def _advice(error: ImportError, name: str, docroot: str) -> str | None:
 
 
 def _hiding(top: str, docroot: str) -> str | None:
-    spec = getattr(sys.modules.get(top), "__spec__", None) or isolation.docroot(docroot).own_spec(top)
+    spec = getattr(sys.modules.get(top), "__spec__", None) or docroots.Docroot(os.path.realpath(docroot)).own_spec(top)
     file = getattr(spec, "origin", None)
     if file is None or not os.path.realpath(file).startswith(os.path.realpath(docroot) + os.sep):
         return None
     if top in sys.stdlib_module_names:
         return f"{file} hides the module {top!r} of the standard library: rename it"
-    outside = isolation.outside_spec(top)
-    return f"{file} hides the library {isolation.where(outside)}: rename it" if outside is not None else None
+    outside = docroots.outside_spec(top)
+    return f"{file} hides the library {docroots.where(outside)}: rename it" if outside is not None else None
 
 
 def _removed(top: str) -> str | None:
@@ -78,7 +78,7 @@ def _module_in(folder: Path, top: str) -> Path | None:
 
 def _installable(top: str) -> str | None:
     """The command that installs a known module. None for others, because anybody may own their name on PyPI."""
-    if isolation.outside_spec(top) is not None:
+    if docroots.outside_spec(top) is not None:
         return None  # it is installed, but lacks a part
     distribution = DISTRIBUTIONS.get(top)
     return f"`{sys.executable} -m pip install {distribution}` installs it" if distribution is not None else None

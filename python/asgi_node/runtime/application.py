@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asgi_node.loading.interface import Interface, adapt, release
-from asgi_node.loading.load import enter, import_app
+from asgi_node.loading.load import import_app
 
 from . import documentation, logs, sinks, stdio
 from .exit import flush
@@ -46,7 +46,6 @@ def open_application(
         sinks.enter(log_queue)
         logs.open_up()
         context = contextvars.copy_context()
-        context.run(enter, docroot)
         try:
             return await start(context)
         except BaseException:
@@ -57,14 +56,18 @@ def open_application(
         generators = context.run(own_generators)
         find = partial(import_app, target, None, None, docroot, factory, interface)
         imported = await loop.while_stopped(find, context)
-        found = await loop.create_task(imported.app(), context=context)
-        app = adapt(found, interface, wsgi_threads)
-        life = Lifespan(app, loop, lifespan, context)
-        await life.startup(startup_timeout)
+        try:
+            found = await loop.create_task(imported.app(), context=context)
+            app = adapt(found, interface, wsgi_threads)
+            life = Lifespan(app, loop, lifespan, context)
+            await life.startup(startup_timeout)
+        except BaseException:
+            imported.leave()
+            raise
         # Applications set up their routes until now.
         context.run(documentation.tell, found, log_queue)
         loop.enter()
-        return Runner(app, loop, context.copy(), life, cancel_on_disconnect, generators)
+        return Runner(app, loop, context.copy(), life, cancel_on_disconnect, generators, imported)
 
     _tell(loop, run(), done)
 
@@ -80,6 +83,8 @@ def close_application(loop: SharedLoop, runner: Runner, timeout: float, shutdown
             release(runner.app)
             await close_generators(runner.generators)
             await loop.leave(runner.timeout)
+            if runner.imported is not None:
+                runner.imported.leave()
             runner.context.run(_take_leave)
 
     _tell(loop, run(), done)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from asgi_node._native import Channel
     from asgi_node.loading.interface import ASGI3App, Scope
+    from asgi_node.loading.load import Imported
 
     from .lifespan import Lifespan
     from .shared_loop import Generators
@@ -61,12 +62,14 @@ class Runner:
         lifespan: Lifespan,
         cancel_on_disconnect: bool,
         generators: Generators | None = None,
+        imported: Imported | None = None,
     ) -> None:
         self.app = app
         self.loop = loop
         self.context = context
         self.lifespan = lifespan
         self.generators = generators
+        self.imported = imported
         self.cancel_on_disconnect = cancel_on_disconnect
         # A task that nobody holds can be collected while it waits.
         self.running: dict[asyncio.Task[None], Channel] = {}

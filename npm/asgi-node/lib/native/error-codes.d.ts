@@ -23,7 +23,7 @@ export type PythonErrorCode =
   | 'WORKER_DIED'
   /** This process already runs another interpreter. There can be only one. */
   | 'PYTHON_CONFLICT'
-  /** Two handlers need different modules with the same name. */
+  /** Two open handlers without workers need different modules with the same name, or a module hides one of Python's. */
   | 'MODULE_CONFLICT'
   /** The files of this package for this platform are missing. */
   | 'NATIVE_NOT_FOUND'
