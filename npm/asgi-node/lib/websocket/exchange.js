@@ -352,8 +352,9 @@ export class WebSocketExchange extends Exchange {
     if (ws === null || ws.readyState !== ws.OPEN) return
     const bytes = data ?? EMPTY
     const { highWaterMark } = this.sockets
-    // Node does without a callback for each of the messages that nobody has to wait behind.
-    const fills = ws.bufferedAmount + bytes.length + FRAME_HEAD > highWaterMark
+    // Node does without a callback for each of the messages that nobody has to wait behind. While the app waits, each has one: the
+    // last of them may be the one that leaves room.
+    const fills = this.stalled || ws.bufferedAmount + bytes.length + FRAME_HEAD > highWaterMark
     ws.send(bytes, { binary: !isText }, fills ? this.#sent : undefined)
     return ws.bufferedAmount <= highWaterMark
   }
