@@ -21,7 +21,9 @@ function project(name) {
   cpSync(join(repository, 'npm', 'asgi-node'), join(modules, 'asgi-node'), { recursive: true })
   cpSync(join(repository, 'npm', target()), platform, { recursive: true })
   symlinkSync(join(repository, 'python'), join(platform, 'python'))
-  symlinkSync(fileURLToPath(new URL('../../node_modules/ws', import.meta.url)), join(modules, 'ws'))
+  for (const name of ['ws', 'chokidar', 'picomatch']) {
+    symlinkSync(fileURLToPath(new URL(`../../node_modules/${name}`, import.meta.url)), join(modules, name))
+  }
   writeFileSync(
     join(root, 'app.js'),
     `import { PythonHandler } from 'asgi-node'

@@ -1,8 +1,6 @@
 // Watches the files of an application.
 
 import { basename, relative, resolve, sep } from 'node:path'
-import { watch } from 'chokidar'
-import picomatch from 'picomatch'
 
 /**
  * What to watch.
@@ -28,10 +26,11 @@ export const RELOAD_DELAY = 50
 
 /**
  * A pattern without a slash matches names. A pattern with a slash matches paths below the watched folder.
+ * @param {typeof import('picomatch')} picomatch
  * @param {readonly string[]} patterns
  * @returns {(path: string) => boolean}
  */
-function matcher(patterns) {
+function matcher(picomatch, patterns) {
   const named = picomatch(patterns.filter((pattern) => !pattern.includes('/')), { dot: true })
   const paths = picomatch(patterns.filter((pattern) => pattern.includes('/')), { dot: true })
   return (path) => named(basename(path)) || paths(path)
@@ -39,7 +38,9 @@ function matcher(patterns) {
 
 /** Reports when files of an application change, and when nothing has changed for some time. */
 export class Watcher {
-  #watcher
+  /** @type {import('chokidar').FSWatcher | null} */
+  #watcher = null
+  #isClosed = false
   #delay
   #ready
   /** @type {Set<string>} */
@@ -54,10 +55,22 @@ export class Watcher {
    * @param {Watched} watched its paths must exist
    * @param {{ isPersistent: boolean }} options whether it keeps the process alive
    */
-  constructor({ paths, include, exclude, delay }, { isPersistent }) {
+  constructor(watched, { isPersistent }) {
+    this.#delay = watched.delay
+    this.#isPersistent = isPersistent
+    this.#ready = this.#start(watched)
+    // `ready()` reports the error.
+    this.#ready.catch(() => {})
+  }
+
+  /** @param {Watched} watched */
+  async #start({ paths, include, exclude }) {
+    // Not imported with the package: most handlers watch nothing.
+    const [{ watch }, { default: picomatch }] = await Promise.all([import('chokidar'), import('picomatch')])
+    if (this.#isClosed) return
     const roots = paths.map((one) => resolve(one))
-    const includes = matcher([...INCLUDED, ...include])
-    const excludes = matcher([...EXCLUDED, ...exclude])
+    const includes = matcher(picomatch, [...INCLUDED, ...include])
+    const excludes = matcher(picomatch, [...EXCLUDED, ...exclude])
     const ignored = (/** @type {string} */ path, /** @type {import('node:fs').Stats | undefined} */ stats) => {
       const root = roots.find((one) => path === one || path.startsWith(one.endsWith(sep) ? one : one + sep))
       // The watched folder itself may be inside a folder whose name begins with a dot.
@@ -65,18 +78,15 @@ export class Watcher {
       const below = relative(root, path)
       return excludes(below) || (stats?.isFile() === true && !includes(below))
     }
-    this.#delay = delay
-    this.#isPersistent = isPersistent
-    this.#watcher = watch(roots, { ignored, ignoreInitial: true, persistent: isPersistent })
-    this.#watcher.on('all', (event, path) => {
+    const watcher = watch(roots, { ignored, ignoreInitial: true, persistent: this.#isPersistent })
+    this.#watcher = watcher
+    watcher.on('all', (event, path) => {
       if (event !== 'addDir' && event !== 'unlinkDir') this.#note(path)
     })
-    this.#ready = new Promise((done, reject) => {
-      this.#watcher.once('ready', () => done(undefined))
-      this.#watcher.on('error', (error) => reject(cannotWatch(error)))
+    await new Promise((done, reject) => {
+      watcher.once('ready', () => done(undefined))
+      watcher.on('error', (error) => reject(cannotWatch(error)))
     })
-    // `ready()` reports the error.
-    this.#ready.catch(() => {})
   }
 
   /** Fulfilled when every later change will be seen. @returns {Promise<void>} */
@@ -125,7 +135,8 @@ export class Watcher {
   async close() {
     this.forget()
     this.#listener = null
-    await this.#watcher.close()
+    this.#isClosed = true
+    await this.#watcher?.close()
   }
 }
 
