@@ -1,10 +1,10 @@
 // Odd surroundings: readers that have gone, no home, no folder, names that are not ASCII, files as other editors write them.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { apps, pythonExecutable, temporaryFolder, until } from '../node/support.mjs'
+import { apps, pythonExecutable, run as runProgram, temporaryFolder, until } from '../node/support.mjs'
 import { command, request, run, start, startServer } from './support.mjs'
 
 const HELLO = `async def app(scope, receive, send):
@@ -51,6 +51,39 @@ test('colours: FORCE_COLOR is for pipes, too, NO_COLOR and --no-use-colors are s
     return server.stderr.slice(0, 5)
   }
   assert.deepEqual(await Promise.all([first([], { FORCE_COLOR: '1' }), first([], { FORCE_COLOR: '0' }), first(['--no-use-colors'], { FORCE_COLOR: '1' })]), ['\u001B[32m', 'INFO:', 'INFO:'])
+})
+
+describe('a terminal', () => {
+  /** Runs the command in a terminal of its own: does what `act` says when it serves, and says how it ended. */
+  const HARNESS = `import os, pty, sys, time
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+said = b""
+def until(text):
+    global said
+    while text not in said:
+        said += os.read(terminal, 65536)
+until(b"Press CTRL+C")
+exec(sys.argv[1])
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`
+  for (const [what, act] of [
+    ['that is closed ends the command', 'os.close(terminal)'],
+    ['with Ctrl-C ends it', 'os.write(terminal, b"\\x03"); until(b"Finished process")'],
+    ['that is there has a SIGHUP mean a reload', 'os.kill(pid, 1); until(b"SIGHUP: the application runs in this process"); os.kill(pid, 15); until(b"Finished process")'],
+  ]) {
+    test(what, async (t) => {
+      const notes = join(temporaryFolder(t), 'notes')
+      const outcome = await runProgram(pythonExecutable(), ['-c', HARNESS, act, process.execPath, '--', command, 'serve_app:app', '--app-dir', apps, '--port', '0', '--no-access-log'], {
+        env: { SERVE_APP_NOTES: notes, NO_COLOR: '1' },
+        timeout: 60_000,
+      })
+      assert.equal(readFileSync(notes, 'utf8'), 'startup\nshutdown\n')
+      // Node 20 ends with an assertion of its own when its terminal has gone, after everything else.
+      if (act !== 'os.close(terminal)' || !process.version.startsWith('v20.')) assert.equal(outcome.stdout, '0\n', outcome.stderr)
+    })
+  }
 })
 
 describe('names that are not ASCII', () => {
