@@ -207,7 +207,7 @@ unsafe fn buffer(env: sys::napi_env, data: Bytes) -> Result<sys::napi_value, Ref
 }
 
 /// A Buffer that is this memory.
-unsafe fn external<T: Memory>(env: sys::napi_env, data: T) -> Result<sys::napi_value, Refusal> {
+unsafe fn external<T: Owner + AsRef<[u8]>>(env: sys::napi_env, data: T) -> Result<sys::napi_value, Refusal> {
     let mut value = ptr::null_mut();
     let mut status = sys::Status::napi_ok;
     let length = data.length();
@@ -223,25 +223,13 @@ unsafe fn external<T: Memory>(env: sys::napi_env, data: T) -> Result<sys::napi_v
             }
         });
         match lent {
-            Ok(()) if T::IS_COUNTED => {}
-            Ok(()) => count(env, length, false),
+            Ok(()) => {}
             // Electron has no external buffers.
             Err(data) if status == sys::Status::napi_no_external_buffers_allowed => return copy(env, (*data).as_ref()),
             Err(_) => check(env, status, "a body", length)?,
         }
     }
     Ok(value)
-}
-
-/// What an external Buffer can be.
-trait Memory: Owner + AsRef<[u8]> {
-    /// Whether V8 counts it. It looks for garbage when external memory is much, which does not help where it comes back
-    /// otherwise.
-    const IS_COUNTED: bool;
-}
-
-impl Memory for BytesMut {
-    const IS_COUNTED: bool = true;
 }
 
 impl Owner for BytesMut {
@@ -256,10 +244,6 @@ impl Owner for BytesMut {
 
 /// Bytes to be read only, which come back when they have been written to a socket ([`detach`]).
 struct Lent(Bytes);
-
-impl Memory for Lent {
-    const IS_COUNTED: bool = false;
-}
 
 impl AsRef<[u8]> for Lent {
     fn as_ref(&self) -> &[u8] {
@@ -277,14 +261,6 @@ impl Owner for Lent {
     }
 }
 
-/// Changes what V8 counts as external memory.
-unsafe fn count(env: sys::napi_env, length: usize, more: bool) {
-    let length = i64::try_from(length).unwrap_or_default();
-    let mut now = 0;
-    // SAFETY: `env` is valid (the caller's duty). Where it fails the count is wrong, which costs a collection.
-    unsafe { sys::napi_adjust_external_memory(env, if more { length } else { -length }, &raw mut now) };
-}
-
 /// A Buffer with a copy of these bytes.
 unsafe fn copy(env: sys::napi_env, data: &[u8]) -> Result<sys::napi_value, Refusal> {
     let mut value = ptr::null_mut();
@@ -296,15 +272,9 @@ unsafe fn copy(env: sys::napi_env, data: &[u8]) -> Result<sys::napi_value, Refus
     Ok(value)
 }
 
-unsafe extern "C" fn release<T: Memory>(env: sys::napi_env, _: *mut std::ffi::c_void, share: *mut std::ffi::c_void) {
-    // SAFETY: `share` is what `lend` has made for this external buffer, of a `T`; Node calls this once, with the environment that
-    // the buffer was made in. V8 has counted it out just before.
-    unsafe {
-        let length = give_back::<T>(share);
-        if !T::IS_COUNTED {
-            count(env, length, true);
-        }
-    }
+unsafe extern "C" fn release<T: Owner>(_: sys::napi_env, _: *mut std::ffi::c_void, share: *mut std::ffi::c_void) {
+    // SAFETY: `share` is what `lend` has made for this external buffer, of a `T`, and Node calls this once.
+    unsafe { give_back::<T>(share) };
 }
 
 /// Takes the memory of a Buffer away from it: it is empty from here on, and its owner gets the memory back now, not after the

@@ -58,15 +58,14 @@ pub(crate) fn lend<T: Owner>(
     }
 }
 
-/// Takes a share back; says how many bytes it was of.
+/// Takes a share back.
 ///
 /// # Safety
 ///
 /// `share` is one that [`lend`] has handed out for a `T`, and comes back once.
-pub(crate) unsafe fn give_back<T: Owner>(share: *mut c_void) -> usize {
+pub(crate) unsafe fn give_back<T: Owner>(share: *mut c_void) {
     // SAFETY: it is the pointer of `Arc::into_raw`, and comes back once (the caller's duty).
-    let share = unsafe { Arc::from_raw(share.cast::<T>()) };
-    share.length()
+    drop(unsafe { Arc::from_raw(share.cast::<T>()) });
 }
 
 /// Each way in which Node answers. `make test` compiles this file alone, because the addon has its other half in Node.
