@@ -55,8 +55,8 @@ impl Drain {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         exit::stop_if_over(py);
         self.wake_reader.clear();
-        // Each time, even if a backlog is left: the inbox believes that it has woken this loop until somebody takes from it, and
-        // the wake-up for what is in it has just been silenced.
+        // Each time, even if a backlog is left: the wake-up for what is in the inbox has just been cleared, and the inbox sends
+        // another one only after something was taken from it.
         self.collect();
         self.side.begin_drain();
         if self.handle_batch(py) {

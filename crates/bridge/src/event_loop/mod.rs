@@ -2,7 +2,8 @@
 //!
 //! Hosts put [`Message`]s into an [`EventLoop`] (`handle`), which wakes the loop's selector once ([`wakeup`]). The selector
 //! calls [`Drain`], which takes the whole batch. [`LoopSide`] is the state that only the loop's thread touches. `threads`
-//! starts the loops of this process, `garbage` wakes one to free what other threads cannot, `watchdog` warns of a blocked loop, `failure` tells those who wait for a failed one.
+//! starts the loops of this process, `garbage` wakes one to free what other threads cannot, `watchdog` warns of a blocked loop,
+//! `failure` tells those who wait for a failed one.
 //!
 //! The receivers of the messages are in folders above this one, which knows them only by traits: [`Service`],
 //! [`Listener`], [`HeldStart`], [`Dependent`].

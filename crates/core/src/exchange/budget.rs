@@ -22,17 +22,21 @@ impl Waiting {
         self.0
     }
 
-    /// So many more.
+    /// So many more. Most requests have no body: they leave the sum alone, which both threads would have to fetch.
     pub(super) fn add(&mut self, bytes: usize) {
-        self.0 += bytes;
-        WAITING.fetch_add(bytes, Ordering::Relaxed);
+        if bytes > 0 {
+            self.0 += bytes;
+            WAITING.fetch_add(bytes, Ordering::Relaxed);
+        }
     }
 
     /// So many fewer.
     pub(super) fn sub(&mut self, bytes: usize) {
         let bytes = bytes.min(self.0);
-        self.0 -= bytes;
-        WAITING.fetch_sub(bytes, Ordering::Relaxed);
+        if bytes > 0 {
+            self.0 -= bytes;
+            WAITING.fetch_sub(bytes, Ordering::Relaxed);
+        }
     }
 
     /// None any more.
