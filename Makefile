@@ -1,7 +1,7 @@
 # The only commands that a person must know. `make` alone lists them.
 #
 # What is done already is skipped. Overridable: PYTHON=/path/to/python3 (what .venv is made from), PORT= (make demo),
-# ONLY= (make test: a part of a step's name, for instance ONLY=matrix or ONLY='node 22'), FULL= (make autobahn).
+# ONLY= (make test: a part of a step's name, for instance ONLY=matrix or ONLY='node 22'), FULL= (make autobahn, make ports).
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -115,8 +115,8 @@ release-dry-run: build build/tools/.stamp ## all of a release that needs no acco
 	@scripts/release/dry-run.sh
 
 .PHONY: ports ports-quick runtimes
-ports: .venv/.stamp ## the native files of all platforms, and tests on those that this machine can run (root; hours, 8 GB; docs/platforms.md)
-	@scripts/ports/build.sh && scripts/ports/run.sh linux-x64-gnu linux-arm64-gnu linux-x64-musl
+ports: .venv/.stamp ## the native files of all platforms, tests on those that this machine can run, a table (root; an hour, 8 GB; FULL=1: as published)
+	@FULL=$(FULL) scripts/ports/all.sh
 
 ports-quick: ## the short form: the floor of glibc, arm64 under emulation, cargo check of the others and of free-threaded Pythons
 	@export QUICK=1; scripts/ports/build.sh linux-x64-gnu linux-arm64-gnu && scripts/ports/run.sh linux-arm64-gnu && \

@@ -4,8 +4,10 @@
 # that asks for more than it should, or that holds names of this machine's folders, is an error.
 #
 # Where rustc has the target's standard library (rustup target add), it is used. Elsewhere the build runs in a root with Debian's
-# rustc and the library's source, for which RUSTC_BOOTSTRAP allows -Zbuild-std. QUICK=1: not optimised, in a third of the time.
-# --check only asks whether it compiles (cargo check).
+# rustc and the library's source, for which RUSTC_BOOTSTRAP allows -Zbuild-std. --check only asks whether it compiles (cargo check).
+#
+# FULL=1: as it is published, optimised across crates, which takes a quarter of an hour for each target. Otherwise each crate by
+# itself, in two minutes: enough to see that it builds, links and runs. QUICK=1: hardly optimised, either.
 . "$(dirname "$0")/lib.sh"
 # Node 20 asks for 2.28, Python's manylinux wheels for 2.17: the lowest that zig has costs nothing.
 GLIBC=2.17
@@ -15,10 +17,11 @@ if [ "${1:-}" = --check ]; then
   check=1
   shift
 fi
+# One folder: cargo keeps what was compiled with other settings apart.
 folder=target
-if [ -n "${QUICK:-}" ]; then
-  folder=target-quick
-  export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+if [ -z "${FULL:-}" ]; then
+  export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+  [ -z "${QUICK:-}" ] || export CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 fi
 
 want_zig
@@ -48,7 +51,7 @@ compile_in_root() {
     CARGO_TARGET_DIR="/ports/$folder-std" PATH="/ports${zig#"$PORTS"}:/ports/zig/bin:/usr/bin:/bin" \
     CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt RUSTC_BOOTSTRAP=1 \
     bash -ec 'mkdir -p $HOME; cd /src; build=$1; shift
-      # Debian has no rust-objcopy, by which rustc strips for macOS; and there is nothing to strip from what is all compiled here.
+      # Debian has no rust-objcopy, by which rustc strips for macOS. The linker has left out what there would be to strip.
       case $1 in *-apple-*) export CARGO_PROFILE_RELEASE_STRIP=none ;; esac
       cargo $build --release --locked -Zbuild-std=std,panic_unwind --target "$@"' x "$build" "$target" "$@"
 }
@@ -86,18 +89,19 @@ build() {
     *-gnu) [ -n "$check" ] || target=$rust.$GLIBC ;;
     darwin-*)
       suffix=dylib
-      # Otherwise its name is its path on this machine.
-      flags+=' -C link-arg=-Wl,-install_name,@rpath/asgi-node'
+      # Otherwise its name is its path on this machine. -S: no paths of object files, which are there for debuggers.
+      flags+=' -C link-arg=-Wl,-install_name,@rpath/asgi-node -C link-arg=-Wl,-S'
       ;;
     # Node and Python are linked dynamically; a C library of its own would be a second one.
     *-musl) flags+=' -C target-feature=-crt-static' ;;
   esac
   # workers.node is the addon without Python, and the addon has the bridge without the hosts that Python outside of Node needs
   # (scripts/build.sh). All are built beside the same crates, so that all that they stand on has the same features, and the same
-  # form for the linker's optimisation: then it is compiled once.
-  local beside=(-p asgi-node-loader -p asgi-node-supervisor)
-  local addon=(-p asgi-node-addon "${beside[@]}")
-  local bridge=(-p asgi-node-bridge "${beside[@]}")
+  # form for the linker's optimisation: then it is compiled once. This also holds for the bridge beside workers.node, where its
+  # file is not what is asked for.
+  local beside=(-p asgi-node-bridge -p asgi-node-loader -p asgi-node-supervisor)
+  local addon=(-p asgi-node-addon "${beside[@]}" --no-default-features --features asgi-node-addon/python)
+  local bridge=("${beside[@]}")
   local workers=(-p asgi-node-addon "${beside[@]}" --no-default-features --features asgi-node-addon/workers)
   std=$(rustc --print target-libdir --target "$rust" 2>/dev/null || true)
   local started=$SECONDS

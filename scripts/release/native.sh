@@ -11,7 +11,7 @@ native=$(cd "$2" && pwd)
 wheels=$(cd "$3" && pwd)
 rust=$(node scripts/targets.mjs | awk -v name="$name" '$1 == name { print $2 }')
 rustup target add "$rust"
-NATIVE=$native scripts/ports/build.sh "$name"
+FULL=1 NATIVE=$native scripts/ports/build.sh "$name"
 
 zig=$(dirname "$(ls "$PORTS"/zig/lib/python3*/site-packages/ziglang/zig)")
 export PATH=$zig:$PORTS/zig/bin:$PATH ZIG_GLOBAL_CACHE_DIR=$PORTS/zig-cache MACOSX_DEPLOYMENT_TARGET=11.0 RUSTFLAGS=-Alinker_messages
