@@ -81,7 +81,7 @@ compat: build ## the test suites of Starlette and FastAPI over our test client, 
 	@.venv/bin/python tests/compat/run.py $(ONLY)
 
 loom: ## queues and exchanges of crates/core, in every order that their threads can take turns in (a part of test)
-	@RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=build/loom cargo test --quiet --release --package asgi-node-core --test loom
+	@RUSTFLAGS='--cfg loom' CARGO_TARGET_DIR=build/loom cargo test --quiet --package asgi-node-core --test loom
 
 fuzz: ## libFuzzer on what Node and its workers say to each other, for N seconds (N=60)
 	@scripts/fuzz.sh $(or $(N),60)

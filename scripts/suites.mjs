@@ -87,13 +87,18 @@ const BY_TURN = [
   'log/stdio',
   'http/unread',
   'serve/address',
+  'serve/documentation',
   'serve/front-end',
   'serve/options',
   'serve/python',
   'serve/stop',
+  'serve/surroundings',
+  'serve/words',
   'serve/workers',
   'workers/applications',
   'workers/death',
+  'workers/follow',
+  'workers/hostile',
   'workers/reload',
 ]
 
@@ -121,7 +126,8 @@ export const SLOW_PYTEST = ['tests/python/test_documents.py', 'tests/python/test
 export const PYTEST_BY_TURN = [
   ...SLOW_PYTEST,
   'tests/python/loading/test_loading.py',
-  'tests/python/test_conformance.py',
+  'tests/python/conformance/test_command.py',
+  'tests/python/conformance/test_rules.py',
   'tests/python/runtime/test_sentry.py',
   'tests/python/testing/test_client_frameworks.py',
   'tests/python/host/test_event_sequences.py',
