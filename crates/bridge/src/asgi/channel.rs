@@ -66,7 +66,7 @@ pub(super) struct Raised {
 }
 
 impl Raised {
-    /// It ended for a reason that is no exception of the app's.
+    /// For a task that ended without an exception of the app's own.
     pub(super) fn without_exception(error: Error) -> Self {
         Self {
             error,
@@ -83,13 +83,13 @@ pub(super) struct Progress<P: Protocol> {
     pub(super) outgoing: Outgoing<P::Piece>,
     /// The host has been given something.
     pub(super) started: bool,
-    /// Futures that the next news resolves.
+    /// Futures that the next change of the exchange resolves.
     waiters: Vec<Py<PyAny>>,
     /// Called when the client leaves.
     on_disconnect: Option<Py<PyAny>>,
     /// The app's task has ended.
     ended: bool,
-    /// It failed, and the host knows: nobody takes what tasks that it left behind still send.
+    /// The app failed and the host has been told: whatever tasks that it left behind still send is dropped.
     abandoned: bool,
 }
 
@@ -134,7 +134,7 @@ impl<P: Protocol> Channel<P> {
         &self.exchange
     }
 
-    /// Whether nobody waits for what the app has not sent yet: its client has left, or its host has given it up.
+    /// Whether nobody will read what the app has not sent yet: the client has left, or the host has given the request up.
     pub(super) fn is_unwanted(&self) -> bool {
         !self.is_over() && self.exchange.is_disconnected()
     }
@@ -205,13 +205,13 @@ impl<P: Protocol> Channel<P> {
         }
     }
 
-    /// Wants [`Listener::wake`] at the next news of the exchange.
+    /// Asks for [`Listener::wake`] when the exchange changes next.
     fn watch(self: &Arc<Self>) {
         let listener = Arc::clone(self) as Arc<dyn Listener>;
         self.side.wait(&self.exchange, listener);
     }
 
-    /// Resolves the futures of all pending calls; each looks for itself whether its wait is over.
+    /// Resolves the futures of all pending calls; each call then checks whether its wait is over.
     pub(super) fn wake_waiters(&self, py: Python<'_>) {
         let waiters = std::mem::take(&mut self.progress.lock().waiters);
         for future in waiters {
@@ -287,24 +287,13 @@ impl<P: Protocol> Channel<P> {
         if self.end(Some(Raised::without_exception(error.clone()))) {
             return;
         }
-        let mut progress = self.progress.lock();
-        if !progress.outgoing.is_waiting() {
-            return;
+        let progress = self.progress.lock();
+        if progress.outgoing.is_waiting() {
+            self.report(progress, Raised::without_exception(error.clone()));
         }
-        let dropped = progress.outgoing.abandon();
-        progress.abandoned = true;
-        let started = progress.started;
-        drop(progress);
-        drop(dropped);
-        self.exchange.emit(ResponseEvent::Failed(Failure {
-            error: error.clone(),
-            traceback: String::new(),
-            started,
-            logged: false,
-        }));
     }
 
-    /// The app's task has ended, once; tells whether the host was told of a failure.
+    /// Records, once, that the app's task has ended. Returns whether the host was told of a failure.
     fn end(&self, raised: Option<Raised>) -> bool {
         if fork::is_child() {
             return false;
@@ -317,25 +306,31 @@ impl<P: Protocol> Channel<P> {
         if P::is_over(&progress.state) {
             return false;
         }
-        let Some(raised) = P::end(&mut progress, &self.exchange, raised) else {
-            return false;
-        };
+        match P::end(&mut progress, &self.exchange, raised) {
+            Some(raised) => self.report(progress, raised) != Emitted::Gone,
+            None => false,
+        }
+    }
+
+    /// Tells the host of a failure in place of all that still waits.
+    fn report(&self, mut progress: MutexGuard<'_, Progress<P>>, raised: Raised) -> Emitted {
         let dropped = progress.outgoing.abandon();
         progress.abandoned = true;
         let started = progress.started;
         drop(progress);
+        // May free Python objects, whose finalizers may run Python code: not while the progress is locked.
         drop(dropped);
         self.exchange.emit(ResponseEvent::Failed(Failure {
             error: raised.error,
             traceback: raised.traceback,
             started,
             logged: raised.logged,
-        })) != Emitted::Gone
+        }))
     }
 }
 
 impl<P: Protocol> Progress<P> {
-    /// Hands over as much as the window allows. `Full` means that the exchange will tell when it opens.
+    /// Hands over as much as the window allows. `Full`: the exchange tells when the window opens.
     fn pump(&mut self, py: Python<'_>, exchange: &Arc<Exchange>) -> Emitted {
         while let Some(piece) = self.outgoing.front() {
             if P::is_at_host(piece) {
@@ -392,7 +387,7 @@ pub(super) trait Waitable: Debug + Send + Sync {
     /// Whether nobody takes what is sent: the client has left, or has been told of the app's failure.
     fn is_gone(&self) -> bool;
 
-    /// A future that the next news resolves.
+    /// A future that the next change of the exchange resolves.
     fn add_waiter(self: Arc<Self>, py: Python<'_>) -> PyResult<Bound<'_, PyAny>>;
 }
 
