@@ -52,6 +52,7 @@ test('what has vanished is named', async (t) => {
     'ws._socket._handle.writeQueueSize',
     'ws._socket._handle._parent of TLS',
     'ws._receiver.consume',
+    'ws._receiver: its state between messages',
   ])
 })
 

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use asgi_node_core::Exchange;
+use asgi_node_core::payload::Payload;
 
 /// An exchange that JavaScript knows by its number.
 pub(crate) struct Open {
     pub(crate) exchange: Arc<Exchange>,
+    /// The message of a WebSocket that is coming.
+    pub(crate) payload: Payload,
     /// Bytes that were delivered and not taken.
     held: usize,
     /// What comes when those are taken.
@@ -38,6 +41,7 @@ impl OpenExchanges {
         }
         self.0[index] = Some(Open {
             exchange,
+            payload: Payload::default(),
             held: 0,
             behind: Behind::More,
         });
@@ -69,7 +73,7 @@ impl OpenExchanges {
         }
     }
 
-    fn get_mut(&mut self, id: u32) -> Option<&mut Open> {
+    pub(crate) fn get_mut(&mut self, id: u32) -> Option<&mut Open> {
         self.0.get_mut(slot(id))?.as_mut()
     }
 

@@ -3,7 +3,7 @@
 //! The modules, along the data path. A module imports only those that stand below it:
 //!
 //! - [`config`]: a handler's options for its app
-//! - `request`: what the client sends: [`head`], [`target`], [`submission`], [`unmask`]
+//! - `request`: what the client sends: [`head`], [`target`], [`submission`], the [`payload`] of a WebSocket's frame, [`unmask`]
 //! - `send`: what the app may send, and when: [`response`] with [`framing`], and [`websocket`]
 //! - [`exchange`]: one request and its response, shared by both sides: the [`event`]s for the host, the [`message_queue`] of a
 //!   WebSocket, and the [windows](Limits) of both directions
@@ -41,7 +41,7 @@ pub use queue::inbox::{self, Inbox, Waker};
 pub use queue::log_queue::{self, LogQueue};
 pub use request::head::{self, RequestHead};
 pub use request::submission::{self, Submission};
-pub use request::{target, unmask};
+pub use request::{payload, target, unmask};
 pub use send::framing::{self, HeaderBlock, Version};
 pub use send::response::{self, BodyPlan, ResponseState};
 pub use send::websocket;

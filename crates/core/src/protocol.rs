@@ -105,6 +105,16 @@ tables! {
         HEAD: u32 = 32,
     }
 
+    /// What `payload` says of the bytes of a WebSocket's message.
+    payload {
+        /// There is room for more.
+        TAKEN: u32 = 0,
+        /// Stop until `RESUME`.
+        FULL: u32 = 1,
+        /// The text is none: it was dropped.
+        NOT_UTF8: u32 = 2,
+    }
+
     /// Close codes of a WebSocket (RFC 6455, 7.4).
     close_code {
         /// The application has returned, or has closed without a code.

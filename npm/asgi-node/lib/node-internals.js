@@ -194,7 +194,18 @@ export function bytesTaken(ws) {
 /** Payloads from this size on: below it the call costs more than the loop of `ws`. */
 const UNMASKED_NATIVELY = 1024
 
-/** @typedef {{ consume(n: number): Buffer, _mask?: Buffer, _masked?: boolean }} Receiver */
+/**
+ * @typedef {{
+ *   consume(n: number): Buffer,
+ *   write(packet: Buffer): boolean,
+ *   _mask?: Buffer,
+ *   _masked?: boolean,
+ *   _state?: number,
+ *   _fragmented?: number,
+ *   _bufferedBytes?: number,
+ *   _errored?: boolean
+ * }} Receiver
+ */
 
 /** What `ws` takes for "nothing to unmask". */
 const NO_MASK = Buffer.alloc(4)
@@ -231,9 +242,48 @@ export function consumeBy(ws, consume) {
   if (receiver !== undefined && typeof receiver.consume === 'function') receiver.consume = consume
 }
 
+/** The state in which a receiver of `ws` waits for the first byte of a frame. */
+const GET_INFO = 0
+
+/**
+ * Has a function called in place of the receiver of `ws` with what comes from the client: `ws` has no other place where one
+ * sees frames before it has collected, joined and unmasked them. Nothing happens where this could not tell where a message begins.
+ * @param {WebSocket} ws
+ * @param {(this: Receiver, packet: Buffer) => boolean} take
+ * @returns {Receiver | undefined}
+ */
+export function readBefore(ws, take) {
+  const receiver = receiverOf(ws)
+  if (receiver === undefined || !isBetweenMessages(receiver)) return undefined
+  receiver.write = take
+  return receiver
+}
+
+/**
+ * Gives the receiver itself what has come.
+ * @param {Receiver} receiver
+ * @param {Buffer} packet
+ */
+export function passOn(receiver, packet) {
+  return ReceiverOfWs.prototype.write.call(receiver, packet)
+}
+
+/**
+ * Whether `ws` is not in the middle of a message or frame, and has not given up: the next byte is the first one of a frame.
+ * @param {Receiver} receiver
+ */
+export function isBetweenMessages(receiver) {
+  return receiver._state === GET_INFO && receiver._fragmented === 0 && receiver._bufferedBytes === 0 && receiver._errored === false
+}
+
 /** @param {WebSocket} ws */
 function receiverOf(ws) {
   return /** @type {{ _receiver?: Receiver }} */ (/** @type {unknown} */ (ws))._receiver
+}
+
+/** @param {Receiver | undefined} receiver */
+function isAtFirst(receiver) {
+  return receiver !== undefined && isBetweenMessages(receiver)
 }
 
 /** @param {WebSocket} ws */
@@ -291,6 +341,7 @@ export function vanished({ req, res, ws, wss }) {
     'ws._socket._handle.writeQueueSize': typeof handle?.writeQueueSize === 'number',
     'ws._socket._handle._parent of TLS': typeof handleOf(wss)?._parent?.bytesWritten === 'number',
     'ws._receiver.consume': typeof receiverOf(ws)?.consume === 'function',
+    'ws._receiver: its state between messages': isAtFirst(receiverOf(ws)),
     'ws: PerMessageDeflate': typeof PerMessageDeflate === 'function',
     'ws: extension.parse': typeof extension?.parse === 'function',
     'ws: subprotocol.parse': typeof subprotocol?.parse === 'function'

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use asgi_node_core::message_queue::{ABNORMAL, Closed, Message};
-use asgi_node_core::protocol::flag;
+use asgi_node_core::protocol::{flag, payload};
 use asgi_node_core::{Error, Submission, Traced, chunk_pool};
-use napi::bindgen_prelude::{FnArgs, Function, FunctionCallContext, Uint8Array, Unknown};
+use napi::bindgen_prelude::{FnArgs, Function, FunctionCallContext, Uint8Array, Uint8ArraySlice, Unknown};
 use napi::{Env, JsString, Result};
 use napi_derive::napi;
 
@@ -82,6 +82,39 @@ impl NativeHandler {
         let Some(open) = open.get(id) else { return true };
         let data = data.to_vec().into();
         open.exchange.push_message(Message { is_text, data })
+    }
+
+    /// Adds bytes of a frame that is a message by itself, as they came from the client: those of `chunk` from `start` to `end`, masked
+    /// with `key`, which is little-endian. `follow` more make it whole. Nothing is told for bytes behind which others follow.
+    #[napi(catch_unwind)]
+    #[allow(clippy::too_many_arguments, reason = "one call, and no object, for each message")]
+    pub fn payload(
+        &self,
+        id: u32,
+        chunk: Uint8ArraySlice<'_>,
+        start: u32,
+        end: u32,
+        key: u32,
+        follow: u32,
+        is_text: bool,
+    ) -> u32 {
+        let mut open = self.state.open.borrow_mut();
+        let Some(open) = open.get_mut(id) else {
+            return payload::TAKEN;
+        };
+        let masked = chunk.get(start as usize..end as usize).unwrap_or_default();
+        let Some(data) = open.payload.add(masked, key.to_le_bytes(), follow as usize) else {
+            return payload::TAKEN;
+        };
+        if is_text && str::from_utf8(&data).is_err() {
+            return payload::NOT_UTF8;
+        }
+        let data = data.into();
+        if open.exchange.push_message(Message { is_text, data }) {
+            payload::TAKEN
+        } else {
+            payload::FULL
+        }
     }
 
     /// The client has closed its WebSocket, with this code and reason: no further event for this number.

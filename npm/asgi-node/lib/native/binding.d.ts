@@ -32,6 +32,11 @@ export declare class NativeHandler {
   push(id: number, chunk: Uint8Array | undefined | null, last: boolean): boolean
   /** Adds a message of a WebSocket. False: stop until RESUME is delivered. */
   message(id: number, data: Uint8Array, isText: boolean): boolean
+  /**
+   * Adds bytes of a frame that is a message by itself, as they came from the client: those of `chunk` from `start` to `end`, masked
+   * with `key`, which is little-endian. `follow` more make it whole. Nothing is told for bytes behind which others follow.
+   */
+  payload(id: number, chunk: Uint8Array, start: number, end: number, key: number, follow: number, isText: boolean): number
   /** The client has closed its WebSocket, with this code and reason: no further event for this number. */
   closed(id: number, code: number, reason: string): void
   /**

@@ -66,6 +66,16 @@ export const EXTENSION = Object.freeze(/** @type {const} */ ({
   HEAD: 32
 }))
 
+/** What `payload` says of the bytes of a WebSocket's message. */
+export const PAYLOAD = Object.freeze(/** @type {const} */ ({
+  /** There is room for more. */
+  TAKEN: 0,
+  /** Stop until `RESUME`. */
+  FULL: 1,
+  /** The text is none: it was dropped. */
+  NOT_UTF8: 2
+}))
+
 /** Close codes of a WebSocket (RFC 6455, 7.4). */
 export const CLOSE_CODE = Object.freeze(/** @type {const} */ ({
   /** The application has returned, or has closed without a code. */

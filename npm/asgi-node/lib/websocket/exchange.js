@@ -1,13 +1,14 @@
 import { PythonError } from '../native/errors.js'
 import { Exchange } from '../native/exchange.js'
 import { loadLoader } from '../native/load.js'
-import { CLOSE_CODE as CODE, FLAG } from '../native/protocol.js'
+import { CLOSE_CODE as CODE, FLAG, PAYLOAD } from '../native/protocol.js'
 import { logTaken } from '../log/failures.js'
 import { statusOf } from '../native/outcome.js'
 import { faultOf, refuse, responseOn } from './handshake.js'
 import { fetchHead } from '../incoming/head.js'
 import { consumeBy, isBusy, unmaskingConsume } from '../node-internals.js'
 import { bytesWritten, destroySoon, stopTimeout } from '../incoming/sockets.js'
+import { Frames } from './frames.js'
 import { Keepalive } from './keepalive.js'
 import { PendingSocket } from './pending-socket.js'
 import { afterEarlierResponses } from './pipelining.js'
@@ -293,6 +294,7 @@ export class WebSocketExchange extends Exchange {
     this.socket.off('close', onLost)
     ws[kExchange] = this
     consumeBy(ws, this.sockets.consume)
+    Frames.read(ws, this, this.sockets.settings.maxPayload)
     ws.on('message', onMessage)
     ws.on('close', onClose)
     ws.on('error', onError)
@@ -309,7 +311,27 @@ export class WebSocketExchange extends Exchange {
    * @param {boolean} isBinary
    */
   received(data, isBinary) {
-    if (!this.open || this.exchanges.native.message(this.id, data, !isBinary)) return
+    if (this.open && !this.exchanges.native.message(this.id, data, !isBinary)) this.#stop()
+  }
+
+  /**
+   * Bytes of a message of the client's, as they came: those from `start` to `end`.
+   * @param {Buffer} chunk
+   * @param {number} start
+   * @param {number} end
+   * @param {number} key of the mask, little-endian
+   * @param {number} follow how many bytes make the message whole behind these
+   * @param {boolean} isText
+   * @returns {number} one of PAYLOAD
+   */
+  payload(chunk, start, end, key, follow, isText) {
+    if (!this.open) return PAYLOAD.TAKEN
+    const answer = this.exchanges.native.payload(this.id, chunk, start, end, key, follow, isText)
+    if (answer === PAYLOAD.FULL) this.#stop()
+    return answer
+  }
+
+  #stop() {
     this.#full = true
     this.#flow()
   }
