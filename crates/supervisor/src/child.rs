@@ -1,6 +1,6 @@
 //! A worker's process.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use asgi_node_core::config::Workers;
 use parking_lot::Mutex;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::Notify;
 
 /// The number of bytes that are kept of a worker's stderr.
@@ -23,29 +24,108 @@ const TAIL: usize = 4096;
 /// How such a report begins. From 3.14 on it is longer than the tail: a stack of C comes last.
 const REPORT: &[u8] = b"Fatal Python error: ";
 
-/// How long to wait for the last lines of a worker that has died.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// The most reads of the last lines: more than any pipe holds. A child of the worker may keep stderr open, and go on writing.
+const LAST_READS: usize = 256;
 
-/// The last lines that a worker wrote to stderr.
-#[derive(Debug, Default)]
+/// A worker's stderr, and the last lines of it.
+#[derive(Debug)]
 pub(crate) struct Tail {
-    text: Mutex<Vec<u8>>,
-    ended: Notify,
+    stderr: ChildStderr,
+    read: Mutex<Stderr>,
+    /// Who copies.
+    turn: Mutex<()>,
+}
+
+/// What has been read of a worker's stderr. Only who has the lock reads.
+#[derive(Debug, Default)]
+struct Stderr {
+    /// The end of it.
+    kept: Vec<u8>,
+    /// What has not been copied to our stderr.
+    uncopied: Vec<u8>,
 }
 
 impl Tail {
-    fn add(&self, bytes: &[u8]) {
-        let mut text = self.text.lock();
-        text.extend_from_slice(bytes);
-        let over = text.len().saturating_sub(KEPT);
-        text.drain(..over);
+    fn new(stderr: ChildStderr) -> Self {
+        Self {
+            stderr,
+            read: Mutex::default(),
+            turn: Mutex::default(),
+        }
     }
 
-    /// Returns the last lines: when stderr has ended, or after a short time.
-    pub(crate) async fn lines(&self) -> String {
-        // A child of the worker may keep stderr open. That is not waited for.
-        let _ = tokio::time::timeout(PATIENCE, self.ended.notified()).await;
-        let text = self.text.lock();
+    /// Reads what is there, without waiting. Returns the number of bytes, 0 at the end, and `None` if nothing is there.
+    fn read_some(&self, read: &mut Stderr) -> Option<usize> {
+        if !self.is_readable(Some(&Timespec::default())) {
+            return None;
+        }
+        let mut room = [0; 8192];
+        let count = rustix::io::read(&self.stderr, &mut room).unwrap_or(0);
+        read.kept.extend_from_slice(&room[..count]);
+        read.uncopied.extend_from_slice(&room[..count]);
+        let over = read.kept.len().saturating_sub(KEPT);
+        read.kept.drain(..over);
+        Some(count)
+    }
+
+    /// Waits until there are bytes, or the end. Returns false after the timeout.
+    fn is_readable(&self, timeout: Option<&Timespec>) -> bool {
+        let mut watched = [PollFd::new(&self.stderr, PollFlags::IN)];
+        loop {
+            match poll(&mut watched, timeout) {
+                Ok(count) => return count > 0,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return true,
+            }
+        }
+    }
+
+    /// Copies everything, until the end.
+    fn copy_all(&self, out: &mut impl Write) {
+        let mut count = None;
+        while count != Some(0) {
+            self.is_readable(None);
+            // [`Self::lines`] may be faster, and then there is nothing to read.
+            count = self.read_some(&mut self.read.lock());
+            self.copy(out);
+        }
+    }
+
+    /// Copies what has been read.
+    fn copy(&self, out: &mut impl Write) {
+        let _turn = self.turn.lock();
+        let bytes = std::mem::take(&mut self.read.lock().uncopied);
+        let mut left = &bytes[..];
+        while !left.is_empty() {
+            match out.write(left) {
+                Ok(0) => break,
+                Ok(written) => left = &left[written..],
+                // Node makes pipes non-blocking.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(5)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+    }
+
+    /// The last lines of a worker that has ended. All of them are there, so nobody waits for the thread that copies them.
+    pub(crate) fn lines(self: &Arc<Self>) -> String {
+        let mut read = self.read.lock();
+        let mut count = Some(1);
+        for _ in 0..LAST_READS {
+            if matches!(count, None | Some(0)) {
+                break;
+            }
+            count = self.read_some(&mut read);
+        }
+        if count != Some(0) && !read.uncopied.is_empty() {
+            // Another process keeps stderr open, so the end of it wakes nobody.
+            let inside = Arc::clone(self);
+            let copying = thread::Builder::new().name("asgi-node-err".into());
+            // Without a thread, these lines come with the next ones.
+            drop(copying.spawn(move || inside.copy(&mut io::stderr())));
+        }
+        let text = &read.kept;
         let report = text.windows(REPORT.len()).rposition(|part| part == REPORT);
         let from = report.unwrap_or(text.len().saturating_sub(TAIL));
         String::from_utf8_lossy(&text[from..]).trim().to_owned()
@@ -88,7 +168,7 @@ impl End {
 pub(crate) struct Process {
     child: Child,
     is_reaped: bool,
-    pub(crate) tail: Arc<Tail>,
+    tail: Option<Arc<Tail>>,
     pub(crate) end: Arc<End>,
 }
 
@@ -107,14 +187,13 @@ pub(crate) fn spawn(workers: &Workers) -> io::Result<(Process, UnixStream)> {
         // Ctrl-C in a terminal must reach Node only, which then closes its workers.
         .process_group(0)
         .spawn()?;
-    let tail = Arc::new(Tail::default());
-    if let Some(stderr) = child.stderr.take() {
-        let inside = Arc::clone(&tail);
+    let tail = child.stderr.take().map(|stderr| Arc::new(Tail::new(stderr)));
+    if let Some(inside) = tail.clone() {
         // A separate thread, so that a slow reader of our stderr delays nothing else.
         let relay = thread::Builder::new()
             .name("asgi-node-err".into())
             .stack_size(128 << 10);
-        relay.spawn(move || pass_on(stderr, &inside))?;
+        relay.spawn(move || inside.copy_all(&mut io::stderr()))?;
     }
     let end = Arc::new(End::default());
     let (inside, pid) = (Arc::clone(&end), child.id());
@@ -137,26 +216,6 @@ fn own_stdout() -> Stdio {
     own.map_or_else(|_| Stdio::null(), Stdio::from)
 }
 
-/// Copies a worker's stderr to ours, and keeps the end of it.
-fn pass_on(mut stderr: ChildStderr, tail: &Tail) {
-    let mut room = [0; 8192];
-    while let Ok(count @ 1..) = stderr.read(&mut room) {
-        tail.add(&room[..count]);
-        let mut left = &room[..count];
-        while !left.is_empty() {
-            match io::stderr().write(left) {
-                Ok(0) => break,
-                Ok(written) => left = &left[written..],
-                // Node makes pipes non-blocking.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(5)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
-            }
-        }
-    }
-    tail.ended.notify_one();
-}
-
 impl Process {
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
@@ -171,6 +230,15 @@ impl Process {
             // This fails only if no process is left.
             let _ = kill_process_group(pid, Signal::KILL);
         }
+    }
+
+    /// The last lines that it wrote to stderr, as the end of a sentence. It must have ended.
+    pub(crate) fn last_lines(&self) -> String {
+        let lines = self.tail.as_ref().map(Tail::lines).unwrap_or_default();
+        if lines.is_empty() {
+            return lines;
+        }
+        format!("; its last lines on stderr:\n{lines}")
     }
 
     /// The exit status; `None` while the process runs. Reaps it.
@@ -216,4 +284,43 @@ pub(crate) fn resident(pid: u32) -> u64 {
         .and_then(|pages| pages.parse().ok())
         .unwrap_or(0);
     pages * rustix::param::page_size() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tail;
+    use std::process::{Command, Stdio};
+    use std::sync::Arc;
+
+    /// The stderr of a shell that has ended. Nobody reads it.
+    fn tail_of(script: &str) -> Arc<Tail> {
+        let mut shell = Command::new("/bin/sh");
+        let mut child = shell
+            .args(["-c", script])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        child.wait().expect("its end");
+        Arc::new(Tail::new(child.stderr.take().expect("a pipe")))
+    }
+
+    #[test]
+    fn the_last_lines_do_not_wait_for_the_thread_that_copies_them() {
+        let tail = tail_of("echo first >&2; echo last >&2");
+        assert_eq!(tail.lines(), "first\nlast");
+        assert_eq!(tail.lines(), "first\nlast", "they are kept");
+        let mut copied = Vec::new();
+        tail.copy_all(&mut copied);
+        assert_eq!(copied, b"first\nlast\n", "they are copied all the same");
+    }
+
+    #[test]
+    fn the_last_lines_do_not_wait_for_a_process_that_keeps_stderr_open() {
+        let tail = tail_of("echo last >&2; (sleep 1; echo later >&2) &");
+        assert_eq!(tail.lines(), "last");
+        let mut copied = Vec::new();
+        tail.copy_all(&mut copied);
+        assert!(copied.ends_with(b"later\n"));
+        assert_eq!(tail.lines(), "last\nlater");
+    }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use asgi_node_worker::connection::Read;
 use asgi_node_worker::{Connection, FromWorker, Incoming};
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::child::End;
@@ -16,6 +17,12 @@ use crate::pool::Pool;
 
 /// How long a process may live after its socket has ended.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// The most reads in a row, so that a worker that never stops writing does not keep the thread from the others.
+const READS: usize = 16;
+
+/// The most reads after the end: more than any socket holds. (A process that the worker has forked may go on writing.)
+const LAST_READS: usize = 1024;
 
 /// What [`drive`] needs of one worker.
 pub(crate) struct Wires {
@@ -39,16 +46,14 @@ pub(crate) async fn drive(pool: Rc<RefCell<Pool>>, number: u32, wires: Wires) {
     if reason.is_some() {
         pool.borrow_mut().kill(number);
         wires.end.reached().await;
-    } else if let Err(error) = take(&pool, number, &wires, &mut incoming) {
+    } else {
         // Its last messages.
-        reason = Some(error.to_string());
+        let rest = take(&pool, number, &mut incoming, LAST_READS, |incoming| {
+            wires.connection.read_rest(incoming)
+        });
+        reason = rest.err().map(|error| error.to_string());
     }
-    let tail = pool.borrow().tail(number);
-    let lines = match tail {
-        Some(tail) => tail.lines().await,
-        None => String::new(),
-    };
-    Pool::ended(&pool, number, reason, &lines);
+    Pool::ended(&pool, number, reason);
 }
 
 /// Moves frames until the worker has closed its socket, has ended, or has violated the protocol. Returns the violation.
@@ -67,11 +72,15 @@ async fn converse(
         };
         tokio::select! {
             biased;
-            readable = wires.connection.readable() => match readable.and_then(|()| take(pool, number, wires, incoming)) {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => return Some(error.to_string()),
-            },
+            readable = wires.connection.readable() => {
+                let read = |incoming: &mut _| wires.connection.read(incoming);
+                match readable.and_then(|()| take(pool, number, incoming, READS, read)) {
+                    Ok(Read::Some) => yield_now().await,
+                    Ok(Read::Nothing) => {}
+                    Ok(Read::End) => return None,
+                    Err(error) => return Some(error.to_string()),
+                }
+            }
             _ = wires.connection.writable(), if !is_written => {}
             () = wires.notify.notified() => {}
             () = &mut dead => return None,
@@ -88,19 +97,24 @@ fn left(incoming: &Incoming<FromWorker>) -> &'static str {
     }
 }
 
-/// Reads and handles everything that has come. Returns false at the end.
-fn take(pool: &Rc<RefCell<Pool>>, number: u32, wires: &Wires, incoming: &mut Incoming<FromWorker>) -> io::Result<bool> {
+/// Reads and handles what has come, by so many reads at most. Returns what the last of them found.
+fn take(
+    pool: &Rc<RefCell<Pool>>,
+    number: u32,
+    incoming: &mut Incoming<FromWorker>,
+    reads: usize,
+    mut read: impl FnMut(&mut Incoming<FromWorker>) -> io::Result<Read>,
+) -> io::Result<Read> {
     let malformed = |malformed| io::Error::new(io::ErrorKind::InvalidData, malformed);
-    loop {
-        let read = wires.connection.read(incoming)?;
+    for _ in 0..reads {
+        let read = read(incoming)?;
         let mut pool = pool.borrow_mut();
         while let Some((id, message)) = incoming.next_message().map_err(malformed)? {
             pool.receive(number, id, message).map_err(malformed)?;
         }
-        match read {
-            Read::Some => {}
-            Read::Nothing => return Ok(true),
-            Read::End => return Ok(false),
+        if read != Read::Some {
+            return Ok(read);
         }
     }
+    Ok(Read::Some)
 }

@@ -188,7 +188,7 @@ impl Member {
     }
 
     /// Why it did not start.
-    pub(crate) fn why_not_up(&mut self, how: &str, lines: &str) -> Traced {
+    pub(crate) fn why_not_up(&mut self, how: &str) -> Traced {
         match self.refused.take() {
             Some(Failed {
                 code,
@@ -202,18 +202,10 @@ impl Member {
                 error: Error::WorkerDied(format!(
                     "worker {} ended before its application was ready ({how}){}",
                     self.process.pid(),
-                    last_lines(lines)
+                    self.process.last_lines()
                 )),
                 traceback: String::new(),
             },
         }
     }
-}
-
-/// A worker's last lines, as the end of a sentence.
-pub(crate) fn last_lines(lines: &str) -> String {
-    if lines.is_empty() {
-        return String::new();
-    }
-    format!("; its last lines on stderr:\n{lines}")
 }

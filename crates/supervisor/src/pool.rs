@@ -13,7 +13,6 @@ use asgi_node_core::{Error, Exchange, Traced};
 use asgi_node_worker::wire::Wire;
 use asgi_node_worker::{FromWorker, Malformed, ToWorker};
 
-use crate::child::Tail;
 use crate::front::{Done, Front, Job, Summary};
 use crate::member::{Member, State};
 use crate::relay::Relay;
@@ -22,6 +21,9 @@ mod end;
 mod life;
 mod reload;
 mod tick;
+
+#[cfg(test)]
+mod tests;
 
 pub(crate) use life::run;
 
@@ -103,12 +105,6 @@ impl Pool {
 
     fn member(&mut self, number: u32) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| member.number == number)
-    }
-
-    /// The last lines that a worker wrote to stderr.
-    pub(crate) fn tail(&self, number: u32) -> Option<Arc<Tail>> {
-        let member = self.members.iter().find(|member| member.number == number)?;
-        Some(Arc::clone(&member.process.tail))
     }
 
     /// Ends a worker at once.

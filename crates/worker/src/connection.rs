@@ -53,13 +53,12 @@ impl Connection {
 
     /// Reads what has come, up to the free room.
     pub fn read<M: Wire>(&self, incoming: &mut Incoming<M>) -> io::Result<Read> {
-        match self.0.try_io(Interest::READABLE, || receive(self.0.as_fd(), incoming)) {
-            Ok(0) => Ok(Read::End),
-            Ok(_) => Ok(Read::Some),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Nothing),
-            Err(error) if is_end(&error) => Ok(Read::End),
-            Err(error) => Err(error),
-        }
+        found(self.0.try_io(Interest::READABLE, || receive(self.0.as_fd(), incoming)))
+    }
+
+    /// The same when the peer has ended. It asks the system, because the runtime may not know yet that the last bytes have come.
+    pub fn read_rest<M: Wire>(&self, incoming: &mut Incoming<M>) -> io::Result<Read> {
+        found(receive(self.0.as_fd(), incoming))
     }
 
     /// Writes as much as the socket takes. Returns true when nothing is left.
@@ -78,6 +77,16 @@ impl Connection {
             }
         }
         Ok(true)
+    }
+}
+
+fn found(received: io::Result<usize>) -> io::Result<Read> {
+    match received {
+        Ok(0) => Ok(Read::End),
+        Ok(_) => Ok(Read::Some),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Nothing),
+        Err(error) if is_end(&error) => Ok(Read::End),
+        Err(error) => Err(error),
     }
 }
 

@@ -10,7 +10,7 @@ use asgi_node_worker::ToWorker;
 use super::{Closing, ERROR, INFO, Pool, WARNING};
 use crate::child::describe;
 use crate::front::Done;
-use crate::member::{Member, State, last_lines};
+use crate::member::{Member, State};
 use crate::relay::{Relay, failure};
 
 /// The time that Python gives cancelled requests (`CANCEL_GRACE` in `asgi_node.runtime.runner`), and a little more.
@@ -21,7 +21,7 @@ const LONG: Duration = Duration::from_secs(10);
 
 impl Pool {
     /// A worker's process has ended, and all its messages were read.
-    pub(crate) fn ended(pool: &Rc<RefCell<Self>>, number: u32, reason: Option<String>, lines: &str) {
+    pub(crate) fn ended(pool: &Rc<RefCell<Self>>, number: u32, reason: Option<String>) {
         let mut this = pool.borrow_mut();
         let Some(at) = this.members.iter().position(|member| member.number == number) else {
             return;
@@ -34,7 +34,7 @@ impl Pool {
         this.errors = this.errors.saturating_add(member.status.errors);
         match (member.state, &member.end_message) {
             (State::Starting, _) => {
-                let why = member.why_not_up(&how, lines);
+                let why = member.why_not_up(&how);
                 let on_ready = member.on_ready.take();
                 if this.closing.is_none() {
                     this.not_up(member.slot, on_ready, why);
@@ -50,7 +50,7 @@ impl Pool {
                     }),
                 );
             }
-            (_, None) => this.died(member, &how, lines),
+            (_, None) => this.died(member, &how),
         }
         this.note();
         this.dispatch_waiting();
@@ -73,7 +73,7 @@ impl Pool {
     }
 
     /// The worker has died, with its requests.
-    fn died(&mut self, mut member: Member, how: &str, lines: &str) {
+    fn died(&mut self, mut member: Member, how: &str) {
         let pid = member.process.pid();
         let latest = member.ledger.latest().unwrap_or(u32::MAX);
         let mut relays: Vec<(u32, Relay)> = member.relays.drain().collect();
@@ -93,7 +93,7 @@ impl Pool {
         };
         let text = format!(
             "worker {pid} has died ({how}) with {requests} under way{}",
-            last_lines(lines)
+            member.process.last_lines()
         );
         let level = if self.closing.is_some() { WARNING } else { ERROR };
         self.say(level, &text, pid);
