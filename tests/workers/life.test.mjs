@@ -95,6 +95,33 @@ test('requests go to the worker that has the fewest', async (t) => {
   assert.equal(pids.size, 2)
 })
 
+test('of idle workers the one gets a request that has had none for the longest time', async (t) => {
+  const { handler } = makeWorkers(t, 3)
+  await handler.ready()
+  const pids = []
+  for (let n = 0; n < 12; n += 1) {
+    pids.push(await pidOf(handler))
+    await until(() => handler.health().workers.every(({ inFlight }) => inFlight === 0))
+  }
+  assert.equal(new Set(pids.slice(0, 3)).size, 3)
+  assert.deepEqual(pids.slice(3), pids.slice(0, 9))
+})
+
+test('health() knows at once which workers there are, what they do, and how much they have done', async (t) => {
+  const { handler } = makeWorkers(t, 2)
+  await handler.ready()
+  const { workers } = handler.health()
+  assert.deepEqual(workers.map(({ state, inFlight, requestsTotal }) => [state, inFlight, requestsTotal]), [['ready', 0, 0], ['ready', 0, 0]])
+  assert.ok(workers.every(({ pid, rss }) => runs(pid) && rss > 1e6), JSON.stringify(workers))
+  const waiting = call(handler, '/wait?seconds=1')
+  await Promise.all([pidOf(handler), waiting])
+  assert.deepEqual(handler.health().workers.map(({ requestsTotal }) => requestsTotal), [1, 1])
+  const closed = handler.close()
+  await until(() => handler.health().workers.every(({ state }) => state === 'draining'))
+  await closed
+  assert.deepEqual(handler.health().workers, [])
+})
+
 test('each worker has a lifespan, health says how they are, and close() ends them', async (t) => {
   const diary = makeDiary(t)
   const { handler, logged } = makeWorkers(t, 2)

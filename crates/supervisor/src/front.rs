@@ -54,16 +54,45 @@ pub struct WorkerHealth {
     pub pid: u32,
     /// `starting`, `ready`, `draining`.
     pub state: &'static str,
-    /// Requests whose app has not returned.
-    pub in_flight: usize,
-    /// All requests that it has got.
-    pub requests: u64,
+    pub(crate) tally: Arc<Tally>,
     /// The number of workers that were in its place before.
     pub restarts: u32,
     /// Its resident memory in bytes; 0 if it is unknown.
     pub resident: u64,
     /// The lag of its event loop.
     pub lag: Duration,
+}
+
+/// The requests of one worker. Its numbers are never late.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    in_flight: AtomicUsize,
+    requests: AtomicU64,
+}
+
+impl Tally {
+    /// It has got a request, which may be over already.
+    pub(crate) fn begun(&self, has_returned: bool) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.in_flight.fetch_add(usize::from(!has_returned), Ordering::Relaxed);
+    }
+
+    /// Something has happened to a request.
+    pub(crate) fn returned(&self, had: bool, has: bool) {
+        self.in_flight.fetch_sub(usize::from(has && !had), Ordering::Relaxed);
+    }
+}
+
+impl WorkerHealth {
+    /// Requests whose app has not returned.
+    pub fn in_flight(&self) -> usize {
+        self.tally.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// All requests that it has got.
+    pub fn requests(&self) -> u64 {
+        self.tally.requests.load(Ordering::Relaxed)
+    }
 }
 
 /// The last known state of the workers.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use asgi_node_core::config::Workers;
@@ -12,7 +13,7 @@ use asgi_node_worker::{Connection, FromWorker, Ledger, Malformed, Opening, Outgo
 use tokio::sync::{Notify, oneshot};
 
 use crate::child::{self, Process};
-use crate::front::WorkerHealth;
+use crate::front::{Tally, WorkerHealth};
 use crate::relay::Relay;
 
 /// The state of a worker.
@@ -55,6 +56,10 @@ pub(crate) struct Member {
     pub(crate) ledger: Ledger,
     pub(crate) since: Instant,
     pub(crate) requests: u64,
+    /// The pool's number of its last request.
+    pub(crate) turn: u64,
+    /// Its numbers of requests, for callers that do not wait.
+    pub(crate) tally: Arc<Tally>,
     /// It is replaced after this many requests.
     pub(crate) most_requests: u64,
     pub(crate) restarts: u32,
@@ -108,6 +113,8 @@ impl Member {
             ledger,
             since: Instant::now(),
             requests: 0,
+            turn: 0,
+            tally: Arc::default(),
             most_requests,
             restarts,
             status: Status::default(),
@@ -127,6 +134,7 @@ impl Member {
         self.next_id = self.next_id.checked_add(1).unwrap_or(1);
         self.requests += 1;
         relay.begin(id, &mut self.outgoing);
+        self.tally.begun(relay.returned);
         self.relays.insert(id, relay);
         id
     }
@@ -140,14 +148,18 @@ impl Member {
             }
             return Ok(None);
         };
+        let had_returned = relay.returned;
         relay.receive(id, message, &mut self.outgoing)?;
+        self.tally.returned(had_returned, relay.returned);
         Ok(self.take_if_over(id))
     }
 
     /// Sends the news of an exchange. Returns the request if it is over.
     pub(crate) fn pump(&mut self, id: u32) -> Option<Relay> {
         let relay = self.relays.get_mut(&id)?;
+        let had_returned = relay.returned;
         relay.pump(id, &mut self.outgoing);
+        self.tally.returned(had_returned, relay.returned);
         self.take_if_over(id)
     }
 
@@ -179,8 +191,7 @@ impl Member {
         WorkerHealth {
             pid: self.process.pid(),
             state: self.state.name(),
-            in_flight: self.relays.values().filter(|relay| !relay.returned).count(),
-            requests: self.requests,
+            tally: Arc::clone(&self.tally),
             restarts: self.restarts,
             resident: child::resident(self.process.pid()),
             lag: Duration::from_nanos(self.status.lag),

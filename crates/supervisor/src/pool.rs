@@ -62,6 +62,8 @@ pub(crate) struct Pool {
     /// Requests that no worker has.
     waiting: VecDeque<Relay>,
     next_number: u32,
+    /// The number of requests that workers have got.
+    turn: u64,
     /// Called when all workers are ready.
     loaded: Option<Done>,
     closing: Option<Closing>,
@@ -92,6 +94,7 @@ impl Pool {
             places: HashMap::new(),
             waiting: VecDeque::new(),
             next_number: 0,
+            turn: 0,
             loaded: Some(loaded),
             closing: None,
             failure: None,
@@ -134,12 +137,15 @@ impl Pool {
 
     // ---- requests
 
-    /// Gives a request to the worker with the fewest requests. While none is ready, the request waits.
+    /// Gives a request to the worker with the fewest requests; of several such workers, to the one that got its last request the
+    /// longest time ago. While none is ready, the request waits.
     fn dispatch(&mut self, relay: Relay) {
         let ready = (0..self.members.len()).filter(|&at| self.serves(&self.members[at]));
-        match ready.min_by_key(|&at| self.members[at].relays.len()) {
+        match ready.min_by_key(|&at| (self.members[at].relays.len(), self.members[at].turn)) {
             Some(at) => {
+                self.turn += 1;
                 let member = &mut self.members[at];
+                member.turn = self.turn;
                 let key = key(relay.exchange());
                 let id = member.begin(relay);
                 // Its client may have gone meanwhile.

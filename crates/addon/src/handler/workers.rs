@@ -34,8 +34,8 @@ impl From<WorkerHealth> for Worker {
         Self {
             pid: health.pid,
             state: health.state.to_owned(),
-            in_flight: health.in_flight as f64,
-            requests: health.requests as f64,
+            in_flight: health.in_flight() as f64,
+            requests: health.requests() as f64,
             restarts: health.restarts,
             rss: health.resident as f64,
             lag: health.lag.as_secs_f64() * 1000.0,

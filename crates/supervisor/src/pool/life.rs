@@ -75,6 +75,7 @@ impl Pool {
                     end: Arc::clone(&member.process.end),
                 };
                 this.members.push(member);
+                this.note();
                 tokio::task::spawn_local(drive(Rc::clone(pool), number, wires));
             }
             Err(error) => {
@@ -107,6 +108,8 @@ impl Pool {
             return self.drain(number, 0);
         }
         self.take_place(number, slot);
+        // First, so that whoever waits for the start finds the workers in `health()`.
+        self.note();
         let ready = self
             .members
             .iter()
@@ -117,7 +120,6 @@ impl Pool {
         {
             loaded(Ok(()));
         }
-        self.note();
         self.dispatch_waiting();
     }
 
@@ -189,6 +191,7 @@ impl Pool {
         member.state = State::Draining;
         member.outgoing.push(0, ToWorker::Close(timeout));
         member.deadline = Some(Instant::now() + limit);
+        self.note();
         self.front.notify.notify_one();
         self.flush();
     }

@@ -89,3 +89,33 @@ fn what_a_worker_has_written_before_its_end_is_read_although_the_runtime_has_not
         assert!(pool.borrow().slots[0].next.is_none(), "it has not died");
     });
 }
+
+#[test]
+fn the_workers_are_known_before_anybody_hears_that_they_are_ready() {
+    run(async {
+        let (pool, _) = pool("known", "cat messages >&0; sleep 60", vec![FromWorker::Opened]);
+        let front = Arc::clone(&pool.borrow().front);
+        let seen = Arc::new(Mutex::new(None));
+        let inside = Arc::clone(&seen);
+        pool.borrow_mut().loaded = Some(Box::new(move |_| *inside.lock() = Some(front.workers())));
+        Pool::start(&pool, 0, None);
+        let front = Arc::clone(&pool.borrow().front);
+        assert_eq!(front.workers().len(), 1);
+        assert_eq!(front.workers()[0].state, "starting");
+        let known = async {
+            while seen.lock().is_none() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), known).await.expect("it is ready");
+        let workers = seen.lock().take().expect("the workers");
+        assert_eq!(workers.iter().map(|worker| worker.state).collect::<Vec<_>>(), ["ready"]);
+        let folder = pool.borrow().workers.package_dir.clone();
+        pool.borrow_mut().close(0, None);
+        assert_eq!(front.workers()[0].state, "draining");
+        let number = pool.borrow().members[0].number;
+        pool.borrow_mut().kill(number);
+        until_gone(&pool).await;
+        fs::remove_dir_all(folder).expect("it is there");
+    });
+}
