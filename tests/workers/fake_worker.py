@@ -16,7 +16,8 @@ from typing import NoReturn
 LARGEST = 64 * 1024
 
 # The kinds of crates/worker/src/message/from_worker.rs.
-OPENED, COMPLETE, START, BODY, END, FILE, ACCEPT, RETURNED, SAID = 0, 3, 4, 5, 6, 11, 12, 15, 16
+OPENED, COMPLETE, START, BODY, END, CREDIT, CONTINUE = 0, 3, 4, 5, 6, 8, 9
+HINT, FILE, ACCEPT, RETURNED, SAID = 10, 11, 12, 15, 16
 
 node = socket.socket(fileno=0)
 
@@ -153,6 +154,56 @@ def descriptors() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     for _ in range(300):
         node.sendmsg([frame(RETURNED, 1)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [null] * 8))])
+
+
+def beyond() -> None:
+    """More bytes than the window has room for, which Node has not taken."""
+    number = request()
+    node.sendall(answer(number) + frame(BODY, number, bytes(LARGEST)) * 16)
+
+
+def large() -> None:
+    """One piece that is larger than the window, in two frames."""
+    number = request()
+    node.sendall(answer(number) + frame(BODY, number, bytes(LARGEST), more=True) + frame(BODY, number, b"x"))
+
+
+def light_file() -> None:
+    """A file that does not count, so that there could be any number of them."""
+    number = request()
+    node.sendall(answer(number))
+    null = os.open(os.devnull, os.O_RDONLY)
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [null]))]
+    node.sendmsg([frame(FILE, number, struct.pack("<QQBQ", 0, 1, 0, 1))], rights)
+
+
+def empty() -> None:
+    number = request()
+    node.sendall(answer(number) + frame(BODY, number))
+
+
+def hints() -> None:
+    number = request()
+    node.sendall(frame(HINT, number, b"</style.css>; rel=preload") * 20_000)
+
+
+def calls() -> None:
+    number = request()
+    node.sendall(frame(CONTINUE, number) * 2)
+
+
+def credit() -> None:
+    number = request()
+    node.sendall(frame(CREDIT, number, struct.pack("<QQ", 1, 0)))
+
+
+def flood() -> None:
+    """It answers, and then says without end that the request is over."""
+    number = request()
+    over = frame(RETURNED, number)
+    node.sendall(frame(COMPLETE, number, struct.pack("<HI", 200, 0) + b"fine") + over)
+    while True:
+        node.sendall(over * 10_000)
 
 
 def records() -> None:

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { open } from '../asgi/websockets.mjs'
 import { call, makeHandler, openPolitely, pythonExecutable, repository, run, serve, temporaryFolder, until } from '../node/support.mjs'
 import { makeWorkers, pidOf, runs } from './support.mjs'
 
@@ -56,16 +57,31 @@ const WITH_A_REQUEST = {
   misplaced: /malformed frame: kind 0 belongs to no request, and has the number 1/,
   no_file: /malformed frame: a file without a descriptor/,
   descriptors: /malformed frame: descriptors without frames/,
+  beyond: /malformed frame: 65536 bytes for a full window: 65536 bytes of 65536 are under way/,
+  large: /malformed frame: a piece of 65537 bytes for a window of 65536/,
+  light_file: /malformed frame: a file that counts as 1 bytes, where it fills a window of 65536/,
+  empty: /malformed frame: a piece without bytes for a request that has begun to answer/,
+  hints: /malformed frame: early hints for a request that has not begun to answer, more than one response may have/,
+  calls: /malformed frame: a call for the body for a request that has not begun to answer, for the second time/,
+  credit: /malformed frame: credit for 1 bytes and 0 messages, where 0 and 0 are under way/,
 }
+
+/** Their request is streamed: what is collected has no window. */
+const STREAMED = new Set(['beyond', 'large', 'light_file', 'empty'])
 
 for (const [behaviour, reason] of Object.entries(WITH_A_REQUEST)) {
   test(`${behaviour}, with a request: it is lost, and the next one is answered by another worker`, async (t) => {
     const beside = makeWorkers(t)
-    const { handler, logged } = makeFake(t, behaviour)
+    const { handler, logged } = makeFake(t, behaviour, { highWaterMark: 65536 })
     await handler.ready()
     const [{ pid }] = handler.health().workers
     const calm = await pidOf(beside.handler)
-    await assert.rejects(call(handler), (error) => {
+    const read = async () => {
+      const response = await handler.handleStream({ url: '/' })
+      await until(() => !runs(pid))
+      for await (const _ of response);
+    }
+    await assert.rejects(STREAMED.has(behaviour) ? read() : call(handler), (error) => {
       assert.equal(error.code, 'WORKER_DIED')
       assert.match(error.message, reason)
       return true
@@ -92,6 +108,44 @@ test('opened twice: the second time is too much', async (t) => {
   await handler.ready()
   await until(() => logged.some(({ message }) => /kind 0 of no request, where none is expected/.test(message)))
   assert.ok((await pidOf(handler)) > 0)
+})
+
+test('a message of a WebSocket may be larger than the window, and so may the body of a refusal', async (t) => {
+  const folder = temporaryFolder(t, {
+    'large.py': `async def app(scope, receive, send):
+    assert scope["type"] == "websocket"
+    await receive()
+    if scope["path"] == "/refused":
+        await send({"type": "websocket.http.response.start", "status": 403, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b"x" * 300_000, "more_body": True})
+        await send({"type": "websocket.http.response.body", "body": b"x" * 300_000})
+        return
+    await send({"type": "websocket.accept"})
+    for _ in range(2):
+        await send({"type": "websocket.send", "bytes": b"x" * 300_000})
+    await send({"type": "websocket.close", "code": 4000})
+`,
+  })
+  const { handler } = makeWorkers(t, 1, { app: 'large:app', docroot: folder, highWaterMark: 65536 })
+  const { server, port } = await serve(t, handler.listener)
+  server.on('upgrade', handler.upgrade)
+  const refused = await open(`ws://127.0.0.1:${port}/refused`)
+  assert.equal((await refused.refused).body.length, 600_000)
+  const accepted = await open(`ws://127.0.0.1:${port}/`)
+  assert.equal((await accepted.closed).code, 4000)
+  assert.deepEqual(accepted.messages.map(({ length }) => length), [300_000, 300_000])
+})
+
+test('a worker that never stops writing does not keep Node from the other workers', async (t) => {
+  const beside = makeWorkers(t)
+  const { handler } = makeFake(t, 'flood')
+  await handler.ready()
+  const [{ pid }] = handler.health().workers
+  t.after(() => runs(pid) && process.kill(pid, 'SIGKILL'))
+  assert.equal((await call(handler)).body.toString(), 'fine')
+  for (let n = 0; n < 20; n += 1) await pidOf(beside.handler)
+  process.kill(pid, 'SIGKILL')
+  assert.notEqual(await pidOf(handler), pid)
 })
 
 test('a response that HTTP cannot carry fails its request, and the worker goes on', async (t) => {

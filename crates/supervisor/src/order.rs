@@ -1,7 +1,7 @@
 //! What a worker may say of a request, by what it has said before: JavaScript relies on the order.
 
 use asgi_node_core::ResponseEvent;
-use asgi_node_worker::Malformed;
+use asgi_node_worker::{Hints, Malformed};
 
 /// How far a response is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,9 @@ enum Phase {
 pub(crate) struct Order {
     phase: Phase,
     is_websocket: bool,
+    /// The body of the request has been asked for.
+    has_continued: bool,
+    hints: Hints,
 }
 
 impl Order {
@@ -27,6 +30,8 @@ impl Order {
         Self {
             phase: Phase::Nothing,
             is_websocket,
+            has_continued: false,
+            hints: Hints::default(),
         }
     }
 
@@ -45,10 +50,13 @@ impl Order {
         use ResponseEvent as Event;
         let next = match (self.phase, event) {
             (Phase::Over, _) => return Ok(false),
-            (phase, Event::Continue | Event::EarlyHint(_)) if !self.is_websocket => phase,
-            (Phase::Nothing, Event::Start { status: 100..=999, .. }) | (Phase::Responding, Event::Body(_)) => {
-                Phase::Responding
+            (phase, Event::Continue) if !self.is_websocket && !self.has_continued => {
+                self.has_continued = true;
+                phase
             }
+            (phase, Event::EarlyHint(links)) if !self.is_websocket && self.hints.admit(links) => phase,
+            (Phase::Nothing, Event::Start { status: 100..=999, .. }) => Phase::Responding,
+            (Phase::Responding, Event::Body(bytes)) if !bytes.is_empty() => Phase::Responding,
             (Phase::Responding, Event::File(range)) if !range.last => Phase::Responding,
             (Phase::Nothing, Event::Accept(_)) if self.is_websocket => Phase::Accepted,
             (Phase::Accepted, Event::Message(_)) => Phase::Accepted,
@@ -70,12 +78,15 @@ impl Order {
         let what = match event {
             Event::Complete { .. } => "a whole response",
             Event::Start { .. } => "the start of a response",
+            Event::Body(bytes) if bytes.is_empty() => "a piece without bytes",
             Event::Body(_) | Event::File(_) => "a piece of a body",
             Event::End { .. } => "the end of a body",
             Event::Accept(_) => "the acceptance of a WebSocket",
             Event::Message(_) => "a message of a WebSocket",
             Event::Close(_) => "the end of a WebSocket",
-            Event::Failed(_) | Event::Resume | Event::Continue | Event::EarlyHint(_) => "something",
+            Event::Continue => "a call for the body",
+            Event::EarlyHint(_) => "early hints",
+            Event::Failed(_) | Event::Resume => "something",
         };
         let when = match phase {
             Phase::Nothing => "has not begun to answer",
@@ -84,7 +95,12 @@ impl Order {
             Phase::Over => "is over",
         };
         let kind = if self.is_websocket { "WebSocket" } else { "request" };
-        Malformed(format!("{what} for a {kind} that {when}"))
+        let again = match event {
+            Event::Continue if self.has_continued => ", for the second time",
+            Event::EarlyHint(_) if !self.is_websocket => ", more than one response may have",
+            _ => "",
+        };
+        Malformed(format!("{what} for a {kind} that {when}{again}"))
     }
 }
 
@@ -142,12 +158,15 @@ mod tests {
 
     #[test]
     fn what_applications_do_is_admitted() {
-        let body = || ResponseEvent::Body(Vec::new().into());
+        let body = || ResponseEvent::Body(vec![1].into());
         let hint = || ResponseEvent::EarlyHint(Vec::new());
         let close = || ResponseEvent::Close(Closed::with(1000));
         for (is_websocket, events) in [
             (false, vec![complete()]),
-            (false, vec![hint(), ResponseEvent::Continue, start(200), body(), end()]),
+            (
+                false,
+                vec![hint(), hint(), ResponseEvent::Continue, start(200), body(), end()],
+            ),
             (false, vec![start(200), failed()]),
             (false, vec![failed()]),
             (true, vec![ResponseEvent::Accept(Vec::new()), message(), close()]),
@@ -182,6 +201,30 @@ mod tests {
             refused(true, vec![message()]),
             "a message of a WebSocket for a WebSocket that has not begun to answer"
         );
-        assert!(refused(true, vec![ResponseEvent::Continue]).starts_with("something"));
+        assert_eq!(
+            refused(true, vec![ResponseEvent::Continue]),
+            "a call for the body for a WebSocket that has not begun to answer"
+        );
+    }
+
+    #[test]
+    fn what_no_window_counts_is_limited() {
+        let refused = |events| all(false, events).expect_err("too much");
+        assert_eq!(
+            refused(vec![ResponseEvent::Continue, start(200), ResponseEvent::Continue]),
+            "a call for the body for a request that has begun to answer, for the second time"
+        );
+        assert_eq!(
+            refused(vec![start(200), ResponseEvent::Body(Vec::new().into())]),
+            "a piece without bytes for a request that has begun to answer"
+        );
+        let hint = |length| ResponseEvent::EarlyHint(vec![b'x'; length]);
+        let many = (0..100_000).map(|_| hint(0)).collect();
+        for hints in [vec![hint(2_000_000)], many] {
+            assert_eq!(
+                refused(hints),
+                "early hints for a request that has not begun to answer, more than one response may have"
+            );
+        }
     }
 }

@@ -233,7 +233,12 @@ impl Relay {
             }
             FromWorker::Credit(bytes, messages) => {
                 let (had, count) = self.outstanding;
-                self.outstanding = (had.saturating_sub(bytes), count.saturating_sub(messages));
+                let (Some(had), Some(count)) = (had.checked_sub(bytes), count.checked_sub(messages)) else {
+                    return Err(Malformed(format!(
+                        "credit for {bytes} bytes and {messages} messages, where {had} and {count} are under way"
+                    )));
+                };
+                self.outstanding = (had, count);
                 self.pump(id, out);
                 return Ok(());
             }
@@ -277,10 +282,33 @@ impl Relay {
 
     fn emit(&mut self, event: ResponseEvent) -> Result<(), Malformed> {
         if self.order.admit(&event)? {
-            self.untold += event.body_len();
+            self.fit(&event)?;
+            self.untold = self.untold.saturating_add(event.body_len());
             self.exchange.emit(event);
         }
         Ok(())
+    }
+
+    /// Checks that the window has room for an event. The worker has waited for that before it sent the event.
+    fn fit(&self, event: &ResponseEvent) -> Result<(), Malformed> {
+        let (weight, most) = (event.body_len(), self.limits.windows.outbound.most);
+        if weight > 0 && self.untold >= most {
+            return Err(Malformed(format!(
+                "{weight} bytes for a full window: {} bytes of {most} are under way",
+                self.untold
+            )));
+        }
+        if self.exchange.is_websocket() {
+            // A message goes whole, and so does what the application sends with a refusal.
+            return Ok(());
+        }
+        match event {
+            ResponseEvent::File(_) if weight != most => Err(Malformed(format!(
+                "a file that counts as {weight} bytes, where it fills a window of {most}"
+            ))),
+            _ if weight > most => Err(Malformed(format!("a piece of {weight} bytes for a window of {most}"))),
+            _ => Ok(()),
+        }
     }
 
     /// Whether its application is known to have begun.

@@ -3,7 +3,7 @@
 //! A worker is an ordinary Python process that serves requests for a handler in Node. Between the two there is one pair of
 //! connected sockets. Files in the order in which a message passes them: [`message`] (all messages), [`wire`] (a message
 //! as bytes), [`outgoing`] (messages cut into frames, in turns), [`connection`] (the socket), [`incoming`] (frames joined to
-//! messages). [`ledger`] has the number that remains of a worker when it dies.
+//! messages). [`hints`] limits what no window counts. [`ledger`] has the number that remains of a worker when it dies.
 //!
 //! # Frames
 //!
@@ -16,12 +16,13 @@
 //!
 //! Each side may send only a limited amount for a request. For the request body and messages the worker returns credit when the
 //! application has received them. For responses Node tells how much JavaScript has taken. So both ends can always read, and a
-//! request with a slow reader delays the others no longer than one frame takes.
+//! request with a slow reader delays the others no longer than one frame takes. Node ends a worker that exceeds its window.
 
 #![forbid(unsafe_code)]
 
 pub mod connection;
 pub mod frame;
+pub mod hints;
 pub mod incoming;
 pub mod ledger;
 pub mod message;
@@ -31,6 +32,7 @@ pub mod wire;
 
 pub use connection::Connection;
 pub use frame::Malformed;
+pub use hints::Hints;
 pub use incoming::Incoming;
 pub use ledger::Ledger;
 pub use message::{FromWorker, Status, ToWorker};

@@ -6,7 +6,7 @@ use asgi_node_core::message_queue::Closed;
 use asgi_node_core::{Error, Exchange, Failure, ResponseEvent};
 use asgi_node_worker::message::{Failed, Start};
 use asgi_node_worker::wire::Wire;
-use asgi_node_worker::{FromWorker, Ledger, Malformed, Outgoing, ToWorker};
+use asgi_node_worker::{FromWorker, Hints, Ledger, Malformed, Outgoing, ToWorker};
 use pyo3::prelude::*;
 
 use crate::application::Application;
@@ -45,6 +45,7 @@ pub(super) struct Served {
     returned: bool,
     /// The client has gone.
     gone: bool,
+    hints: Hints,
 }
 
 impl Served {
@@ -56,6 +57,7 @@ impl Served {
             finished: false,
             returned: false,
             gone: false,
+            hints: Hints::default(),
         }
     }
 
@@ -126,6 +128,8 @@ impl Served {
                     FromWorker::Complete(Start { status, headers, body })
                 }
                 ResponseEvent::Start { status, headers, body } => FromWorker::Start(Start { status, headers, body }),
+                // It says nothing, and costs the window nothing.
+                ResponseEvent::Body(bytes) if bytes.is_empty() => continue,
                 ResponseEvent::Body(bytes) => FromWorker::Body(bytes),
                 ResponseEvent::End { body, trailers } => FromWorker::End { body, trailers },
                 ResponseEvent::Failed(Failure {
@@ -143,6 +147,7 @@ impl Served {
                     FromWorker::Credit(bytes, messages)
                 }
                 ResponseEvent::Continue => FromWorker::Continue,
+                ResponseEvent::EarlyHint(links) if !self.hints.admit(&links) => continue,
                 ResponseEvent::EarlyHint(links) => FromWorker::EarlyHint(links),
                 ResponseEvent::File(range) => FromWorker::File {
                     file: Some(range.file),
