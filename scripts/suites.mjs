@@ -39,6 +39,7 @@ const ONCE = {
     'e2e/starlette',
     'e2e/websocket-frameworks',
     'e2e/websocket-libraries',
+    'workers/frameworks',
   ],
   'the machine: which Pythons it has, and what a process may do': ['interpreter/discovery', 'life/environment'],
   'time: what they measure is the bridge and the rules, which is measured alone': ['interpreter/event-loop', 'interpreter/gil', 'rewriter/rewriter-hostile'],

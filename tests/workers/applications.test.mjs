@@ -1,7 +1,9 @@
-// Applications that want a process of their own: multiprocessing, WSGI, limits of memory; and handlers in threads and clusters.
+// Applications that want a process of their own: multiprocessing, signals, WSGI, limits of memory; and handlers in threads and clusters.
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { call, callJson, makeHandler, runNodeCleanly, temporaryFolder } from '../node/support.mjs'
+import { call, callJson, makeHandler, runNodeCleanly, temporaryFolder, until } from '../node/support.mjs'
 import { makeWorkers, pidOf } from './support.mjs'
 
 test('multiprocessing works inside a worker, by each of its ways', async (t) => {
@@ -9,6 +11,35 @@ test('multiprocessing works inside a worker, by each of its ways', async (t) => 
   const { results, pids } = await callJson(handler, '/multiprocessing')
   assert.deepEqual(results, { fork: 49, forkserver: 49, spawn: 49 })
   assert.ok(!pids.includes(await pidOf(handler)))
+})
+
+test('signal.signal works inside a worker, also while it is idle', async (t) => {
+  const folder = temporaryFolder(t, {
+    'signals.py': `import asyncio, signal
+seen = []
+signal.signal(signal.SIGUSR1, lambda number, frame: (seen.append(signal.Signals(number).name), open(__file__ + ".seen", "w").close()))
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    if scope["path"] == "/loop":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, seen.append, "SIGUSR2")
+        signal.signal(signal.SIGALRM, lambda *_: seen.append("SIGALRM"))
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": " ".join(seen).encode()})
+`,
+  })
+  const { handler } = makeWorkers(t, 1, { app: 'signals:app', docroot: folder })
+  await handler.ready()
+  const [{ pid }] = handler.health().workers
+  process.kill(pid, 'SIGUSR1')
+  await until(() => existsSync(join(folder, 'signals.py.seen')))
+  await call(handler, '/loop')
+  process.kill(pid, 'SIGUSR2')
+  await until(async () => {
+    const seen = (await call(handler)).body.toString().split(' ')
+    return seen.length === 3 && seen.includes('SIGUSR1') && seen.includes('SIGUSR2') && seen.includes('SIGALRM')
+  })
+  assert.equal(handler.health().workers[0].pid, pid)
 })
 
 test('a WSGI application', async (t) => {
@@ -59,26 +90,39 @@ test('a worker thread has workers of its own, and they end with it', async () =>
   assert.deepEqual(left, [])
 })
 
-test('each process of node:cluster has workers of its own', async () => {
-  const { pids } = await runNodeCleanly(`
+for (const workers of [0, 2]) {
+  test(`the processes of node:cluster serve one port, each with ${workers} workers of its own`, async () => {
+    const { pids } = await runNodeCleanly(`
     const { default: cluster } = await import('node:cluster')
-    const { writeFileSync, mkdtempSync } = await import('node:fs')
+    const { writeFileSync, mkdtempSync, rmSync } = await import('node:fs')
     const { join } = await import('node:path')
     const { tmpdir } = await import('node:os')
     const folder = mkdtempSync(join(tmpdir(), 'asgi-node-cluster-'))
     const exec = join(folder, 'member.mjs')
     writeFileSync(exec, \`
+      import { createServer } from 'node:http'
       import { PythonHandler } from \${JSON.stringify(import.meta.resolve('asgi-node'))}
-      const handler = new PythonHandler({ app: 'worker_process_app:app', docroot: \${JSON.stringify(apps)}, workers: 1 })
-      const { body } = await handler.handleRequest({ url: '/' })
-      process.send(Number(body.toString()))
-      await handler.close()
-      process.disconnect()\`)
+      const handler = new PythonHandler({ app: 'pid_app:app', docroot: \${JSON.stringify(apps)}, workers: ${workers} })
+      await handler.ready()
+      const server = createServer(handler.listener).listen(0, '127.0.0.1', () => process.send(server.address().port))
+      process.once('message', async () => {
+        server.close()
+        await handler.close()
+        process.disconnect()
+      })\`)
     cluster.setupPrimary({ exec, execArgv: [] })
-    const answers = [cluster.fork(), cluster.fork()].map((member) => new Promise((resolve) => member.once('message', resolve)))
-    const pids = await Promise.all(answers)
-    const { rmSync } = await import('node:fs')
+    const members = [cluster.fork(), cluster.fork()]
+    const ports = await Promise.all(members.map((member) => new Promise((resolve) => member.once('message', resolve))))
+    const pids = new Set()
+    for (let n = 0; n < 20; n += 1) {
+      const response = await fetch('http://127.0.0.1:' + ports[n % 2], { headers: { connection: 'close' } })
+      pids.add(await response.text())
+    }
+    const gone = members.map((member) => new Promise((resolve) => member.once('exit', resolve)))
+    for (const member of members) member.send('close')
+    const codes = await Promise.all(gone)
     rmSync(folder, { recursive: true })
-    console.log(JSON.stringify({ pids }))`, { timeout: 60_000 })
-  assert.equal(new Set(pids).size, 2)
-})
+    console.log(JSON.stringify({ pids: [...pids, ...codes.filter((code) => code !== 0)] }))`, { timeout: 60_000 })
+    assert.equal(pids.length, workers === 0 ? 2 : 4)
+  })
+}

@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { call, makeHandler, repeats, serve, temporaryFolder, until } from '../node/support.mjs'
+import { WebSocket } from 'ws'
+import { apps, call, makeHandler, repeats, serve, temporaryFolder, until } from '../node/support.mjs'
 import { makeWorkers, pidOf, runs } from './support.mjs'
 
 /** What workers say is not wanted. */
@@ -74,6 +75,54 @@ test('no request fails while workers are reloaded under load', async (t) => {
   over = true
   await Promise.all(clients)
   assert.ok(count > 20, `${count} requests`)
+})
+
+test('a reload closes WebSockets with 1012, and only those of a worker whose successor is ready', async (t) => {
+  const folder = temporaryFolder(t, { 'slowly.py': 'import sys, time\nsys.path.insert(0, APPS)\ntime.sleep(0.5)\nfrom worker_process_app import app'.replace('APPS', JSON.stringify(apps)) })
+  const { handler, logged } = makeWorkers(t, 2, { app: 'slowly:app', docroot: folder })
+  const { server, port } = await serve(t, handler.listener)
+  server.on('upgrade', handler.upgrade)
+  await handler.ready()
+  const open = async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/`)
+    const received = []
+    socket.on('message', (data) => received.push(data.toString()))
+    const closed = new Promise((resolve) => socket.on('close', (code) => resolve({ code, ready: said(/is ready/).length })))
+    await until(() => received.length === 1)
+    return { socket, received, closed, pid: Number(received.shift()) }
+  }
+  const said = (pattern) => logged.filter(({ message }) => pattern.test(message))
+  const sockets = await Promise.all([open(), open(), open(), open()])
+  assert.equal(new Set(sockets.map(({ pid }) => pid)).size, 2)
+  const order = handler.health().workers.map(({ pid }) => pid)
+  let sent = 0
+  const talking = setInterval(() => {
+    if (said(/is ready/).length > 2) return clearInterval(talking)
+    for (const { socket } of sockets) socket.send(`m${sent}`)
+    sent += 1
+  }, 20)
+  t.after(() => clearInterval(talking))
+  await handler.reload()
+  for (const { closed, pid, received } of sockets) {
+    const { code, ready } = await closed
+    assert.equal(code, 1012)
+    // Two lines are those of the first workers.
+    assert.ok(ready >= 3 + order.indexOf(pid), `worker ${order.indexOf(pid)} has closed it when ${ready} had been ready`)
+    assert.ok(received.length > 5, `${received.length} of ${sent} messages have come back`)
+  }
+  const after = await open()
+  assert.ok(!order.includes(after.pid))
+  after.socket.close()
+  assert.deepEqual(said(/has died/), [])
+})
+
+test('workers that are replaced end in order, whatever else the machine does', async (t) => {
+  const { handler, logged } = makeWorkers(t, 2)
+  await handler.ready()
+  for (let n = 0; n < repeats(4, 100); n += 1) await handler.reload()
+  const said = (pattern) => logged.filter(({ message }) => pattern.test(message)).length
+  await until(() => said(/^worker \d+ (has ended$|has died)/) === repeats(8, 200))
+  assert.deepEqual(logged.filter(({ level }) => level !== 'info'), [])
 })
 
 test('workers are replaced after maxRequests, also the only one, and no request fails', async (t) => {
