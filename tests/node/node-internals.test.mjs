@@ -51,6 +51,7 @@ test('what has vanished is named', async (t) => {
     'ws._socket._handle.bytesWritten',
     'ws._socket._handle.writeQueueSize',
     'ws._socket._handle._parent of TLS',
+    'ws._socket._handle.useUserBuffer',
     'ws._receiver.consume',
     'ws._receiver: its state between messages',
   ])

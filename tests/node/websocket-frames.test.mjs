@@ -7,30 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { Receiver } from 'ws'
 import { PAYLOAD } from '../../npm/asgi-node/lib/native/protocol.js'
 import { Frames } from '../../npm/asgi-node/lib/websocket/frames.js'
-
-const LARGEST = 100_000
-const KEY = [7, 0, 255, 130]
-const TEXT = 1
-const BINARY = 2
-const CLOSE = 8
-const PING = 9
-const PONG = 10
-
-/** A frame of a client. */
-function frame(opcode, payload, { fin = true, masked = true, rsv = 0, announced = payload.length } = {}) {
-  const first = (fin ? 0x80 : 0) | (rsv << 4) | opcode
-  const flag = masked ? 0x80 : 0
-  let head = Buffer.from([first, flag | announced])
-  if (announced > 125) head = Buffer.from([first, flag | 126, announced >>> 8, announced & 255])
-  if (announced > 65_535) {
-    head = Buffer.alloc(10)
-    head[0] = first
-    head[1] = flag | 127
-    head.writeBigUInt64BE(BigInt(announced), 2)
-  }
-  if (!masked) return Buffer.concat([head, payload])
-  return Buffer.concat([head, Buffer.from(KEY), payload.map((byte, at) => byte ^ KEY[at % 4])])
-}
+import { BINARY, CLOSE, KEY, LARGEST, PING, PONG, TEXT, bytes, frame, nativeIn } from './websocket-frames.mjs'
 
 /** Packets of these lengths, again and again. */
 function* cut(bytes, lengths) {
@@ -50,27 +27,6 @@ function listen(receiver, events) {
 }
 
 const make = () => new Receiver({ isServer: true, maxPayload: LARGEST, maxFragments: 10 })
-
-/** What native code does, in JavaScript. */
-function nativeIn(events, taken) {
-  let parts = Buffer.alloc(0)
-  return {
-    payload(chunk, start, end, key, follow, isText) {
-      taken.payloads += 1
-      const mask = Buffer.alloc(4)
-      mask.writeUInt32LE(key)
-      const at = parts.length
-      parts = Buffer.concat([parts, chunk.subarray(start, end).map((byte, index) => byte ^ mask[(at + index) % 4])])
-      if (follow > 0) return PAYLOAD.TAKEN
-      const message = parts
-      parts = Buffer.alloc(0)
-      const isUtf8 = Buffer.from(message.toString()).equals(message)
-      if (isText && !isUtf8) return PAYLOAD.NOT_UTF8
-      events.push(['message', !isText, message.toString('latin1')])
-      return PAYLOAD.TAKEN
-    },
-  }
-}
 
 /** Both write as the socket of `ws` does, which stops with a fault or a close frame. */
 async function read(receiver, packets) {
@@ -107,7 +63,6 @@ const whole = [1_000_000]
 const small = [[1], [2], [3, 1], [5, 7, 11], [70], whole]
 const large = [[65_536], [65_550, 1], [1000, 64_000, 3], [40_000, 9], whole]
 const text = (words) => Buffer.from(words)
-const bytes = (length) => Buffer.from(Array.from({ length }, (_, at) => (at * 31) % 251))
 
 test('messages of every length of head, with pings between them', async () => {
   const sizes = [0, 1, 3, 4, 5, 124, 125, 126, 127, 300]

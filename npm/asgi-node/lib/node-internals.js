@@ -12,7 +12,7 @@ import * as protocol from 'ws'
 
 /** @typedef {import('node:net').Server & { httpAllowHalfOpen?: boolean, maxHeadersCount?: number | null }} Server */
 /** @typedef {{ _httpMessage?: ServerResponse | null, _paused?: boolean, server?: Server }} ServedConnection */
-/** @typedef {{ bytesWritten?: number, writeQueueSize?: number, _parent?: Handle }} Handle */
+/** @typedef {{ bytesWritten?: number, writeQueueSize?: number, _parent?: Handle, useUserBuffer?(memory: Buffer): void }} Handle */
 
 /**
  * The server that accepted a connection of HTTP, or undefined. A request does not name its server otherwise, and its limits
@@ -281,6 +281,42 @@ function receiverOf(ws) {
   return /** @type {{ _receiver?: Receiver }} */ (/** @type {unknown} */ (ws))._receiver
 }
 
+/** @typedef {import('node:net').Socket & Record<symbol, unknown>} Reading */
+/** @typedef {{ buffer?: symbol, callback?: symbol }} OnRead */
+
+/**
+ * The names under which a socket keeps its option `onread`, which only a new socket takes.
+ * @param {object} socket
+ * @returns {OnRead}
+ */
+function onReadOf(socket) {
+  const names = Object.getOwnPropertySymbols(socket)
+  const find = (/** @type {string} */ description) => names.find((name) => name.description === description)
+  return { buffer: find('kBuffer'), callback: find('kBufferCb') }
+}
+
+/** @param {Handle | null | undefined} handle */
+const takesBuffer = (handle) => typeof handle?.useUserBuffer === 'function'
+
+/**
+ * Has a socket read into this memory from here on, as with the option `onread`, and call back with the length. Otherwise Node makes
+ * a Buffer of 64 KiB for each read. Nothing happens to a stream that is no socket of Node's own, or that is encrypted.
+ * @param {WebSocket} ws
+ * @param {Buffer} memory
+ * @param {(this: import('node:net').Socket, length: number) => boolean} callback
+ * @returns {import('node:net').Socket | undefined} the socket, if it does
+ */
+export function readInto(ws, memory, callback) {
+  const { _socket: socket } = /** @type {{ _socket?: Reading }} */ (/** @type {unknown} */ (ws))
+  const handle = handleOf(ws)
+  if (socket?.constructor !== net.Socket || !takesBuffer(handle)) return undefined
+  const names = onReadOf(socket)
+  if (names.buffer === undefined || names.callback === undefined || socket[names.buffer] !== null) return undefined
+  Object.assign(socket, { [names.buffer]: memory, [names.callback]: callback })
+  handle?.useUserBuffer?.(memory)
+  return socket
+}
+
 /** @param {Receiver | undefined} receiver */
 function isAtFirst(receiver) {
   return receiver !== undefined && isBetweenMessages(receiver)
@@ -340,6 +376,8 @@ export function vanished({ req, res, ws, wss }) {
     'ws._socket._handle.bytesWritten': typeof handle?.bytesWritten === 'number',
     'ws._socket._handle.writeQueueSize': typeof handle?.writeQueueSize === 'number',
     'ws._socket._handle._parent of TLS': typeof handleOf(wss)?._parent?.bytesWritten === 'number',
+    'socket.onread': Object.values(onReadOf(socket)).every((name) => name !== undefined),
+    'ws._socket._handle.useUserBuffer': takesBuffer(handle),
     'ws._receiver.consume': typeof receiverOf(ws)?.consume === 'function',
     'ws._receiver: its state between messages': isAtFirst(receiverOf(ws)),
     'ws: PerMessageDeflate': typeof PerMessageDeflate === 'function',

@@ -1,9 +1,10 @@
 import { PAYLOAD } from '../native/protocol.js'
-import { isBetweenMessages, passOn, readBefore } from '../node-internals.js'
+import { isBetweenMessages, passOn, readBefore, readInto } from '../node-internals.js'
 
 /** @typedef {import('../node-internals.js').Receiver & { [kFrames]?: Frames }} Receiver */
 /** @typedef {import('./exchange.js').WebSocketExchange} WebSocketExchange */
 /** @typedef {import('ws').WebSocket} WebSocket */
+/** @typedef {import('node:stream').Duplex & { [kFrames]?: Frames }} Stream */
 
 const kFrames = Symbol('asgi-node frames')
 
@@ -19,6 +20,12 @@ const LENGTH_16 = 126
 const LENGTH_64 = 127
 /** What stands before the payload of a short frame: two bytes and the key of its mask. */
 const SHORT_HEAD = 6
+
+/**
+ * What the sockets of this thread read into, one after the other: a message of 64 KiB and its head come in one read. What has been
+ * read is taken, or copied, before the next read.
+ */
+const memory = Buffer.allocUnsafeSlow(66 * 1024)
 
 /** A text frame that is no UTF-8: `ws` says of it what it says of every such text. */
 const NOT_UTF8 = Buffer.from([TEXT, MASKED | 1, 0, 0, 0, 0, 0xff])
@@ -46,7 +53,11 @@ export class Frames {
    */
   static read(ws, exchange, maxPayload) {
     const receiver = /** @type {Receiver | undefined} */ (readBefore(ws, write))
-    if (receiver !== undefined) receiver[kFrames] = new Frames(receiver, exchange, maxPayload)
+    if (receiver === undefined) return
+    const frames = new Frames(receiver, exchange, maxPayload)
+    receiver[kFrames] = frames
+    const socket = /** @type {Stream | undefined} */ (readInto(ws, memory, onRead))
+    if (socket !== undefined) socket[kFrames] = frames
   }
 
   /**
@@ -68,14 +79,36 @@ export class Frames {
   take(packet) {
     const chunk = this.#head === null ? packet : Buffer.concat([this.#head, packet])
     this.#head = null
+    const at = this.#messages(chunk)
+    if (at === chunk.length) return true
+    return passOn(this.#receiver, at === 0 ? chunk : chunk.subarray(at))
+  }
+
+  /**
+   * The same for bytes in the memory that all sockets read into: what is not taken is copied for the others that listen.
+   * @param {Stream} socket
+   * @param {Buffer} bytes
+   * @returns {boolean} false: Node stops reading
+   */
+  takeShared(socket, bytes) {
+    const isNext = this.#head === null && socket.readableFlowing === true && socket.readableLength === 0 && socket.listenerCount('data') === 1
+    const at = isNext ? this.#messages(bytes) : 0
+    return at === bytes.length || socket.push(Buffer.from(bytes.subarray(at)))
+  }
+
+  /**
+   * Takes the messages at the beginning.
+   * @param {Buffer} chunk
+   * @returns {number} where the rest begins, which is for `ws`
+   */
+  #messages(chunk) {
     let at = this.#follow > 0 ? this.#payload(chunk, 0) : 0
-    while (at < chunk.length) {
-      if (!isBetweenMessages(this.#receiver)) return this.#leave(chunk, at)
+    while (at < chunk.length && isBetweenMessages(this.#receiver)) {
       const next = this.#frame(chunk, at)
-      if (next < 0) return this.#leave(chunk, at)
+      if (next < 0) break
       at = next
     }
-    return true
+    return at
   }
 
   /**
@@ -128,20 +161,19 @@ export class Frames {
     const end = at + SHORT_HEAD + (chunk[at + 1] & ~MASKED)
     // Also where its head is not complete.
     if (!(end <= chunk.length) || chunk[at + 1] >= (MASKED | LENGTH_16)) return -1
-    passOn(this.#receiver, chunk.subarray(at, end))
+    // `ws` gives these very bytes back in a pong, which may have to wait.
+    passOn(this.#receiver, Buffer.from(chunk.subarray(at, end)))
     return end
-  }
-
-  /**
-   * @param {Buffer} chunk
-   * @param {number} at
-   */
-  #leave(chunk, at) {
-    return passOn(this.#receiver, at === 0 ? chunk : chunk.subarray(at))
   }
 }
 
 /** Stands in for the receiver's own method. @this {Receiver} @param {Buffer} packet */
 function write(packet) {
   return this[kFrames]?.take(packet) ?? true
+}
+
+/** @this {Stream} @param {number} length @returns {boolean} */
+function onRead(length) {
+  const bytes = memory.subarray(0, length)
+  return this[kFrames]?.takeShared(this, bytes) ?? this.push(Buffer.from(bytes))
 }
