@@ -21,6 +21,9 @@ BINDING := npm/asgi-node/lib/native/binding.d.ts
 # Not their tests: those are built when they run.
 RUST := $(shell find crates -not -path '*/tests/*' -not -path '*/fuzz/*' \( -name '*.rs' -o -name Cargo.toml \)) Cargo.toml Cargo.lock $(wildcard .cargo/config.toml)
 
+# Newer than what `make debug` wrote. Tests take that as it is; who asks for one of these wants what is optimised.
+DEBUG := $(if $(filter build pack bench micro instructions release-dry-run,$(MAKECMDGOALS)),$(wildcard build/debug.stamp))
+
 # A program of the tests with each Node of the matrix; each prints a line.
 define on_each_node
 failed=0; \
@@ -39,8 +42,9 @@ demo: build ## build all that is needed, then serve examples/fastapi on 127.0.0.
 
 build: .venv/.stamp node_modules/.stamp build/protocol.stamp $(ADDON) $(LOADER) $(WORKERS) $(BRIDGE) ## the native files, next to the packages
 
-debug: .venv/.stamp node_modules/.stamp build/protocol.stamp ## the native files, not optimised, until a source changes
+debug: .venv/.stamp node_modules/.stamp build/protocol.stamp ## the native files, not optimised, until a source changes or `make build`
 	@export PROFILE=debug; scripts/build.sh addon $(ADDON); scripts/build.sh bridge $(BRIDGE); scripts/build.sh loader $(LOADER); scripts/build.sh workers $(WORKERS)
+	@touch build/debug.stamp
 
 setup: build venvs nodes build/tools/.stamp ## all that lint and tests want; with --jobs=4 what is fetched and what is compiled, side by side
 
@@ -178,21 +182,21 @@ tests/bundlers/node_modules/.stamp: tests/bundlers/package-lock.json | tools
 
 # The build writes binding.d.ts beside the addon. It is copied to its place only when it differs, and that is
 # committed; `make lint` compares.
-$(ADDON): $(RUST) node_modules/.stamp | tools
+$(ADDON): $(RUST) node_modules/.stamp $(DEBUG) | tools
 	@echo 'addon …'
 	@scripts/build.sh addon $@
 
 # After the addon, of which it is a part: most of it is compiled already.
-$(BRIDGE): $(RUST) $(ADDON) | tools
+$(BRIDGE): $(RUST) $(ADDON) $(DEBUG) | tools
 	@echo 'bridge …'
 	@scripts/build.sh bridge $@
 
-$(LOADER): $(RUST) node_modules/.stamp | tools
+$(LOADER): $(RUST) node_modules/.stamp $(DEBUG) | tools
 	@echo 'loader …'
 	@scripts/build.sh loader $@
 
 # The addon for applications that run in workers: it needs no Python.
-$(WORKERS): $(RUST) node_modules/.stamp | tools
+$(WORKERS): $(RUST) node_modules/.stamp $(DEBUG) | tools
 	@echo 'workers …'
 	@scripts/build.sh workers $@
 
