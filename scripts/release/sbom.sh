@@ -16,11 +16,19 @@ trap 'rm -rf "$work" "$root"/crates/*/*.cdx.json' EXIT
 version=0.5.9
 tool=build/tools/cargo/bin/cargo-cyclonedx
 [ -x $tool ] || cargo install --quiet --locked --root build/tools/cargo "cargo-cyclonedx@$version"
-# It writes beside each Cargo.toml. What a build script needs is in no file that is shipped.
-$tool cyclonedx --quiet --all --format json --spec-version 1.5 --describe binaries --no-build-deps --target all
-for crate in addon bridge loader; do
-  mv "crates/$crate/asgi_node_$crate"_*cdylib.cdx.json "$out/sbom/cargo-$crate.cdx.json"
-done
+# bill FILE CRATE OPTION…: it writes beside each Cargo.toml, with the features that the file is built with (scripts/build.sh). What a
+# build script needs is in no file that is shipped.
+bill() {
+  local file=$1 crate=$2
+  shift 2
+  $tool cyclonedx --quiet --all --format json --spec-version 1.5 --describe binaries --no-build-deps --target all \
+    --manifest-path "crates/$crate/Cargo.toml" "$@"
+  mv "crates/$crate/asgi_node_$crate"_*cdylib.cdx.json "$out/sbom/cargo-$file.cdx.json"
+}
+bill addon addon --no-default-features --features python
+bill workers addon --no-default-features --features workers
+bill bridge bridge
+bill loader loader
 
 cd "$work"
 npm init --yes >/dev/null
