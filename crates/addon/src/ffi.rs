@@ -299,6 +299,29 @@ pub(crate) fn detach(env: &Env, buffer: &Unknown<'_>) {
     }
 }
 
+/// Calls `take` with the bytes of each element of an array: Buffers, which do not change meanwhile. Anything else is left out.
+pub(crate) fn for_each_piece(env: &Env, array: &Unknown<'_>, mut take: impl FnMut(&[u8])) {
+    let raw = env.raw();
+    let mut length = 0;
+    // SAFETY: `env` is this thread's environment, and the array is alive in the caller's scope, which holds its elements, too.
+    // Node checks what each value is. The bytes are read before JavaScript runs again, which alone could change or move them;
+    // without any, the address may be null.
+    unsafe {
+        if sys::napi_get_array_length(raw, array.raw(), &raw mut length) != sys::Status::napi_ok {
+            return;
+        }
+        for index in 0..length {
+            let (mut element, mut bytes, mut size) = (ptr::null_mut(), ptr::null_mut(), 0);
+            if sys::napi_get_element(raw, array.raw(), index, &raw mut element) == sys::Status::napi_ok
+                && sys::napi_get_buffer_info(raw, element, &raw mut bytes, &raw mut size) == sys::Status::napi_ok
+                && !bytes.is_null()
+            {
+                take(std::slice::from_raw_parts(bytes.cast::<u8>(), size));
+            }
+        }
+    }
+}
+
 /// Lets a thread-safe function keep the process alive, or not.
 pub(crate) fn keep_alive(env: &Env, function: sys::napi_threadsafe_function, alive: bool) {
     // SAFETY: `env` is this thread's environment, the function was made in it and is held by the caller's event sink. Both

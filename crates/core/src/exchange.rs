@@ -281,16 +281,21 @@ impl Exchange {
 
     /// Adds request body. `false` means: stop until [`ResponseEvent::Resume`].
     pub fn push_body(self: &Arc<Self>, chunk: Vec<u8>, last: bool) -> bool {
+        self.push_chunks([chunk], last)
+    }
+
+    /// The same with several chunks at once.
+    pub fn push_chunks(self: &Arc<Self>, chunks: impl IntoIterator<Item = Vec<u8>>, last: bool) -> bool {
         let mut state = self.state.lock();
         if state.disconnected || state.inbound.complete {
             return true;
         }
-        state.inbound.size.add(chunk.len());
-        if !chunk.is_empty() {
-            state.inbound.chunks.push_back(chunk);
-        }
-        state.inbound.complete = last;
         let inbound = &mut state.inbound;
+        for chunk in chunks.into_iter().filter(|chunk| !chunk.is_empty()) {
+            inbound.size.add(chunk.len());
+            inbound.chunks.push_back(chunk);
+        }
+        inbound.complete = last;
         if last {
             inbound.window.forget();
         }

@@ -75,6 +75,22 @@ impl NativeHandler {
             .push_body(chunk.map_or_else(Vec::new, |chunk| chunk_pool::copy(&chunk)), last)
     }
 
+    /// Adds several pieces of request body, as [`Self::push`] does with one.
+    #[napi(catch_unwind)]
+    pub fn push_all(
+        &self,
+        env: &Env,
+        id: u32,
+        #[napi(ts_arg_type = "Uint8Array[]")] chunks: Unknown<'_>,
+        last: bool,
+    ) -> bool {
+        let open = self.state.open.borrow();
+        let Some(open) = open.get(id) else { return true };
+        let mut copies = Vec::new();
+        ffi::for_each_piece(env, &chunks, |chunk| copies.push(chunk_pool::copy(chunk)));
+        open.exchange.push_chunks(copies, last)
+    }
+
     /// Adds a message of a WebSocket. False: stop until RESUME is delivered.
     #[napi(catch_unwind)]
     pub fn message(&self, id: u32, data: Uint8Array, is_text: bool) -> bool {

@@ -13,6 +13,10 @@ const kBody = Symbol('asgi-node body')
 
 /** @typedef {import('node:http').IncomingMessage & { [kBody]?: IncomingBody }} Incoming */
 
+// So many bytes go to the app together, or what has come in one iteration of Node's loop. The first of them is a read of Node's
+// from the socket: an app that does not receive has no more of each body than that in its memory beside the window.
+const TOGETHER = { LEAST: 64 * 1024, MOST: 256 * 1024 }
+
 /** The body of a node:http request, read no faster than the app receives it. */
 export class IncomingBody extends BodySource {
   #req
@@ -20,6 +24,12 @@ export class IncomingBody extends BodySource {
 
   // Bytes that are still to come; negative if unknown.
   #left
+
+  /** @type {Uint8Array[]} what has come and was not pushed: each push may wake the thread of the app */
+  #waiting = []
+  #size = 0
+  #together = TOGETHER.LEAST
+  #scheduled = false
 
   /**
    * @param {import('node:http').IncomingMessage} req
@@ -36,29 +46,63 @@ export class IncomingBody extends BodySource {
 
   /** @override @param {Exchange} sink */
   start(sink) {
-    this.#req[kBody] = this
-    this.#req.on('readable', onReadable)
-    this.#req.on('end', onReadable)
+    const req = this.#req
+    req[kBody] = this
+    req.on('data', onData)
+    req.on('end', onEnd)
+    // Somebody who waits for this event keeps the stream from flowing.
+    if (req.listenerCount('readable') > 0) req.on('readable', onReadable)
     super.start(sink)
   }
 
   /** @override */
   pump() {
     const req = this.#req
-    while (!this.blocked && !this.over) {
-      if (req.readableEncoding) return this.#fail(decoded())
-      const chunk = req.read()
-      if (chunk === null) {
-        // The end came in a packet of its own, after the last bytes had been passed on.
-        if (req.readableEnded && !wasReset(req)) this.push(undefined, true)
-        return
-      }
-      // The length tells which bytes are the last: Node's parser says so only after they have been read.
-      if (this.#left >= 0) this.#left -= chunk.length
-      this.push(chunk, this.#left === 0)
+    req.resume()
+    if (req.listenerCount('readable') > 0) this.read()
+  }
+
+  /** Takes what waits in a stream that does not flow. */
+  read() {
+    while (!this.blocked && !this.over && this.#req.read() !== null);
+  }
+
+  /** @param {Buffer} chunk */
+  take(chunk) {
+    if (this.over) return
+    if (typeof chunk === 'string') return this.#fail(decoded())
+    this.#waiting.push(chunk)
+    this.#size += chunk.length
+    // The length tells which bytes are the last: Node's parser says so only after they have been read.
+    if (this.#left >= 0) this.#left -= chunk.length
+    if (this.#left === 0) this.#flush(true)
+    else if (this.#size >= this.#together) this.#flush(false)
+    else if (!this.#scheduled) {
+      this.#scheduled = true
+      setImmediate(flush, this)
     }
-    // Only the end is left to read; Node must read it before it forgets the request.
-    if (this.over && this.#left === 0) req.resume()
+  }
+
+  /** The end of the iteration. */
+  flush() {
+    this.#scheduled = false
+    if (this.#size > 0 && !this.over) this.#flush(false)
+  }
+
+  /** The end came in a packet of its own, after the last bytes had come. */
+  end() {
+    if (!this.over) this.#flush(!wasReset(this.#req))
+  }
+
+  /** @param {boolean} last */
+  #flush(last) {
+    const waiting = this.#waiting
+    const size = this.#size
+    this.#waiting = []
+    this.#size = 0
+    this.pushAll(waiting, size, last)
+    if (this.blocked) this.#req.pause()
+    this.#together = this.blocked ? TOGETHER.LEAST : Math.min(this.#together * 2, TOGETHER.MOST)
   }
 
   /**
@@ -69,9 +113,12 @@ export class IncomingBody extends BodySource {
   stop() {
     const req = this.#req
     super.stop()
+    this.#waiting = []
     if (req.readableEnded || req.destroyed) return
+    req.off('data', onData)
     req.off('readable', onReadable)
     req.on('data', onUnwanted)
+    req.resume()
   }
 
   /** @param {Buffer} chunk */
@@ -105,9 +152,24 @@ export function decoded() {
 
 // One function per event for all requests, rather than closures for each.
 
+/** @this {Incoming} @param {Buffer} chunk */
+function onData(chunk) {
+  this[kBody]?.take(chunk)
+}
+
+/** @this {Incoming} */
+function onEnd() {
+  this[kBody]?.end()
+}
+
 /** @this {Incoming} */
 function onReadable() {
-  this[kBody]?.pump()
+  this[kBody]?.read()
+}
+
+/** @param {IncomingBody} body */
+function flush(body) {
+  body.flush()
 }
 
 /** @this {Incoming} @param {Buffer} chunk */

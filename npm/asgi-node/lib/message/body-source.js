@@ -60,17 +60,38 @@ export class BodySource {
    * @param {boolean} last
    */
   push(chunk, last) {
+    if (this.#mayPush(chunk?.length ?? 0, last)) this.blocked = this.sink?.push(chunk, last) === false
+  }
+
+  /**
+   * The same with several chunks.
+   * @param {Uint8Array[]} chunks
+   * @param {number} size of all
+   * @param {boolean} last
+   */
+  pushAll(chunks, size, last) {
+    if (this.#mayPush(size, last)) this.blocked = this.sink?.pushAll(chunks, last) === false
+  }
+
+  /**
+   * Counts what is pushed. False when the request has failed by it.
+   * @param {number} size
+   * @param {boolean} last
+   */
+  #mayPush(size, last) {
     const { sink } = this
-    this.pushed += chunk?.length ?? 0
+    this.pushed += size
     if (sink !== null && this.pushed > sink.exchanges.maxBodySize) {
       // This stops the source, too.
-      return sink.fail(bodyTooLarge(sink.exchanges.maxBodySize))
+      sink.fail(bodyTooLarge(sink.exchanges.maxBodySize))
+      return false
     }
     // Fewer bytes are a cut body, which must not pass for a complete one.
     if (this.announced >= 0 && (this.pushed > this.announced || (last && this.pushed < this.announced))) {
-      return sink?.fail(wrongLength(this.announced, this.pushed))
+      sink?.fail(wrongLength(this.announced, this.pushed))
+      return false
     }
     if (last) this.over = true
-    this.blocked = sink?.push(chunk, last) === false
+    return true
   }
 }

@@ -75,6 +75,15 @@ export class Exchange {
     return this.open && this.exchanges.native.push(this.id, chunk, last)
   }
 
+  /**
+   * The same with several pieces in one call.
+   * @param {Uint8Array[]} chunks
+   * @param {boolean} last
+   */
+  pushAll(chunks, last) {
+    return this.open && this.exchanges.native.pushAll(this.id, chunks, last)
+  }
+
   /** The consumer has taken what it had to wait for. */
   drained() {
     if (this.stalled && this.open) this.exchanges.drained(this)

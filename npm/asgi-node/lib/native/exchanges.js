@@ -18,7 +18,7 @@ const BURST = 8
 
 /**
  * The part of NativeHandler that requests use.
- * @typedef {Pick<import('./binding.js').NativeHandler, 'submit' | 'wake' | 'push' | 'message' | 'payload' | 'closed' | 'faulted' | 'drained' | 'halfClose' | 'disconnect' | 'giveUp' | 'keepAlive' | 'giveBack'>} Native
+ * @typedef {Pick<import('./binding.js').NativeHandler, 'submit' | 'wake' | 'push' | 'pushAll' | 'message' | 'payload' | 'closed' | 'faulted' | 'drained' | 'halfClose' | 'disconnect' | 'giveUp' | 'keepAlive' | 'giveBack'>} Native
  */
 
 // Native code calls `deliver`, and `deliver` may call code of the user (for example a patched writeHead). During that time

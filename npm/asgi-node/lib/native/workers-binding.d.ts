@@ -30,6 +30,8 @@ export declare class NativeHandler {
   wake(): void
   /** Adds request body. False: stop until RESUME is delivered. */
   push(id: number, chunk: Uint8Array | undefined | null, last: boolean): boolean
+  /** Adds several pieces of request body, as [`Self::push`] does with one. */
+  pushAll(id: number, chunks: Uint8Array[], last: boolean): boolean
   /** Adds a message of a WebSocket. False: stop until RESUME is delivered. */
   message(id: number, data: Uint8Array, isText: boolean): boolean
   /**
