@@ -123,7 +123,7 @@ ports: .venv/.stamp ## the native files of all platforms, tests on those that th
 	@FULL=$(FULL) scripts/ports/all.sh
 
 ports-quick: ## the short form: the floor of glibc, arm64 under emulation, cargo check of the others and of free-threaded Pythons
-	@export QUICK=1; scripts/ports/build.sh linux-x64-gnu linux-arm64-gnu && scripts/ports/run.sh linux-arm64-gnu && \
+	@scripts/ports/build.sh linux-x64-gnu linux-arm64-gnu && scripts/ports/run.sh linux-arm64-gnu && \
 	  scripts/ports/build.sh --check linux-x64-musl darwin-arm64 && scripts/ports/free-threaded.sh
 
 runtimes: build ## the packed packages on Bun and Deno

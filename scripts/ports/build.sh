@@ -7,7 +7,7 @@
 # rustc and the library's source, for which RUSTC_BOOTSTRAP allows -Zbuild-std. --check only asks whether it compiles (cargo check).
 #
 # FULL=1: as it is published, optimised across crates, which takes a quarter of an hour for each target. Otherwise each crate by
-# itself, in two minutes: enough to see that it builds, links and runs. QUICK=1: hardly optimised, either.
+# itself, in two minutes: enough to see that it builds, links and runs.
 . "$(dirname "$0")/lib.sh"
 # Node 20 asks for 2.28, Python's manylinux wheels for 2.17: the lowest that zig has costs nothing.
 GLIBC=2.17
@@ -17,12 +17,7 @@ if [ "${1:-}" = --check ]; then
   check=1
   shift
 fi
-# One folder: cargo keeps what was compiled with other settings apart.
-folder=target
-if [ -z "${FULL:-}" ]; then
-  export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
-  [ -z "${QUICK:-}" ] || export CARGO_PROFILE_RELEASE_OPT_LEVEL=1
-fi
+[ -n "${FULL:-}" ] || export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 
 want_zig
 zig=$(dirname "$(ls "$PORTS"/zig/lib/python3*/site-packages/ziglang/zig)")
@@ -38,7 +33,7 @@ compile_here() {
   local paths
   paths=$(path_flags "${CARGO_HOME:-$HOME/.cargo}" "$ROOT" "$(rustc --print sysroot)" | paste -sd' ' -)
   (cd "$ROOT" && RUSTFLAGS="$flags $paths" PATH=$zig:$PORTS/zig/bin:$PATH ZIG_GLOBAL_CACHE_DIR=$PORTS/zig-cache \
-    CARGO_TARGET_DIR=$PORTS/$folder cargo $build --release --locked --target "$target" "$@")
+    CARGO_TARGET_DIR=$PORTS/target cargo $build --release --locked --target "$target" "$@")
 }
 
 compile_in_root() {
@@ -48,7 +43,7 @@ compile_in_root() {
   debian_root build sid "${BUILD_PACKAGES[@]}"
   paths=$(path_flags /ports/cargo /src /usr | paste -sd' ' -)
   in_root build env RUSTFLAGS="$flags $paths" HOME=/ports/home ZIG_GLOBAL_CACHE_DIR=/ports/zig-cache CARGO_HOME=/ports/cargo \
-    CARGO_TARGET_DIR="/ports/$folder-std" PATH="/ports${zig#"$PORTS"}:/ports/zig/bin:/usr/bin:/bin" \
+    CARGO_TARGET_DIR="/ports/target-std" PATH="/ports${zig#"$PORTS"}:/ports/zig/bin:/usr/bin:/bin" \
     CARGO_HTTP_CAINFO=/etc/ssl/certs/ca-certificates.crt RUSTC_BOOTSTRAP=1 \
     bash -ec 'mkdir -p $HOME; cd /src; build=$1; shift
       # Debian has no rust-objcopy, by which rustc strips for macOS. The linker has left out what there would be to strip.
@@ -106,10 +101,10 @@ build() {
   std=$(rustc --print target-libdir --target "$rust" 2>/dev/null || true)
   local started=$SECONDS
   if [ -n "$std" ] && ls "$std"/libstd-*.rlib >/dev/null 2>&1; then
-    rel=$PORTS/$folder/$rust/release
+    rel=$PORTS/target/$rust/release
     compile=compile_here
   else
-    rel=$PORTS/$folder-std/$rust/release
+    rel=$PORTS/target-std/$rust/release
     compile=compile_in_root
   fi
   $compile "$target" "${addon[@]}"
