@@ -30,7 +30,11 @@ declare -A where=([linux-x64-gnu]=here [floor]='in Debian 11' [linux-arm64-gnu]=
 targets=$(node "$ROOT/scripts/targets.mjs" | cut -f1)
 
 step root-build "$scripts/roots.sh" build
-for target in $targets; do step "build-$target" "$scripts/build.sh" "$target"; done
+for target in $targets; do
+  # Otherwise what an earlier build left is run.
+  rm -rf "${NATIVE:?}/$target"
+  step "build-$target" "$scripts/build.sh" "$target"
+done
 for root in floor arm64 musl; do step "root-$root" "$scripts/roots.sh" "$root"; done
 for target in $targets; do
   for run in ${runs[$target]:-}; do step "run-$run" "$scripts/run.sh" "$run"; done
@@ -39,9 +43,10 @@ done
 printf '\n%-18s %-8s %-44s %s\n' target built ran 'addon.node asks for'
 for target in $targets; do
   ran=
+  [ -n "${runs[$target]:-}" ] || [ "${took[build-$target]}" = failed ] || ran='linked, and looked at'
   for run in ${runs[$target]:-}; do ran+="${ran:+, }${where[$run]} ${took[run-$run]}"; done
   asks=$(sed -nE "s/^$target +addon\.node +[0-9]+ bytes +//p" "$logs/build-$target.log")
-  printf '%-18s %-8s %-44s %s\n' "$target" "${took[build-$target]}" "${ran:-linked}" "$asks"
+  printf '%-18s %-8s %-44s %s\n' "$target" "${took[build-$target]}" "$ran" "$asks"
 done
 say "$((SECONDS - started)) s in all, of which roots: build ${took[root-build]}, floor ${took[root-floor]}, arm64 ${took[root-arm64]}, musl ${took[root-musl]}"
 [ "$failures" -eq 0 ] || fail "$failures steps failed: $logs"
