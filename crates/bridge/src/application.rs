@@ -35,6 +35,8 @@ pub struct Application {
     request_timeout: u64,
     /// The same for what the app receives.
     inbound: Limits,
+    /// The host is told whenever the app has received so many bytes of a request body; 0 for never.
+    receipt: usize,
     shutdown_timeout: u64,
     max_queue: usize,
     /// Extensions that this app is not offered.
@@ -77,6 +79,12 @@ impl Application {
                 Limits::fixed(1)
             } else {
                 window
+            },
+            // Less than half of the window that the host has, which opens again at half.
+            receipt: if config.tells_receipts {
+                (window.least / 4).max(1)
+            } else {
+                0
             },
             shutdown_timeout: config.shutdown_timeout,
             max_queue: if config.tells_receipts { 1 } else { config.max_queue },
@@ -152,6 +160,9 @@ impl Application {
         };
         if request.expects_continue {
             exchange.expect_continue();
+        }
+        if self.receipt > 0 {
+            exchange.tell_receipts(self.receipt);
         }
         if request.body_follows
             && let Some(length) = head.body_length()

@@ -16,23 +16,18 @@ use crate::exchange::event::ResponseEvent;
 use crate::exchange::message_queue::{Closed, MessageQueue};
 use crate::exchange::window::{Limits, Window};
 use crate::sync::Mutex;
-use budget::Waiting;
+pub use budget::Waiting;
 use counted::Counted;
+use inbound::Inbound;
 
 mod budget;
 pub mod chunk_pool;
 mod counted;
 pub mod event;
+mod inbound;
 pub mod message_queue;
 mod messages;
 pub(crate) mod window;
-
-/// The most bytes of request body that one `receive` gives, beside the chunk that reaches them: copied while they are in the
-/// processor's cache.
-const PORTION: usize = 256 * 1024;
-
-/// What is left of a body is given whole up to this size.
-const WHOLE: usize = 1024 * 1024 + PORTION;
 
 /// Is told that an exchange has news. Must not block, and must not call the exchange.
 pub trait Notify: Send + Sync {
@@ -71,23 +66,6 @@ pub enum Emitted {
 }
 
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "they are independent facts")]
-struct Inbound {
-    window: Window,
-    chunks: VecDeque<Vec<u8>>,
-    size: Waiting,
-    /// How much may wait while little waits in all exchanges. An app that has received nothing may be one that does not.
-    spread: usize,
-    complete: bool,
-    /// The last byte was handed to the app.
-    delivered: bool,
-    /// The client waits for `100 Continue`.
-    expects_continue: bool,
-    /// The client has closed its side; it may still read.
-    half_closed: bool,
-}
-
-#[derive(Debug)]
 struct Outbound {
     window: Window,
     events: Vec<ResponseEvent>,
@@ -113,24 +91,6 @@ struct State {
     messages: Option<MessageQueue>,
 }
 
-impl Inbound {
-    /// The chunks for one `receive`, and their length together.
-    fn take_portion(&mut self) -> (VecDeque<Vec<u8>>, usize) {
-        // The last of it is not cut: of a body that comes whole no app has to make a copy.
-        if self.size.get() <= PORTION || (self.complete && self.size.get() <= WHOLE) {
-            return (std::mem::take(&mut self.chunks), self.size.get());
-        }
-        let (mut chunks, mut size) = (VecDeque::new(), 0);
-        while size < PORTION
-            && let Some(chunk) = self.chunks.pop_front()
-        {
-            size += chunk.len();
-            chunks.push_back(chunk);
-        }
-        (chunks, size)
-    }
-}
-
 impl Outbound {
     fn is_open(&self) -> bool {
         self.window.is_open(self.outstanding)
@@ -152,16 +112,7 @@ pub struct Windows {
 impl State {
     fn new(windows: Windows) -> Self {
         Self {
-            inbound: Inbound {
-                window: Window::new(windows.inbound),
-                chunks: VecDeque::new(),
-                size: Waiting::default(),
-                spread: windows.inbound.most / 2,
-                complete: false,
-                delivered: false,
-                expects_continue: false,
-                half_closed: false,
-            },
+            inbound: Inbound::new(windows.inbound),
             outbound: Outbound {
                 window: Window::to_socket(windows.outbound),
                 events: Vec::new(),
@@ -277,6 +228,17 @@ impl Exchange {
         if length <= self.windows.inbound.most {
             self.state.lock().inbound.spread = length;
         }
+    }
+
+    /// The host has a window of its own: it is told by [`ResponseEvent::Resume`] whenever the app has received so many bytes.
+    /// Called before the exchange is submitted.
+    pub fn tell_receipts(&self, bytes: usize) {
+        self.state.lock().inbound.receipt = bytes;
+    }
+
+    /// How many bytes of the request body wait for the app.
+    pub fn waiting(&self) -> usize {
+        self.state.lock().inbound.size.get()
     }
 
     /// Adds request body. `false` means: stop until [`ResponseEvent::Resume`].
@@ -408,7 +370,7 @@ impl Exchange {
         inbound.size.sub(size);
         inbound.delivered = inbound.complete && inbound.chunks.is_empty();
         let more = !inbound.delivered;
-        if inbound.window.take(size, inbound.size.get(), Instant::now) {
+        if inbound.note_received(size) {
             self.queue(&mut state, ResponseEvent::Resume);
         }
         Received::Body { chunks, more }

@@ -18,8 +18,9 @@ use crate::pool::Pool;
 /// How long a process may live after its socket has ended.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// The most reads in a row, so that a worker that never stops writing does not keep the thread from the others.
-const READS: usize = 16;
+/// The most reads in a row, so that a worker that never stops writing does not keep the thread from the others; and so that of a
+/// large body the room that has become free is told early.
+const READS: usize = 4;
 
 /// The most reads after the end: more than any socket holds. (A process that the worker has forked may go on writing.)
 const LAST_READS: usize = 1024;

@@ -181,7 +181,7 @@ impl Front {
         {
             return Err(failure.error.clone());
         }
-        RequestHead::parse(request.head.clone())?;
+        let length = RequestHead::parse(request.head.clone())?.body_length();
         if self.in_flight.fetch_add(1, Ordering::AcqRel) >= self.limit {
             self.in_flight.fetch_sub(1, Ordering::AcqRel);
             return Err(Error::Overloaded { limit: self.limit });
@@ -190,13 +190,20 @@ impl Front {
         if request.collects {
             limits.windows.outbound = asgi_node_core::Limits::fixed(usize::MAX);
         }
+        if request.borrows {
+            limits.windows.lent = limits.windows.outbound.most;
+        }
         let own = Arc::clone(self) as Arc<dyn Notify>;
         let exchange = if request.is_websocket {
             Exchange::websocket(request.id, limits.windows, self.queue, own, host)
         } else {
             Exchange::new(request.id, limits.windows, Vec::new(), !request.body_follows, own, host)
         };
-        let relay = Box::new(Relay::new(Arc::clone(&exchange), request, limits));
+        let length = length.filter(|_| request.body_follows);
+        if let Some(length) = length {
+            exchange.expect_body(length);
+        }
+        let relay = Box::new(Relay::new(Arc::clone(&exchange), request, limits, length));
         if self.inbox.offer_quietly(Job::Begin(relay)).is_err() {
             self.done(&exchange);
             return Err(Error::HandlerClosed);

@@ -1,14 +1,20 @@
 //! One request in Node. Towards its exchange it acts as the application. It sends the request to a worker, and the answer back.
 //!
-//! It sends the worker at most `window` bytes, and for a WebSocket at most `messages` of them. Then it waits until the worker
-//! returns credit. The worker, too, sends only what fits into its window, which opens again when JavaScript takes the bytes.
+//! It sends the worker what its window has room for (and more, while little waits in all requests together), and for a WebSocket at
+//! most `messages`. Then it waits until the worker returns credit. The worker, too, sends only what fits into its window, which
+//! opens again when JavaScript takes the bytes.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use asgi_node_core::message_queue::Closed;
 use asgi_node_core::message_queue::ReceivedMessage;
 use asgi_node_core::protocol::close_code::RESTART;
-use asgi_node_core::{Emitted, Error, Exchange, Failure, FileRange, Received, ResponseEvent, Submission, Windows};
+use asgi_node_core::{
+    Emitted, Error, Exchange, Failure, FileRange, Limits as Sizes, Received, ResponseEvent, Submission, Waiting,
+    Window, Windows,
+};
+use asgi_node_worker::frame::LARGEST;
 use asgi_node_worker::message::{Failed, Start};
 use asgi_node_worker::wire::Wire;
 use asgi_node_worker::{FromWorker, Malformed, Outgoing, ToWorker};
@@ -33,7 +39,11 @@ pub(crate) struct Relay {
     kept: Vec<ToWorker>,
     begun: bool,
     /// Bytes and messages that the application has not received yet.
-    outstanding: (usize, u64),
+    outstanding: (Waiting, u64),
+    /// How many bytes they may be; and how many while little waits in all exchanges. Before an application has received anything,
+    /// it may be one that does not.
+    window: Window,
+    spread: usize,
     /// Bytes that JavaScript has taken, but the worker does not know of yet.
     untold: usize,
     /// The whole request body has been sent.
@@ -49,7 +59,8 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    pub(crate) fn new(exchange: Arc<Exchange>, request: Submission, limits: Limits) -> Self {
+    /// `length` is what the client has announced of a body that follows.
+    pub(crate) fn new(exchange: Arc<Exchange>, request: Submission, limits: Limits, length: Option<usize>) -> Self {
         let Submission {
             head,
             body,
@@ -59,20 +70,23 @@ impl Relay {
             is_websocket,
             ..
         } = request;
+        let most = limits.windows.inbound.most;
         let request = ToWorker::Request {
             collects,
             expects_continue,
             is_websocket,
             body_follows,
             head,
-            body,
+            body: body.into(),
         };
         Self {
             exchange,
             limits,
             kept: vec![request],
             begun: false,
-            outstanding: (0, 0),
+            outstanding: (Waiting::default(), 0),
+            window: Window::new(limits.windows.inbound),
+            spread: length.filter(|length| *length <= most).unwrap_or_default(),
             untold: 0,
             is_sent: !body_follows,
             is_gone: false,
@@ -124,11 +138,17 @@ impl Relay {
         }
     }
 
+    /// Whether the worker may get more of the body.
+    fn has_room(&mut self) -> bool {
+        let load = self.outstanding.0.get();
+        (load < self.spread && Waiting::is_sum_small()) || self.window.has_room(load, Instant::now)
+    }
+
     fn pump_body(&mut self, id: u32, out: &mut Outgoing) {
         if self.exchange.is_disconnected() {
             return self.leave(id, out);
         }
-        while self.outstanding.0 < self.limits.windows.inbound.least || self.is_sent {
+        while self.is_sent || self.has_room() {
             match self.exchange.receive() {
                 // The body was sent with the request.
                 Received::Body { .. } if self.is_sent => {}
@@ -136,15 +156,15 @@ impl Relay {
                     self.is_sent = !more;
                     let mut chunks = chunks.into_iter().peekable();
                     while let Some(chunk) = chunks.next() {
-                        self.outstanding.0 += chunk.len();
+                        self.outstanding.0.add(chunk.len());
                         let last = !more && chunks.peek().is_none();
-                        self.send(id, ToWorker::Body(chunk, last), out);
+                        self.send(id, ToWorker::Body(chunk.into(), last), out);
                         if last {
                             return;
                         }
                     }
                     if !more {
-                        self.send(id, ToWorker::Body(Vec::new(), true), out);
+                        self.send(id, ToWorker::Body(Vec::new().into(), true), out);
                     }
                 }
                 Received::Disconnected => {
@@ -161,6 +181,8 @@ impl Relay {
     /// The client has gone, or its time is over.
     fn leave(&mut self, id: u32, out: &mut Outgoing) {
         self.is_gone = true;
+        // The worker drops what its application has not received.
+        self.outstanding.0.clear();
         if !self.order.is_over() {
             if out.forget(id, ToWorker::REQUEST) {
                 // The worker has never heard of it.
@@ -185,11 +207,12 @@ impl Relay {
             return self.leave(id, out);
         }
         while gone
-            || (self.outstanding.0 < self.limits.windows.inbound.least && self.outstanding.1 < self.limits.messages)
+            || (self.outstanding.1 < self.limits.messages
+                && self.window.has_room(self.outstanding.0.get(), Instant::now))
         {
             match self.exchange.receive_message() {
                 ReceivedMessage::Message(message) => {
-                    self.outstanding.0 += message.weight();
+                    self.outstanding.0.add(message.weight());
                     self.outstanding.1 += 1;
                     self.send(id, ToWorker::Message(message), out);
                 }
@@ -232,13 +255,22 @@ impl Relay {
                 return Ok(());
             }
             FromWorker::Credit(bytes, messages) => {
-                let (had, count) = self.outstanding;
-                let (Some(had), Some(count)) = (had.checked_sub(bytes), count.checked_sub(messages)) else {
+                // Of one that is gone nothing is counted any more.
+                if self.is_gone {
+                    return Ok(());
+                }
+                let (waiting, count) = &mut self.outstanding;
+                let had = waiting.get();
+                let Some(left) = count.checked_sub(messages).filter(|_| bytes <= had) else {
                     return Err(Malformed(format!(
                         "credit for {bytes} bytes and {messages} messages, where {had} and {count} are under way"
                     )));
                 };
-                self.outstanding = (had, count);
+                *count = left;
+                waiting.sub(bytes);
+                self.window.take(bytes, waiting.get(), Instant::now);
+                // It receives.
+                self.spread = self.spread.max(self.limits.windows.inbound.most);
                 self.pump(id, out);
                 return Ok(());
             }
@@ -291,15 +323,23 @@ impl Relay {
 
     /// Checks that the window has room for an event. The worker has waited for that before it sent the event.
     fn fit(&self, event: &ResponseEvent) -> Result<(), Malformed> {
-        let (weight, most) = (event.body_len(), self.limits.windows.outbound.most);
-        if weight > 0 && self.untold >= most {
+        let Sizes { least, most } = self.limits.windows.outbound;
+        let weight = event.body_len();
+        if self.exchange.is_websocket() && !matches!(event, ResponseEvent::Message(_)) {
+            // The body of a refusal goes whole, in pieces.
+            return Ok(());
+        }
+        // What the worker sends at once comes in pieces of one frame: behind the first of them the window may be full.
+        let at_once = least.max(most / 2);
+        let behind = (at_once.div_ceil(LARGEST) - 1).saturating_mul(LARGEST);
+        if weight > 0 && self.untold >= most.saturating_add(behind) {
             return Err(Malformed(format!(
                 "{weight} bytes for a full window: {} bytes of {most} are under way",
                 self.untold
             )));
         }
         if self.exchange.is_websocket() {
-            // A message goes whole, and so does what the application sends with a refusal.
+            // A message goes whole.
             return Ok(());
         }
         match event {
@@ -359,3 +399,6 @@ pub(crate) fn failure(why: Failed, started: bool) -> Failure {
         logged: false,
     }
 }
+
+#[cfg(test)]
+mod tests;

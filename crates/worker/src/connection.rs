@@ -65,10 +65,10 @@ impl Connection {
     pub fn write(&self, outgoing: &mut Outgoing) -> io::Result<bool> {
         while !outgoing.is_empty() {
             let written = {
-                let (bytes, descriptor) = outgoing.next_write();
+                let (parts, descriptor) = outgoing.next_write();
                 let descriptor = descriptor.map(AsFd::as_fd);
                 self.0
-                    .try_io(Interest::WRITABLE, || send(self.0.as_fd(), bytes, descriptor))
+                    .try_io(Interest::WRITABLE, || send(self.0.as_fd(), &parts, descriptor))
             };
             match written {
                 Ok(written) => outgoing.wrote(written),
@@ -100,7 +100,8 @@ pub fn receive<M: Wire>(socket: BorrowedFd<'_>, incoming: &mut Incoming<M>) -> i
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = received_flags();
-    let received = recvmsg(socket, &mut [IoSliceMut::new(incoming.room())], &mut control, flags)?;
+    let mut room = incoming.room().map(IoSliceMut::new);
+    let received = recvmsg(socket, &mut room, &mut control, flags)?;
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(descriptors) = message {
             for descriptor in descriptors {
@@ -125,14 +126,14 @@ fn received_flags() -> RecvFlags {
     RecvFlags::empty()
 }
 
-fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptor: Option<BorrowedFd<'_>>) -> io::Result<usize> {
+fn send(socket: BorrowedFd<'_>, parts: &[IoSlice<'_>], descriptor: Option<BorrowedFd<'_>>) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let descriptors = descriptor.map(|one| [one]);
     if let Some(descriptors) = &descriptors {
         control.push(SendAncillaryMessage::ScmRights(descriptors));
     }
-    let sent = sendmsg(socket, &[IoSlice::new(bytes)], &mut control, send_flags())?;
+    let sent = sendmsg(socket, parts, &mut control, send_flags())?;
     Ok(sent)
 }
 

@@ -38,22 +38,43 @@ pub(crate) fn header(kind: u8, id: u32, more: bool, length: usize) -> [u8; HEADE
     ]
 }
 
-/// The first frame in `bytes`, with its whole length; `None` while a part of it is missing.
-pub fn first(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, Malformed> {
-    let Some((head, rest)) = bytes.split_first_chunk::<HEADER>() else {
+/// The header of a frame.
+pub(crate) struct Head {
+    pub(crate) length: usize,
+    pub(crate) kind: u8,
+    pub(crate) id: u32,
+    pub(crate) more: bool,
+}
+
+/// The header of the first frame in `bytes`; `None` while a part of it is missing.
+pub(crate) fn head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
+    let Some(head) = bytes.first_chunk::<HEADER>() else {
         return Ok(None);
     };
     let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
     if length > LARGEST {
         return Err(Malformed(format!("a frame of {length} bytes; the limit is {LARGEST}")));
     }
-    let Some(payload) = rest.get(..length) else {
-        return Ok(None);
-    };
-    let frame = Frame {
+    Ok(Some(Head {
+        length,
         kind: head[4] & !MORE,
         id: u32::from_le_bytes([head[5], head[6], head[7], head[8]]),
         more: head[4] & MORE != 0,
+    }))
+}
+
+/// The first frame in `bytes`, with its whole length; `None` while a part of it is missing.
+pub fn first(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, Malformed> {
+    let Some(Head { length, kind, id, more }) = head(bytes)? else {
+        return Ok(None);
+    };
+    let Some(payload) = bytes.get(HEADER..HEADER + length) else {
+        return Ok(None);
+    };
+    let frame = Frame {
+        kind,
+        id,
+        more,
         payload,
     };
     Ok(Some((frame, HEADER + length)))

@@ -2,6 +2,8 @@
 
 use std::os::fd::OwnedFd;
 
+use asgi_node_core::Bytes;
+
 use crate::frame::Malformed;
 
 /// A message that can be sent.
@@ -12,23 +14,57 @@ pub trait Wire: Sized {
     /// The approximate number of bytes; exact for a long message.
     fn size(&self) -> usize;
 
-    /// Appends the bytes of the message.
+    /// For a body: the kind of a piece that is not the last. It is sent in pieces of one frame each, which are messages of their own.
+    fn piece_kind(&self) -> Option<u8> {
+        None
+    }
+
+    /// Appends the bytes of the message up to its tail.
     fn encode(&self, out: &mut Vec<u8>);
+
+    /// The bytes at its end. A long tail is not copied, but sent from where it is.
+    fn tail(&mut self) -> Bytes {
+        Bytes::new()
+    }
 
     /// The descriptor that is sent with the message.
     fn take_descriptor(&mut self) -> Option<OwnedFd>;
+
+    /// Whether a message of this kind is nothing but its tail.
+    fn is_bare(kind: u8) -> bool;
+
+    /// The same as [`Self::decode`] for memory that the message may keep: a long tail is not copied.
+    fn adopt(kind: u8, payload: Vec<u8>, descriptor: &mut dyn FnMut() -> Option<OwnedFd>) -> Result<Self, Malformed>;
 
     /// Reads a message from bytes. `descriptor` returns the next descriptor that has come.
     fn decode(kind: u8, payload: &[u8], descriptor: &mut dyn FnMut() -> Option<OwnedFd>) -> Result<Self, Malformed>;
 }
 
 /// Takes fields off the front of a payload.
-pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
+pub(crate) struct Fields<'a> {
+    left: &'a [u8],
+    /// The whole payload, if its memory may be kept.
+    owner: Option<&'a Bytes>,
+}
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
+    pub(crate) fn borrowed(payload: &'a [u8]) -> Self {
+        Self {
+            left: payload,
+            owner: None,
+        }
+    }
+
+    pub(crate) fn owned(payload: &'a Bytes) -> Self {
+        Self {
+            left: payload,
+            owner: Some(payload),
+        }
+    }
+
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (array, rest) = self.0.split_first_chunk().ok_or_else(short)?;
-        self.0 = rest;
+        let (array, rest) = self.left.split_first_chunk().ok_or_else(short)?;
+        self.left = rest;
         Ok(*array)
     }
 
@@ -59,8 +95,8 @@ impl Fields<'_> {
     /// Bytes with their length before them.
     pub(crate) fn bytes(&mut self) -> Result<Vec<u8>, Malformed> {
         let length = u32::from_le_bytes(self.array()?) as usize;
-        let (bytes, rest) = self.0.split_at_checked(length).ok_or_else(short)?;
-        self.0 = rest;
+        let (bytes, rest) = self.left.split_at_checked(length).ok_or_else(short)?;
+        self.left = rest;
         Ok(bytes.to_vec())
     }
 
@@ -70,15 +106,25 @@ impl Fields<'_> {
 
     /// All bytes that are left.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.0).to_vec()
+        std::mem::take(&mut self.left).to_vec()
+    }
+
+    /// The same without a copy, where that is possible.
+    pub(crate) fn tail(&mut self) -> Bytes {
+        let left = std::mem::take(&mut self.left);
+        match self.owner {
+            // What is left of a short one would keep the memory of the whole.
+            Some(owner) if left.len() > owner.len() / 2 => owner.slice_ref(left),
+            _ => Bytes::copy_from_slice(left),
+        }
     }
 
     /// Checks that no bytes are left.
     pub(crate) fn end(&self) -> Result<(), Malformed> {
-        if self.0.is_empty() {
+        if self.left.is_empty() {
             return Ok(());
         }
-        Err(Malformed(format!("{} bytes too many", self.0.len())))
+        Err(Malformed(format!("{} bytes too many", self.left.len())))
     }
 }
 

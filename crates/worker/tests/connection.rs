@@ -11,8 +11,9 @@ async fn the_rest_is_read_before_the_runtime_knows_of_it() {
     let connection = Connection::new(ours).expect("a connection");
     let mut outgoing = Outgoing::default();
     outgoing.push(0, FromWorker::Ended(None));
-    let (bytes, _) = outgoing.next_write();
-    std::io::Write::write_all(&mut &theirs, bytes).expect("a write");
+    let (parts, _) = outgoing.next_write();
+    let written = std::io::Write::write_vectored(&mut &theirs, &parts).expect("a write");
+    assert_eq!(written, parts.iter().map(|part| part.len()).sum::<usize>());
     drop(theirs);
     let mut incoming = Incoming::<FromWorker>::default();
     // Nothing has been awaited so far, so the runtime has not looked at the socket.

@@ -25,6 +25,9 @@ use crate::event_loop::{EventLoop, Service, locate};
 /// The most log records and lines that are taken at once.
 const SAID_AT_ONCE: usize = 256;
 
+/// The most reads before something is written.
+const READS: u32 = 4;
+
 /// The state of the link's thread.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -121,19 +124,21 @@ impl Link {
         }
     }
 
-    /// Reads and handles everything that has come.
+    /// Reads and handles what has come; of very much of it a part, so that what is to be written does not wait for the rest.
     fn read(&mut self, connection: &Connection) -> io::Result<()> {
         let mut any = false;
+        let mut turns = 0;
         let end = loop {
             let read = connection.read(&mut self.incoming)?;
+            turns += 1;
             let malformed = |error| io::Error::new(io::ErrorKind::InvalidData, error);
             while let Some((id, message)) = self.incoming.next_message().map_err(malformed)? {
                 any = true;
                 self.receive(id, message).map_err(malformed)?;
             }
             match read {
-                Read::Some => {}
-                Read::Nothing => break false,
+                Read::Some if turns < READS => {}
+                Read::Some | Read::Nothing => break false,
                 Read::End => break true,
             }
         };
@@ -172,7 +177,7 @@ impl Link {
         self.begin(Submission {
             id,
             head,
-            body,
+            body: body.into_vec(),
             body_follows,
             collects,
             borrows: false,

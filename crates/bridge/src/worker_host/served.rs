@@ -13,6 +13,9 @@ use crate::application::Application;
 use crate::event_loop::{LoopSide, Service};
 use asgi_node_core::RequestHead;
 
+/// The most bytes of a body that go with a start or an end. As messages of their own they are not copied.
+const AT_ONCE: usize = 16 * 1024;
+
 /// Notes in the ledger that a request begins, before it begins.
 pub(super) struct Begun {
     pub(super) app: Arc<Application>,
@@ -73,7 +76,7 @@ impl Served {
             ToWorker::Body(chunk, last) if !is_websocket && !self.is_complete => {
                 self.is_complete = last;
                 self.pushed.0 += chunk.len();
-                self.exchange.push_body(chunk, last);
+                self.exchange.push_body(chunk.into_vec(), last);
             }
             ToWorker::Message(message) if is_websocket => {
                 self.pushed.0 += message.weight();
@@ -127,11 +130,27 @@ impl Served {
                 ResponseEvent::Complete { status, headers, body } => {
                     FromWorker::Complete(Start { status, headers, body })
                 }
-                ResponseEvent::Start { status, headers, body } => FromWorker::Start(Start { status, headers, body }),
+                ResponseEvent::Start {
+                    status,
+                    headers,
+                    mut body,
+                } => {
+                    let later = body.split_off(body.len().min(AT_ONCE));
+                    out.push(id, FromWorker::Start(Start { status, headers, body }));
+                    if later.is_empty() {
+                        continue;
+                    }
+                    FromWorker::Body(later)
+                }
                 // It says nothing, and costs the window nothing.
                 ResponseEvent::Body(bytes) if bytes.is_empty() => continue,
                 ResponseEvent::Body(bytes) => FromWorker::Body(bytes),
-                ResponseEvent::End { body, trailers } => FromWorker::End { body, trailers },
+                ResponseEvent::End { mut body, trailers } => {
+                    if body.len() > AT_ONCE {
+                        out.push(id, FromWorker::Body(std::mem::take(&mut body)));
+                    }
+                    FromWorker::End { body, trailers }
+                }
                 ResponseEvent::Failed(Failure {
                     error,
                     traceback,
@@ -143,8 +162,10 @@ impl Served {
                     why: failed(&error, traceback),
                 },
                 ResponseEvent::Resume => {
-                    let (bytes, messages) = std::mem::take(&mut self.pushed);
-                    FromWorker::Credit(bytes, messages)
+                    // What still waits here is told with the next credit.
+                    let waiting = self.exchange.waiting();
+                    let (bytes, messages) = std::mem::replace(&mut self.pushed, (waiting, 0));
+                    FromWorker::Credit(bytes.saturating_sub(waiting), messages)
                 }
                 ResponseEvent::Continue => FromWorker::Continue,
                 ResponseEvent::EarlyHint(links) if !self.hints.admit(&links) => continue,

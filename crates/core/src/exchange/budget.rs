@@ -12,18 +12,18 @@ const LIMIT: usize = 32 * 1024 * 1024;
 /// Of all exchanges of this process. A sum: nothing is read by its order.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// The bytes of one exchange that wait for its app; they leave the sum with it.
+/// The bytes of one exchange that wait for its app, in this process or in a worker; they leave the sum with it.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(usize);
+pub struct Waiting(usize);
 
 impl Waiting {
     /// How many they are.
-    pub(super) fn get(&self) -> usize {
+    pub fn get(&self) -> usize {
         self.0
     }
 
     /// So many more. Most requests have no body: they leave the sum alone, which both threads would have to fetch.
-    pub(super) fn add(&mut self, bytes: usize) {
+    pub fn add(&mut self, bytes: usize) {
         if bytes > 0 {
             self.0 += bytes;
             WAITING.fetch_add(bytes, Ordering::Relaxed);
@@ -31,7 +31,7 @@ impl Waiting {
     }
 
     /// So many fewer.
-    pub(super) fn sub(&mut self, bytes: usize) {
+    pub fn sub(&mut self, bytes: usize) {
         let bytes = bytes.min(self.0);
         if bytes > 0 {
             self.0 -= bytes;
@@ -40,12 +40,12 @@ impl Waiting {
     }
 
     /// None any more.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.sub(self.0);
     }
 
     /// Whether so little waits in all exchanges that this one may go beyond its window.
-    pub(super) fn is_sum_small() -> bool {
+    pub fn is_sum_small() -> bool {
         WAITING.load(Ordering::Relaxed) < LIMIT
     }
 }

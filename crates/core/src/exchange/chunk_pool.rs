@@ -1,10 +1,12 @@
-//! Memory for pieces of request bodies that are on their way.
+//! Memory for pieces of bodies that are on their way.
 //!
 //! One thread makes them and another frees them, many at a time. An allocator gives such memory back to the kernel, and every
 //! page of the next body is a page fault. So what has been used is kept here, the last first, while it is in a cache.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
 
 /// As much as Node reads from a socket at once.
 const SIZE: usize = 64 * 1024;
@@ -17,25 +19,70 @@ const MOST: usize = 256;
 
 static POOL: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
+/// A chunk that is used again, if there is one. It has bytes of its last use in it.
+fn used() -> Vec<u8> {
+    let kept = POOL.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    kept.unwrap_or_else(|| Vec::with_capacity(SIZE))
+}
+
 /// A copy of these bytes.
 pub fn copy(bytes: &[u8]) -> Vec<u8> {
     if !(LEAST..=SIZE).contains(&bytes.len()) {
         return bytes.to_vec();
     }
-    let kept = POOL.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let mut chunk = kept.unwrap_or_else(|| Vec::with_capacity(SIZE));
+    let mut chunk = used();
+    chunk.clear();
     chunk.extend_from_slice(bytes);
     chunk
+}
+
+/// So many bytes to be written over. What is in them may come from another request: none of it must be read.
+pub fn take(length: usize) -> Vec<u8> {
+    if !(LEAST..=SIZE).contains(&length) {
+        return vec![0; length];
+    }
+    let mut chunk = used();
+    // Mostly it had the same length, and no zeros are written.
+    chunk.resize(length, 0);
+    chunk
+}
+
+/// A chunk that comes back when nobody has it any more.
+struct Shared(Option<Vec<u8>>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(chunk) = self.0.take() {
+            let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+            if pool.len() < MOST {
+                pool.push(chunk);
+            }
+        }
+    }
+}
+
+/// The same bytes for several owners. The last one gives the chunk back.
+pub fn share(chunk: Vec<u8>) -> Bytes {
+    if chunk.capacity() == SIZE {
+        Bytes::from_owner(Shared(Some(chunk)))
+    } else {
+        chunk.into()
+    }
 }
 
 /// Takes pieces back that have been read.
 pub fn give_back(chunks: VecDeque<Vec<u8>>) {
     let mut pool = None;
-    for mut chunk in chunks {
+    for chunk in chunks {
         if chunk.capacity() != SIZE {
             continue;
         }
-        chunk.clear();
         let pool = pool.get_or_insert_with(|| POOL.lock().unwrap_or_else(PoisonError::into_inner));
         if pool.len() < MOST {
             pool.push(chunk);
@@ -45,7 +92,7 @@ pub fn give_back(chunks: VecDeque<Vec<u8>>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{LEAST, MOST, POOL, SIZE, copy, give_back};
+    use super::{LEAST, MOST, POOL, SIZE, copy, give_back, share, take};
 
     #[test]
     fn large_pieces_are_used_again_and_nothing_of_the_last_use_is_left() {
@@ -60,6 +107,15 @@ mod tests {
         let first = copy(&vec![4; SIZE]);
         let place = address(&first);
         give_back([first, Vec::new(), vec![0; 7]].into());
-        assert_eq!(address(&copy(&vec![5; LEAST])), place);
+        let second = copy(&vec![5; LEAST]);
+        assert_eq!((address(&second), second.len()), (place, LEAST));
+        let shared = share(second);
+        drop(shared.clone());
+        assert_eq!(shared, vec![5; LEAST]);
+        drop(shared);
+        let third = take(SIZE);
+        assert_eq!((address(&third), third.len()), (place, SIZE));
+        assert_eq!([share(vec![6; 7]), share(Vec::new())].concat(), [6; 7]);
+        assert_eq!([take(7), take(0)].concat(), [0; 7]);
     }
 }

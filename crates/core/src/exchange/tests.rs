@@ -1,4 +1,5 @@
-use super::{Emitted, Exchange, Notify, PORTION, Received, Windows};
+use super::inbound::PORTION;
+use super::{Emitted, Exchange, Notify, Received, Windows};
 use crate::exchange::event::ResponseEvent;
 use crate::exchange::window::Limits;
 use std::sync::Arc;
@@ -69,6 +70,23 @@ fn asgi_47_the_host_is_stopped_at_the_mark_and_resumed_once() {
     assert!(e.push_body(vec![1], true));
     assert_eq!(body(e.receive()), (vec![1], false));
     assert!(e.take_events().is_empty());
+}
+
+#[test]
+fn asgi_47_a_host_with_a_window_of_its_own_is_told_whenever_enough_has_been_received() {
+    let (e, _, host) = exchange(b"", false);
+    e.tell_receipts(8);
+    for (length, told) in [(5, 0), (3, 1), (7, 1), (90, 2)] {
+        e.push_body(vec![0; length], false);
+        assert_eq!(e.waiting(), length);
+        assert_eq!(body(e.receive()).0.len(), length);
+        assert_eq!((e.waiting(), host.get()), (0, told));
+        e.take_events();
+    }
+    // Nobody has to go on behind the end.
+    e.push_body(vec![0; 90], true);
+    assert_eq!(body(e.receive()), (vec![0; 90], false));
+    assert_eq!(host.get(), 2);
 }
 
 #[test]

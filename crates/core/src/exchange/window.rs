@@ -37,7 +37,7 @@ impl Limits {
 
 /// The window of one direction. It is told of the load (the bytes that are under way) at every change of it.
 #[derive(Debug)]
-pub(crate) struct Window {
+pub struct Window {
     limits: Limits,
     size: usize,
     full_since: Option<Instant>,
@@ -47,7 +47,7 @@ pub(crate) struct Window {
 
 impl Window {
     /// For bytes that an application takes.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             size: limits.least,
@@ -76,7 +76,7 @@ impl Window {
     }
 
     /// Whether more may follow beside this load. From the first `false` on it is full.
-    pub(crate) fn has_room(&mut self, load: usize, clock: impl FnOnce() -> Instant) -> bool {
+    pub fn has_room(&mut self, load: usize, clock: impl FnOnce() -> Instant) -> bool {
         let room = self.is_open(load);
         if !room && self.full_since.is_none() {
             self.full_since = Some(clock());
@@ -90,12 +90,12 @@ impl Window {
     }
 
     /// Nobody waits any more for it to open.
-    pub(crate) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.full_since = None;
     }
 
     /// So many bytes have been taken, and this load is left; tells whether it opens by that.
-    pub(crate) fn take(&mut self, bytes: usize, load: usize, clock: impl FnOnce() -> Instant) -> bool {
+    pub fn take(&mut self, bytes: usize, load: usize, clock: impl FnOnce() -> Instant) -> bool {
         if let Some(taken) = &mut self.taken {
             *taken = taken.saturating_add(bytes as u64);
         }

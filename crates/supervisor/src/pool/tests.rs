@@ -30,7 +30,8 @@ fn pool(name: &str, script: &str, messages: Vec<FromWorker>) -> (Rc<RefCell<Pool
     for message in messages {
         outgoing.push(0, message);
     }
-    fs::write(folder.join("messages"), outgoing.next_write().0).expect("a file");
+    let bytes: Vec<u8> = outgoing.next_write().0.iter().flat_map(|part| part.to_vec()).collect();
+    fs::write(folder.join("messages"), bytes).expect("a file");
     let script = format!("cd {}; {script}; rm -r $PWD", folder.display());
     fs::write(folder.join("asgi_node/worker/__main__.py"), script).expect("a file");
     let workers = Workers {

@@ -55,7 +55,7 @@ fn goes_through<M: Wire + Debug>(id: u32, message: M) {
     outgoing.push(id, message);
     let mut incoming = Incoming::<M>::default();
     while !outgoing.is_empty() {
-        let bytes = outgoing.next_write().0.to_vec();
+        let bytes: Vec<u8> = outgoing.next_write().0.iter().flat_map(|part| part.to_vec()).collect();
         outgoing.wrote(bytes.len());
         incoming.extend(&bytes);
     }

@@ -3,13 +3,11 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
-use asgi_node_core::Bytes;
 use asgi_node_core::log_queue::{Dropped, Entry};
 use asgi_node_core::message_queue::{Closed, Message};
+use asgi_node_core::{Bytes, chunk_pool};
 
-use super::parts::{
-    Failed, Start, Status, closed, entry, message, put_closed, put_entry, put_flags, put_message, whole,
-};
+use super::parts::{Failed, Start, Status, closed, entry, message, put_closed, put_entry, put_flags, whole};
 use crate::frame::Malformed;
 use crate::wire::{Fields, Wire, put_bytes, put_size};
 
@@ -81,6 +79,11 @@ pub enum FromWorker {
     Place(String, String),
 }
 
+impl FromWorker {
+    /// The kind of [`Self::Body`].
+    const BODY: u8 = 5;
+}
+
 impl Wire for FromWorker {
     fn kind(&self) -> u8 {
         match self {
@@ -89,7 +92,7 @@ impl Wire for FromWorker {
             Self::Ended(_) => 2,
             Self::Complete(_) => 3,
             Self::Start(_) => 4,
-            Self::Body(_) => 5,
+            Self::Body(_) => Self::BODY,
             Self::End { .. } => 6,
             Self::Failed { .. } => 7,
             Self::Credit(..) => 8,
@@ -122,6 +125,10 @@ impl Wire for FromWorker {
         }
     }
 
+    fn piece_kind(&self) -> Option<u8> {
+        matches!(self, Self::Body(_)).then_some(Self::BODY)
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Self::Refused(why) => why.put(out),
@@ -132,12 +139,8 @@ impl Wire for FromWorker {
                 }
             }
             Self::Complete(start) | Self::Start(start) => start.put(out),
-            Self::Body(bytes) => out.extend_from_slice(bytes),
             Self::EarlyHint(bytes) | Self::Accept(bytes) => out.extend_from_slice(bytes),
-            Self::End { body, trailers } => {
-                put_bytes(out, trailers);
-                out.extend_from_slice(body);
-            }
+            Self::End { trailers, .. } => put_bytes(out, trailers),
             Self::Failed { started, logged, why } => {
                 put_flags(out, &[*started, *logged]);
                 why.put(out);
@@ -158,7 +161,7 @@ impl Wire for FromWorker {
                 put_flags(out, &[*last]);
                 put_size(out, *weight);
             }
-            Self::Message(message) => put_message(out, message),
+            Self::Message(message) => put_flags(out, &[message.is_text]),
             Self::Close(closed) => put_closed(out, closed),
             Self::Said(entry) => put_entry(out, entry),
             Self::Dropped(dropped) => {
@@ -170,8 +173,30 @@ impl Wire for FromWorker {
                 put_bytes(out, words.as_bytes());
                 put_bytes(out, stack.as_bytes());
             }
-            Self::Opened | Self::Continue | Self::Returned => {}
+            Self::Opened | Self::Body(_) | Self::Continue | Self::Returned => {}
         }
+    }
+
+    fn tail(&mut self) -> Bytes {
+        match self {
+            Self::Complete(Start { body, .. })
+            | Self::Start(Start { body, .. })
+            | Self::Body(body)
+            | Self::End { body, .. } => std::mem::take(body),
+            Self::Message(message) => std::mem::take(&mut message.data),
+            _ => Bytes::new(),
+        }
+    }
+
+    fn is_bare(kind: u8) -> bool {
+        kind == Self::BODY
+    }
+
+    fn adopt(kind: u8, payload: Vec<u8>, descriptor: &mut dyn FnMut() -> Option<OwnedFd>) -> Result<Self, Malformed> {
+        if Self::is_bare(kind) {
+            return Ok(Self::Body(chunk_pool::share(payload)));
+        }
+        Self::read(kind, Fields::owned(&payload.into()), descriptor)
     }
 
     fn take_descriptor(&mut self) -> Option<OwnedFd> {
@@ -182,7 +207,16 @@ impl Wire for FromWorker {
     }
 
     fn decode(kind: u8, payload: &[u8], descriptor: &mut dyn FnMut() -> Option<OwnedFd>) -> Result<Self, Malformed> {
-        let mut fields = Fields(payload);
+        Self::read(kind, Fields::borrowed(payload), descriptor)
+    }
+}
+
+impl FromWorker {
+    fn read(
+        kind: u8,
+        mut fields: Fields<'_>,
+        descriptor: &mut dyn FnMut() -> Option<OwnedFd>,
+    ) -> Result<Self, Malformed> {
         let fields = &mut fields;
         let decoded = match kind {
             0 => Self::Opened,
@@ -193,10 +227,10 @@ impl Wire for FromWorker {
             }
             3 => Self::Complete(Start::take(fields)?),
             4 => Self::Start(Start::take(fields)?),
-            5 => Self::Body(fields.rest().into()),
+            Self::BODY => Self::Body(fields.tail()),
             6 => {
                 let trailers = fields.bytes()?;
-                let body = fields.rest().into();
+                let body = fields.tail();
                 Self::End { body, trailers }
             }
             7 => Self::Failed {

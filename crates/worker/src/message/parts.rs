@@ -60,20 +60,12 @@ pub(super) fn closed(fields: &mut Fields<'_>) -> Result<Closed, Malformed> {
     })
 }
 
-pub(super) fn put_message(out: &mut Vec<u8>, message: &Message) {
-    put_flags(out, &[message.is_text]);
-    out.extend_from_slice(&message.data);
-}
-
 pub(super) fn message(fields: &mut Fields<'_>) -> Result<Message, Malformed> {
-    let (is_text, data) = (fields.flag()?, fields.rest());
+    let (is_text, data) = (fields.flag()?, fields.tail());
     if is_text && std::str::from_utf8(&data).is_err() {
         return Err(Malformed("a text is not UTF-8".into()));
     }
-    Ok(Message {
-        is_text,
-        data: data.into(),
-    })
+    Ok(Message { is_text, data })
 }
 
 /// Returns `value` if it was the whole payload.
@@ -102,17 +94,17 @@ impl Failed {
 }
 
 impl Start {
+    /// All but the body.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.status.to_le_bytes());
         put_bytes(out, &self.headers);
-        out.extend_from_slice(&self.body);
     }
 
     pub(super) fn take(fields: &mut Fields<'_>) -> Result<Self, Malformed> {
         Ok(Self {
             status: fields.u16()?,
             headers: fields.bytes()?,
-            body: fields.rest().into(),
+            body: fields.tail(),
         })
     }
 }

@@ -2,9 +2,11 @@
 
 use std::os::fd::OwnedFd;
 
+use asgi_node_core::Bytes;
 use asgi_node_core::message_queue::{Closed, Message};
 
-use super::parts::{closed, message, put_closed, put_flags, put_message, whole};
+use super::chunk::Chunk;
+use super::parts::{closed, message, put_closed, put_flags, whole};
 use crate::frame::Malformed;
 use crate::wire::{Fields, Wire, put_bytes, put_size};
 
@@ -26,10 +28,10 @@ pub enum ToWorker {
         /// The flat head.
         head: Vec<u8>,
         /// The part of the body that has come already.
-        body: Vec<u8>,
+        body: Chunk,
     },
     /// A further piece of the request body; `true` for the last one.
-    Body(Vec<u8>, bool),
+    Body(Chunk, bool),
     /// A message of a WebSocket.
     Message(Message),
     /// The client has closed its WebSocket.
@@ -57,6 +59,10 @@ pub enum ToWorker {
 impl ToWorker {
     /// The kind of [`Self::Request`].
     pub const REQUEST: u8 = 1;
+
+    /// The kinds of [`Self::Body`]. The flag has no byte of its own, so that a piece is nothing but bytes, and fits into a frame.
+    const BODY: u8 = 2;
+    const LAST_BODY: u8 = 14;
 }
 
 impl Wire for ToWorker {
@@ -64,7 +70,8 @@ impl Wire for ToWorker {
         match self {
             Self::Open(..) => 0,
             Self::Request { .. } => Self::REQUEST,
-            Self::Body(..) => 2,
+            Self::Body(_, false) => Self::BODY,
+            Self::Body(_, true) => Self::LAST_BODY,
             Self::Message(_) => 3,
             Self::Closed(_) => 4,
             Self::Faulted(_) => 5,
@@ -83,11 +90,15 @@ impl Wire for ToWorker {
         match self {
             Self::Open(json, _) => json.len(),
             Self::Request { head, body, .. } => 8 + head.len() + body.len(),
-            Self::Body(chunk, _) => 1 + chunk.len(),
+            Self::Body(chunk, _) => chunk.len(),
             Self::Message(message) => 1 + message.data.len(),
             Self::Closed(closed) => 6 + closed.reason.len(),
             _ => 8,
         }
+    }
+
+    fn piece_kind(&self) -> Option<u8> {
+        matches!(self, Self::Body(..)).then_some(Self::BODY)
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -99,23 +110,37 @@ impl Wire for ToWorker {
                 is_websocket,
                 body_follows,
                 head,
-                body,
+                ..
             } => {
                 put_flags(out, &[*collects, *expects_continue, *is_websocket, *body_follows]);
                 put_bytes(out, head);
-                out.extend_from_slice(body);
             }
-            Self::Body(chunk, last) => {
-                put_flags(out, &[*last]);
-                out.extend_from_slice(chunk);
-            }
-            Self::Message(message) => put_message(out, message),
+            Self::Message(message) => put_flags(out, &[message.is_text]),
             Self::Closed(closed) => put_closed(out, closed),
             Self::Faulted(code) => out.extend_from_slice(&code.to_le_bytes()),
             Self::Taken(bytes) => put_size(out, *bytes),
             Self::Close(time) | Self::Shorten(time) => out.extend_from_slice(&time.to_le_bytes()),
-            Self::HalfClose | Self::Disconnect | Self::GiveUp | Self::Ping | Self::Locate => {}
+            Self::Body(..) | Self::HalfClose | Self::Disconnect | Self::GiveUp | Self::Ping | Self::Locate => {}
         }
+    }
+
+    fn tail(&mut self) -> Bytes {
+        match self {
+            Self::Request { body: chunk, .. } | Self::Body(chunk, _) => chunk.share(),
+            Self::Message(message) => message.data.clone(),
+            _ => Bytes::new(),
+        }
+    }
+
+    fn is_bare(kind: u8) -> bool {
+        matches!(kind, Self::BODY | Self::LAST_BODY)
+    }
+
+    fn adopt(kind: u8, payload: Vec<u8>, descriptor: &mut dyn FnMut() -> Option<OwnedFd>) -> Result<Self, Malformed> {
+        if Self::is_bare(kind) {
+            return Ok(Self::Body(payload.into(), kind == Self::LAST_BODY));
+        }
+        Self::read(kind, Fields::owned(&payload.into()), descriptor)
     }
 
     fn take_descriptor(&mut self) -> Option<OwnedFd> {
@@ -126,7 +151,16 @@ impl Wire for ToWorker {
     }
 
     fn decode(kind: u8, payload: &[u8], descriptor: &mut dyn FnMut() -> Option<OwnedFd>) -> Result<Self, Malformed> {
-        let mut fields = Fields(payload);
+        Self::read(kind, Fields::borrowed(payload), descriptor)
+    }
+}
+
+impl ToWorker {
+    fn read(
+        kind: u8,
+        mut fields: Fields<'_>,
+        descriptor: &mut dyn FnMut() -> Option<OwnedFd>,
+    ) -> Result<Self, Malformed> {
         let decoded = match kind {
             0 => Self::Open(fields.rest(), descriptor()),
             Self::REQUEST => Self::Request {
@@ -135,12 +169,9 @@ impl Wire for ToWorker {
                 is_websocket: fields.flag()?,
                 body_follows: fields.flag()?,
                 head: fields.bytes()?,
-                body: fields.rest(),
+                body: fields.rest().into(),
             },
-            2 => {
-                let last = fields.flag()?;
-                Self::Body(fields.rest(), last)
-            }
+            Self::BODY | Self::LAST_BODY => Self::Body(fields.rest().into(), kind == Self::LAST_BODY),
             3 => Self::Message(message(&mut fields)?),
             4 => Self::Closed(closed(&mut fields)?),
             5 => Self::Faulted(fields.u16()?),
