@@ -5,10 +5,11 @@
 // --before DIR   a folder that holds another build (in DIR/node_modules/asgi-node): measured in turn with this one
 //
 // Each server runs in a process of its own; all are measured in turn, in every round. Printed are medians: the time or the
-// rate, the CPU of the server (both runtimes), and by how much its resident set grew. uvicorn and granian are measured when
+// rate, the CPU of the server (both runtimes, and all processes), and by how much the resident set of a process grew: of that
+// which grew most. uvicorn and granian are measured when
 // the interpreter (ASGI_NODE_PYTHON, default python3) has them. The client of a single body is a small Python program, which
 // reads and writes 1 MiB at a time: it is not the limit.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     servers: { type: 'string' },
     // Internal: be a server, or the client of the echo.
     serve: { type: 'string' },
+    workers: { type: 'boolean' },
     echo: { type: 'boolean' },
     port: { type: 'string' },
   },
@@ -105,9 +107,9 @@ function bare(incoming, response) {
 async function serve() {
   let listener = bare
   if (values.serve !== 'bare') {
-    const name = values.serve === 'here' ? 'asgi-node' : pathToFileURL(join(resolve(values.serve), 'node_modules/asgi-node/lib/index.js')).href
+    const name = values.serve === 'here' || values.serve === 'worker' ? 'asgi-node' : pathToFileURL(join(resolve(values.serve), 'node_modules/asgi-node/lib/index.js')).href
     const { PythonHandler } = await import(name)
-    const handler = new PythonHandler({ app: APP, docroot: benches, lifespan: 'off', ...JSON.parse(process.env.BENCH_OPTIONS ?? '{}') })
+    const handler = new PythonHandler({ app: APP, docroot: benches, lifespan: 'off', ...((values.serve === 'worker' || values.workers) && { workers: 1, python }), ...JSON.parse(process.env.BENCH_OPTIONS ?? '{}') })
     await handler.ready()
     listener = handler.listener
   }
@@ -156,10 +158,10 @@ async function echo() {
   for (const socket of sockets) socket.destroy()
 }
 
-/** The processes of a server: granian has a worker. */
+/** The processes of a server: granian has a worker, and so may we, which one of our threads has started. */
 function processes(pid) {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim()
-  return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => processes(Number(child))))]
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').trim().split(' '))
+  return [pid, ...children.filter((child) => child !== '').flatMap((child) => processes(Number(child)))]
 }
 
 /** Seconds of CPU and MiB resident: now and at most. */
@@ -167,10 +169,14 @@ function usage(pid) {
   const all = processes(pid).map((id) => {
     const status = readFileSync(`/proc/${id}/status`, 'latin1')
     const field = (name) => Number(status.match(new RegExp(`${name}:\\s+(\\d+)`))?.[1] ?? 0) / 1024
-    return { cpu: cpuOf(id), now: field('VmRSS'), peak: field('VmHWM') }
+    return { id, cpu: cpuOf(id), now: field('VmRSS'), peak: field('VmHWM') }
   })
-  const sum = (key) => all.reduce((total, each) => total + each[key], 0)
-  return { cpu: sum('cpu'), now: sum('now'), peak: sum('peak') }
+  return { all, cpu: all.reduce((total, each) => total + each.cpu, 0) }
+}
+
+/** By how much the process grew that grew most. */
+function growthOf(before, after) {
+  return Math.max(...after.all.map(({ id, peak }) => peak - (before.all.find((each) => each.id === id)?.now ?? 0)))
 }
 
 /** Forget the peak. */
@@ -192,7 +198,7 @@ async function measure(what, { child, port }) {
   const cpu = after.cpu - before.cpu
   // Of an echo: for each request, in ms. The half second before the measurement counts, too.
   const each = what === 'echo' ? (cpu / (result * (Number(values.seconds) + 0.5))) * 1000 : cpu
-  return { result, cpu: each, growth: after.peak - before.now }
+  return { result, cpu: each, growth: growthOf(before, after) }
 }
 
 async function main() {
@@ -201,10 +207,12 @@ async function main() {
     'node:http alone': node('bare'),
     ...(values.before && { before: node(values.before) }),
     'asgi-node': node('here'),
+    '1 worker': node('worker'),
+    ...(values.before && { 'before, 1 worker': [process.execPath, (port) => [self, '--serve', values.before, '--workers', '--port', String(port)]] }),
     uvicorn: [python, (port) => ['-m', 'uvicorn', APP, '--port', String(port), '--log-level', 'critical', '--no-access-log', '--lifespan', 'off']],
     granian: [python, (port) => ['-m', 'granian', '--interface', 'asginl', APP, '--port', String(port), '--no-ws', '--log-level', 'critical']],
   }
-  const chosen = values.servers?.split(',') ?? Object.keys(servers)
+  const chosen = values.servers?.split(';') ?? Object.keys(servers)
   for (const what of values.only.split(',')) {
     const found = {}
     for (let round = 0; round < Number(values.rounds); round += 1) {

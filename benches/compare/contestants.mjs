@@ -16,6 +16,7 @@ const FASTPYSGI = new URL('fastpysgi_server.py', import.meta.url).pathname
  * @typedef {object} Contestant
  * @property {(app: string, port: number, upstream: number) => string[][]} commands  programs with their arguments, all of which run
  * @property {() => Record<string, string>} [env]
+ * @property {string[]} [only]  the workloads that are asked of it, where others would tell nothing new
  * @property {string[]} [cannot]  the workloads that are not asked of it: see `reason`
  * @property {string} [reason]
  */
@@ -25,11 +26,20 @@ const uvicorn = (/** @type {string} */ app, /** @type {number} */ port) => [PYTH
 const API = ['json', 'post']
 const SOCKETS = ['echo64', 'echo1', 'echo64k', 'broadcast', 'idle']
 
+const workers = (/** @type {number} */ count, /** @type {string[]} */ ...only) => ({
+  commands: (/** @type {string} */ app, /** @type {number} */ port) => [node('asgi-node', `${port}`, app)],
+  env: () => ({ BENCH_OPTIONS: JSON.stringify({ ...JSON.parse(process.env.BENCH_OPTIONS ?? '{}'), workers: count }) }),
+  only,
+})
+
 /** @type {Record<string, Contestant>} */
 export const CONTESTANTS = {
   'asgi-node': { commands: (app, port) => [node('asgi-node', `${port}`, app)] },
+  'asgi-node, 1 worker': workers(1, 'hello', 'json', 'busy', 'echo1m', 'download', 'upload'),
+  'asgi-node, 2 workers': workers(2, 'json', 'busy'),
   'node:http alone': { commands: (app, port) => [node('node-http', `${port}`, app)], cannot: [...API, 'busy'], reason: 'it has no Python' },
   'uvicorn': { commands: (app, port) => [uvicorn(app, port)] },
+  'uvicorn, 2 workers': { commands: (app, port) => [[...uvicorn(app, port), '--workers', '2']], only: ['json', 'busy'] },
   'granian': { commands: (app, port) => [[join(PYTHON, '../granian'), '--interface', 'asgi', '--host', '127.0.0.1', '--port', `${port}`, '--no-log', app]] },
   'hypercorn': { commands: (app, port) => [[PYTHON, '-m', 'hypercorn', app, '--bind', `127.0.0.1:${port}`, '--worker-class', 'uvloop', '--log-level', 'ERROR']] },
   'gunicorn, asgi': { commands: (app, port) => [[PYTHON, '-m', 'gunicorn', app, '--worker-class', 'asgi', '--bind', `127.0.0.1:${port}`, '--log-level', 'error']] },

@@ -1,6 +1,7 @@
 // The workloads without a socket: handleRequest with 1 and 64 in flight beside the C floor, fetch, handleRequestSync, each runtime busy
 // while the other works, and the start. Each runs in a process of its own (`node in-process.mjs NAME`), which prints a line of JSON.
 import { execFileSync } from 'node:child_process'
+import { readFileSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { median } from './statistics.mjs'
@@ -12,10 +13,11 @@ const APPS = new URL('apps', import.meta.url).pathname
 /** @typedef {{ title: string, unit: string, values: number[] }} Inside */
 
 /** A handler that has answered. */
-async function ready() {
+async function ready(options = {}, url = '/hello') {
   const { PythonHandler } = await import('asgi-node')
-  const handler = new PythonHandler({ app: 'plain:app', docroot: APPS })
-  await ready.ask(handler)
+  const handler = new PythonHandler({ app: 'plain:app', docroot: APPS, ...options })
+  if (url === '/hello') await ready.ask(handler)
+  else await handler.handleRequest({ url })
   return handler
 }
 ready.ask = async (/** @type {any} */ handler) => {
@@ -51,6 +53,12 @@ const CASES = {
   many: {
     title: 'handleRequest, 64 in flight', unit: 'requests/s', async run(seconds) {
       const handler = await ready()
+      return rate(() => ready.ask(handler), 64, seconds)
+    },
+  },
+  worker: {
+    title: 'handleRequest, 64 in flight, 1 worker', unit: 'requests/s', async run(seconds) {
+      const handler = await ready({ workers: 1 })
       return rate(() => ready.ask(handler), 64, seconds)
     },
   },
@@ -114,6 +122,26 @@ const CASES = {
       return performance.now() - begun
     },
   },
+  workerStart: {
+    title: 'FastAPI: start of a worker to its first response', unit: 'ms', async run() {
+      const handler = await ready({ app: 'api:app', workers: 1 }, '/item')
+      const begun = performance.now()
+      // A new worker in place of the first one: Python itself has been looked at by then.
+      await handler.reload()
+      await handler.handleRequest({ url: '/item' })
+      return performance.now() - begun
+    },
+  },
+  workerIdle: {
+    title: 'wake-ups of Node and an idle worker', unit: 'a second', async run() {
+      const handler = await ready({ workers: 1 })
+      const pids = [process.pid, ...handler.health().workers.map(({ pid }) => pid)]
+      await sleep(1000)
+      const before = wakeUps(pids)
+      await sleep(3000)
+      return (wakeUps(pids) - before) / 3
+    },
+  },
   memory: {
     title: 'resident memory after the first response', unit: 'MiB', async run() {
       await ready()
@@ -123,9 +151,16 @@ const CASES = {
   },
 }
 
+/** How often the threads of these processes have gone to sleep. @param {number[]} pids */
+function wakeUps(pids) {
+  const tasks = pids.flatMap((pid) => readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}/status`))
+  return tasks.reduce((sum, path) => sum + Number(readFileSync(path, 'utf8').match(/^voluntary_ctxt_switches:\s+(\d+)/m)?.[1] ?? 0), 0)
+}
+
 /** Node alone, for what is compared with it. @type {Record<string, { title: string, unit: string, script: string }>} */
 const ALONE = {
   turns: { title: 'turns of Node’s loop with nothing else to do', unit: 'turns/s', script: 'let n=0;const b=performance.now();const t=()=>{n++;performance.now()-b<2000?setImmediate(t):console.log(n/2)};t()' },
+  idle: { title: 'wake-ups of Node alone', unit: 'a second', script: `const s=()=>require('fs').readdirSync('/proc/self/task').reduce((n,t)=>n+Number(require('fs').readFileSync('/proc/self/task/'+t+'/status','utf8').match(/^voluntary_ctxt_switches:\\s+(\\d+)/m)[1]),0);setTimeout(()=>{const b=s();setTimeout(()=>console.log((s()-b)/3),3000)},1000)` },
   memory: { title: 'resident memory of Node alone', unit: 'MiB', script: 'setTimeout(()=>console.log(process.memoryUsage().rss/2**20),500)' },
 }
 
@@ -146,6 +181,9 @@ export async function inProcess({ rounds, floor, quick }) {
   for (let round = 0; round < rounds; round += 1) {
     for (const [name, { title, unit }] of Object.entries(CASES)) note(title, unit, Number(run([SELF, name, quick ? '0.5' : '2'])))
     for (const { title, unit, script } of Object.values(ALONE)) note(title, unit, Number(run(['-e', script])))
+    const begun = performance.now()
+    execFileSync(PYTHON, ['-c', 'import fastapi, api'], { cwd: APPS })
+    note('`python -c "import fastapi, api"`', 'ms', performance.now() - begun)
     if (floor) for (const line of floorLines(run, floor)) note(`the C floor, ${line.inFlight} in flight`, 'requests/s', line.perSecond)
   }
   for (const { title, unit, values } of found.values()) console.error(`${title.padEnd(62)} ${median(values).toFixed(1).padStart(10)} ${unit}`)

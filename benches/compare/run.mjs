@@ -1,10 +1,10 @@
 // `make bench`: what a request, a large body and a WebSocket cost here, beside the servers that one could pick instead.
 //
-//   node benches/compare/run.mjs [--only TEXT] [--contestant TEXT] [--rounds N] [--seconds N] [--write]
+//   node benches/compare/run.mjs [--only TEXT] [--contestant TEXT]... [--rounds N] [--seconds N] [--write]
 //   QUICK=1: a round of the most telling workloads, in two minutes. FLOOR=DIR: the sources of a C floor (benches/hello.mjs)
 //
 // In each round every contestant has its turn with each workload, in an order that moves on by one, on 127.0.0.1, with one
-// process for the application. The client (client/) checks every byte. With --write the report and its charts go to
+// process for the application, or with so many workers as it says. The client (client/) checks every byte. With --write the report and its charts go to
 // benches/results. Needs Linux: processor time and memory are read from /proc.
 import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -19,7 +19,7 @@ const quick = Boolean(process.env.QUICK)
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
-    contestant: { type: 'string', default: '' },
+    contestant: { type: 'string', multiple: true, default: [] },
     rounds: { type: 'string', default: quick ? '1' : '3' },
     seconds: { type: 'string', default: quick ? '1' : '4' },
     write: { type: 'boolean', default: false },
@@ -93,7 +93,7 @@ const rotated = (list, n) => list.map((_, i) => list[(i + n) % list.length])
 async function main() {
   const { floor } = setUp()
   const names = Object.keys(WORKLOADS).filter((name) => (name.includes(values.only) || WORKLOADS[name].title.includes(values.only)) && (!quick || WORKLOADS[name].quick || values.only))
-  const contestants = Object.keys(CONTESTANTS).filter((name) => name.includes(values.contestant))
+  const contestants = Object.keys(CONTESTANTS).filter((name) => values.contestant.length === 0 || values.contestant.some((text) => name.includes(text)))
   /** @type {Record<string, Record<string, (Result | null)[]>>} */
   const results = Object.fromEntries(names.map((name) => [name, Object.fromEntries(contestants.map((contestant) => [contestant, []]))]))
   /** @type {Map<string, string>} */
@@ -102,14 +102,14 @@ async function main() {
     for (const app of ['plain:app', 'api:app']) {
       const asked = names.filter((name) => WORKLOADS[name].app === app)
       for (const contestant of rotated(contestants, round)) {
-        const { cannot = [], reason = '' } = CONTESTANTS[contestant]
+        const { cannot = [], reason = '', only = asked } = CONTESTANTS[contestant]
         for (const unable of asked.filter((name) => cannot.includes(name))) reasons.set(`${unable} ${contestant}`, reason)
-        const able = asked.filter((name) => !cannot.includes(name))
+        const able = asked.filter((name) => !cannot.includes(name) && only.includes(name))
         if (able.length > 0) await turn(contestant, app, able, results, reasons)
       }
     }
   }
-  const inside = values.contestant || (values.only && !'in process'.includes(values.only)) ? [] : await inProcess({ rounds: Number(values.rounds), floor, quick })
+  const inside = values.contestant.length > 0 || (values.only && !'in process'.includes(values.only)) ? [] : await inProcess({ rounds: Number(values.rounds), floor, quick })
   await report({ results, reasons, inside, floor, rounds: Number(values.rounds), seconds: Number(values.seconds), quick, write: values.write })
 }
 
