@@ -26,7 +26,7 @@ const kExchange = Symbol('asgi-node exchange')
 /** @typedef {ServerResponse & { flush?: () => void }} Compressing as `compression` makes it */
 
 /**
- * Answers without the app. Does nothing when somebody has answered already.
+ * Sends a response that does not come from the app. Does nothing if a response has been started already.
  * @param {ServerResponse} res
  * @param {number} status
  */
@@ -34,7 +34,8 @@ export function answer(res, status) {
   if (isOver(res) || res.headersSent) return
   const text = PLAIN[status]
   const headers = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)]
-  // A server that is full or closed needs no more connections, and one that could not read a head must not read on.
+  // A server that is full or closing should not keep connections, and after a head that could not be parsed nothing more may
+  // be read from this one.
   if (status !== 500 && status !== 502) {
     headers.push('connection', 'close')
     if (res.req && http2.http2Of(res) === null) {
@@ -48,7 +49,7 @@ export function answer(res, status) {
 }
 
 /**
- * Whether there is nothing to write to: the connection, or the stream, is gone, or somebody has ended the response.
+ * Whether nothing can be written: the connection or the HTTP/2 stream is closed, or other code has ended the response.
  * @param {ServerResponse} res
  */
 function isOver(res) {
@@ -65,15 +66,15 @@ function isOver(res) {
 function writeHead(res, status, flat) {
   const response = http2.http2Of(res)
   if (response !== null) return http2.writeHead(response, status, flat)
-  // Node prefers the app's header, even where the client waits for the end of the connection.
+  // Node would send the app's `connection` header even where the end of the connection ends the body.
   if (!res.shouldKeepAlive) dropConnection(flat)
-  // Beside headers that somebody has set before (Express, say), Node would keep the last of each name only. And whoever
-  // has replaced writeHead may know fewer forms of headers than Node does.
+  // Where headers have been set before (by Express, for example), Node would keep only the last value of each name. And a
+  // writeHead that other code has put in place may accept fewer forms of headers than Node's.
   if (res.getHeaderNames().length > 0 || Object.hasOwn(res, 'writeHead')) setAll(res, flat.splice(0))
   try {
     res.writeHead(status, flat)
   } catch (error) {
-    // Node keeps what it had taken in before it threw: the reason, and after a 204, say, that no body is written.
+    // Node keeps what it has stored before it threw: the reason phrase and, for a 204 for example, that no body is sent.
     res.statusMessage = ''
     if (status < 200 || status === 204 || status === 304) res.destroy()
     throw error
@@ -81,14 +82,14 @@ function writeHead(res, status, flat) {
 }
 
 /**
- * Removes `connection`: Node sets the right one.
+ * Removes the `connection` header: Node adds the right one.
  * @param {string[]} flat
  */
 function dropConnection(flat) {
   for (let i = flat.length - 2; i >= 0; i -= 2) if (flat[i] === 'connection') flat.splice(i, 2)
 }
 
-/** Where the body of a request is when its head has come. */
+/** Where the body of a request is when its head has arrived. */
 const BODY = Object.freeze({ NONE: 0, READ: 1, LOST: 2, HELD_BACK: 3, IN_FRAMES: 4, IN_PACKETS: 5 })
 
 /**
@@ -120,8 +121,8 @@ export function run(exchange) {
   if (bodyLength(rawHeaders) > maxBodySize) return exchange.refuse(bodyTooLarge(maxBodySize))
   if (body === BODY.HELD_BACK) return exchange.begin(undefined, FLAG.BODY_FOLLOWS | FLAG.EXPECT_CONTINUE)
   if (body === BODY.IN_FRAMES) return exchange.begin(undefined, FLAG.BODY_FOLLOWS)
-  // The parser hands over the bytes that came in this packet after this call returns: one tick later a small body is
-  // there and travels with its head.
+  // The parser hands over the rest of this packet after this call returns: one tick later a small body is there, and is
+  // submitted together with its head.
   process.nextTick(beginWithBody, exchange)
 }
 
@@ -133,10 +134,11 @@ export function run(exchange) {
 function whereBodyIs(req, res, framing) {
   const inFrames = http2.hasBody(req)
   if (framing === 0 && !inFrames) return BODY.NONE
-  // Asked first in any case: it takes back what Node was told for a client that waits. One of HTTP/1.0 does not (10.1.1).
+  // holdsBack() is called in any case: it undoes what Node has noted for `Expect: 100-continue`. HTTP/1.0 has no such
+  // expectation (RFC 9110, 10.1.1).
   const waits = framing & FRAMING.CONTINUE && holdsBack(req, res) && req.httpVersion !== '1.0'
   if (!(framing & FRAMING.BODY) && !inFrames) return BODY.NONE
-  // What has begun to be read is nowhere else than in `rawBody`.
+  // A body that other code has begun to read can only be found in `rawBody`.
   if (req.readableDidRead) return req.rawBody instanceof Uint8Array ? BODY.READ : BODY.LOST
   if (waits) return BODY.HELD_BACK
   return inFrames ? BODY.IN_FRAMES : BODY.IN_PACKETS
@@ -150,7 +152,8 @@ function beginWithRawBody(exchange) {
 }
 
 /**
- * What Node accepts although HTTP/1 forbids it (RFC 9112, 2.3, 3.2 and 6.1): two servers could read it in two ways.
+ * The error in a head that Node accepts although HTTP/1 forbids it (RFC 9112, 2.3, 3.2 and 6.1), because two servers could
+ * interpret it differently; '' if there is none.
  * @param {IncomingMessage} req
  * @param {ServerResponse} res
  * @param {number} framing
@@ -167,9 +170,9 @@ function beginWithBody(exchange) {
   const { req } = exchange
   if (req.readableEncoding) return exchange.refuse(decoded())
   const chunk = req.read() ?? undefined
-  // Its length tells, because the parser reports the end of a message after this tick.
+  // Whether it is whole is known from its length, because the parser reports the end of a message after this tick.
   if (chunk === undefined || chunk.length !== bodyLength(req.rawHeaders)) return exchange.begin(chunk, FLAG.BODY_FOLLOWS)
-  // Nothing but the end is left to read, and Node wants it read before it forgets the request.
+  // Only the end is left to read. Node keeps the request until it has been read.
   req.resume()
   exchange.begin(chunk, 0)
 }
@@ -180,11 +183,11 @@ export class HttpExchange extends Exchange {
   #flushing = false
   /** Large pieces of the response are lent by the application. */
   #borrows = false
-  // The client holds its body back. Answered before it was asked to send it, it may send the body or the next request:
-  // nobody can tell which, so such a connection ends with its response.
+  // The client waits for `100 Continue`. If the response comes first, it may send the body or its next request, and nobody
+  // can tell which: such a connection ends with its response.
   #expecting = false
 
-  /** @type {HttpExchange | null} the request that was pipelined ahead of it, while that is open */
+  /** @type {HttpExchange | null} the request before it on this connection (pipelining), while that is open */
   before = null
   // The client has closed its side.
   #halfClosed = false
@@ -201,12 +204,12 @@ export class HttpExchange extends Exchange {
     this.context = exchanges.context()
     this.req = req
     this.res = /** @type {Res} */ (res)
-    /** Of HTTP/2. Its streams come to their end also when it has been closed. */
+    /** The HTTP/2 session. Its streams go on until they end, also after close(). */
     this.session = http2.sessionOf(req)
   }
 
   /**
-   * @param {Buffer | undefined} body what has come of it so far
+   * @param {Buffer | undefined} body the part of it that has arrived
    * @param {number} flags
    */
   begin(body, flags) {
@@ -220,7 +223,7 @@ export class HttpExchange extends Exchange {
     } catch (error) {
       return this.refuse(error)
     }
-    // A listener that is called twice for one request: the first hears of its end as well.
+    // The listener was called twice for one request: the first exchange must see its end as well.
     const earlier = res[kExchange]
     if (earlier !== undefined) res.once('close', () => earlier.leave())
     res[kExchange] = this
@@ -232,7 +235,7 @@ export class HttpExchange extends Exchange {
 
   /** @override */
   leave() {
-    // Node does not tell a response of its end that is queued behind another (20 and 22), and the file would stay open.
+    // Node 20 and 22 emit no 'close' for a response that is queued behind another, and the file would stay open.
     this.#file?.destroy()
     super.leave()
   }
@@ -245,20 +248,20 @@ export class HttpExchange extends Exchange {
 
   /** @param {unknown} error why the request did not reach the app */
   refuse(error) {
-    // The head comes from the client, or from code that has changed the request.
+    // A TypeError is about the head, which comes from the client or from code that has changed the request.
     const reason = error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message, { cause: error }) : error
     this.fail(reason)
-    // Part of the body may have been read, and then Node leaves the rest to us.
+    // If part of the body has been read, Node does not discard the rest by itself.
     this.req.resume()
   }
 
-  /** No request comes to this handler any more: with this response its connection ends. */
+  /** The handler is closing: this response is the last one of its connection. */
   #endConnection() {
     this.res.shouldKeepAlive = false
     this.session?.close()
   }
 
-  /** The connection is gone, or somebody else has ended the response: there is nothing to write to. */
+  /** Whether nothing can be written any more. Leaves the exchange then. */
   #gone() {
     if (!isOver(this.res)) return false
     this.leave()
@@ -271,7 +274,7 @@ export class HttpExchange extends Exchange {
    */
   #writeHead(status, headers) {
     const { res, req } = this
-    // A body that has come whole can be told from the next request.
+    // If the body has arrived whole, what comes next is the next request.
     if (this.#expecting && req.complete) forgetExpectation(res)
     else if (this.#expecting) res.shouldKeepAlive = false
     if (this.exchanges.closing) this.#endConnection()
@@ -289,7 +292,7 @@ export class HttpExchange extends Exchange {
   onStart(status, headers, chunk) {
     if (this.#gone()) return
     this.#writeHead(status, headers)
-    // Head and chunk leave in one packet: Node corks its socket until the end of this tick.
+    // Head and chunk are sent in one packet: Node corks the socket until the end of this tick.
     if (chunk !== undefined && chunk.length > 0) return this.#write(chunk)
     sendHead(this.res)
   }
@@ -309,23 +312,23 @@ export class HttpExchange extends Exchange {
     if (hasRoom) return
     if (!this.#draining) {
       this.#draining = true
-      // A closure: whoever compresses the response emits this event on a stream of its own.
+      // A closure, because middleware that compresses emits this event with a `this` of its own.
       res.on('drain', () => this.drained())
     }
     return false
   }
 
   /**
-   * A piece that is not ours to change or to keep.
+   * Writes a chunk that is the application's memory, which is given back when it has been written.
    * @param {Buffer} chunk
    */
   #writeLent(chunk) {
-    // Who has replaced a method meanwhile gets a copy.
+    // Code that has replaced a method meanwhile might keep the chunk: it gets a copy.
     if (!isPlain(this.res)) return this.res.write(Buffer.from(chunk))
     return this.res.write(chunk, () => this.exchanges.native.giveBack(chunk))
   }
 
-  /** What compresses a response keeps what is written until it has enough: an event has to go out when it comes. */
+  /** Middleware that compresses keeps small writes back until flush() is called: an event of a stream must not wait. */
   #flushSoon() {
     if (this.#flushing) return
     this.#flushing = true
@@ -354,7 +357,7 @@ export class HttpExchange extends Exchange {
       this.res.end()
       this.exchanges.finish(this)
     })
-    // The app's send(), and whatever comes behind the file, waits for it.
+    // False: the app's send(), and everything behind the file, waits until the file has been sent.
     return false
   }
 
@@ -371,13 +374,13 @@ export class HttpExchange extends Exchange {
     try {
       this.res.writeEarlyHints({ link: links })
     } catch {
-      // Node is stricter about the grammar of a link than HTTP is. A hint is no more than that: the response goes on.
+      // Node is stricter about the grammar of a link than HTTP. A hint is optional: the response goes on without it.
     }
   }
 
   /** @override @param {import('../native/outcome.js').Outcome} outcome */
   described({ error }) {
-    // An app that stops at http.disconnect does what it should.
+    // An app that returns at http.disconnect is right to do so: that is not logged.
     return this.#halfClosed && error instanceof PythonError && error.code === 'APP_NO_RESPONSE' ? null : this.req
   }
 
@@ -396,8 +399,8 @@ export class HttpExchange extends Exchange {
 }
 
 /**
- * Ends a response that cannot be completed so that the client sees it: what has been written goes out, but neither the
- * last chunk nor a normal end. Where only the end of the connection ends the body (HTTP/1.0), it takes a reset.
+ * Aborts a response that cannot be completed, so that the client notices: what has been written is sent, but not the last
+ * chunk. Where the end of the connection would be the end of the body (HTTP/1.0), the connection is reset.
  * @param {ServerResponse} res
  * @param {boolean} closeDelimited
  */
@@ -405,7 +408,7 @@ function cutOff(res, closeDelimited) {
   const response = http2.http2Of(res)
   if (response !== null) return http2.cutOff(response)
   const { socket } = res
-  // Behind a pipelined response that has not finished: nothing has been written yet.
+  // An earlier response of this connection is unfinished: nothing of this one has been written yet.
   if (socket === null) return res.destroy()
   socket.write('', () => {
     if (closeDelimited) reset(socket)
@@ -421,7 +424,7 @@ function setAll(res, flat) {
   const headers = headersOver(flat)
   for (const name of headers.keys()) {
     const values = headers.getAll(name)
-    // A string where there is one value: what compresses responses, say, looks at no other content-type.
+    // A string where there is one value: middleware that compresses, for example, expects content-type to be one.
     res.setHeader(name, values.length === 1 ? values[0] : values)
   }
 }
@@ -451,6 +454,6 @@ function onClose() {
   if (req.httpVersionMajor !== 1) return
   const connection = connectionOf(req.socket)
   connection.forget(exchange)
-  // Its head has promised that the connection stays; for as long as Node keeps it, the process could not end.
+  // Its head said keep-alive, and as long as Node keeps the connection open, the process cannot end.
   if (exchanges.closing && connection.parsed && !isBusy(req.socket)) destroySoon(req.socket)
 }

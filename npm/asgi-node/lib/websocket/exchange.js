@@ -31,12 +31,10 @@ const EMPTY = Buffer.alloc(0)
 /** The longest head of a frame that a server sends. */
 const FRAME_HEAD = 10
 
-/** Close codes (RFC 6455, 7.4.1, and its registry). */
-
-/** How long the app has, after the client has broken the protocol, to answer what came before that. */
+/** How long the app may still answer earlier messages after the client has violated the protocol. */
 const FAULT_GRACE_MS = 2000
 
-/** The close codes that `ws` sends for a client's fault. The app gets the same. @type {Readonly<Record<string, number>>} */
+/** The close codes that `ws` sends when the client violates the protocol (RFC 6455, 7.4.1). The app gets the same. @type {Readonly<Record<string, number>>} */
 const FAULTS = Object.freeze({
   WS_ERR_INVALID_UTF8: 1007,
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
@@ -69,7 +67,7 @@ export class Sockets {
     this.highWaterMark = highWaterMark
   }
 
-  /** The same function for all of them, made with the first. */
+  /** One function for all WebSockets, made when it is first needed. */
   get consume() {
     this.#consume ??= unmaskingConsume(loadLoader().unmask)
     return this.#consume
@@ -92,14 +90,14 @@ export class Sockets {
   }
 
   /**
-   * The handler has closed: no client may keep the process waiting any longer than this.
+   * The handler has closed: no client may keep the process from ending longer than this.
    * @param {number} deadline of `performance.now()`
    */
   endBy(deadline) {
     for (const ws of this.#open) ws.endBy(deadline)
   }
 
-  /** The process, or the worker, ends: what is written now is still sent. */
+  /** The process or worker thread is ending: what is written now is still sent. */
   #leave() {
     for (const ws of this.#open) ws.finish(CODE.RESTART)
   }
@@ -117,13 +115,13 @@ export class WebSocketExchange extends Exchange {
   #full = false
   /** Reading was stopped because the client does not read its pongs. */
   #choked = false
-  /** The close code of what the client has done wrong; 0 for nothing. */
+  /** The close code for the client's violation of the protocol; 0 if there was none. */
   #fault = 0
-  /** @type {PendingSocket | null} until there is an answer */
+  /** @type {PendingSocket | null} until the handshake is answered */
   #pending
-  /** The client has closed its side, and earlier responses are still on their way to it. */
+  /** The client has closed its side while earlier responses are still being sent. */
   #left = false
-  /** Bytes that had been written to the connection when its turn came. More bytes are from another listener. */
+  /** Bytes written to the connection when it was this handshake's turn. If there are more, another listener has written. */
   #written = 0
 
   /**
@@ -146,13 +144,13 @@ export class WebSocketExchange extends Exchange {
   }
 
   /**
-   * Calls back when this handshake is the next to be answered, if it is one.
+   * Calls back when earlier responses of the connection have been sent, if the request is a valid handshake.
    * @param {() => void} callback
    */
   afterEarlierResponses(callback) {
     const { socket } = this
     this.#written = bytesWritten(this.req.socket)
-    // After all listeners have seen it: one of them may have begun to read, and would miss the bytes that we read.
+    // After all 'upgrade' listeners have run: if one of them has begun to read, we must not take its bytes.
     process.nextTick(() => {
       if (socket.destroyed) return
       if (socket.readableFlowing === true || !(isBusy(this.req.socket) || this.#isOurs())) return this.#leaveToOthers()
@@ -172,14 +170,14 @@ export class WebSocketExchange extends Exchange {
     })
   }
 
-  /** Asks the app. */
+  /** Starts the app. */
   begin() {
-    // The client has left while the handler was starting.
+    // The client may have left while the handler was starting.
     if (!this.socket.writable) return
     try {
       this.exchanges.submit(this, fetchHead(this.req, this.exchanges.trust), undefined, FLAG.WEBSOCKET)
     } catch (error) {
-      // What the head is made of is the client's.
+      // A TypeError is about the head, which comes from the client.
       this.fail(error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message, { cause: error }) : error)
       return
     }
@@ -188,7 +186,7 @@ export class WebSocketExchange extends Exchange {
   }
 
   /**
-   * Answers without the app, which has not answered.
+   * Refuses the handshake without the app.
    * @param {number} status
    * @param {string[]} [headers] flat
    */
@@ -197,19 +195,19 @@ export class WebSocketExchange extends Exchange {
     refuse(this.req, this.socket, status, headers, this.access)
   }
 
-  /** Whether nobody else has written to the socket. */
+  /** Whether no other listener has written to the socket. */
   #isOurs() {
     return bytesWritten(this.req.socket) === this.#written
   }
 
-  /** Whether the socket, which is let go of, is still ours to answer on. */
+  /** Stops holding the socket. Returns whether the answer is ours to write. */
   #takeBack() {
     if (!this.#isOurs()) return this.#leaveToOthers()
     this.#letGo()
     return true
   }
 
-  /** Another 'upgrade' listener has answered. */
+  /** Another 'upgrade' listener has answered: the socket is its own from now on. */
   #leaveToOthers() {
     this.#letGo()
     logTaken(this.exchanges.log, this.req.url)
@@ -232,7 +230,7 @@ export class WebSocketExchange extends Exchange {
       return
     }
     this.#letGo()
-    // What has been written goes out.
+    // What has been written is still sent.
     if (socket.writable) destroySoon(socket)
     else socket.destroy()
     this.ended(CODE.ABNORMAL, '')
@@ -246,7 +244,7 @@ export class WebSocketExchange extends Exchange {
   }
 
   /**
-   * The client has ended it.
+   * The WebSocket has ended.
    * @param {number} code
    * @param {string} reason
    */
@@ -257,8 +255,8 @@ export class WebSocketExchange extends Exchange {
   }
 
   /**
-   * The client has broken the protocol. The app may still answer what came before; its close, or its end, closes the
-   * WebSocket, and so does the time that this may take.
+   * The client has violated the protocol. The app may still answer earlier messages. The WebSocket is closed when the app
+   * closes or returns, or after {@link FAULT_GRACE_MS}.
    * @param {number} code
    */
   faulted(code) {
@@ -271,7 +269,7 @@ export class WebSocketExchange extends Exchange {
     this.timer = setTimeout(onGrace, FAULT_GRACE_MS, this)
   }
 
-  /** The app has not looked in time at what came before the fault. */
+  /** The app has not received the violation in time. */
   giveUp() {
     this.ended(this.#fault, '')
     this.#close(this.#fault)
@@ -282,7 +280,7 @@ export class WebSocketExchange extends Exchange {
     const [subprotocol, ...headers] = answer.split('\0')
     const { socket, sockets, req } = this
     if (!this.#takeBack()) return
-    // The client may have left: then `ws` destroys the socket, and its end is ours to report.
+    // If the client has left, `ws` only destroys the socket: its end has to be noticed here.
     socket.on('close', onLost)
     sockets.handshakes.complete(req, socket, { subprotocol, headers }, (ws) => this.#opened(ws))
   }
@@ -301,12 +299,12 @@ export class WebSocketExchange extends Exchange {
     ws.on('ping', onPing)
     this.sockets.add(ws)
     this.#keepalive = Keepalive.start(ws, this.sockets.settings)
-    // It was left paused.
+    // The socket has been paused until now.
     ws.resume()
   }
 
   /**
-   * A message of the client's.
+   * A message has arrived.
    * @param {Buffer} data
    * @param {boolean} isBinary
    */
@@ -315,12 +313,12 @@ export class WebSocketExchange extends Exchange {
   }
 
   /**
-   * Bytes of a message of the client's, as they came: those from `start` to `end`.
+   * Bytes of a message have arrived, still masked: those of `chunk` from `start` to `end`.
    * @param {Buffer} chunk
    * @param {number} start
    * @param {number} end
    * @param {number} key of the mask, little-endian
-   * @param {number} follow how many bytes make the message whole behind these
+   * @param {number} follow how many bytes of the message are still to come
    * @param {boolean} isText
    * @returns {number} one of PAYLOAD
    */
@@ -358,7 +356,7 @@ export class WebSocketExchange extends Exchange {
     const ws = this.#ws
     if (ws === null || ws.readyState !== ws.OPEN) return
     if (ws.bufferedAmount <= this.sockets.highWaterMark) return ws.pong(data)
-    // A client that pings and does not read gets no further than this.
+    // A client that pings without reading the pongs is not read from until it does.
     this.#choked = true
     this.#flow()
     ws.pong(data, undefined, () => {
@@ -374,8 +372,8 @@ export class WebSocketExchange extends Exchange {
     if (ws === null || ws.readyState !== ws.OPEN) return
     const bytes = data ?? EMPTY
     const { highWaterMark } = this.sockets
-    // Node does without a callback for each of the messages that nobody has to wait behind. While the app waits, each has one: the
-    // last of them may be the one that leaves room.
+    // A message needs a callback only if it fills the buffer. While the app waits, each of them has one: any may be the one after
+    // which there is room.
     const fills = this.stalled || ws.bufferedAmount + bytes.length + FRAME_HEAD > highWaterMark
     ws.send(bytes, { binary: !isText }, fills ? this.#sent : undefined)
     return ws.bufferedAmount <= highWaterMark
@@ -396,11 +394,11 @@ export class WebSocketExchange extends Exchange {
     if (this.access) this.access.code ??= this.#fault || code
     if (this.#fault === 0) this.#ws?.finish(code, reason)
     else this.#ws?.finish(this.#fault)
-    // The client's close frame may stand behind messages that nobody wants any more.
+    // Reads on: the client's close frame may come behind messages that nobody receives any more.
     this.#flow()
   }
 
-  /** The WebSocket is no more. */
+  /** The connection is closed. */
   closed() {
     if (this.#ws !== null) this.sockets.delete(this.#ws)
     this.access?.end()
@@ -414,7 +412,7 @@ export class WebSocketExchange extends Exchange {
   /** @override @param {number} status @param {string} headers @param {Buffer | undefined} chunk */
   onStart(status, headers, chunk) {
     const res = this.#writeHead(status, headers)
-    // Node forwards this event only on connections that its own parser reads.
+    // Node forwards 'drain' to the response only on connections that its own parser reads.
     this.socket.on('drain', () => this.drained())
     return chunk === undefined ? undefined : res?.write(chunk)
   }
