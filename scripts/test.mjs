@@ -23,8 +23,10 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const LOGS = join(ROOT, 'build', 'test')
 /** A command of a step that takes longer hangs. */
 const LIMIT_MINUTES = 10
-/** More files than cores, because more than half of their time is waiting. Timed tests run alone, at the end. */
-const AT_ONCE = 2 * availableParallelism()
+/** More files than cores, because much of their time is waiting. Timed tests run alone, at the end. */
+const FILES_AT_ONCE = 3 * availableParallelism()
+/** The tests of Python wait less. */
+const PYTEST_AT_ONCE = 2 * availableParallelism()
 /** A file that fails beside others is run again alone, unless more of a step fail: that is no matter of time then. */
 const MOST_UNSTEADY = 2
 /** So many of a step's slowest tests are told. */
@@ -83,7 +85,7 @@ function nodeStep(name, node, venv, extent, soak, turn) {
   return {
     name,
     runner: 'node',
-    commands: [command(AT_ONCE, together), ...(alone.length > 0 ? [command(1, alone)] : [])],
+    commands: [command(FILES_AT_ONCE, together), ...(alone.length > 0 ? [command(1, alone)] : [])],
     ...(!soak && { alone: (/** @type {string} */ path) => command(1, [path]) }),
     env: {
       ASGI_NODE_PYTHON: pythonOf(venv),
@@ -98,8 +100,8 @@ function nodeStep(name, node, venv, extent, soak, turn) {
 
 /** @param {string} name @param {string} venv @param {string[]} [options] @returns {Step} */
 function pytestStep(name, venv, options = []) {
-  // Half of the time is waiting. A file stays whole, for what its tests share.
-  const command = [pythonOf(venv), '-m', 'pytest', '-p', 'no:cacheprovider', '-n', String(AT_ONCE), '--dist', 'loadfile', ...options]
+  // A file stays whole, for what its tests share.
+  const command = [pythonOf(venv), '-m', 'pytest', '-p', 'no:cacheprovider', '-n', String(PYTEST_AT_ONCE), '--dist', 'loadfile', ...options]
   return { name, runner: 'pytest', commands: [command] }
 }
 
