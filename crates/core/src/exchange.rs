@@ -236,6 +236,18 @@ impl Exchange {
         self.state.lock().inbound.receipt = bytes;
     }
 
+    /// The app is elsewhere: [`Self::receive`] passes the body on, and [`Self::note_receipt`] says that the app has received. Called
+    /// before the exchange is submitted.
+    pub fn relay(&self) {
+        self.state.lock().inbound.is_relayed = true;
+    }
+
+    /// An app that is elsewhere has received something of the body.
+    pub fn note_receipt(&self) {
+        let inbound = &mut self.state.lock().inbound;
+        inbound.spread = inbound.spread.max(self.windows.inbound.most);
+    }
+
     /// How many bytes of the request body wait for the app.
     pub fn waiting(&self) -> usize {
         self.state.lock().inbound.size.get()
@@ -365,7 +377,9 @@ impl Exchange {
             state.loop_waits = true;
             return Received::Nothing;
         }
-        inbound.spread = inbound.spread.max(self.windows.inbound.most);
+        if !inbound.is_relayed {
+            inbound.spread = inbound.spread.max(self.windows.inbound.most);
+        }
         let (chunks, size) = inbound.take_portion();
         inbound.size.sub(size);
         inbound.delivered = inbound.complete && inbound.chunks.is_empty();

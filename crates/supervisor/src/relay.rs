@@ -70,6 +70,7 @@ impl Relay {
             is_websocket,
             ..
         } = request;
+        exchange.relay();
         let most = limits.windows.inbound.most;
         let request = ToWorker::Request {
             collects,
@@ -270,7 +271,11 @@ impl Relay {
                 waiting.sub(bytes);
                 self.window.take(bytes, waiting.get(), Instant::now);
                 // It receives.
-                self.spread = self.spread.max(self.limits.windows.inbound.most);
+                let most = self.limits.windows.inbound.most;
+                if self.spread < most {
+                    self.spread = most;
+                    self.exchange.note_receipt();
+                }
                 self.pump(id, out);
                 return Ok(());
             }

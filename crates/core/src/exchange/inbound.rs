@@ -21,6 +21,8 @@ pub(super) struct Inbound {
     pub(super) size: Waiting,
     /// How much may wait while little waits in all exchanges. An app that has received nothing may be one that does not.
     pub(super) spread: usize,
+    /// Who receives is not the app, but passes the body on to it.
+    pub(super) is_relayed: bool,
     /// The host is told of each time that the app has received so many bytes; 0 where only the window matters.
     pub(super) receipt: usize,
     /// How many it has received since.
@@ -41,6 +43,7 @@ impl Inbound {
             chunks: VecDeque::new(),
             size: Waiting::default(),
             spread: limits.most / 2,
+            is_relayed: false,
             receipt: 0,
             received: 0,
             complete: false,

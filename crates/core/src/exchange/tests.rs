@@ -90,6 +90,28 @@ fn asgi_47_a_host_with_a_window_of_its_own_is_told_whenever_enough_has_been_rece
 }
 
 #[test]
+fn asgi_47_passing_a_body_on_is_no_sign_that_the_app_receives() {
+    let windows = Windows {
+        inbound: Limits { least: 10, most: 100 },
+        outbound: Limits::fixed(10),
+        lent: 0,
+    };
+    let silent = || Arc::new(Count::default()) as Arc<dyn Notify>;
+    let exchange = || Exchange::new(1, windows, Vec::new(), false, silent(), silent());
+    let room = |e: &Arc<Exchange>| {
+        e.push_body(vec![0; 9], false);
+        body(e.receive());
+        e.push_body(vec![0; 60], false)
+    };
+    assert!(room(&exchange()));
+    let passed_on = exchange();
+    passed_on.relay();
+    assert!(!room(&passed_on));
+    passed_on.note_receipt();
+    assert!(room(&passed_on));
+}
+
+#[test]
 fn asgi_47_very_much_of_a_body_comes_in_portions_and_the_host_goes_on_when_half_is_taken() {
     let (e, _, host) = exchange(b"", false);
     let chunks = [vec![1; PORTION], vec![2; PORTION], vec![3; 5]];
