@@ -21,6 +21,7 @@ LARGEST = 64 * 1024
 
 # The kinds of crates/worker/src/message/to_worker.rs and from_worker.rs.
 OPEN, REQUEST, BODY, MESSAGE, CLOSED, HALF_CLOSE, TAKEN, PING, CLOSE, SHORTEN = 0, 1, 2, 3, 4, 6, 8, 9, 11, 12
+LAST_BODY = 14
 OPENED, ENDED, COMPLETE, FAILED, RETURNED, STATUS = 0, 2, 3, 7, 15, 18
 
 # What a worker leaves with that does not understand Node: EX_PROTOCOL.
@@ -209,13 +210,13 @@ LATER: dict[str, tuple[list[bytes], str]] = {
     "a number": ([request(1, body_follows=True), frame(PING, 1)], "malformed frame: kind 9 for a request"),
     "the same number": ([request(1, body_follows=True)] * 2, "malformed frame: a second request 1 beside the first"),
     "too much body": (
-        [request(1, body_follows=True), frame(BODY, 1, b"\1"), frame(BODY, 1, b"\1")],
-        "malformed frame: kind 2 for a request",
+        [request(1, body_follows=True), frame(LAST_BODY, 1, b"x"), frame(LAST_BODY, 1, b"x")],
+        "malformed frame: kind 14 for a request",
     ),
     "a message for a request": ([request(1, body_follows=True), frame(MESSAGE, 1, b"\0x")], "kind 3 for a request"),
     "a body for a WebSocket": ([request(1, is_websocket=True), frame(BODY, 1, b"\1")], "kind 2 for a WebSocket"),
     "a text that is none": ([request(1, is_websocket=True), frame(MESSAGE, 1, b"\1\xff")], "a text is not UTF-8"),
-    "a flag that is none": ([frame(BODY, 1, b"\7")], "malformed frame: "),
+    "a flag that is none": ([request(1, is_websocket=True), frame(MESSAGE, 1, b"\7x")], "malformed frame: "),
 }
 
 
