@@ -1,6 +1,8 @@
 # Sourced by the other scripts here. PORTS: where roots, builds and caches go (about 8 GB). They want root, and of the network
 # only the mirrors of Debian, PyPI, npm and crates.io.
 set -euo pipefail
+# What our make is told is not meant for CPython's, which does not compile without make's built-in rules.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 PORTS=${PORTS:-$HOME/.cache/asgi-node-ports}
 NATIVE=${NATIVE:-$PORTS/native}
