@@ -49,6 +49,8 @@ check 'clippy' cargo clippy --quiet --workspace --locked -- -D warnings
 check 'clippy, addon' cargo clippy --quiet --package asgi-node-addon --locked -- -D warnings
 check 'clippy, workers' cargo clippy --quiet --package asgi-node-addon --no-default-features --features workers --locked -- -D warnings
 check 'clippy, tests' cargo clippy --quiet --package asgi-node-core --package asgi-node-rewriter --package asgi-node-worker --package asgi-node-supervisor --all-targets --locked -- -D warnings
+# A workspace of its own, which nothing else builds.
+check 'lock of the fuzz target' cargo metadata --quiet --locked --format-version 1 --manifest-path crates/worker/fuzz/Cargo.toml
 check 'ruff check' .venv/bin/ruff check .
 check 'ruff format' .venv/bin/ruff format --check .
 check 'mypy' .venv/bin/mypy python
