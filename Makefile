@@ -69,7 +69,7 @@ wheel: .venv/.stamp ## the wheel, tested in an environment of its own without No
 websocket-scale: build ## what 10,000 idle WebSockets cost, and what 50,000 leave behind
 	@ASGI_NODE_PYTHON=$(CURDIR)/.venv/bin/python node benches/websockets.mjs
 
-bench: build ## speed beside uvicorn, granian and others, in half an hour (QUICK=1: two minutes; FLOOR=: a C floor), into benches/results
+bench: build ## speed beside uvicorn, granian and others, in half an hour (QUICK=1: four minutes; FLOOR=: a C floor), into benches/results
 	@node benches/compare/run.mjs $(if $(QUICK),,--write)
 
 micro: ## the core alone, by criterion: heads, response headers, queues; compared with the run before

@@ -1,7 +1,7 @@
 // `make bench`: what a request, a large body and a WebSocket cost here, beside the servers that one could pick instead.
 //
 //   node benches/compare/run.mjs [--only TEXT] [--contestant TEXT]... [--rounds N] [--seconds N] [--write]
-//   QUICK=1: a round of the most telling workloads, in two minutes. FLOOR=DIR: the sources of a C floor (benches/hello.mjs)
+//   QUICK=1: a round of the most telling workloads, in four minutes. FLOOR=DIR: the sources of a C floor (benches/hello.mjs)
 //
 // In each round every contestant has its turn with each workload, in an order that moves on by one, on 127.0.0.1, with one
 // process for the application, or with so many workers as it says. The client (client/) checks every byte. With --write the report and its charts go to
