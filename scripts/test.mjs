@@ -29,6 +29,11 @@ const FILES_AT_ONCE = 3 * availableParallelism()
 const PYTEST_AT_ONCE = 2 * availableParallelism()
 /** A file that fails beside others is run again alone, unless more of a step fail: that is no matter of time then. */
 const MOST_UNSTEADY = 2
+/**
+ * The environments are installed without bytecode: what is imported first keeps it for the thousand processes that follow. (Tests
+ * that edit an application forbid it for themselves: Python tells two versions of a second apart by their size alone.)
+ */
+const BYTECODE = { PYTHONDONTWRITEBYTECODE: undefined }
 /** So many of a step's slowest tests are told. */
 const SLOWEST = 20
 
@@ -188,7 +193,7 @@ async function execute([program, ...args], env, write, minutes) {
   // In a group of its own: what hangs is ended together with the processes that it started.
   const child = spawn(program, args, {
     cwd: ROOT,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...BYTECODE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   })

@@ -1,6 +1,6 @@
 // The README is true: each of its code blocks runs, as it is written, in a folder of its own, against the packages as they
-// are published. Only what a reader would choose differs: a free port, and registries that are not asked (npm gets our
-// tarballs, pip links what the test environment holds).
+// are published. Only what a reader would choose differs: a free port, and where packages come from (npm gets our
+// tarballs, and the registry's others from its cache where it can; pip links what the test environment holds).
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,7 +22,7 @@ const plain = { ASGI_NODE_PYTHON: undefined, VIRTUAL_ENV: undefined, CONDA_PREFI
 const OFFLINE = `
 npm() {
   [ "$*" = 'install asgi-node' ] || { echo "unexpected: npm $*" >&2; return 1; }
-  command npm install --offline --no-audit --no-fund --loglevel=error $TARBALLS
+  command npm install --prefer-offline --no-audit --no-fund --loglevel=error $TARBALLS
 }
 python3() {
   [ "$*" = '-m venv .venv' ] || { echo "unexpected: python3 $*" >&2; return 1; }
