@@ -1,5 +1,5 @@
-import { closeSync, openSync } from 'node:fs'
 import { onSignals } from './signals.js'
+import { isTerminalGone, surviveLostTerminal } from './terminal.js'
 
 /** @typedef {ReturnType<typeof endingOf>} Ending */
 
@@ -16,24 +16,15 @@ export function endingOf(log, noReload) {
     ending.isAsked = true
     stop()
   }
+  surviveLostTerminal()
   onSignals({
     onStop: ending.stop,
     onInsist: (exitCode) => void ending.onInsist().finally(() => process.exit(exitCode)),
     onReload: () => {
+      // Then it means the end; any other SIGHUP means a reload.
       if (isTerminalGone()) return ending.stop()
       ending.onReload()
     }
   })
   return ending
-}
-
-/** Whether the terminal was closed. Its SIGHUP means the end of the process; any other SIGHUP means a reload. */
-function isTerminalGone() {
-  if (!process.stderr.isTTY) return false
-  try {
-    closeSync(openSync('/dev/tty', 'r'))
-    return false
-  } catch {
-    return true
-  }
 }
