@@ -1,7 +1,7 @@
 // Who is measured: how each is started on a port for an application of apps/, and what it cannot do.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -92,6 +92,11 @@ export class Running {
   /** Seconds of CPU that they have used. */
   get cpu() {
     return this.pids.reduce((sum, pid) => sum + cpuOf(pid), 0)
+  }
+
+  /** From here on counts what they hold at most. */
+  forgetPeak() {
+    for (const pid of this.pids) writeFileSync(`/proc/${pid}/clear_refs`, '5')
   }
 
   /** MiB that they hold now, and have held at most. */

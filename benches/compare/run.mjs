@@ -21,7 +21,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     contestant: { type: 'string', multiple: true, default: [] },
     rounds: { type: 'string', default: quick ? '1' : '3' },
-    seconds: { type: 'string', default: quick ? '1' : '4' },
+    seconds: { type: 'string', default: quick ? '1' : '2' },
     write: { type: 'boolean', default: false },
   },
 })
@@ -58,6 +58,8 @@ async function client(workload, onLine) {
 /** @param {import('./contestants.mjs').Running} server @param {string} name @returns {Promise<Result>} */
 async function measure(server, name) {
   const { client: asked, unit } = WORKLOADS[name]
+  // Otherwise an earlier workload's peak would be this one's growth.
+  server.forgetPeak()
   const before = server.memory.now
   if (asked.kind === 'idle') return idle(server, asked)
   const cpu = server.cpu
