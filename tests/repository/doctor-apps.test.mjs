@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { doctor } from 'asgi-node/doctor'
+import { PathRewriter } from 'asgi-node'
+import { doctor, textOf } from 'asgi-node/doctor'
+import { base, facts, path, saying, script } from '../interpreter/interpreters.mjs'
 import { apps, pythonExecutable, repository, run, temporaryFolder } from '../node/support.mjs'
 
 const limits = { timeout: 100_000 }
@@ -52,7 +54,47 @@ describe('an app that does not start', limits, () => {
     const ending = await doctor({ app: 'ending:app', docroot })
     assert.deepEqual([codes(ending), ending.ok, ending.app.starts], [['PROCESS_ENDED'], false, false])
     assert.match(ending.findings[0].message, /exit code 7.*\nlast words/)
+    for (const named of [{ appTarget: 'ending:app' }, { module: 'ending' }]) {
+      const report = await doctor({ ...named, docroot })
+      assert.deepEqual([codes(report), report.ok, report.app], [['PROCESS_ENDED'], false, { target: 'ending:app', starts: false }])
+    }
     assert.deepEqual(codes(await doctor({ app: 'sleeping:app', docroot, trialTimeout: 3000 })), ['START_TIMEOUT'])
+  })
+})
+
+describe('options of a handler', limits, () => {
+  test('what says how requests are served and logged needs no sending to the trial', async () => {
+    const options = {
+      logger: { debug() {}, info() {}, warn() {}, error() {} },
+      stdio() {},
+      accessLog() {},
+      signal: new AbortController().signal,
+      upgrade: { match: () => true },
+      rewriter: new PathRewriter('^/a', '/b'),
+      maxBodySize: Infinity,
+    }
+    const report = await doctor({ app: 'main:app', docroot: apps, ...options })
+    assert.deepEqual([report.findings, report.app.starts], [[], true])
+  })
+
+  test('workers run a Python without a shared library, and what they lack is found', async (t) => {
+    const docroot = temporaryFolder(t, { 'ending.py': 'import os\nos._exit(7)\n', 'good.py': 'async def app(scope, receive, send):\n    raise RuntimeError\n' })
+    const executable = path('static/python')
+    const says = saying({ ...facts, executable, libpython: null })
+    script('static/python', `case "$*" in *probe.py*) ${says};; *) exec ${base.executable} "$@";; esac`)
+    const report = await doctor({ python: executable, workers: 1, app: 'good:app', docroot })
+    assert.deepEqual([report.findings.filter(({ severity }) => severity === 'error'), report.app.starts], [[], true])
+    assert.deepEqual([report.python.libpython, report.deepbind], [null, null])
+    assert.ok(['asyncio', 'uvloop'].includes(report.loop.name))
+    assert.ok(report.libraries.every(({ inside, shadowed }) => inside === null && !shadowed))
+    assert.match(textOf(report), /^libpython +none$/m)
+    assert.deepEqual(codes(await doctor({ python: executable, docroot })), ['LIBPYTHON_NOT_FOUND'])
+
+    const command = [bin, 'doctor', '--json', '--workers', '1', '--python', pythonExecutable(), '--docroot', docroot]
+    const ok = await run(process.execPath, command, { timeout: 90_000 })
+    assert.deepEqual([ok.code, ok.stderr, JSON.parse(ok.stdout).deepbind], [0, '', null])
+    const ending = JSON.parse((await run(process.execPath, [...command, 'ending:app'], { timeout: 90_000 })).stdout)
+    assert.deepEqual([ending.ok, ending.app.starts, ending.findings[0].severity], [false, false, 'error'])
   })
 })
 
@@ -79,6 +121,7 @@ describe('the commands', limits, () => {
       [['--json=1'], '--json takes no value, but got "1"\n'],
       [['--loop', 'trio'], /^--loop .*\n$/],
       [['--deepbind', 'x'], /^--deepbind .*\n$/],
+      [['--workers', 'two'], /^--workers .*"two"\n$/],
     ]) {
       const { code, stdout, stderr } = await run(process.execPath, [bin, 'doctor', ...args])
       assert.deepEqual([code, stdout], [2, ''])

@@ -19,6 +19,7 @@ not, 2 for a wrong option.
   --venv FOLDER            a virtual environment
   --loop NAME              auto, asyncio or uvloop
   --deepbind NAME          auto, on or off
+  --workers N              the app runs in N processes of their own; 0: in the process of Node
   --json                   the report as JSON
 `
 
@@ -33,6 +34,7 @@ const OPTIONS = /** @type {const} */ ({
   venv: { type: 'string' },
   loop: { type: 'string' },
   deepbind: { type: 'string' },
+  workers: { type: 'string' },
   json: { type: 'boolean' },
   'asked-by': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -47,7 +49,7 @@ const OPTIONS = /** @type {const} */ ({
 export async function main(args) {
   let report
   try {
-    const { json, 'asked-by': askedBy, 'app-dir': appDir, docroot = appDir, deepbind, help, ...options } = optionsOf(args)
+    const { json, 'asked-by': askedBy, 'app-dir': appDir, docroot = appDir, deepbind, workers, help, ...options } = optionsOf(args)
     if (help) {
       process.stdout.write(USAGE)
       return 0
@@ -56,7 +58,9 @@ export async function main(args) {
     // Any other value is refused by the check of the option, which names it.
     const chosen = switches[/** @type {keyof typeof switches} */ (deepbind ?? 'auto')] ?? deepbind
     const folder = docroot === undefined ? {} : { docroot }
-    report = await doctor(/** @type {import('./types.js').DoctorOptions} */ ({ ...options, ...folder, deepbind: chosen, askedBy }))
+    // What is no number is refused by the check of the option, too.
+    const processes = /^\d+$/.test(String(workers)) ? Number(workers) : workers
+    report = await doctor(/** @type {import('./types.js').DoctorOptions} */ ({ ...options, ...folder, deepbind: chosen, workers: processes, askedBy }))
     process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : textOf(report))
   } catch (error) {
     if (!(error instanceof TypeError)) throw error

@@ -23,6 +23,7 @@ export { textOf } from './report.js'
 /** @typedef {import('../python/discovery.js').Choice} Choice */
 /** @typedef {{ openssl: string | null, zlib: string | null, brotli: string | null, libuv: string | null, uvloopBroken: string | null, loop?: string }} Libraries what libraries.py prints */
 /** @typedef {{ code: string, message: string, traceback?: string, fix?: string }} Failure */
+/** @typedef {{ named: boolean, embedded: boolean }} Extent whether an app is started, too, and whether Python runs in the process of Node */
 /** @typedef {{ python?: import('../index.js').PythonInfo, inside?: Libraries, failure?: Failure, app?: 'starts' | Failure }} Trial */
 
 const TRIAL = fileURLToPath(new URL('trial.js', import.meta.url))
@@ -32,7 +33,8 @@ const SEVERITIES = ['error', 'warning', 'note']
 export async function doctor({ trialTimeout = DEFAULT.TRIAL_TIMEOUT, askedBy, ...options } = {}) {
   milliseconds(trialTimeout, 'trialTimeout')
   const named = [options.app, options.appTarget, options.module].some((value) => value !== undefined)
-  const { python, venv, docroot, config } = checkOptions(named ? options : { ...options, app: 'any:app' })
+  const { python, venv, docroot, config, workers } = checkOptions(named ? options : { ...options, app: 'any:app' })
+  const embedded = workers === null
   /** @type {Finding[]} */
   const findings = []
   const report = {
@@ -50,8 +52,8 @@ export async function doctor({ trialTimeout = DEFAULT.TRIAL_TIMEOUT, askedBy, ..
     app: named ? { target: /** @type {string} */ (JSON.parse(config).app), starts: false } : null,
   }
   try {
-    checkFiles()
-    report.python = await choose({ python, venv, appDir: docroot })
+    checkFiles(embedded)
+    report.python = await choose({ python, venv, appDir: docroot, embedded })
   } catch (error) {
     if (!(error instanceof PythonError)) throw error
     findings.push(errorFinding(error, null))
@@ -59,16 +61,19 @@ export async function doctor({ trialTimeout = DEFAULT.TRIAL_TIMEOUT, askedBy, ..
   }
   const { executable } = report.python
   const plain = await plainLibraries(executable, docroot)
-  const trial = await start({ ...options, docroot }, trialTimeout)
+  const trial = await start({ ...options, docroot }, { named, embedded }, trialTimeout)
   if (trial.failure) findings.push(errorFinding(trial.failure, executable))
   if (trial.python) {
     const { deepbind, deepbindReason, loopReason } = trial.python
     report.deepbind = { on: deepbind, reason: deepbindReason }
     const name = trial.inside?.loop ?? trial.python.loop
     const broken = name !== trial.python.loop
-    report.loop = { name, reason: broken ? 'uvloop does not work' : options.loop && options.loop !== 'auto' ? 'option loop' : loopReason }
+    report.loop = { name, reason: broken ? 'uvloop does not work' : isChosen(options) ? 'option loop' : loopReason }
+  } else if (trial.inside?.loop) {
+    report.loop = { name: trial.inside.loop, reason: isChosen(options) ? 'option loop' : reasonInWorker(trial.inside.loop, plain) }
   }
-  report.libraries = libraries(plain, trial)
+  // A worker is a process without Node: nothing of Node's can replace a library there.
+  report.libraries = libraries(plain, embedded ? trial : {})
   if (report.app && trial.app) {
     report.app.starts = trial.app === 'starts'
     if (trial.app !== 'starts') findings.push(errorFinding(trial.app, executable))
@@ -83,10 +88,30 @@ export async function doctor({ trialTimeout = DEFAULT.TRIAL_TIMEOUT, askedBy, ..
   return report
 }
 
-/** Throws the error that loading the native half would throw for missing files. */
-function checkFiles() {
+/** @param {DoctorOptions} options */
+function isChosen({ loop = 'auto' }) {
+  return loop !== 'auto'
+}
+
+/**
+ * Why a worker runs this loop. Python inside Node says so itself; a worker does not.
+ *
+ * @param {string} loop
+ * @param {Libraries | null} plain
+ */
+function reasonInWorker(loop, plain) {
+  if (loop === 'uvloop') return 'uvloop is installed'
+  return plain?.uvloopBroken ? 'uvloop does not work' : 'uvloop is not installed'
+}
+
+/**
+ * Throws the error that loading the native half would throw for missing files.
+ *
+ * @param {boolean} embedded
+ */
+function checkFiles(embedded) {
   const files = nativeFiles()
-  for (const file of [files.loader, files.addon]) {
+  for (const file of embedded ? [files.loader, files.addon] : [files.workers, files.bridge]) {
     if (existsSync(file)) continue
     const fix = 'Install asgi-node again with its optional dependencies (npm install --include=optional).'
     throw new PythonError('NATIVE_NOT_FOUND', `the native file ${file} is missing. ${fix}`, { fix })
@@ -112,18 +137,31 @@ async function plainLibraries(executable, cwd) {
 }
 
 /**
+ * The options that can be sent to the trial's process. The others have been checked; they say what is done with requests and
+ * logs, and a handler starts without them.
+ *
+ * @param {import('../index.js').PythonHandlerOptions} options
+ * @returns {import('../index.js').PythonHandlerOptions}
+ */
+function sendable({ signal: _signal, upgrade: _upgrade, rewriter: _rewriter, logger: _logger, accessLog: _accessLog, stdio: _stdio, ...options }) {
+  return options
+}
+
+/**
  * Starts Python, and the app if one is named, in a process of its own.
  *
  * @param {DoctorOptions} options
+ * @param {Extent} extent
  * @param {number} timeout
  * @returns {Promise<Trial>}
  */
-function start(options, timeout) {
+function start(options, extent, timeout) {
   return new Promise((done) => {
     /** @type {Trial} */
     const trial = {}
     let said = ''
-    const child = fork(TRIAL, { execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    // As JSON, `maxBodySize: Infinity` would be null.
+    const child = fork(TRIAL, { execArgv: [], serialization: 'advanced', stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
     const timer = setTimeout(() => {
       trial.failure = { code: 'START_TIMEOUT', message: `the start took longer than ${timeout / 1000} seconds` }
       child.kill('SIGKILL')
@@ -133,14 +171,14 @@ function start(options, timeout) {
     child.on('error', (error) => (trial.failure = { code: 'PROCESS_ENDED', message: `no process could be started: ${error.message}` }))
     child.on('close', (code, signal) => {
       clearTimeout(timer)
-      const complete = trial.failure || (trial.python && (!options.app || trial.app))
-      if (!complete || (!trial.failure && (code !== 0 || signal))) {
+      const answered = trial.inside && (!extent.named || trial.app)
+      if (!trial.failure && (!answered || code !== 0 || signal)) {
         const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`
         trial.failure = { code: 'PROCESS_ENDED', message: `the process of the trial start ${how}${said && `. It said:\n${said.trimEnd()}`}` }
       }
       done(trial)
     })
-    child.send(options)
+    child.send({ options: sendable(options), extent })
   })
 }
 

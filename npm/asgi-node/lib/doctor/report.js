@@ -25,7 +25,7 @@ function* factsOf({ node, python, loop, deepbind, libraries, app }) {
     const debug = python.debug ? ', a debug build' : ''
     yield ['Python', `${python.version}, ${python.executable}${debug}, by ${python.source}`]
     for (const { source, path, reason } of python.tried) yield ['', `not ${path} (${source}): ${reason}`]
-    yield ['libpython', python.libpython]
+    yield ['libpython', python.libpython ?? 'none']
     yield ['venv', python.venv ?? 'none']
   }
   if (loop) yield ['loop', `${loop.name}: ${loop.reason}`]

@@ -12,14 +12,16 @@ const failure = (error) => {
   return { code: code ?? 'PYTHON_START_FAILED', message, traceback, fix }
 }
 
-process.once('message', async (/** @type {import('./types.js').DoctorOptions} */ options) => {
+process.once('message', async (/** @type {{ options: import('../index.js').PythonHandlerOptions, extent: import('./doctor.js').Extent }} */ message) => {
+  const { options, extent } = message
   const { python, venv, docroot, loop, deepbind } = options
   try {
-    const facts = new PythonHandler({ app: 'asgi_node.probe.libraries:trial', docroot, lifespan: 'off', python, venv, loop, deepbind })
+    const start = { docroot, lifespan: /** @type {const} */ ('off'), python, venv, loop, deepbind, workers: extent.embedded ? 0 : 1 }
+    const facts = new PythonHandler({ app: 'asgi_node.probe.libraries:trial', ...start })
     const { body } = await facts.handleRequest({ url: '/' })
-    await tell({ python: PythonHandler.python, inside: JSON.parse(String(body)) })
+    await tell({ python: PythonHandler.python ?? undefined, inside: JSON.parse(String(body)) })
     await facts.close()
-    if (options.app || options.appTarget || options.module) {
+    if (extent.named) {
       const handler = new PythonHandler(options)
       const outcome = await handler.ready().then(() => 'starts', failure)
       await tell({ app: outcome })

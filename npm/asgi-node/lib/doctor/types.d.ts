@@ -1,8 +1,11 @@
 import type { PythonErrorCode } from '../index.js'
 import type { PythonHandlerOptions } from '../options/types.js'
 
-/** Options of the handler to examine. Without `app`, only Python is examined. */
-export interface DoctorOptions extends Omit<PythonHandlerOptions, 'signal' | 'upgrade'> {
+/**
+ * Options of the handler to examine. Without an app, only Python is examined. The options that are left out here say what is done with
+ * requests and logs: a handler starts without them.
+ */
+export interface DoctorOptions extends Omit<PythonHandlerOptions, 'signal' | 'upgrade' | 'rewriter' | 'logger' | 'accessLog' | 'stdio'> {
   /**
    * Milliseconds that the trial start may take.
    * @default 120_000
@@ -71,14 +74,15 @@ export interface DoctorReport {
     readonly venv: string | null
     readonly prefix: string
     readonly basePrefix: string
-    readonly libpython: string
+    /** Null if this Python has no shared library: only workers can run it. */
+    readonly libpython: string | null
     readonly freeThreaded: boolean
     readonly debug: boolean
     readonly tried: readonly { readonly source: string; readonly path: string; readonly reason: string }[]
   } | null
   /** The event loop of the trial start: 'uvloop' or 'asyncio', and why. */
   readonly loop: { readonly name: string; readonly reason: string } | null
-  /** Whether extensions bind to their own libraries rather than Node's. */
+  /** Whether extensions bind to their own libraries rather than Node's; null with workers, where Node is not. */
   readonly deepbind: { readonly on: boolean; readonly reason: string } | null
   readonly libraries: readonly LibraryFacts[]
   /** The app of the options, and whether it starts. */
