@@ -44,6 +44,12 @@ LIMIT_LENT: Final = 131072
 """From this size on a piece is lent to a host that borrows."""
 LIMIT_MESSAGE_OVERHEAD: Final = 32
 """What a message counts against a window beside its bytes: empty ones are not free."""
+LIMIT_NUMBER: Final = 2147483647
+"""The largest number that most options take, 2^31 - 1: Node's timers fire at once above it."""
+LIMIT_PROCESSES: Final = 1024
+"""Processes of `workers`: more are a mistake."""
+LIMIT_WSGI_THREADS: Final = 1024
+"""Threads of `wsgiThreads`: more are a mistake, as each has a stack."""
 
 # Defaults of options, for every host. Times are in milliseconds.
 DEFAULT_HIGH_WATER_MARK: Final = 65536
@@ -80,5 +86,7 @@ DEFAULT_ACCEPT_TIMEOUT: Final = 10000
 """`websocket.acceptTimeout`."""
 DEFAULT_CLOSE_TIMEOUT: Final = 30000
 """The `timeout` of `close()`."""
+DEFAULT_RELOAD_DELAY: Final = 50
+"""`reload.delay`: an editor may write several files, or one file twice."""
 DEFAULT_TRIAL_TIMEOUT: Final = 120000
 """The `trialTimeout` of `doctor()`."""

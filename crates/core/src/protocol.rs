@@ -143,6 +143,12 @@ tables! {
         LENT: usize = 131_072,
         /// What a message counts against a window beside its bytes: empty ones are not free.
         MESSAGE_OVERHEAD: usize = 32,
+        /// The largest number that most options take, 2^31 - 1: Node's timers fire at once above it.
+        NUMBER: u32 = 2_147_483_647,
+        /// Processes of `workers`: more are a mistake.
+        PROCESSES: usize = 1024,
+        /// Threads of `wsgiThreads`: more are a mistake, as each has a stack.
+        WSGI_THREADS: u32 = 1024,
     }
 
     /// Defaults of options, for every host. Times are in milliseconds.
@@ -181,6 +187,8 @@ tables! {
         ACCEPT_TIMEOUT: u64 = 10_000,
         /// The `timeout` of `close()`.
         CLOSE_TIMEOUT: u64 = 30_000,
+        /// `reload.delay`: an editor may write several files, or one file twice.
+        RELOAD_DELAY: u64 = 50,
         /// The `trialTimeout` of `doctor()`.
         TRIAL_TIMEOUT: u64 = 120_000,
     }

@@ -103,7 +103,13 @@ export const LIMIT = Object.freeze(/** @type {const} */ ({
   /** From this size on a piece is lent to a host that borrows. */
   LENT: 131072,
   /** What a message counts against a window beside its bytes: empty ones are not free. */
-  MESSAGE_OVERHEAD: 32
+  MESSAGE_OVERHEAD: 32,
+  /** The largest number that most options take, 2^31 - 1: Node's timers fire at once above it. */
+  NUMBER: 2147483647,
+  /** Processes of `workers`: more are a mistake. */
+  PROCESSES: 1024,
+  /** Threads of `wsgiThreads`: more are a mistake, as each has a stack. */
+  WSGI_THREADS: 1024
 }))
 
 /** Defaults of options, for every host. Times are in milliseconds. */
@@ -142,6 +148,8 @@ export const DEFAULT = Object.freeze(/** @type {const} */ ({
   ACCEPT_TIMEOUT: 10000,
   /** The `timeout` of `close()`. */
   CLOSE_TIMEOUT: 30000,
+  /** `reload.delay`: an editor may write several files, or one file twice. */
+  RELOAD_DELAY: 50,
   /** The `trialTimeout` of `doctor()`. */
   TRIAL_TIMEOUT: 120000
 }))

@@ -4,6 +4,7 @@ import { optionsOfEnvironment } from './environment.js'
 import { isFolder } from './files.js'
 import { OPTIONS } from './table.js'
 import { UsageError } from '../errors.js'
+import { LIMIT } from '../../native/protocol.js'
 
 /** @typedef {import('./arguments.js').Given} Given */
 /** @typedef {'critical' | 'error' | 'warning' | 'info' | 'debug' | 'trace'} Level */
@@ -117,7 +118,7 @@ function checkTogether(settings, given) {
     if (given.has(name) && !settings.reload) throw new UsageError(`--${name} needs --reload`)
   }
   if (given.has('limit-max-requests-jitter') && settings.limitMaxRequests === undefined) throw new UsageError('--limit-max-requests-jitter needs --limit-max-requests')
-  if (settings.workers > 1024) throw new UsageError(`--workers must be a whole number from 0 to 1024, not ${settings.workers}`)
+  if (settings.workers > LIMIT.PROCESSES) throw new UsageError(`--workers must be a whole number from 0 to ${LIMIT.PROCESSES}, not ${settings.workers}`)
   const { uds, fd, sslCertfile, sslKeyfile, http2, python, venv, healthPath, rootPath } = settings
   if (uds !== undefined && fd !== undefined) throw new UsageError('--uds and --fd cannot be used together: give only one of them')
   if ((uds !== undefined || fd !== undefined) && (given.has('host') || given.has('port'))) {

@@ -1,6 +1,8 @@
 // Every option of the command. --help, the environment variables, the keys of configuration files, the tables of docs/cli.md
 // and "did you mean" are all generated from this list.
 
+import { DEFAULT } from '../../native/protocol.js'
+
 /**
  * `flag` has no value (`--name`, `--no-name`). `boolean` has one (`--name false`), as uvicorn's option of that name.
  * @typedef {'text' | 'path' | 'flag' | 'boolean' | 'port' | 'count' | 'whole' | 'seconds' | 'choice'} ValueType
@@ -86,23 +88,23 @@ export const GROUPS = [
   {
     title: 'WebSockets',
     options: [
-      { name: 'ws-max-size', type: 'count', value: 'BYTES', default: 16_777_216, granian: null, help: 'The most bytes of a message.' },
-      { name: 'ws-max-queue', type: 'count', value: 'NUMBER', default: 32, granian: null, help: 'The most messages that may wait for the application.' },
-      { name: 'ws-ping-interval', type: 'seconds', value: 'SECONDS', default: 20, granian: null, help: 'The time between two pings; 0 for no pings.' },
-      { name: 'ws-ping-timeout', type: 'seconds', value: 'SECONDS', default: 20, granian: null, help: 'The time that a pong may take; 0 for no limit.' },
+      { name: 'ws-max-size', type: 'count', value: 'BYTES', default: DEFAULT.MAX_PAYLOAD, granian: null, help: 'The most bytes of a message.' },
+      { name: 'ws-max-queue', type: 'count', value: 'NUMBER', default: DEFAULT.MAX_QUEUE, granian: null, help: 'The most messages that may wait for the application.' },
+      { name: 'ws-ping-interval', type: 'seconds', value: 'SECONDS', default: DEFAULT.PING_INTERVAL / 1000, granian: null, help: 'The time between two pings; 0 for no pings.' },
+      { name: 'ws-ping-timeout', type: 'seconds', value: 'SECONDS', default: DEFAULT.PING_TIMEOUT / 1000, granian: null, help: 'The time that a pong may take; 0 for no limit.' },
       { name: 'ws-per-message-deflate', type: 'boolean', value: 'BOOLEAN', default: true, granian: null, help: 'Whether to compress messages.' }
     ]
   },
   {
     title: 'Limits, health and stopping',
     options: [
-      { name: 'limit-concurrency', type: 'count', value: 'NUMBER', default: 65_536, granian: '--backpressure', help: 'The most requests and WebSockets at once; more get 503.' },
+      { name: 'limit-concurrency', type: 'count', value: 'NUMBER', default: DEFAULT.MAX_CONCURRENCY, granian: '--backpressure', help: 'The most requests and WebSockets at once; more get 503.' },
       { name: 'limit-max-requests', type: 'count', value: 'NUMBER', granian: null, help: 'Stop after this many requests, as by SIGTERM.' },
       { name: 'limit-max-requests-jitter', type: 'whole', value: 'NUMBER', default: 0, granian: null, help: 'Add a random number up to this to --limit-max-requests.' },
       { name: 'health-path', type: 'text', value: 'PATH', uvicorn: null, granian: null, help: 'Answer health probes: PATH and PATH/ready for readiness, PATH/live for liveness.' },
       { name: 'drain-delay', type: 'seconds', value: 'SECONDS', default: 0, uvicorn: null, granian: null, help: 'On SIGTERM, serve for this time while PATH/ready answers 503.' },
       {
-        name: 'timeout-graceful-shutdown', type: 'seconds', value: 'SECONDS', default: 30, granian: '--workers-kill-timeout',
+        name: 'timeout-graceful-shutdown', type: 'seconds', value: 'SECONDS', default: DEFAULT.CLOSE_TIMEOUT / 1000, granian: '--workers-kill-timeout',
         help: 'Then wait up to this time for requests that are under way.'
       }
     ]
@@ -119,9 +121,9 @@ export const GROUPS = [
       { name: 'reload-include', type: 'text', list: true, value: 'GLOB', granian: null, help: 'Watch these files in addition to *.py. May be repeated.' },
       {
         name: 'reload-exclude', type: 'text', list: true, value: 'GLOB', granian: '--reload-ignore-patterns',
-        help: 'Ignore these files and folders in addition to .*, node_modules, venv and __pycache__. May be repeated.'
+        help: 'Ignore these files and folders in addition to .*, node_modules, venv, site-packages and __pycache__. May be repeated.'
       },
-      { name: 'reload-delay', type: 'seconds', value: 'SECONDS', default: 0.05, granian: '--reload-tick', help: 'Reload when nothing has changed for this time.' }
+      { name: 'reload-delay', type: 'seconds', value: 'SECONDS', default: DEFAULT.RELOAD_DELAY / 1000, granian: '--reload-tick', help: 'Reload when nothing has changed for this time.' }
     ]
   },
   {

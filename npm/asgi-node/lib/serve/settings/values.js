@@ -1,13 +1,12 @@
 // Converts texts to values. All sources of options use this, so that they check values in the same way.
 
 import { show } from '../../native/errors.js'
+import { LIMIT } from '../../native/protocol.js'
 import { UsageError } from '../errors.js'
 import { REFUSED_LOOPS } from './refused.js'
 
 /** @typedef {import('./table.js').Option} Option */
 /** @typedef {string | number | boolean} Value */
-
-const LARGEST = 0x7fffffff
 
 /** 23 days. The limit of a timer in Node is 2 ** 31 ms, and some timers are set a little longer than the option says. */
 const LONGEST = 2_000_000
@@ -37,8 +36,8 @@ const TYPES = {
   flag: ['true or false', (text) => BOOLEANS[text.toLowerCase()]],
   boolean: ['true or false', (text) => BOOLEANS[text.toLowerCase()]],
   port: ['a port from 0 to 65535', (text) => whole(text, 0, 65_535)],
-  count: ['a whole number from 1', (text) => whole(text, 1, LARGEST)],
-  whole: ['a whole number from 0', (text) => whole(text, 0, LARGEST)],
+  count: ['a whole number from 1', (text) => whole(text, 1, LIMIT.NUMBER)],
+  whole: ['a whole number from 0', (text) => whole(text, 0, LIMIT.NUMBER)],
   seconds: [`a number of seconds from 0 to ${LONGEST}`, seconds],
   choice: ['', (text, { choices }) => (choices?.includes(text) ? text : undefined)]
 }
