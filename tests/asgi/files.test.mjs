@@ -130,7 +130,7 @@ describe('without the extensions, which are off by default', limits, () => {
 
   test('field_6 the option is checked', () => {
     const make = (extensions) => () => new PythonHandler({ app: 'main:app', extensions })
-    assert.throws(make(true), { message: 'Option extensions must be an object such as { pathsend: true }, not true' })
+    assert.throws(make(true), { message: 'Option extensions must be an object with pathsend, zerocopysend, not true' })
     assert.throws(make({ pathsend: 1 }), { message: 'Option extensions.pathsend must be a boolean, not 1' })
     assert.throws(make({ pathSend: true }), /Unknown option "extensions.pathSend". Did you mean "extensions.pathsend"\?/)
   })

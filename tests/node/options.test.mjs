@@ -163,6 +163,10 @@ describe('options', () => {
       ['requestTimeout', 1.5, `Option requestTimeout must be ${time} 0 to 2^31 - 1, not 1.5`],
       ['unhealthyAfter', 0, `Option unhealthyAfter must be ${time} 1 to 2^31 - 1, not 0`],
       ['unhealthyAfter', NaN, `Option unhealthyAfter must be ${time} 1 to 2^31 - 1, not NaN`],
+      ['highWaterMark', 0, 'Option highWaterMark must be a whole number of bytes from 1 to 2^31 - 1, not 0'],
+      ['wsgiThreads', 1025, 'Option wsgiThreads must be a whole number of threads from 1 to 1024, not 1025'],
+      ['websocket', { maxQueue: 0 }, 'Option websocket.maxQueue must be a whole number of messages from 1 to 2^31 - 1, not 0'],
+      ['workers', { maxMemory: -1 }, 'Option workers.maxMemory must be a whole number of bytes from 0 to 2^53 - 1, not -1'],
       ['maxBodySize', 1.5, 'Option maxBodySize must be a whole number of bytes, or Infinity, not 1.5'],
       ['stdio', 'pipe', "Option stdio must be 'inherit' or a function (line, stream), not \"pipe\""],
       ['app', 7, 'Option app must be a string "module:attribute" or { module, attribute }, not 7'],
@@ -170,6 +174,29 @@ describe('options', () => {
     ]) {
       assert.throws(() => checkOptions({ app: 'a:b', [option]: value }), { name: 'TypeError', message })
     }
+  })
+
+  test('an option group is an object, and what is unknown in it has its full name', () => {
+    const workers = 'count, maxRequests, maxRequestsJitter, maxMemory, maxAge, killBlockedAfter, resourceLimits'
+    const websocket = 'maxPayload, maxQueue, maxFragments, pingInterval, pingTimeout, acceptTimeout, perMessageDeflate'
+    const groups = {
+      app: ['atribute', 'attribute', 'module, attribute', 'a string "module:attribute" or { module, attribute }'],
+      extensions: ['pathsnd', 'pathsend', 'pathsend, zerocopysend'],
+      websocket: ['maxPayloads', 'maxPayload', websocket],
+      upgrade: ['mach', 'match', 'match'],
+      workers: ['cont', 'count', workers, `a number of processes, or an object with ${workers}`],
+      'workers.resourceLimits': ['memroy', 'memory', 'memory'],
+      reload: ['dlay', 'delay', 'paths, include, exclude, delay', 'a boolean, or an object with paths, include, exclude, delay'],
+    }
+    for (const [group, [misspelt, known, all, expected = `an object with ${all}`]] of Object.entries(groups)) {
+      const [option, inner] = group.split('.')
+      const check = (value) => () => checkOptions({ app: 'a:b', [option]: inner === undefined ? value : { [inner]: value } })
+      assert.throws(check({ [misspelt]: 1 }), { name: 'TypeError', message: `Unknown option "${group}.${misspelt}". Did you mean "${group}.${known}"?` })
+      assert.throws(check({ somethingElse: 1 }), { name: 'TypeError', message: `Unknown option "${group}.somethingElse": ${group} has ${all}` })
+      assert.throws(check([]), { name: 'TypeError', message: `Option ${group} must be ${expected}, not an array` })
+      if (option !== 'workers' || inner !== undefined) assert.throws(check(null), { name: 'TypeError', message: `Option ${group} must be ${expected}, not null` })
+    }
+    assert.throws(() => checkOptions({ app: { module: 'a:b' } }), { message: 'Option app.module must not contain ":", but is "a:b"' })
   })
 
   test('the options of close() and middleware()', () => {

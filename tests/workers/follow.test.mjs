@@ -177,7 +177,7 @@ test('what the option reload refuses', (t) => {
   refused('yes', 'Option reload must be a boolean, or an object with paths, include, exclude, delay, not "yes"')
   refused(null, /not null$/)
   refused([], /not an array$/)
-  refused({ path: 'x' }, /^Unknown option "path"\. Did you mean "paths"\?$/)
+  refused({ path: 'x' }, /^Unknown option "reload\.path"\. Did you mean "reload\.paths"\?$/)
   refused({ delay: 0.5 }, /^Option reload\.delay must be a whole number of milliseconds/)
   refused({ include: [1] }, /^Option reload\.include must be a string or an array of strings/)
   refused({ paths: [] }, /^Option reload\.paths is empty/)

@@ -16,10 +16,14 @@ import { forwardedPeer } from '../incoming/proxy.js'
 /** @type {Readonly<Record<string, (entry: AccessEntry) => string>>} */
 const FORMATS = { uvicorn: forUvicorn, combined: forClf, json: forJson }
 
-/** @param {unknown} value the option `accessLog` */
+/**
+ * @param {unknown} value the option `accessLog`
+ * @returns {boolean | string | AccessFunction | AccessLog}
+ */
 export function checkAccessLog(value) {
-  if (value instanceof AccessLog) return
-  if (typeof value === 'boolean' || typeof value === 'function' || (typeof value === 'string' && Object.hasOwn(FORMATS, value))) return
+  if (value instanceof AccessLog || typeof value === 'boolean') return value
+  if (typeof value === 'function') return /** @type {AccessFunction} */ (value)
+  if (typeof value === 'string' && Object.hasOwn(FORMATS, value)) return value
   throw new TypeError(`Option accessLog must be true, false, "uvicorn", "combined", "json" or a function (entry), not ${show(value)}`)
 }
 

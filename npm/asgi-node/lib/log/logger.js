@@ -13,7 +13,7 @@ const RESERVED = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'logger', '
 
 /**
  * @param {unknown} value the option `logger`
- * @returns {asserts value is Logger}
+ * @returns {Logger}
  */
 export function checkLogger(value) {
   const shape = /** @type {Record<string, unknown> | null} */ (value)
@@ -23,6 +23,7 @@ export function checkLogger(value) {
   for (const level of ['debug', 'info', 'warn', 'error']) {
     if (typeof shape[level] !== 'function') throw new TypeError(`Option logger must have a method ${level}(object, message), as a pino logger has`)
   }
+  return /** @type {Logger} */ (value)
 }
 
 /**

@@ -1,13 +1,16 @@
 import { show } from '../native/errors.js'
+import { wrong } from './checks.js'
 
 /**
  * The error for an unknown option.
  * @param {string} name
  * @param {readonly string[]} known
- * @param {string} [otherwise] the text if no known name is similar
+ * @param {{ group?: string, otherwise?: string }} [place] the option that it is a part of, and the text if no known name is similar
  */
-export function unknownOption(name, known, otherwise = '') {
-  return new TypeError(`Unknown option ${show(name)}${suggestion(name, known) || otherwise}`)
+export function unknownOption(name, known, { group, otherwise = '' } = {}) {
+  const full = (/** @type {string} */ one) => (group === undefined ? one : `${group}.${one}`)
+  const found = nearest(name, known)
+  return new TypeError(`Unknown option ${show(full(name))}${found === null ? otherwise : `. Did you mean "${full(found)}"?`}`)
 }
 
 /**
@@ -15,25 +18,38 @@ export function unknownOption(name, known, otherwise = '') {
  * @param {unknown} options
  * @param {readonly string[]} known
  * @param {string} method
- * @returns {Record<string, unknown>}
  */
 export function optionsOf(options, known, method) {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new TypeError(`The options of ${method} must be an object, not ${show(options)}`)
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw unknownOption(name, known, `: ${method} has ${known.join(', ')}`)
-  }
-  return /** @type {Record<string, unknown>} */ (options)
+  if (!isRecord(options)) throw new TypeError(`The options of ${method} must be an object, not ${show(options)}`)
+  return withKnownNames(options, known, { otherwise: `: ${method} has ${known.join(', ')}` })
 }
 
 /**
- * @param {string} name
+ * Checks that an option is an object with known names.
+ * @param {unknown} value
+ * @param {string} group the name of the option
  * @param {readonly string[]} known
+ * @param {string} [expected] for the error, if it may also be something else
  */
-function suggestion(name, known) {
-  const found = nearest(name, known)
-  return found === null ? '' : `. Did you mean "${found}"?`
+export function groupOf(value, group, known, expected = `an object with ${known.join(', ')}`) {
+  if (!isRecord(value)) throw wrong(group, expected, value)
+  return withKnownNames(value, known, { group, otherwise: `: ${group} has ${known.join(', ')}` })
+}
+
+/** @param {unknown} value @returns {value is Record<string, unknown>} */
+export function isRecord(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * @param {Record<string, unknown>} options
+ * @param {readonly string[]} known
+ * @param {{ group?: string, otherwise: string }} place
+ */
+function withKnownNames(options, known, place) {
+  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  if (unknown !== undefined) throw unknownOption(unknown, known, place)
+  return options
 }
 
 /**

@@ -2,14 +2,16 @@ import { resolve } from 'node:path'
 import { accessLogOf, checkAccessLog } from '../log/access-log.js'
 import { show } from '../native/errors.js'
 import { Log, checkLogger, consoleLogger, logLevelOf } from '../log/logger.js'
-import { optionOfOthers } from './misuse.js'
-import { optionsOf, unknownOption } from './names.js'
-import { DEFAULT, EXTENSION_NAMES } from '../native/protocol.js'
+import { DEFAULT, EXTENSION_NAMES, LIMIT } from '../native/protocol.js'
 import { trustOf } from '../incoming/proxy.js'
 import { withoutTrailingSlashes } from '../message/url.js'
 import { rulesOf } from '../rewriter/rewriter.js'
+import { appOf, part, target } from './app.js'
+import { abortSignal, boolean, milliseconds, oneOf, size, string, whole, wrong } from './checks.js'
+import { optionOfOthers } from './misuse.js'
+import { groupOf, isRecord, optionsOf, unknownOption } from './names.js'
 import { reloadOf, watchedOf } from './reload.js'
-import { checkUpgrade, checkWebSocket } from './websocket.js'
+import { matchOf, webSocketOf } from './websocket.js'
 import { workersOf } from './workers.js'
 
 /** @typedef {import('../index.js').PythonHandlerOptions} PythonHandlerOptions */
@@ -42,60 +44,7 @@ import { workersOf } from './workers.js'
  * @property {string} config the argument of NativeHandler's constructor, as JSON
  */
 
-/** @typedef {(value: unknown, name: string) => void} Check */
-
-/** @type {Check} */
-const string = (value, name) => {
-  if (typeof value !== 'string') throw wrong(name, 'a string', value)
-  if (value === '') throw new TypeError(`Option ${name} must not be empty`)
-  checkText(value, name)
-}
-
-/**
- * Refuses texts that Python could not take.
- * @param {string} text
- * @param {string} name
- */
-function checkText(text, name) {
-  if (text.includes('\0')) throw new TypeError(`Option ${name} must not contain NUL`)
-  if (/\p{Surrogate}/u.test(text)) throw new TypeError(`Option ${name} must be text, but has half of a surrogate pair: ${show(text)}`)
-}
-
-/** @type {Check} */
-const boolean = (value, name) => {
-  if (typeof value !== 'boolean') throw wrong(name, 'a boolean', value)
-}
-
-/** @type {Check} */
-const count = (value, name) => {
-  if (!Number.isInteger(value) || Number(value) < 1 || Number(value) > 0x7fffffff) {
-    throw wrong(name, 'a positive integer below 2^31', value)
-  }
-}
-
-/** More threads than the limit are a mistake: each has a stack. @type {Check} */
-const threads = (value, name) => {
-  if (!Number.isInteger(value) || Number(value) < 1 || Number(value) > 1024) {
-    throw wrong(name, 'an integer from 1 to 1024', value)
-  }
-}
-
-/** @type {Check} */
-const size = (value, name) => {
-  if (value !== Infinity && (!Number.isSafeInteger(value) || Number(value) < 0)) {
-    throw wrong(name, 'a whole number of bytes, or Infinity', value)
-  }
-}
-
-/** @param {number} least @returns {Check} */
-const millisecondsFrom = (least) => (value, name) => {
-  // Above 2^31 - 1 a timer of Node fires at once.
-  if (!Number.isInteger(value) || Number(value) < least || Number(value) > 0x7fffffff) {
-    throw wrong(name, `a whole number of milliseconds from ${least} to 2^31 - 1`, value)
-  }
-}
-
-export const milliseconds = millisecondsFrom(0)
+/** @template T @typedef {import('./checks.js').Check<T>} Check */
 
 /**
  * Milliseconds for which a `close()` with these options still takes requests, and then waits for those under way.
@@ -103,59 +52,41 @@ export const milliseconds = millisecondsFrom(0)
  */
 export function closeTimes(options = {}) {
   const { delay = 0, timeout = DEFAULT.CLOSE_TIMEOUT } = optionsOf(options, ['timeout', 'delay'], 'close()')
-  milliseconds(delay, 'delay')
-  milliseconds(timeout, 'timeout')
-  return { delay: Number(delay), timeout: Number(timeout) }
+  return { delay: milliseconds(delay, 'delay'), timeout: milliseconds(timeout, 'timeout') }
 }
 
-/** @param {readonly unknown[]} allowed @returns {Check} */
-const oneOf = (allowed) => (value, name) => {
-  if (!allowed.includes(value)) throw wrong(name, `one of ${allowed.map((item) => show(item)).join(', ')}`, value)
-}
-
-/** @type {Check} */
-const abortSignal = (value, name) => {
-  if (!(value instanceof AbortSignal)) throw wrong(name, 'an AbortSignal', value)
-}
-
-/** @type {Check} */
-const target = (value, name) => {
-  if (typeof value !== 'string' && (typeof value !== 'object' || value === null)) {
-    throw wrong(name, 'a string "module:attribute" or { module, attribute }', value)
-  }
-}
-
-/** @type {Check} */
+/** @type {Check<string>} */
 const mountPath = (value, name) => {
-  if (value === '') return
-  string(value, name)
-  if (String(value)[0] !== '/') throw new TypeError(`Option ${name} must start with "/", but is ${show(value)}`)
+  if (value === '') return value
+  const path = string(value, name)
+  if (path[0] !== '/') throw new TypeError(`Option ${name} must start with "/", but is ${show(path)}`)
+  return path
 }
 
-/** @type {Check} */
+/** @type {Check<'inherit' | import('../log/types.js').LineFunction>} */
 const stdio = (value, name) => {
-  if (value !== 'inherit' && typeof value !== 'function') throw wrong(name, "'inherit' or a function (line, stream)", value)
+  if (value === 'inherit') return value
+  if (typeof value !== 'function') throw wrong(name, "'inherit' or a function (line, stream)", value)
+  return /** @type {import('../log/types.js').LineFunction} */ (value)
 }
 
-/** @type {Check} */
+/** @type {Check<Record<ExtensionName, boolean>>} */
 const extensions = (value, name) => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong(name, 'an object such as { pathsend: true }', value)
-  for (const [key, on] of Object.entries(value)) {
-    if (!EXTENSION_NAMES.some((known) => known === key)) throw unknownOption(`${name}.${key}`, EXTENSION_NAMES.map((known) => `${name}.${known}`))
-    if (on !== undefined) boolean(on, `${name}.${key}`)
-  }
+  const given = groupOf(value, name, EXTENSION_NAMES)
+  const entries = EXTENSION_NAMES.map((key) => [key, given[key] === undefined ? false : boolean(given[key], `${name}.${key}`)])
+  return Object.fromEntries(entries)
 }
 
-/** @type {Record<string, Check>} */
+/** @satisfies {Record<keyof PythonHandlerOptions, Check<unknown>>} */
 const CHECKS = {
   app: target,
   appTarget: target,
-  module: string,
-  attribute: string,
+  module: part,
+  attribute: part,
   docroot: string,
   factory: boolean,
   interface: oneOf(['auto', 'asgi3', 'asgi2', 'wsgi']),
-  wsgiThreads: threads,
+  wsgiThreads: whole('threads', 1, LIMIT.WSGI_THREADS),
   python: string,
   venv: string,
   loop: oneOf(['auto', 'asyncio', 'uvloop']),
@@ -168,22 +99,40 @@ const CHECKS = {
   rootPathStripped: boolean,
   rewriter: rulesOf,
   trustProxy: trustOf,
-  highWaterMark: count,
-  maxConcurrency: count,
+  highWaterMark: whole('bytes', 1),
+  maxConcurrency: whole('requests', 1),
   maxBodySize: size,
   requestTimeout: milliseconds,
   cancelOnDisconnect: boolean,
   extensions,
-  websocket: checkWebSocket,
-  upgrade: checkUpgrade,
+  websocket: webSocketOf,
+  upgrade: matchOf,
   logger: checkLogger,
   accessLog: checkAccessLog,
   stdio,
   blockedThreshold: milliseconds,
-  unhealthyAfter: millisecondsFrom(1),
+  unhealthyAfter: whole('milliseconds', 1),
   deepbind: oneOf(['auto', true, false]),
   workers: workersOf,
   reload: reloadOf
+}
+
+/** What the checks return. @typedef {{ [Name in keyof typeof CHECKS]?: ReturnType<typeof CHECKS[Name]> }} Given */
+
+/**
+ * @param {PythonHandlerOptions} options
+ * @returns {Given}
+ */
+function checked(options) {
+  if (!isRecord(options)) throw new TypeError(`PythonHandler needs an options object, such as { app: 'main:app' }, not ${show(options)}`)
+  /** @type {Record<string, Check<unknown>>} */
+  const checks = CHECKS
+  const given = Object.entries(options).map(([name, value]) => {
+    // hasOwn: an option called "constructor" is unknown, not Object's.
+    if (!Object.hasOwn(checks, name)) throw optionOfOthers(name) ?? unknownOption(name, Object.keys(checks))
+    return [name, value === undefined ? undefined : checks[name](value, name)]
+  })
+  return Object.fromEntries(given)
 }
 
 /**
@@ -191,69 +140,72 @@ const CHECKS = {
  * @returns {Settings}
  */
 export function checkOptions(options) {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new TypeError(`PythonHandler needs an options object, such as { app: 'main:app' }, not ${show(options)}`)
-  }
-  for (const [name, value] of Object.entries(options)) {
-    // hasOwn: an option called "constructor" is unknown, not Object's.
-    if (!Object.hasOwn(CHECKS, name)) throw optionOfOthers(name) ?? unknownOption(name, Object.keys(CHECKS))
-    if (value !== undefined) CHECKS[name](value, name)
-  }
-  const { python, venv, deepbind = 'auto', highWaterMark = DEFAULT.HIGH_WATER_MARK, maxConcurrency = DEFAULT.MAX_CONCURRENCY, requestTimeout = DEFAULT.REQUEST_TIMEOUT } = options
-  const { startupTimeout = DEFAULT.STARTUP_TIMEOUT, shutdownTimeout = DEFAULT.SHUTDOWN_TIMEOUT } = options
-  const { cancelOnDisconnect = false, maxBodySize = Infinity, trustProxy = false } = options
+  const given = checked(options)
+  const { python, venv, logger = consoleLogger, workers = null } = given
   if (python !== undefined && venv !== undefined) {
     throw new TypeError('Options python and venv cannot be used together: give only one of them')
   }
-  const docroot = docrootOf(options)
-  const websocket = { ...checkWebSocket(options.websocket ?? {}), matches: checkUpgrade(options.upgrade ?? {}) }
-  /** @satisfies {Record<ConfigName, unknown> & { extensions: Record<ExtensionName, boolean> }} */
-  const config = {
-    app: appOf(options),
-    factory: options.factory ?? false,
-    interface: options.interface ?? 'auto',
-    wsgiThreads: options.wsgiThreads ?? DEFAULT.WSGI_THREADS,
+  const docroot = docrootOf(given)
+  const shared = {
     docroot,
-    loop: options.loop ?? 'auto',
-    lifespan: options.lifespan ?? 'auto',
-    startupTimeout,
-    shutdownTimeout,
-    exitTimeout: options.exitTimeout ?? DEFAULT.EXIT_TIMEOUT,
-    // It must not end in a slash, or `rootPath + path` would have two in a row.
-    rootPath: withoutTrailingSlashes(options.rootPath ?? ''),
-    rootPathStripped: options.rootPathStripped ?? false,
-    highWaterMark,
-    largestWindow: options.highWaterMark ?? DEFAULT.LARGEST_WINDOW,
-    maxConcurrency,
-    maxQueue: websocket.maxQueue,
-    requestTimeout,
-    cancelOnDisconnect,
-    extensions: { pathsend: options.extensions?.pathsend ?? false, zerocopysend: options.extensions?.zerocopysend ?? false },
-    logLevel: logLevelOf(options.logger ?? consoleLogger),
-    takesLines: typeof options.stdio === 'function',
-    blockedThreshold: options.blockedThreshold ?? DEFAULT.BLOCKED_THRESHOLD
+    highWaterMark: given.highWaterMark ?? DEFAULT.HIGH_WATER_MARK,
+    requestTimeout: given.requestTimeout ?? DEFAULT.REQUEST_TIMEOUT,
+    startupTimeout: given.startupTimeout ?? DEFAULT.STARTUP_TIMEOUT,
+    shutdownTimeout: given.shutdownTimeout ?? DEFAULT.SHUTDOWN_TIMEOUT,
+    cancelOnDisconnect: given.cancelOnDisconnect ?? false
   }
-  const trust = trustOf(trustProxy)
-  const settings = { python, venv, docroot, deepbind, highWaterMark, requestTimeout, cancelOnDisconnect, maxBodySize, trust, websocket, signal: options.signal }
-  const log = new Log(options.logger ?? consoleLogger)
-  const workers = workersOf(options.workers)
+  const websocket = { ...(given.websocket ?? webSocketOf({})), matches: given.upgrade ?? matchOf({}) }
+  /** @satisfies {Record<ConfigName, unknown>} */
+  const config = { ...shared, ...configOf(given, logger), maxQueue: websocket.maxQueue }
+  const log = new Log(logger)
   return {
-    ...settings,
-    startupTimeout,
-    shutdownTimeout,
+    ...shared,
+    python,
+    venv,
+    deepbind: given.deepbind ?? 'auto',
+    maxBodySize: given.maxBodySize ?? Infinity,
+    trust: given.trustProxy ?? null,
+    websocket,
+    signal: given.signal,
     log,
-    stdio: typeof options.stdio === 'function' ? options.stdio : null,
-    accessLog: accessLogOf(options.accessLog ?? false, log),
-    unhealthyAfter: options.unhealthyAfter ?? DEFAULT.UNHEALTHY_AFTER,
-    rewriter: options.rewriter === undefined ? undefined : rulesOf(options.rewriter),
+    stdio: typeof given.stdio === 'function' ? given.stdio : null,
+    accessLog: accessLogOf(given.accessLog ?? false, log),
+    unhealthyAfter: given.unhealthyAfter ?? DEFAULT.UNHEALTHY_AFTER,
+    rewriter: given.rewriter,
     workers,
-    reload: watchedOf(options.reload, docroot, workers),
+    reload: watchedOf(given.reload ?? null, docroot, workers),
     config: JSON.stringify(config)
   }
 }
 
 /**
- * @param {PythonHandlerOptions} options
+ * What only native code needs.
+ * @param {Given} given
+ * @param {import('../log/types.js').Logger} logger
+ */
+function configOf(given, logger) {
+  return {
+    app: appOf(given),
+    factory: given.factory ?? false,
+    interface: given.interface ?? 'auto',
+    wsgiThreads: given.wsgiThreads ?? DEFAULT.WSGI_THREADS,
+    loop: given.loop ?? 'auto',
+    lifespan: given.lifespan ?? 'auto',
+    exitTimeout: given.exitTimeout ?? DEFAULT.EXIT_TIMEOUT,
+    // It must not end in a slash, or `rootPath + path` would have two in a row.
+    rootPath: withoutTrailingSlashes(given.rootPath ?? ''),
+    rootPathStripped: given.rootPathStripped ?? false,
+    largestWindow: given.highWaterMark ?? DEFAULT.LARGEST_WINDOW,
+    maxConcurrency: given.maxConcurrency ?? DEFAULT.MAX_CONCURRENCY,
+    extensions: given.extensions ?? extensions({}, 'extensions'),
+    logLevel: logLevelOf(logger),
+    takesLines: typeof given.stdio === 'function',
+    blockedThreshold: given.blockedThreshold ?? DEFAULT.BLOCKED_THRESHOLD
+  }
+}
+
+/**
+ * @param {Given} given
  */
 function docrootOf({ docroot = '.' }) {
   try {
@@ -261,53 +213,4 @@ function docrootOf({ docroot = '.' }) {
   } catch (cause) {
     throw new TypeError('Option docroot must be an absolute path here: the current folder has been deleted', { cause })
   }
-}
-
-/**
- * The app as `module:attribute`, whichever option was used.
- * @param {PythonHandlerOptions} options
- */
-function appOf({ app, appTarget, module, attribute }) {
-  const given = [app, appTarget, module].filter((value) => value !== undefined)
-  if (given.length === 0) throw new TypeError('Option app is missing: name the application, as in { app: "main:app" }')
-  if (given.length > 1) throw new TypeError('Options app, appTarget and module cannot be used together: give only one of them')
-  if (attribute !== undefined && module === undefined) throw new TypeError('Option attribute needs option module')
-  if (module !== undefined) return joined(module, attribute ?? 'app')
-  const [value] = given
-  const name = app === undefined ? 'appTarget' : 'app'
-  if (typeof value === 'object') {
-    for (const key of Object.keys(value)) {
-      if (key !== 'module' && key !== 'attribute') throw new TypeError(`Unknown key ${show(key)} in option ${name}`)
-    }
-    string(value.module, `${name}.module`)
-    if (value.attribute !== undefined) string(value.attribute, `${name}.attribute`)
-    return joined(value.module, value.attribute ?? 'app')
-  }
-  const text = String(value)
-  checkText(text, name)
-  const [before, after, ...rest] = text.split(':')
-  if (!before || !after || rest.length > 0) {
-    throw new TypeError(`Option ${name} must look like "module:attribute", but is ${show(text)}`)
-  }
-  return text
-}
-
-/**
- * @param {string} module
- * @param {string} attribute
- */
-function joined(module, attribute) {
-  for (const [name, value] of Object.entries({ module, attribute })) {
-    if (value.includes(':')) throw new TypeError(`Option ${name} must not contain ":", but is ${show(value)}`)
-  }
-  return `${module}:${attribute}`
-}
-
-/**
- * @param {string} name
- * @param {string} expected
- * @param {unknown} value
- */
-function wrong(name, expected, value) {
-  return new TypeError(`Option ${name} must be ${expected}, not ${show(value)}`)
 }

@@ -1,5 +1,7 @@
 import { show } from '../native/errors.js'
 import { DEFAULT } from '../native/protocol.js'
+import { boolean, milliseconds, whole } from './checks.js'
+import { groupOf } from './names.js'
 
 /** @typedef {import('../index.js').WebSocketOptions} WebSocketOptions */
 /** @typedef {import('../index.js').UpgradeOptions} UpgradeOptions */
@@ -17,50 +19,24 @@ import { DEFAULT } from '../native/protocol.js'
  * @property {Match} matches whether a path is the app's
  */
 
-const LARGEST = 0x7fffffff
-
-/** @type {Readonly<Record<keyof WebSocketOptions, [fallback: number | boolean, least: number, unit: string]>>} */
+/** @type {Readonly<Record<keyof WebSocketOptions, [fallback: number | boolean, check: import('./checks.js').Check<number | boolean>]>>} */
 const OPTIONS = {
-  maxPayload: [DEFAULT.MAX_PAYLOAD, 1, 'a number of bytes from 1'],
-  maxQueue: [DEFAULT.MAX_QUEUE, 1, 'a number of messages from 1'],
-  maxFragments: [DEFAULT.MAX_FRAGMENTS, 1, 'a number of fragments from 1'],
-  pingInterval: [DEFAULT.PING_INTERVAL, 0, 'a number of milliseconds from 0'],
-  pingTimeout: [DEFAULT.PING_TIMEOUT, 0, 'a number of milliseconds from 0'],
-  acceptTimeout: [DEFAULT.ACCEPT_TIMEOUT, 0, 'a number of milliseconds from 0'],
-  perMessageDeflate: [true, 0, '']
-}
-
-/**
- * @param {unknown} value
- * @param {string} name
- * @param {readonly string[]} known
- * @returns {Record<string, unknown>}
- */
-function group(value, name, known) {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new TypeError(`Option ${name} must be an object with ${known.join(', ')}, not ${show(value)}`)
-  }
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw new TypeError(`Unknown option ${show(`${name}.${key}`)}: ${name} has ${known.join(', ')}`)
-  }
-  return /** @type {Record<string, unknown>} */ (value)
+  maxPayload: [DEFAULT.MAX_PAYLOAD, whole('bytes', 1)],
+  maxQueue: [DEFAULT.MAX_QUEUE, whole('messages', 1)],
+  maxFragments: [DEFAULT.MAX_FRAGMENTS, whole('fragments', 1)],
+  pingInterval: [DEFAULT.PING_INTERVAL, milliseconds],
+  pingTimeout: [DEFAULT.PING_TIMEOUT, milliseconds],
+  acceptTimeout: [DEFAULT.ACCEPT_TIMEOUT, milliseconds],
+  perMessageDeflate: [true, boolean]
 }
 
 /**
  * @param {unknown} value the option `websocket`
  * @returns {Omit<WebSocketSettings, 'matches'>}
  */
-export function checkWebSocket(value) {
-  const given = group(value, 'websocket', Object.keys(OPTIONS))
-  const entries = Object.entries(OPTIONS).map(([name, [fallback, least, unit]]) => {
-    const chosen = given[name] ?? fallback
-    if (typeof fallback === 'boolean') {
-      if (typeof chosen !== 'boolean') throw new TypeError(`Option websocket.${name} must be a boolean, not ${show(chosen)}`)
-    } else if (!Number.isInteger(chosen) || Number(chosen) < least || Number(chosen) > LARGEST) {
-      throw new TypeError(`Option websocket.${name} must be ${unit} to 2^31 - 1, not ${show(chosen)}`)
-    }
-    return [name, chosen]
-  })
+export function webSocketOf(value) {
+  const given = groupOf(value, 'websocket', Object.keys(OPTIONS))
+  const entries = Object.entries(OPTIONS).map(([name, [fallback, check]]) => [name, check(given[name] ?? fallback, `websocket.${name}`)])
   return Object.fromEntries(entries)
 }
 
@@ -84,8 +60,8 @@ function answering(match) {
  * @param {unknown} value the option `upgrade`
  * @returns {Match}
  */
-export function checkUpgrade(value) {
-  const { match } = group(value, 'upgrade', ['match'])
+export function matchOf(value) {
+  const { match } = groupOf(value, 'upgrade', ['match'])
   if (match === undefined) return () => true
   if (typeof match === 'function') return answering(/** @type {(path: string) => unknown} */ (match))
   if (match instanceof RegExp) return (path) => path.search(match) >= 0

@@ -21,9 +21,6 @@ import { basename, relative, resolve, sep } from 'node:path'
 const INCLUDED = ['*.py']
 const EXCLUDED = ['.*', '*.py[cod]', '.sw.*', '~*', '__pycache__', 'node_modules', 'venv', 'site-packages']
 
-/** Milliseconds to wait for a second change: an editor may write several files, or one file twice. */
-export const RELOAD_DELAY = 50
-
 /**
  * A pattern without a slash matches names. A pattern with a slash matches paths below the watched folder.
  * @param {typeof import('picomatch')} picomatch
