@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Request as OurRequest } from 'asgi-node'
-import { call, collect, makeHandler, serve, until } from './support.mjs'
+import { call, collect, makeHandler, serve, temporaryFolder, until } from './support.mjs'
 
 const limits = { timeout: 60_000 }
 const SLOW = '/sleeping?seconds=0.6'
@@ -130,6 +130,37 @@ for (const way of Object.keys(WAYS)) {
       const { got, entry } = await once('/late')
       assert.deepEqual([got, entry.status, entry.url, entry.aborted], [503, 503, '/late', false])
     })
+  })
+}
+
+/** A middleware that answers errors as Express does. */
+const middleware = (_t, handler) => {
+  const passed = handler.middleware()
+  return WAYS.listener(_t, { listener: (req, res) => passed(req, res, (error) => res.writeHead(error.status).end()) })
+}
+
+for (const [way, enterBy] of Object.entries({ ...WAYS, middleware })) {
+  if (way === 'handleRequestSync') continue
+  test(`by ${way} a start that has failed is 500, also where it is a worker that has died`, limits, async (t) => {
+    const docroot = temporaryFolder(t, { 'ending.py': 'import os\nos._exit(9)\n' })
+    const entries = []
+    const messages = []
+    const logger = { level: 'error', debug() {}, info() {}, warn() {}, error: (_, message) => void messages.push(message) }
+    const handler = makeHandler(t, 'ending:app', { docroot, workers: 1, accessLog: (entry) => void entries.push(entry), logger })
+    const send = await enterBy(t, handler)
+    for (const path of ['/while-it-starts', '/afterwards']) {
+      assert.equal(await send(path), 500)
+      await until(() => entries.length > 0, 'an entry')
+      const { url, status, aborted } = entries.pop()
+      assert.deepEqual([url, status, aborted], [path, 500, false])
+    }
+    await assert.rejects(handler.ready(), { code: 'WORKER_DIED' })
+    // Who gets the error is not told of it twice.
+    assert.equal(messages.length, way === 'listener' || way === 'fetch' ? 1 : 0, messages.join())
+    await handler.close()
+    assert.equal(await send('/closed'), 503)
+    await until(() => entries.length > 0, 'an entry')
+    assert.deepEqual([entries[0].url, entries[0].status], ['/closed', 503])
   })
 }
 

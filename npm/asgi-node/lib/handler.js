@@ -118,7 +118,7 @@ export class PythonHandler {
       const kept = body.bytes === undefined ? body : { ...body, bytes: Buffer.from(body.bytes) }
       this.#life.readyForRequest().then(
         () => signal?.aborted || this.#submit(call, head, kept),
-        (error) => call.fail(error)
+        (error) => call.refuse(this.#life.unavailable(error))
       )
     })
   }
@@ -164,7 +164,7 @@ export class PythonHandler {
       call.head = head
       this.#life.readyForRequest(websocket.acceptTimeout).then(
         () => signal?.aborted || begin(),
-        (error) => call.fail(error)
+        (error) => call.refuse(this.#life.unavailable(error))
       )
     })
   }
@@ -199,12 +199,21 @@ export class PythonHandler {
     this.#life.readyForRequest().then(
       () => serve(this.#exchanges, req, res),
       (error) => {
-        this.#settings.accessLog?.follow(req, res, this.#settings.trust)
+        this.#follow(req, res)
         // As Connection: close, which the answer has in HTTP/1.
         if (this.#exchanges.closing) sessionOf(req)?.close()
-        answer(res, this.#life.unavailable(error))
+        answer(res, this.#life.unavailableToClient(error).status)
       }
     )
+  }
+
+  /**
+   * The access log has a request that is not run, too.
+   * @param {import('node:http').IncomingMessage} req
+   * @param {import('node:http').ServerResponse} res
+   */
+  #follow(req, res) {
+    this.#settings.accessLog?.follow(req, res, this.#settings.trust)
   }
 
   /**
@@ -220,7 +229,7 @@ export class PythonHandler {
       if (this.#life.isReady) return exchange.begin()
       this.#life.readyForRequest(this.#settings.websocket.acceptTimeout).then(
         () => exchange.begin(),
-        (error) => exchange.refuse(this.#life.unavailable(error))
+        (error) => exchange.refuse(this.#life.unavailableToClient(error).status)
       )
     })
   }
@@ -236,7 +245,7 @@ export class PythonHandler {
       if (this.#life.isReady) return call.begin()
       this.#life.readyForRequest().then(
         () => call.begin(),
-        (error) => call.refuse(this.#life.unavailable(error))
+        (error) => call.refuse(this.#life.unavailableToClient(error))
       )
     })
   }
@@ -248,11 +257,26 @@ export class PythonHandler {
   middleware(options) {
     checkIsNoRequest(options)
     const { fallthrough } = checkMiddlewareOptions(options)
-    return (req, res, next) => {
-      const run = () => serveNext(this.#exchanges, /** @type {import('node:http').IncomingMessage} */ (req), /** @type {import('node:http').ServerResponse} */ (res), next, fallthrough)
-      if (this.#life.isReady) run()
-      else this.#life.readyForRequest().then(run, passOn.bind(null, next))
+    return (request, response, next) => {
+      const req = /** @type {import('node:http').IncomingMessage} */ (request)
+      const res = /** @type {import('node:http').ServerResponse} */ (response)
+      if (this.#life.isReady) return serveNext(this.#exchanges, req, res, next, fallthrough)
+      this.#life.readyForRequest().then(
+        () => serveNext(this.#exchanges, req, res, next, fallthrough),
+        (error) => this.#passOver(req, res, next, error)
+      )
     }
+  }
+
+  /**
+   * @param {import('node:http').IncomingMessage} req
+   * @param {import('node:http').ServerResponse} res
+   * @param {import('./http/middleware.js').Next} next
+   * @param {unknown} error
+   */
+  #passOver(req, res, next, error) {
+    this.#follow(req, res)
+    passOn(next, this.#life.unavailable(error))
   }
 
   /**

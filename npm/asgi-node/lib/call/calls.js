@@ -74,6 +74,12 @@ export class Call extends Exchange {
     this.abort(error)
   }
 
+  /** The request never came to the application. @param {Outcome} outcome */
+  refuse(outcome) {
+    this.exchanges.over(this, outcome)
+    this.onFailed(outcome, false)
+  }
+
   /** Rejects at once. @param {unknown} reason */
   abort(reason) {
     this.settle()

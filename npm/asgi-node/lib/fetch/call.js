@@ -4,7 +4,7 @@ import { connectionOf } from '../incoming/connection.js'
 import { PythonError, show } from '../native/errors.js'
 import { bytesOf } from '../native/exchange.js'
 import { FLAG } from '../native/protocol.js'
-import { CLIENT_CLOSED, disconnectedOutcome, failedOutcome, unavailableOutcome } from '../native/outcome.js'
+import { CLIENT_CLOSED, disconnectedOutcome, failedOutcome } from '../native/outcome.js'
 import { PLAIN } from '../log/failures.js'
 import { bodyOf, dropBody } from './body.js'
 import { serverConnectionOf, viewOf } from './request.js'
@@ -129,13 +129,10 @@ export class FetchCall extends StreamCall {
     this.abort(error)
   }
 
-  /**
-   * Answers without calling the app.
-   * @param {number} status
-   */
-  refuse(status) {
-    this.exchanges.over(this, unavailableOutcome(status))
-    this.#refuse(status)
+  /** Answers whatever the error is. @override @param {import('../native/outcome.js').Outcome} outcome */
+  refuse(outcome) {
+    this.exchanges.over(this, outcome)
+    this.#refuse(outcome.status)
   }
 
   /** @param {number} status */

@@ -1,4 +1,5 @@
 import { closedError, PythonError, errorFromFailure } from '../native/errors.js'
+import { startFailedOutcome } from '../native/outcome.js'
 import { addExitHook, removeExitHook } from '../python/exit-hooks.js'
 import { startPython, startPythonSync } from '../python/start.js'
 import { findWorkers, findWorkersSync } from '../python/workers.js'
@@ -45,7 +46,7 @@ const NEXT = {
 /** Milliseconds that a client gets to answer the close frame, even after `timeout`. */
 const CLOSE_FRAME_MS = 250
 
-/** Milliseconds that Python gives cancelled requests: see CANCEL_GRACE in asgi_node.runtime.runner. */
+/** Milliseconds that Python gives cancelled requests: see CANCEL_GRACE in asgi_node.runtime.overdue. */
 const CANCEL_GRACE = 5000
 
 /** The life of one handler: its start, its state and its end. */
@@ -235,15 +236,24 @@ export class Lifecycle {
   }
 
   /**
-   * The status for a client whose request the handler cannot take. Logs the reason once.
-   * @param {unknown} error
+   * The outcome of a request that the handler cannot take, for a caller who gets the error.
+   * @param {unknown} error of {@link readyForRequest}
    */
   unavailable(error) {
-    if (this.#isEnding) return 503
-    if (error instanceof PythonError && error.code === 'REQUEST_TIMEOUT') return 504
-    if (!this.#reported) this.#report(error)
-    this.#reported = true
-    return 500
+    return startFailedOutcome(this.#isEnding ? closedError() : error)
+  }
+
+  /**
+   * The same for a client, who does not get the error. Logs once why the application has not started.
+   * @param {unknown} error of {@link readyForRequest}
+   */
+  unavailableToClient(error) {
+    const outcome = this.unavailable(error)
+    if (outcome.status === 500 && !this.#reported) {
+      this.#report(error)
+      this.#reported = true
+    }
+    return outcome
   }
 
   /** Logs an error that no caller gets. @param {unknown} error */

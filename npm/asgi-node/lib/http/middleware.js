@@ -1,12 +1,12 @@
 import { PythonError, show } from '../native/errors.js'
 import { Context } from '../native/context.js'
-import { statusOf } from '../native/outcome.js'
 import { HttpExchange, run } from './exchange.js'
 import { optionsOf } from '../options/names.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
+/** @typedef {import('../native/outcome.js').Outcome} Outcome */
 /** @typedef {(error?: unknown) => void} Next */
 
 /**
@@ -32,11 +32,11 @@ export function serveNext(exchanges, req, res, next, fallthrough) {
 }
 
 /**
- * Sets `status` and `statusCode`: error handlers of Express and Connect read the status of their response from the error.
- * @param {unknown} error
+ * Sets `status`: error handlers of Express and Connect read the status of their response from the error.
+ * @param {Outcome} outcome
  */
-function withStatus(error) {
-  return error instanceof PythonError ? Object.assign(error, { status: statusOf(error) }) : error
+function errorWithStatus({ error, status, started }) {
+  return error instanceof PythonError ? Object.assign(error, { status: started ? 500 : status }) : error
 }
 
 /** One request of a middleware. If it fails before the response has started, the next handler gets it. */
@@ -83,20 +83,20 @@ class MiddlewareExchange extends HttpExchange {
     return res.headersSent || res.writableEnded || res.destroyed
   }
 
-  /** @override @param {import('../native/outcome.js').Outcome} outcome */
+  /** @override @param {Outcome} outcome */
   described(outcome) {
     return this.#answered ? super.described(outcome) : null
   }
 
-  /** @override @param {import('../native/outcome.js').Outcome} outcome */
+  /** @override @param {Outcome} outcome */
   onFailed(outcome) {
     if (this.#answered) super.onFailed(outcome)
-    else this.#passOn(outcome.error)
+    else this.#passOn(outcome)
   }
 
-  /** @param {unknown} [error] */
-  #passOn(error) {
-    this.#context.runInAsyncScope(passOn, undefined, this.#next, error)
+  /** @param {Outcome} [outcome] */
+  #passOn(outcome) {
+    this.#context.runInAsyncScope(passOn, undefined, this.#next, outcome)
   }
 }
 
@@ -104,8 +104,8 @@ class MiddlewareExchange extends HttpExchange {
  * Calls `next` in a later turn of the loop. The next handlers are not part of the delivery of an event, and their exceptions
  * are their own.
  * @param {Next} next
- * @param {unknown} [error]
+ * @param {Outcome} [outcome] of a request that has failed
  */
-export function passOn(next, error) {
-  setImmediate(() => (error === undefined ? next() : next(withStatus(error))))
+export function passOn(next, outcome) {
+  setImmediate(() => (outcome === undefined ? next() : next(errorWithStatus(outcome))))
 }

@@ -55,13 +55,18 @@ export function failedOutcome(error, started = 0) {
   return { kind: status === 500 || status === BAD_GATEWAY ? 'failed' : 'refused', status: started || status, error, started: started > 0 }
 }
 
+/** What may keep a request waiting until it is refused. Anything else is the reason why the application has not started. */
+const WAITING = new Set(['HANDLER_CLOSED', 'REQUEST_TIMEOUT'])
+
 /**
- * A request that the handler answers itself because its application does not run.
- * @param {number} status
+ * A request that never came to the application, because that does not run. The status says nothing of the reason: a worker that
+ * dies during its start is no bad gateway.
+ * @param {unknown} error why it does not run
  * @returns {Outcome}
  */
-export function unavailableOutcome(status) {
-  return { kind: 'refused', status, error: null, started: false }
+export function startFailedOutcome(error) {
+  const status = error instanceof PythonError && WAITING.has(error.code) ? statusOf(error) : 500
+  return { kind: 'refused', status, error, started: false }
 }
 
 /**
