@@ -136,8 +136,8 @@ export class PythonHandler {
   /**
    * Sends a request and resolves to the whole response.
    *
-   * @throws PythonError APP_ERROR, APP_NO_RESPONSE, OVERLOADED, REQUEST_TIMEOUT, BODY_TOO_LARGE, INVALID_REQUEST,
-   *   REWRITE_FAILED, HANDLER_CLOSED, or the reason of a failed start
+   * @throws PythonError APP_ERROR, APP_NO_RESPONSE, OVERLOADED, REQUEST_TIMEOUT, BODY_TOO_LARGE, RESPONSE_TOO_LARGE, INVALID_REQUEST,
+   *   REWRITE_FAILED, HANDLER_CLOSED, WORKER_DIED, EVENT_LOOP_FAILED, or the reason of a failed start
    * @throws TypeError if the argument is not a request
    * @throws the error of a body stream, or the reason of `signal`
    * @example
@@ -191,8 +191,8 @@ export class PythonHandler {
    * The listener for `node:http`, `node:https` and `node:http2`: `createServer(python.listener)`. It also works for `checkContinue`.
    * It is bound. If other code has read the body before, it is taken from `req.rawBody`; if that is not a Buffer, the response is 500.
    *
-   * The client gets 500 if the app fails before its response, 504 after `requestTimeout`, and 503 above `maxConcurrency` or after
-   * {@link close}. If the app fails in the middle of its response, the connection is destroyed. The client never gets an exception's
+   * The client gets 500 if the app fails before its response, 502 if its worker dies, 504 after `requestTimeout`, and 503 above
+   * `maxConcurrency` or after {@link close}. If the app fails in the middle of its response, the connection is destroyed. The client never gets an exception's
    * text.
    *
    * @example
@@ -205,7 +205,7 @@ export class PythonHandler {
   /**
    * The listener for upgrades: `server.on('upgrade', python.upgrade)`. It is bound. The app decides before the handshake is complete:
    * it accepts, closes (403), or sends its own response. If the app fails, the client gets 500, or close code 1011 after the
-   * handshake. {@link close} ends WebSockets with 1012. Other upgrades are left to the other 'upgrade' listeners (docs/websocket.md).
+   * handshake. If its worker dies, that is 502, or 1012. {@link close} ends WebSockets with 1012. Other upgrades are left to the other 'upgrade' listeners (docs/websocket.md).
    *
    * @example
    * ```js
@@ -221,7 +221,7 @@ export class PythonHandler {
    * `http.disconnect`. Header values with the same name are joined by ", ", except set-cookie.
    *
    * It resolves when the app has started its response. If the app fails before that, the Response is a plain one of our own (400, 413,
-   * 431, 500, 503, 504). An exception's text goes to the log, never into a Response. If the app fails later, the body's stream
+   * 431, 500, 502, 503, 504). An exception's text goes to the log, never into a Response. If the app fails later, the body's stream
    * ends with a {@link PythonError}, whose `cause` has the details.
    *
    * Some responses are not possible in WHATWG's class. A status above 599 becomes 500, with the app's headers and body (RFC 9110, 15).
@@ -263,9 +263,9 @@ export class PythonHandler {
    * A handler for Express and Connect: `app.use('/api', python.middleware())`. The mount path is `root_path` in the scope. Mount it
    * before body parsers. If one of them has read the body, the error is BODY_ALREADY_READ, unless `req.rawBody` is a Buffer with it.
    *
-   * An error before the response has begun goes to `next`, with a `status`: APP_ERROR, APP_NO_RESPONSE and the reason of a failed start
-   * (500), OVERLOADED and HANDLER_CLOSED (503), REQUEST_TIMEOUT (504), INVALID_REQUEST (400), BODY_TOO_LARGE (413),
-   * HEADERS_TOO_LARGE (431). A later error destroys the connection, as with {@link listener}.
+   * An error before the response has begun goes to `next`, with a `status`: APP_ERROR, APP_NO_RESPONSE, REWRITE_FAILED, BODY_ALREADY_READ
+   * and the reason of a failed start (500), WORKER_DIED (502), OVERLOADED, HANDLER_CLOSED and EVENT_LOOP_FAILED (503),
+   * REQUEST_TIMEOUT (504), INVALID_REQUEST (400), BODY_TOO_LARGE (413), HEADERS_TOO_LARGE (431). A later error destroys the connection, as with {@link listener}.
    *
    * @throws TypeError for an unknown option
    * @example
