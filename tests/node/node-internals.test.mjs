@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync, readdirSync } from 'node:fs'
-import { createServer, request } from 'node:http'
+import { OutgoingMessage, createServer, request } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { WebSocket, WebSocketServer } from 'ws'
-import { vanished } from '../../npm/asgi-node/lib/node-internals.js'
+import { isPlain, vanished } from '../../npm/asgi-node/lib/node-internals.js'
 import { certificates } from './certificates.mjs'
 import { repository } from './support.mjs'
 
@@ -55,6 +56,27 @@ test('what has vanished is named', async (t) => {
     'ws._receiver.consume',
     'ws._receiver: its state between messages',
   ])
+})
+
+test('no response is plain where a method on its way is unknown, and the name is told', async (t) => {
+  const server = createServer()
+  const port = await listening(t, server)
+  request({ port }).on('error', () => {}).end()
+  const [req, res] = await once(server, 'request')
+  assert.equal(isPlain(res), true)
+  for (const [name, prototype] of Object.entries({ 'res._writeRaw': OutgoingMessage.prototype, 'socket._write': Socket.prototype, 'socket._writev': Socket.prototype })) {
+    const key = name.split('.')[1]
+    const method = prototype[key]
+    delete prototype[key]
+    try {
+      const without = await import(`../../npm/asgi-node/lib/node-internals.js?without=${key}`)
+      // Of _write, a socket inherits another one.
+      if (key !== '_write') assert.equal(without.isPlain(res), false, name)
+      assert.ok(without.vanished({ req, res, ws: {}, wss: {} }).includes(name), name)
+    } finally {
+      prototype[key] = method
+    }
+  }
 })
 
 test('no other file uses such a name', () => {

@@ -55,6 +55,8 @@ export function sendHead(res) {
 
 const { write, end, _send, _writeRaw } = /** @type {Writing} */ (/** @type {unknown} */ (http.OutgoingMessage.prototype))
 const { write: writeSocket, _write, _writev } = net.Socket.prototype
+/** What is not there cannot be found replaced: then no response is plain. */
+const areKnown = [write, end, _send, _writeRaw, writeSocket, _write, _writev].every((method) => typeof method === 'function')
 
 /** @typedef {{ write: unknown, end: unknown, _send: unknown, _writeRaw: unknown }} Writing */
 
@@ -67,6 +69,7 @@ export function isPlain(res) {
   const { socket } = res
   const writing = /** @type {Writing} */ (/** @type {unknown} */ (res))
   return (
+    areKnown &&
     socket !== null &&
     writing.write === write &&
     writing.end === end &&
@@ -180,8 +183,8 @@ export function setHalfOpen(server, allowed) {
 export const READS_UPGRADE_BODIES = Number.parseInt(process.versions.node, 10) >= 26
 
 /**
- * What the kernel has taken of what was written to a WebSocket, in bytes. `bufferedAmount` stands still while one large
- * message is written. Node's own socket timeout looks at the same two numbers. 0 where the stream is none of Node's sockets.
+ * Bytes written to a WebSocket that the kernel has accepted. `bufferedAmount` does not change during one large write. Returns 0
+ * for streams that are not Node sockets. Node's own socket timeout looks at the same two numbers.
  * A TLS handle has taken a whole write as soon as it has encrypted it: the handle below it knows.
  * @param {WebSocket} ws
  */
@@ -211,9 +214,8 @@ const UNMASKED_NATIVELY = 1024
 const NO_MASK = Buffer.alloc(4)
 
 /**
- * What stands in for the `consume` of the receivers of `ws`, which takes the next bytes of what has come: it takes the mask off
- * large payloads by our native code. `ws` does so byte by byte where Node has no function for it and `bufferutil`, which has
- * an install script, is not there: that is two thirds of what a message of 64 KiB costs.
+ * Replaces `consume` of the `ws` receiver: large payloads are unmasked by native code. Without `bufferutil`, `ws` unmasks byte by
+ * byte, where Node has no function for it. That is two thirds of the cost of a message of 64 KiB.
  * @param {(data: Buffer, key: number) => void} unmask
  * @returns {Receiver['consume']}
  */
@@ -299,8 +301,8 @@ function onReadOf(socket) {
 const takesBuffer = (handle) => typeof handle?.useUserBuffer === 'function'
 
 /**
- * Has a socket read into this memory from here on, as with the option `onread`, and call back with the length. Otherwise Node makes
- * a Buffer of 64 KiB for each read. Nothing happens to a stream that is no socket of Node's own, or that is encrypted.
+ * Makes a socket read into this buffer, like the option `onread`. The callback gets the length. Otherwise Node makes a Buffer of
+ * 64 KiB for each read. Nothing happens to a stream that is no socket of Node's own, or that is encrypted.
  * @param {WebSocket} ws
  * @param {Buffer} memory
  * @param {(this: import('node:net').Socket, length: number) => boolean} callback
@@ -368,6 +370,10 @@ export function vanished({ req, res, ws, wss }) {
     'res.assignSocket': typeof res.assignSocket === 'function',
     'res.detachSocket': typeof res.detachSocket === 'function',
     'res._send': '_send' in res,
+    'res._writeRaw': '_writeRaw' in res,
+    // What a socket inherits from streams has the same names.
+    'socket._write': Object.hasOwn(net.Socket.prototype, '_write'),
+    'socket._writev': Object.hasOwn(net.Socket.prototype, '_writev'),
     'res._expect_continue': '_expect_continue' in res,
     'res._sent100': '_sent100' in res,
     'req._read': typeof req._read === 'function',

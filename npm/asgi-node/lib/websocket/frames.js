@@ -27,7 +27,7 @@ const SHORT_HEAD = 6
  */
 const memory = Buffer.allocUnsafeSlow(66 * 1024)
 
-/** A text frame that is no UTF-8: `ws` says of it what it says of every such text. */
+/** A text frame with invalid UTF-8. `ws` handles it like any other invalid text. */
 const NOT_UTF8 = Buffer.from([TEXT, MASKED | 1, 0, 0, 0, 0, 0xff])
 
 /**
