@@ -88,3 +88,11 @@ test('an event loop that is blocked for too long is the end of its worker', asyn
   assert.ok(!runs(pid))
   assert.notEqual(await pidOf(handler), pid)
 })
+
+test('it is the end of a worker that has left its process group, too', async (t) => {
+  const { handler } = makeWorkers(t, { count: 1, killBlockedAfter: 700 })
+  await call(handler, '/leave-group')
+  const began = performance.now()
+  await assert.rejects(call(handler, '/block?seconds=8'), { code: 'WORKER_DIED', message: /SIGKILL/ })
+  assert.ok(performance.now() - began < 6000)
+})

@@ -221,14 +221,15 @@ impl Process {
         self.child.id()
     }
 
-    /// Kills the process, together with its children that are still in its process group.
+    /// Kills the process, together with its children that are still in its first process group.
     pub(crate) fn kill(&mut self) {
-        use rustix::process::{Pid, Signal, kill_process_group};
+        use rustix::process::{Pid, Signal, kill_process, kill_process_group};
         // The process is not reaped before [`Self::ended`], so no other process has its id.
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
         if let Some(pid) = pid.filter(|_| !self.is_reaped) {
-            // This fails only if no process is left.
+            // This fails if no process is left in the group. The worker may have moved to another group, so it is killed by itself, too.
             let _ = kill_process_group(pid, Signal::KILL);
+            let _ = kill_process(pid, Signal::KILL);
         }
     }
 
