@@ -47,6 +47,21 @@ test('a worker that dies while new code does not start is replaced all the same'
   assert.equal((await call(handler)).body.toString(), 'second')
 })
 
+test('reload() waits for the worker that replaces one that has died meanwhile', async (t) => {
+  const folder = temporaryFolder(t, { 'versioned.py': `import time\ntime.sleep(1)\n${version('one')}` })
+  const handler = makeHandler(t, 'versioned:app', { docroot: folder, workers: 2, logger: silent })
+  await handler.ready()
+  const states = () => handler.health().workers.map(({ state }) => state)
+  const { pid } = handler.health().workers[1]
+  const reloading = handler.reload()
+  await until(() => states().includes('starting'))
+  await sleep(600)
+  // Its successor runs new code, and has not started when the first place has its new worker.
+  process.kill(pid, 'SIGKILL')
+  await reloading
+  assert.deepEqual(states().filter((state) => state !== 'draining'), ['ready', 'ready'])
+})
+
 test('a reload while a worker is replaced by rule leaves one worker in each place', async (t) => {
   const folder = temporaryFolder(t, { 'versioned.py': `import time\ntime.sleep(0.5)\n${version('one')}` })
   const handler = makeHandler(t, 'versioned:app', { docroot: folder, workers: { count: 1, maxRequests: 5 }, logger: silent })

@@ -70,7 +70,7 @@ pub(crate) struct Member {
     pub(crate) refused: Option<Failed>,
     /// Its last message: it ends, in order or with this failure.
     pub(crate) end_message: Option<Result<(), Failed>>,
-    pub(crate) on_ready: Option<OnReady>,
+    pub(crate) on_ready: Vec<OnReady>,
     /// A replacement is under way. Otherwise no replacement is tried before this time.
     pub(crate) replaced: Option<Instant>,
     /// The time by which its application must be up.
@@ -121,7 +121,7 @@ impl Member {
             pinged: None,
             refused: None,
             end_message: None,
-            on_ready: None,
+            on_ready: Vec::new(),
             replaced: None,
             up_by: None,
             deadline: None,

@@ -35,7 +35,7 @@ impl Pool {
         match (member.state, &member.end_message) {
             (State::Starting, _) => {
                 let why = member.why_not_up(&how);
-                let on_ready = member.on_ready.take();
+                let on_ready = std::mem::take(&mut member.on_ready);
                 if this.closing.is_none() {
                     this.not_up(member.slot, on_ready, why);
                 }

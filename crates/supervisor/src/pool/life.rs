@@ -66,7 +66,7 @@ impl Pool {
         this.slots[slot].next = None;
         match Member::start(&this.workers, number, slot, restarts) {
             Ok(mut member) => {
-                member.on_ready = on_ready;
+                member.on_ready.extend(on_ready);
                 let limit = Duration::from_millis(this.front.startup_timeout);
                 member.up_by = (!limit.is_zero()).then(|| member.since + limit + SLACK);
                 let wires = Wires {
@@ -81,7 +81,7 @@ impl Pool {
             Err(error) => {
                 let path = this.workers.executable.display().to_string();
                 let error = Error::PythonStartFailed(format!("no worker could be started with {path}: {error}"));
-                this.not_up(slot, on_ready, error.into());
+                this.not_up(slot, on_ready.into_iter().collect(), error.into());
             }
         }
     }
@@ -92,7 +92,7 @@ impl Pool {
         member.state = State::Ready;
         member.up_by = None;
         let (slot, pid, took) = (member.slot, member.process.pid(), member.since.elapsed());
-        let on_ready = member.on_ready.take();
+        let on_ready = std::mem::take(&mut member.on_ready);
         self.failure = None;
         self.slots[slot].next = None;
         self.say(
@@ -100,7 +100,7 @@ impl Pool {
             &format!("worker {pid} is ready, after {:.2} s", took.as_secs_f64()),
             pid,
         );
-        if let Some(on_ready) = on_ready {
+        for on_ready in on_ready {
             // Nobody waits if the pool is closing.
             drop(on_ready.send(Ok(())));
         }
@@ -124,10 +124,12 @@ impl Pool {
     }
 
     /// A worker did not start.
-    pub(super) fn not_up(&mut self, slot: usize, on_ready: Option<OnReady>, why: Traced) {
-        if let Some(on_ready) = on_ready {
-            // The waiting caller reports it.
-            drop(on_ready.send(Err(why.clone())));
+    pub(super) fn not_up(&mut self, slot: usize, on_ready: Vec<OnReady>, why: Traced) {
+        if !on_ready.is_empty() {
+            // The waiting callers report it.
+            for on_ready in on_ready {
+                drop(on_ready.send(Err(why.clone())));
+            }
         } else if let Some(loaded) = self.loaded.take() {
             loaded(Err(why));
             return self.close(0, None);

@@ -105,12 +105,22 @@ impl Pool {
             }
             let newest = pool.borrow().newest(slot);
             match newest {
-                Some(number) if number > since => {}
+                Some(number) if number > since => Self::until_ready(pool, number).await?,
                 Some(number) => Self::replace(Rc::clone(pool), number).await?,
                 None => Self::start_awaited(pool, slot).await?,
             }
         }
         Ok(())
+    }
+
+    /// Waits for a worker that somebody else has started.
+    async fn until_ready(pool: &Rc<RefCell<Self>>, number: u32) -> Result<(), Traced> {
+        let (sender, receiver) = oneshot::channel();
+        match pool.borrow_mut().member(number) {
+            Some(member) if member.state == State::Starting => member.on_ready.push(sender),
+            _ => return Ok(()),
+        }
+        receiver.await.unwrap_or_else(|_| Err(Error::HandlerClosed.into()))
     }
 
     /// The newest worker in this place that is not draining.
