@@ -20,6 +20,18 @@ test('a request whose worker has died gets WORKER_DIED, and the next one another
   assert.equal(handler.health().workers[0].restarts, 1)
 })
 
+test('requests that are lost with a worker count as errors', async (t) => {
+  const { handler } = makeWorkers(t)
+  await handler.ready()
+  const waiting = call(handler, '/wait?seconds=60')
+  const lost = [waiting, call(handler, '/exit?code=1')]
+  for (const { reason } of await Promise.allSettled(lost)) assert.equal(reason?.code, 'WORKER_DIED')
+  assert.equal(handler.health().errorsTotal, 2)
+  assert.deepEqual(handler.health().workers.filter(({ state }) => state === 'ready'), [])
+  await call(handler)
+  assert.equal(handler.health().errorsTotal, 2)
+})
+
 test('a crash in native code is a signal, with its last lines', async (t) => {
   const { handler } = makeWorkers(t)
   await assert.rejects(call(handler, '/crash'), { code: 'WORKER_DIED', message: /signal SIGSEGV[\s\S]*Fatal Python error: Segmentation fault[\s\S]*worker_process_app\.py/ })

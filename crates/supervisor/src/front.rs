@@ -131,6 +131,8 @@ pub struct Front {
     requests: AtomicU64,
     /// Failures that were seen here. Workers report the others later.
     errors: AtomicU64,
+    /// Requests that were accepted, and that no worker will answer. No worker reports them.
+    lost: AtomicU64,
     closed: AtomicBool,
     /// Whether no worker can start.
     is_failing: AtomicBool,
@@ -165,6 +167,7 @@ impl Front {
             abandoned: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             is_failing: AtomicBool::new(false),
             summary: Mutex::default(),
@@ -246,6 +249,11 @@ impl Front {
         self.errors.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a request that no worker will answer.
+    pub(crate) fn note_lost(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn post(&self, job: Job) {
         drop(self.inbox.post(job));
     }
@@ -264,7 +272,7 @@ impl Front {
             abandoned: self.abandoned.load(Ordering::Acquire),
             queued: summary.queued,
             requests: self.requests.load(Ordering::Relaxed),
-            errors: summary.errors.max(self.errors.load(Ordering::Relaxed)),
+            errors: summary.errors.max(self.errors.load(Ordering::Relaxed)) + self.lost.load(Ordering::Relaxed),
             lag: summary.lag,
             blocked: summary.blocked,
             failed: false,

@@ -181,6 +181,9 @@ impl Pool {
 
     /// Fails a request that no worker will answer.
     fn fail(&mut self, mut relay: Relay, error: Error) {
+        if relay.is_waited_for() && error != Error::HandlerClosed {
+            self.front.note_lost();
+        }
         self.places.remove(&key(relay.exchange()));
         self.front.done(relay.exchange());
         relay.fail(error);

@@ -32,6 +32,8 @@ impl Pool {
             format!("{status}, after it broke the protocol: {reason}")
         });
         this.errors = this.errors.saturating_add(member.status.errors);
+        // First, so that whoever hears of a lost request does not find its worker in `health()`.
+        this.note();
         match (member.state, &member.end_message) {
             (State::Starting, _) => {
                 let why = member.why_not_up(&how);

@@ -24,7 +24,7 @@ export interface Health {
   readonly sockets: number
   /** All requests and WebSockets that were accepted so far. */
   readonly requestsTotal: number
-  /** Requests whose app raised an exception or did not complete its response. */
+  /** Requests whose app raised an exception or did not complete its response, and requests that were lost with a worker. */
   readonly errorsTotal: number
   readonly python: {
     /** Whether the interpreter runs. */
