@@ -108,3 +108,18 @@ test('it is the end of a worker that has left its process group, too', async (t)
   await assert.rejects(call(handler, '/block?seconds=8'), { code: 'WORKER_DIED', message: /SIGKILL/ })
   assert.ok(performance.now() - began < 6000)
 })
+
+test('an event loop that was blocked while no request was under way, and has gone on, ends nothing', async (t) => {
+  const { handler } = makeWorkers(t, { count: 1, killBlockedAfter: 700 })
+  const { body } = await call(handler, '/block-later?seconds=2')
+  const blocked = []
+  for (let n = 0; n < 5; n += 1) {
+    await sleep(500)
+    blocked.push(handler.health().python.blockedMs)
+  }
+  assert.ok(blocked.some((ms) => ms >= 700), String(blocked))
+  // Nobody has asked meanwhile.
+  await sleep(1000)
+  assert.equal(handler.health().python.blockedMs, 0)
+  assert.equal(await pidOf(handler), Number(body))
+})

@@ -64,6 +64,10 @@ pub(crate) struct Member {
     pub(crate) most_requests: u64,
     pub(crate) restarts: u32,
     pub(crate) status: Status,
+    /// When that status was asked for.
+    asked: Option<Instant>,
+    /// When its first request of those under way has come.
+    busy_since: Instant,
     /// When the oldest unanswered ping was sent.
     pub(crate) pinged: Option<Instant>,
     /// Why its application did not start.
@@ -118,6 +122,8 @@ impl Member {
             most_requests,
             restarts,
             status: Status::default(),
+            asked: None,
+            busy_since: Instant::now(),
             pinged: None,
             refused: None,
             end_message: None,
@@ -135,6 +141,9 @@ impl Member {
         self.requests += 1;
         relay.begin(id, &mut self.outgoing);
         self.tally.begun(relay.returned);
+        if self.relays.is_empty() {
+            self.busy_since = Instant::now();
+        }
         self.relays.insert(id, relay);
         id
     }
@@ -175,16 +184,27 @@ impl Member {
         }
     }
 
+    /// Its answer to a ping.
+    pub(crate) fn tell(&mut self, status: Status) {
+        self.status = status;
+        self.asked = self.pinged.take();
+    }
+
+    /// Whether its latest answer said that its event loop was blocked. Only the next answer says that it has gone on.
+    pub(crate) fn was_blocked(&self) -> bool {
+        self.status.blocked > 0
+    }
+
     /// For how long its event loop has been blocked: as the worker says, or since it has stopped answering.
     pub(crate) fn blocked(&self) -> Duration {
-        let said = Duration::from_nanos(self.status.blocked);
-        let silent = self.pinged.map(|since| since.elapsed()).unwrap_or_default();
-        // A shorter silence is normal: an answer takes some time.
-        if silent > Duration::from_millis(500) {
-            silent.max(said)
-        } else {
-            said
-        }
+        longer(self.status.blocked, self.pinged)
+    }
+
+    /// The same, but without what is older than the requests that are under way: the loop may have gone on since.
+    pub(crate) fn blocked_while_busy(&self) -> Duration {
+        let is_fresh = self.asked.is_some_and(|asked| asked >= self.busy_since);
+        let said = if is_fresh { self.status.blocked } else { 0 };
+        longer(said, self.pinged.map(|since| since.max(self.busy_since)))
     }
 
     pub(crate) fn health(&self) -> WorkerHealth {
@@ -218,5 +238,17 @@ impl Member {
                 traceback: String::new(),
             },
         }
+    }
+}
+
+/// The longer one of what was said, in nanoseconds, and of a silence.
+fn longer(said: u64, silent_since: Option<Instant>) -> Duration {
+    let said = Duration::from_nanos(said);
+    let silent = silent_since.map(|since| since.elapsed()).unwrap_or_default();
+    // A shorter silence is normal: an answer takes some time.
+    if silent > Duration::from_millis(500) {
+        silent.max(said)
+    } else {
+        said
     }
 }

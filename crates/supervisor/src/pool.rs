@@ -248,8 +248,7 @@ impl Pool {
             FromWorker::Refused(why) => member.refused = Some(why),
             FromWorker::Ended(why) => member.end_message = Some(why.map_or(Ok(()), Err)),
             FromWorker::Status(status) => {
-                member.status = status;
-                member.pinged = None;
+                member.tell(status);
                 self.note();
             }
             FromWorker::Place(words, stack) => {

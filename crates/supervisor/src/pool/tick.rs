@@ -16,6 +16,9 @@ const ENDING: Duration = Duration::from_millis(50);
 /// How often to check the memory of workers with requests.
 const MEMORY: Duration = Duration::from_secs(1);
 
+/// How often to ask a worker again whose event loop was blocked: so `health()` tells the truth, however seldom it is called.
+const FOLLOW: Duration = Duration::from_millis(250);
+
 /// An event loop that has not answered for this time is blocked, not just slow.
 const BLOCKED: Duration = Duration::from_secs(1);
 
@@ -36,6 +39,7 @@ impl Pool {
         [
             ending.then(|| now + ENDING),
             kills.then(|| now + (kill / 4).max(Duration::from_millis(20))),
+            self.members.iter().any(Member::was_blocked).then(|| now + FOLLOW),
             (busy && self.workers.max_memory > 0).then(|| now + MEMORY),
         ]
         .into_iter()
@@ -50,6 +54,7 @@ impl Pool {
     pub(super) fn tick(pool: &Rc<RefCell<Self>>) {
         let now = Instant::now();
         let mut this = pool.borrow_mut();
+        this.follow_blocked();
         this.kill_late(now);
         this.kill_blocked(now);
         this.kill_overdue(now);
@@ -63,6 +68,12 @@ impl Pool {
         }
         for (number, why) in old {
             Self::recycle(pool, number, &why);
+        }
+    }
+
+    fn follow_blocked(&mut self) {
+        for member in self.members.iter_mut().filter(|member| member.was_blocked()) {
+            member.ping();
         }
     }
 
@@ -92,9 +103,10 @@ impl Pool {
             .iter_mut()
             .filter(|member| member.state != State::Starting && !member.relays.is_empty())
         {
-            if member.blocked() >= limit {
+            let blocked = member.blocked_while_busy();
+            if blocked >= limit {
                 member.process.kill();
-                killed.push((member.process.pid(), member.blocked()));
+                killed.push((member.process.pid(), blocked));
                 member.pinged = Some(now);
                 member.status.blocked = 0;
             } else {
