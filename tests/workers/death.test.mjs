@@ -1,5 +1,7 @@
 // A worker that dies takes only its own requests with it.
 import assert from 'node:assert/strict'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
@@ -91,6 +93,37 @@ test('a worker that does not come up rejects ready() and requests with its own e
   await assert.rejects(call(broken), { code: 'APP_IMPORT_FAILED' })
   const ends = makeHandler(t, 'ends:app', { docroot: folder, workers: 1 })
   await assert.rejects(ends.ready(), { code: 'WORKER_DIED', message: /ended before its application was ready \(exit code 9\)[\s\S]*good bye/ })
+})
+
+test('while no worker can start any more, ready() rejects and health() says so, until one starts', async (t) => {
+  const source = `import os
+if os.path.exists(__file__ + ".gone"): raise ValueError("no database")
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan": raise RuntimeError
+    if scope["path"] == "/exit": os._exit(1)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+`
+  const folder = temporaryFolder(t, { 'fragile.py': source })
+  const flag = join(folder, 'fragile.py.gone')
+  const handler = makeHandler(t, 'fragile:app', { docroot: folder, workers: 1, logger: undefined })
+  await handler.ready()
+  const state = () => [handler.health().ready, handler.health().live]
+  assert.deepEqual(state(), [true, true])
+  writeFileSync(flag, '')
+  await assert.rejects(call(handler, '/exit'), { code: 'WORKER_DIED' })
+  assert.deepEqual(state(), [false, true])
+  // It waits for the next worker, and none comes.
+  await assert.rejects(handler.ready(), { code: 'APP_IMPORT_FAILED', message: /no database/ })
+  assert.deepEqual(state(), [false, false])
+  await assert.rejects(call(handler), { code: 'APP_IMPORT_FAILED' })
+  await assert.rejects(handler.ready(), { code: 'APP_IMPORT_FAILED' })
+  await assert.rejects(handler.reload(), { code: 'APP_IMPORT_FAILED' })
+  rmSync(flag)
+  await handler.reload()
+  await handler.ready()
+  assert.deepEqual(state(), [true, true])
+  assert.equal((await call(handler)).body.toString(), 'ok')
 })
 
 test('an event loop that is blocked for too long is the end of its worker', async (t) => {

@@ -275,7 +275,7 @@ impl Front {
             errors: summary.errors.max(self.errors.load(Ordering::Relaxed)) + self.lost.load(Ordering::Relaxed),
             lag: summary.lag,
             blocked: summary.blocked,
-            failed: false,
+            failed: self.is_failing.load(Ordering::Acquire),
             r#loop: if summary.is_asyncio { "asyncio" } else { "uvloop" },
         }
     }
@@ -283,6 +283,11 @@ impl Front {
     /// How each worker is.
     pub fn workers(&self) -> Vec<WorkerHealth> {
         self.summary.lock().workers.clone()
+    }
+
+    /// Why no worker can start at present. Attempts go on.
+    pub fn failure(&self) -> Option<Traced> {
+        self.summary.lock().failure.clone()
     }
 
     /// For how long no event loop has answered. Also asks the workers, so that the next call has newer values.

@@ -122,7 +122,8 @@ export class PythonHandler {
   static readonly python: PythonInfo | null
 
   /**
-   * Resolves when the interpreter and the app have started.
+   * Resolves when the interpreter and the app have started. With the option `workers`, a later call resolves when a worker is ready;
+   * while no worker is ready and new ones fail again and again, it rejects with their error.
    *
    * @throws PythonError the reason of a failed start; after `startupTimeout` EVENT_LOOP_BLOCKED or LIFESPAN_STARTUP_FAILED
    * @example

@@ -54,6 +54,12 @@ impl NativeHandler {
         })
     }
 
+    /// Why no worker can start at present, or null.
+    #[napi(catch_unwind)]
+    pub fn failure(&self) -> Option<NativeFailure> {
+        self.state.slot.place()?.failure().map(NativeFailure::from)
+    }
+
     /// Files have changed: requests wait for workers that start from now on. `reload` must follow.
     #[napi(catch_unwind)]
     pub fn hold(&self) {

@@ -3,7 +3,7 @@ import { startFailedOutcome } from '../native/outcome.js'
 import { addExitHook, removeExitHook } from '../python/exit-hooks.js'
 import { startPython, startPythonSync } from '../python/start.js'
 import { findWorkers, findWorkersSync } from '../python/workers.js'
-import { healthOf } from '../log/health.js'
+import { healthOf, isReady } from '../log/health.js'
 import { closeTimes } from '../options/options.js'
 import { Following } from './following.js'
 import { BLOCKED, LATE, SLACK, blockedError, deadlineIn, orLate } from './clocks.js'
@@ -216,8 +216,22 @@ export class Lifecycle {
     return this.#failure ?? error
   }
 
-  /** @returns {Promise<void>} */
+  /**
+   * Waits for a start, and with workers until one of them is ready: the first ones may have died since.
+   * @returns {Promise<void>}
+   */
   async ready() {
+    await this.#hasStarted()
+    if (this.#settings.workers === null) return
+    const native = /** @type {WorkersHandler} */ (this.native)
+    const isDecided = () => this.#isEnding || native.failure() !== null || native.workers().some(isReady)
+    if (!isDecided()) await orLate(new Promise(() => {}), isDecided)
+    if (this.#isEnding) throw closedError()
+    const failure = native.failure()
+    if (failure) throw errorFromFailure(failure)
+  }
+
+  async #hasStarted() {
     if (this.#state === 'new' || this.#state === 'starting') await this.#starting.catch(() => {})
     if (this.#isEnding) throw closedError()
     if (this.#state === 'failed') throw this.#failure
@@ -229,9 +243,9 @@ export class Lifecycle {
    * @returns {Promise<void>}
    */
   async readyForRequest(timeout = this.#settings.requestTimeout) {
-    if (timeout === 0) return this.ready()
+    if (timeout === 0) return this.#hasStarted()
     const deadline = deadlineIn(timeout)
-    if ((await orLate(this.ready(), () => performance.now() > deadline)) !== LATE) return
+    if ((await orLate(this.#hasStarted(), () => performance.now() > deadline)) !== LATE) return
     throw new PythonError('REQUEST_TIMEOUT', 'The application has not started in time for this request (option requestTimeout)')
   }
 
@@ -269,7 +283,7 @@ export class Lifecycle {
     if (this.#settings.workers === null) {
       throw new TypeError('reload() replaces workers, and this handler has none. Python in this process cannot load modules again: set the option `workers`')
     }
-    await this.ready()
+    await this.#hasStarted()
     await this.#replaceWorkers()
   }
 

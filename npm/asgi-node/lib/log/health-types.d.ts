@@ -1,8 +1,14 @@
 /** The health of a handler: the result of `health()`. */
 export interface Health {
-  /** Whether requests are served: the app has started, the handler is not closed, and the event loop has not been blocked for long. */
+  /**
+   * Whether requests are served: the app has started, the handler is not closed, and the event loop has not been blocked for long.
+   * With the option `workers`, at least one worker is ready.
+   */
   readonly ready: boolean
-  /** False if only a restart helps: the start failed, or the event loop has been blocked for `unhealthyAfter`. */
+  /**
+   * False if only a restart helps: the start failed, or the event loop has been blocked for `unhealthyAfter`. Also false while no
+   * worker is ready and new ones fail again and again; true again as soon as one starts.
+   */
   readonly live: boolean
   /** Whether `close()` has been called. With its option `delay`, requests may still be taken ({@link PythonHandler.close}). */
   readonly draining: boolean
@@ -27,7 +33,7 @@ export interface Health {
   /** Requests whose app raised an exception or did not complete its response, and requests that were lost with a worker. */
   readonly errorsTotal: number
   readonly python: {
-    /** Whether the interpreter runs. */
+    /** Whether the interpreter runs in this process: false with the option `workers`. */
     readonly running: boolean
     /** For example '3.11.7'; null before it runs. */
     readonly version: string | null

@@ -23,7 +23,7 @@ export function healthOf(state, failed, known, sockets, unhealthyAfter, workers)
   const blockedMs = Math.floor(known.blocked)
   const blocked = blockedMs >= unhealthyAfter
   return {
-    ready: state === 'ready' && !blocked && !known.failed,
+    ready: state === 'ready' && !blocked && !known.failed && (workers === null || workers.some(isReady)),
     live: !failed && !blocked && !known.failed,
     draining: state === 'draining' || state === 'closing' || state === 'closed',
     inFlight: known.inFlight,
@@ -42,6 +42,11 @@ export function healthOf(state, failed, known, sockets, unhealthyAfter, workers)
     },
     ...(workers === null ? {} : { workers: workers.map(healthOfWorker) })
   }
+}
+
+/** @param {import('../native/workers-binding.js').Worker} worker */
+export function isReady({ state }) {
+  return state === 'ready'
 }
 
 /**

@@ -63,6 +63,8 @@ export declare class NativeHandler {
   callSync(head: string, body?: Uint8Array | undefined | null): SyncOutcome
   /** How each worker is, as was known last. `health` asks them anew. */
   workers(): Array<Worker>
+  /** Why no worker can start at present, or null. */
+  failure(): NativeFailure | null
   /** Files have changed: requests wait for workers that start from now on. `reload` must follow. */
   hold(): void
   /** Replaces every worker by a new one, one after the other. Resolves to null, or to why one has not come up; never rejects. */
@@ -107,7 +109,7 @@ export interface Health {
   lag: number
   /** Milliseconds for which it has not answered a heartbeat that is under way; 0 when none is. */
   blocked: number
-  /** Whether the event loop has ended, and no request goes on. */
+  /** Whether the event loop has ended, or no worker can start: no request goes on. */
   failed: boolean
   /** The event loop that it runs on: `asyncio` or `uvloop`. */
   loop: string
