@@ -60,6 +60,18 @@ test('over HTTP it is 502, or a visible cut where the response had begun', async
   assert.doesNotMatch(client.received, /\r\n0\r\n\r\n$/)
 })
 
+test('the error of a body of fetch does not show what the worker wrote', async (t) => {
+  const { handler } = makeWorkers(t)
+  await call(handler, '/print?stream=stderr&text=password=hunter2')
+  const response = await handler.fetch(new Request('http://x/begin-and-exit'))
+  await assert.rejects(response.text(), (error) => {
+    assert.equal(error.code, 'WORKER_DIED')
+    assert.equal(error.message, 'The application failed after its response had started')
+    assert.match(error.cause.message, /stderr:[^]*hunter2/)
+    return true
+  })
+})
+
 test('a WebSocket gets 1012', async (t) => {
   const { handler } = makeWorkers(t)
   const { server, port } = await serve(t, handler.listener)

@@ -256,11 +256,14 @@ function isGone({ incoming, outgoing }) {
   return incoming !== null && Boolean(outgoing?.destroyed || outgoing?.stream?.destroyed || incoming.socket?.destroyed)
 }
 
+/** Codes of errors whose message says nothing of the application. Those of all others may hold an exception's text or lines of stderr. */
+const PUBLIC = new Set(['BODY_TOO_LARGE', 'HANDLER_CLOSED', 'INVALID_REQUEST', 'REQUEST_TIMEOUT', 'RESPONSE_TOO_LARGE'])
+
 /**
  * The error that ends an incomplete response body. Some servers send the message of such an error to the client.
  * @param {unknown} error
  */
 function publicError(error) {
-  if (!(error instanceof PythonError) || !error.code.startsWith('APP_')) return error
+  if (!(error instanceof PythonError) || PUBLIC.has(error.code)) return error
   return new PythonError(error.code, 'The application failed after its response had started', { cause: error })
 }
