@@ -138,3 +138,12 @@ test('each worker has a lifespan, health says how they are, and close() ends the
   const lines = diary.lines()
   for (const pid of pids) assert.deepEqual(lines.filter((line) => line.endsWith(` ${pid}`)), [`startup ${pid}`, `shutdown ${pid}`])
 })
+
+test('a worker has the environment of the moment at which its handler was created', async (t) => {
+  process.env.W_BEFORE = '1'
+  t.after(() => (delete process.env.W_BEFORE, delete process.env.W_AFTER))
+  const { handler } = makeWorkers(t)
+  process.env.W_AFTER = '1'
+  delete process.env.W_BEFORE
+  assert.deepEqual(await callJson(handler, '/environment?name=W_BEFORE&name=W_AFTER'), { W_BEFORE: '1', W_AFTER: null })
+})

@@ -56,6 +56,8 @@ export class Lifecycle {
   #settings
   #exchanges
   #sockets
+  /** The environment for workers: as it is now, whatever the caller changes before Python is found. @type {NodeJS.ProcessEnv} */
+  #env
   /** @type {NativeHandler | null} */
   #native = null
   /** Why it did not start. @type {unknown} */
@@ -87,6 +89,7 @@ export class Lifecycle {
     this.#settings = settings
     this.#exchanges = exchanges
     this.#sockets = sockets
+    this.#env = settings.workers === null ? process.env : { ...process.env }
     // This comes before the application is read, so that no change is missed.
     if (settings.reload !== null) this.#following = new Following(settings.reload, { hold: this.#hold, renew: this.#renew }, settings.log)
     this.#starting = this.#start()
@@ -156,13 +159,13 @@ export class Lifecycle {
   /** Finds what runs the application: Python in this process, or workers. @returns {Promise<Runtime>} */
   async #runtime() {
     const settings = this.#settings
-    return settings.workers === null ? { addon: await startPython(settings), config: settings.config } : findWorkers(settings)
+    return settings.workers === null ? { addon: await startPython(settings), config: settings.config } : findWorkers(settings, this.#env)
   }
 
   /** The same, but it blocks. @returns {Runtime} */
   #runtimeSync() {
     const settings = this.#settings
-    return settings.workers === null ? { addon: startPythonSync(settings), config: settings.config } : findWorkersSync(settings)
+    return settings.workers === null ? { addon: startPythonSync(settings), config: settings.config } : findWorkersSync(settings, this.#env)
   }
 
   #lateText() {

@@ -15,36 +15,42 @@ import { loadWorkers } from '../native/load.js'
 
 /**
  * @param {Settings} settings
+ * @param {NodeJS.ProcessEnv} env of the workers
  * @returns {Promise<Found>}
  */
-export async function findWorkers(settings) {
-  return found(settings, await choose(wishes(settings)))
+export async function findWorkers(settings, env) {
+  return found(settings, await choose(wishes(settings, env)), env)
 }
 
 /**
  * The same, blocking.
  * @param {Settings} settings
+ * @param {NodeJS.ProcessEnv} env
  * @returns {Found}
  */
-export function findWorkersSync(settings) {
-  return found(settings, chooseSync(wishes(settings)))
+export function findWorkersSync(settings, env) {
+  return found(settings, chooseSync(wishes(settings, env)), env)
 }
 
-/** @param {Settings} settings */
-function wishes({ python, venv, docroot }) {
-  return { python, venv, appDir: docroot, env: process.env, embedded: false }
+/**
+ * @param {Settings} settings
+ * @param {NodeJS.ProcessEnv} env
+ */
+function wishes({ python, venv, docroot }, env) {
+  return { python, venv, appDir: docroot, env, embedded: false }
 }
 
 /**
  * @param {Settings} settings
  * @param {{ executable: string }} choice
+ * @param {NodeJS.ProcessEnv} env
  * @returns {Found}
  */
-function found({ config, workers }, { executable }) {
+function found({ config, workers }, { executable }, env) {
   const { addon, files } = loadWorkers()
   const { python: packageDir, bridge } = files
   // As in this process: sys.argv[0] is the program, and Node's arguments are not Python's.
   const argv = [process.argv[1] ?? '']
-  const env = Object.entries(process.env).filter(([, value]) => value !== undefined)
-  return { addon, config: JSON.stringify({ handler: config, workers: { ...workers, executable, packageDir, bridge, argv, env } }) }
+  const variables = Object.entries(env).filter(([, value]) => value !== undefined)
+  return { addon, config: JSON.stringify({ handler: config, workers: { ...workers, executable, packageDir, bridge, argv, env: variables } }) }
 }
