@@ -168,6 +168,17 @@ test('workers are replaced when they hold too much memory', async (t) => {
   assert.ok(logged.some(({ message }) => /bytes of memory \(maxMemory\)/.test(message)))
 })
 
+test('new workers that use too much memory at once are not replaced again and again without a pause', async (t) => {
+  const { handler, logged } = makeWorkers(t, { count: 1, maxMemory: 1_000_000 })
+  const replaced = () => logged.filter(({ message }) => /bytes of memory \(maxMemory\)/.test(message)).length
+  const isWarned = () => logged.some(({ level, message }) => level === 'warn' && /each new worker soon uses more memory than maxMemory/.test(message))
+  await until(async () => (await call(handler, '/wait?seconds=0.2')) && isWarned(), 'the warning')
+  const before = replaced()
+  const began = performance.now()
+  while (performance.now() - began < 3000) await call(handler, '/wait?seconds=0.2')
+  assert.ok(replaced() - before <= 2, `${replaced() - before} in 3 s`)
+})
+
 test('reload() without workers says what it needs', async (t) => {
   const handler = makeHandler(t)
   await assert.rejects(handler.reload(), { name: 'TypeError', message: /option `workers`/ })

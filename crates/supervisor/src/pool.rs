@@ -39,8 +39,18 @@ struct Slot {
     restarts: u32,
     /// How many of them, in a row, did not live long.
     failures: u32,
+    /// How many of them, in a row, soon used more memory than `maxMemory`.
+    bloated: u32,
     /// When the next one is started.
     next: Option<Instant>,
+}
+
+/// The pause before the next worker of a place, after so many in a row that did not live long.
+fn back_off(failures: u32) -> Duration {
+    match failures {
+        0 | 1 => Duration::ZERO,
+        _ => Duration::from_millis(100 << failures.min(7)).min(Duration::from_secs(10)),
+    }
 }
 
 /// A close that is under way.

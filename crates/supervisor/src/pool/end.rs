@@ -17,7 +17,7 @@ use crate::relay::{Relay, failure};
 const CANCEL_GRACE: Duration = Duration::from_millis(5500);
 
 /// A worker that lived longer than this did not fail at its start.
-const LONG: Duration = Duration::from_secs(10);
+pub(super) const LONG: Duration = Duration::from_secs(10);
 
 impl Pool {
     /// A worker's process has ended, and all its messages were read.

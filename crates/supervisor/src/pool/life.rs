@@ -9,7 +9,7 @@ use asgi_node_core::config::Workers;
 use asgi_node_core::{Error, Traced};
 use asgi_node_worker::ToWorker;
 
-use super::{ERROR, INFO, Pool};
+use super::{ERROR, INFO, Pool, back_off};
 use crate::drive::{Wires, drive};
 use crate::front::{Done, Front, Job};
 use crate::member::{Member, OnReady, State};
@@ -155,10 +155,7 @@ impl Pool {
     pub(super) fn restart(&mut self, slot: usize) -> u32 {
         let place = &mut self.slots[slot];
         place.failures += 1;
-        let pause = match place.failures {
-            1 => Duration::ZERO,
-            failures => Duration::from_millis(100 << failures.min(7)).min(Duration::from_secs(10)),
-        };
+        let pause = back_off(place.failures);
         if self.closing.is_none() {
             place.next = Some(Instant::now() + pause);
         }

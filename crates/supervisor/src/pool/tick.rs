@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use asgi_node_worker::message::Failed;
 
-use super::{ERROR, INFO, Pool};
+use super::end::LONG;
+use super::{ERROR, INFO, Pool, Slot, WARNING, back_off};
 use crate::child;
 use crate::member::{Member, State};
 
@@ -19,8 +20,27 @@ const MEMORY: Duration = Duration::from_secs(1);
 /// How often to ask a worker again whose event loop was blocked: so `health()` tells the truth, however seldom it is called.
 const FOLLOW: Duration = Duration::from_millis(250);
 
+/// After so many workers in a row that soon used too much memory, a warning is logged.
+const BLOATED: u32 = 3;
+
 /// An event loop that has not answered for this time is blocked, not just slow.
 const BLOCKED: Duration = Duration::from_secs(1);
+
+impl Slot {
+    /// Why its worker uses too much memory. If each new worker soon does, it is not said at once.
+    fn outgrown(&mut self, member: &Member, most: u64) -> Option<String> {
+        let (age, pause) = (member.since.elapsed(), back_off(self.bloated));
+        if most == 0 || member.relays.is_empty() || age < pause {
+            return None;
+        }
+        let resident = child::resident(member.process.pid());
+        if resident < most {
+            return None;
+        }
+        self.bloated = if age < pause + LONG { self.bloated + 1 } else { 0 };
+        Some(format!("because it uses {resident} bytes of memory (maxMemory)"))
+    }
+}
 
 impl Pool {
     /// The time of the next check.
@@ -153,24 +173,25 @@ impl Pool {
             if !age.is_zero() && member.since.elapsed() >= age {
                 return Some(format!("after {:.0} s (maxAge)", member.since.elapsed().as_secs_f64()));
             }
-            if workers.max_memory > 0 && !member.relays.is_empty() {
-                let resident = child::resident(member.process.pid());
-                if resident >= workers.max_memory {
-                    return Some(format!("because it uses {resident} bytes of memory (maxMemory)"));
-                }
-            }
             None
         };
-        let mut old = Vec::new();
+        let (mut old, mut bloated) = (Vec::new(), Vec::new());
         for member in &mut self.members {
             let again = member.replaced.is_none_or(|later| later <= now);
-            if member.state == State::Ready
-                && again
-                && let Some(why) = why(member)
-            {
+            if member.state != State::Ready || !again {
+                continue;
+            }
+            let slot = &mut self.slots[member.slot];
+            let had = slot.bloated;
+            if let Some(why) = why(member).or_else(|| slot.outgrown(member, workers.max_memory)) {
                 member.replaced = Some(now + Duration::from_secs(3600));
                 old.push((member.number, why));
+                bloated.extend((had < BLOATED && slot.bloated == BLOATED).then(|| member.process.pid()));
             }
+        }
+        for pid in bloated {
+            let text = "each new worker soon uses more memory than maxMemory, so there is a pause before the next one, which grows";
+            self.say(WARNING, text, pid);
         }
         old
     }
