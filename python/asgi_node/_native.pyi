@@ -43,8 +43,12 @@ class ClientDisconnected(OSError):
 class Drain:
     """Takes the messages of the hosts. The event loop calls it when its descriptor is readable."""
 
-    def fileno(self) -> int: ...
-    def bind(self, event_loop: Any) -> None: ...
+    def fileno(self) -> int:
+        """The descriptor. It is readable when messages wait."""
+
+    def bind(self, event_loop: Any) -> None:
+        """Say which loop it serves: once, on the loop's thread, before the loop runs."""
+
     def __call__(self, *args: Any, **kwargs: Any) -> None: ...
 
 @final
@@ -59,8 +63,14 @@ class LogQueue:
     def takes_lines(self) -> bool:
         """Whether the host wants lines."""
 
-    def record(self, level: int, text: str) -> bool: ...
-    def line(self, descriptor: int, text: str) -> bool: ...
+    def record(self, level: int, text: str) -> bool:
+        """Hand over a log record as JSON. Return False if the host no longer listens."""
+
+    def line(self, descriptor: int, text: str) -> bool:
+        """Hand over a line of output. Return False if the host no longer listens.
+
+        `descriptor` is 1 for stdout, 2 for stderr.
+        """
 
 @final
 class Channel:

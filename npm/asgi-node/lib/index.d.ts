@@ -63,6 +63,7 @@ export interface FetchEnv {
    * unless the Request has other ones. It is also read from `request.runtime.node`, where srvx puts it.
    */
   incoming?: IncomingMessage | Http2ServerRequest | undefined
+  /** The Node response. It shows whether the client has left. */
   outgoing?: ServerResponse | Http2ServerResponse | undefined
   /**
    * `client` of the scope: host and port.
@@ -300,6 +301,7 @@ export class PythonHandler {
    * ```
    */
   close(options?: { timeout?: number; delay?: number }): Promise<void>
+  /** For `await using`: the same as `close()`. */
   [Symbol.asyncDispose](): Promise<void>
 
   /**

@@ -6,8 +6,8 @@ export interface Health {
    */
   readonly ready: boolean
   /**
-   * False if only a restart helps: the start failed, or the event loop has been blocked for `unhealthyAfter`. Also false while no
-   * worker is ready and new ones fail again and again; true again as soon as one starts.
+   * False if only a restart helps: the start failed, the event loop has been blocked for `unhealthyAfter`, or it has ended
+   * (EVENT_LOOP_FAILED). Also false while no worker is ready and new ones fail again and again; true again as soon as one starts.
    */
   readonly live: boolean
   /** Whether `close()` has been called. With its option `delay`, requests may still be taken ({@link PythonHandler.close}). */

@@ -61,7 +61,7 @@ export interface AccessEntry {
   readonly bytes: number
   /** Milliseconds from its arrival to the end of its response, or of its connection. */
   readonly durationMs: number
-  /** The response was not completed: the client has left, or the app has failed in the middle of it. */
+  /** The response was not completed: the client has left, or the app has failed in the middle of it. For an accepted WebSocket: no close frame came (1006). */
   readonly aborted: boolean
 }
 

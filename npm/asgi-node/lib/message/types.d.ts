@@ -140,9 +140,12 @@ export class Request<IsWebSocket extends boolean = boolean> {
   /** The body as it was set; a Buffer for bytes or a string. It is null if there is none, or if it is written with `write`. */
   get body(): Buffer | ReadableStream<Chunk> | AsyncIterable<Chunk> | null
   set body(body: RequestBody | null)
+  /** `client` and `server` of the scope; null if they were not set. */
   readonly socket: SocketInfo | null
+  /** The folder for {@link ExistenceCondition} in `matches` and `rewrite`; null if it was not set. */
   get docroot(): string | null
   set docroot(docroot: string | null)
+  /** Whether it opens a WebSocket. */
   readonly websocket: IsWebSocket
   /**
    * Adds a chunk to the body: before or after the request is passed to the handler, and of any size.
@@ -215,6 +218,7 @@ export class Response implements AsyncIterable<Buffer> {
   next(): Promise<Buffer | null>
   /** The close code of a WebSocket; null while it is open. 1011: the app has failed. 1006: the signal was aborted. */
   readonly code: number | null
+  /** The reason of the close frame; '' if there is none. */
   readonly reason: string
   /**
    * Closes a WebSocket. The code is 1000 by default.

@@ -25,5 +25,6 @@ export interface PythonInfo {
   readonly loopReason: string
   /** Whether extensions bind to their own libraries. */
   readonly deepbind: boolean
+  /** Why they do, or do not. */
   readonly deepbindReason: string
 }
