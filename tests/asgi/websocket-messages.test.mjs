@@ -230,14 +230,14 @@ describe('close() of the handler', limits, () => {
     let ready
     const site = serveWebSockets({ before: (hook) => (ready = hook()), after: (hook) => t.after(hook) })
     await ready
-    const witness = makeHandler(t, 'websocket_app:app')
+    const logReader = makeHandler(t, 'websocket_app:app')
     const key = site.key()
     const client = await site.open(`/slow?wait=1&log=${key}`)
     for (const text of ['1', '2', '3']) client.ws.send(text)
     await leave(client)
     await sleep(200)
     await site.handler.close()
-    return { closed: await client.closed, log: await callJson(witness, `/log?log=${key}`) }
+    return { closed: await client.closed, log: await callJson(logReader, `/log?log=${key}`) }
   }
 
   test('asgi_108_112 what was received before it comes before the disconnect', async (t) => {

@@ -120,9 +120,9 @@ describe('FastAPI', { timeout: 40_000 }, () => {
     const begun = performance.now()
     assert.deepEqual(await json('/background?note=letter', { method: 'POST' }), { accepted: 'letter' })
     assert.ok(performance.now() - begun < 900, 'the response waited for the task')
-    await until(async () => (await json('/journal')).includes('letter (sync)'), 'the background tasks')
-    const journal = await json('/journal')
-    assert.ok(journal.indexOf('letter') < journal.indexOf('letter (sync)'), String(journal))
+    await until(async () => (await json('/notes')).includes('letter (sync)'), 'the background tasks')
+    const notes = await json('/notes')
+    assert.ok(notes.indexOf('letter') < notes.indexOf('letter (sync)'), String(notes))
   })
 
   test('middleware sets request.state, and a header of the response', async () => {
@@ -133,7 +133,7 @@ describe('FastAPI', { timeout: 40_000 }, () => {
 
   test('dependencies are torn down, errors are what FastAPI makes of them', async () => {
     assert.deepEqual(await json('/dependency'), { value: 'connected' })
-    await until(async () => (await json('/journal')).includes('disconnected'), 'the end of the dependency')
+    await until(async () => (await json('/notes')).includes('disconnected'), 'the end of the dependency')
     const teapot = await site.fetch('/teapot')
     assert.deepEqual([teapot.status, teapot.headers.get('x-pot')], [418, 'tea'])
     assert.deepEqual(await teapot.json(), { detail: 'short and stout' })

@@ -138,7 +138,7 @@ describe('fetch: responses', { timeout: 30_000 }, () => {
       const response = await statuses.fetch(at('/status/101'))
       assert.deepEqual([response.status, await response.text()], [500, 'Internal Server Error'])
     })
-    assert.match(log, /answered with 101, which is no final status: GET http:\/\/py\.test\/status\/101/)
+    assert.match(log, /answered with 1xx status 101, which is not final: GET http:\/\/py\.test\/status\/101/)
   })
 
   test('HEAD has the headers and no body', async () => {

@@ -67,7 +67,7 @@ describe('Starlette', { timeout: 40_000 }, () => {
       if (received.includes('data: 3')) break
     }
     controller.abort()
-    await until(async () => (await json('/journal')).includes('stream closed'), 'the end of the stream')
+    await until(async () => (await json('/notes')).includes('stream closed'), 'the end of the stream')
   })
 
   test('a client that leaves in the middle of its body is a ClientDisconnect', async (t) => {
@@ -75,7 +75,7 @@ describe('Starlette', { timeout: 40_000 }, () => {
     client.write('POST /cut HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nonly this')
     await new Promise((resolve) => setTimeout(resolve, 50))
     client.socket.destroy()
-    await until(async () => (await json('/journal')).includes('client disconnected'), 'the disconnect')
+    await until(async () => (await json('/notes')).includes('client disconnected'), 'the disconnect')
   })
 
   test('redirects by the name of a route', async () => {
@@ -87,8 +87,8 @@ describe('Starlette', { timeout: 40_000 }, () => {
   test('a BackgroundTask does not delay the response, nor the next request', async () => {
     const response = await site.fetch('/background', { method: 'POST' })
     assert.deepEqual([response.status, await response.text()], [202, 'accepted'])
-    assert.equal((await json('/journal')).includes('background done'), false)
-    await until(async () => (await json('/journal')).includes('background done'), 'the background task')
+    assert.equal((await json('/notes')).includes('background done'), false)
+    await until(async () => (await json('/notes')).includes('background done'), 'the background task')
   })
 
   test('anyio: task groups, cancel scopes, memory streams, threads', async () => {

@@ -77,7 +77,7 @@ describe('in a process of its own', limits, () => {
   })
 
   // A close frame is not answered by a program that hangs, nor by one that does not know how.
-  for (const [how, least, most] of [['close', 4000, 15_000], ['hurry', 300, 4000]]) {
+  for (const [how, least, most] of [['close', 4000, 15_000], ['closeSoon', 300, 4000]]) {
     test(`${how}: clients that do not answer keep it for a short time only`, async (t) => {
       const child = fork(host, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
       t.after(() => child.kill('SIGKILL'))

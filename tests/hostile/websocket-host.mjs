@@ -22,7 +22,7 @@ const commands = {
     if (parentPort) parentPort.unref()
     else process.disconnect()
   },
-  hurry: () => commands.close({ timeout: 500 }),
+  closeSoon: () => commands.close({ timeout: 500 }),
   exit: () => process.exit(7),
   throw() {
     throw new Error('the end that the test asked for')

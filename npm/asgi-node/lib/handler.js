@@ -4,7 +4,7 @@ import { FetchCall } from './fetch/call.js'
 import { request as clientRequest } from './fetch/client.js'
 import { Lifecycle } from './handler/lifecycle.js'
 import { answer, serve } from './http/exchange.js'
-import { checkMiddlewareOptions, passOn, serveNext } from './http/middleware.js'
+import { checkMiddlewareOptions, callNext, serveNext } from './http/middleware.js'
 import { requestHead } from './incoming/head.js'
 import { sessionOf } from './incoming/http2.js'
 import { logFailure } from './log/failures.js'
@@ -276,7 +276,7 @@ export class PythonHandler {
    */
   #passOver(req, res, next, error) {
     this.#follow(req, res)
-    passOn(next, this.#life.unavailable(error))
+    callNext(next, this.#life.unavailable(error))
   }
 
   /**

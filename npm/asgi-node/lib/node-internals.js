@@ -266,7 +266,7 @@ export function readBefore(ws, take) {
  * @param {Receiver} receiver
  * @param {Buffer} packet
  */
-export function passOn(receiver, packet) {
+export function writeToReceiver(receiver, packet) {
   return ReceiverOfWs.prototype.write.call(receiver, packet)
 }
 

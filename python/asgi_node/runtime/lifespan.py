@@ -124,13 +124,13 @@ class Lifespan:
         kind = event["type"]
         future, code = self._outcomes.get(kind, (None, None))
         if future is None:
-            raise RuntimeError(f"{kind!r} is no event of a lifespan")
+            raise RuntimeError(f"{kind!r} is not a lifespan event")
         if future.done() or (future is self._stopped and not self._asked_to_stop.is_set()):
             raise RuntimeError(f"{kind!r} was sent at the wrong time")
         if code is None:
             future.set_result(None)
         else:
-            text, lines = _told(str(event.get("message", "")))
+            text, lines = _failure_text(str(event.get("message", "")))
             self._fail(future, code, text or f"the application sent {kind} without a message", lines)
 
 
@@ -143,7 +143,7 @@ def lines_of(raised: BaseException | None) -> str | None:
     return "".join(tracebacks.lines_of(raised, raised.__traceback__)).rstrip() if raised is not None else None
 
 
-def _told(message: str) -> tuple[str, str | None]:
+def _failure_text(message: str) -> tuple[str, str | None]:
     """A framework's message for a failure. Starlette's is the whole traceback, of which we take the last line."""
     message = message.rstrip()
     if not message.startswith("Traceback (most recent call last):"):

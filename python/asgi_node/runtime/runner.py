@@ -133,8 +133,8 @@ class Runner:
 
     def fail(self, reason: str) -> None:
         """Fail what is under way: the loop will not come to it any more."""
-        for exchange in list(self.running.values()):
-            exchange.fail(reason)
+        for channel in list(self.running.values()):
+            channel.fail(reason)
 
     def end_streams(self) -> None:
         """Cancel event streams that have not received the disconnect of the shutdown: they would go on for ever."""

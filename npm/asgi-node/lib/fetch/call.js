@@ -168,7 +168,7 @@ export class FetchCall extends StreamCall {
   #respond(status, headers, body) {
     // A 1xx status is not final, and a Response cannot have it.
     if (status < 200) {
-      return this.fail(new PythonError('APP_NO_RESPONSE', `The application answered with ${status}, which is no final status`))
+      return this.fail(new PythonError('APP_NO_RESPONSE', `The application answered with 1xx status ${status}, which is not final`))
     }
     this.#bodyless = this.#request.method === 'HEAD' || NULL_BODY.has(status)
     const flat = headers === '' ? [] : headers.split('\0')
@@ -251,7 +251,7 @@ export class FetchCall extends StreamCall {
   }
 }
 
-/** @param {import('./request.js').Connection} connection */
+/** @param {import('./request.js').ServerMessages} connection */
 function isGone({ incoming, outgoing }) {
   return incoming !== null && Boolean(outgoing?.destroyed || outgoing?.stream?.destroyed || incoming.socket?.destroyed)
 }

@@ -8,8 +8,8 @@ import { parseUrl, withoutTrailingSlashes } from '../message/url.js'
 /** @typedef {import('../message/url.js').ParsedUrl} ParsedUrl */
 
 /**
- * The connection of a WHATWG Request, if its server has kept it.
- * @typedef {object} Connection
+ * The messages of Node from which a server has made a WHATWG Request, if it has kept them.
+ * @typedef {object} ServerMessages
  * @property {IncomingMessage | null} incoming
  * @property {{ destroyed?: boolean, stream?: { destroyed?: boolean } } | null} outgoing
  */
@@ -24,7 +24,7 @@ import { parseUrl, withoutTrailingSlashes } from '../message/url.js'
  * srvx keeps both at `request.runtime.node`.
  * @param {WebRequest} request
  * @param {FetchEnv & { server?: FetchEnv }} env
- * @returns {Connection}
+ * @returns {ServerMessages}
  */
 export function serverConnectionOf(request, env) {
   const node = /** @type {ServerRequest} */ (request).runtime?.node
@@ -34,7 +34,7 @@ export function serverConnectionOf(request, env) {
   if (typeof incoming !== 'object' || !Array.isArray(incoming?.rawHeaders) || typeof incoming.socket !== 'object') {
     return { incoming: null, outgoing: null }
   }
-  const outgoing = /** @type {Connection['outgoing']} */ (bindings.outgoing ?? node?.res ?? null)
+  const outgoing = /** @type {ServerMessages['outgoing']} */ (bindings.outgoing ?? node?.res ?? null)
   return { incoming: /** @type {IncomingMessage} */ (incoming), outgoing }
 }
 

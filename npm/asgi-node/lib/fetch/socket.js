@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
 
-/** @typedef {import('./request.js').Connection} Connection */
+/** @typedef {import('./request.js').ServerMessages} ServerMessages */
 /** @typedef {{ onGone(): void }} Follower a call that wants to know of the end of its connection */
 /** @typedef {Duplex & { [kCalls]?: Set<Follower> }} FollowedSocket */
 
@@ -10,7 +10,7 @@ const kCalls = Symbol('asgi-node fetch calls')
  * The socket whose end is the end of a request. Servers that call `fetch` abort a request when its response closes, but Node
  * before 24 closes only the response that it is writing, not those queued after it. With HTTP/2 the stream ends, and that
  * closes its response.
- * @param {Connection} connection
+ * @param {ServerMessages} connection
  * @returns {FollowedSocket | null}
  */
 export function followedSocket({ incoming }) {

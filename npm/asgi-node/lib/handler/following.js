@@ -9,14 +9,14 @@ export class Following {
 
   /**
    * @param {import('../reload/watcher.js').Watched | Watcher} watched a Watcher of the caller, which is not closed here, or what to watch
-   * @param {{ hold: () => void, renew: () => Promise<void> }} life after `hold`, requests wait for the new code
+   * @param {{ pauseRequests: () => void, renew: () => Promise<void> }} life after `pauseRequests`, requests wait for the new code
    * @param {import('../log/logger.js').Log} log
    */
-  constructor(watched, { hold, renew }, log) {
+  constructor(watched, { pauseRequests, renew }, log) {
     this.#isOwn = !(watched instanceof Watcher)
     this.#watcher = watched instanceof Watcher ? watched : new Watcher(watched, { isPersistent: false })
     const reloader = new Reloader(renew, log.write.bind(log))
-    this.#listener = { onSeen: hold, onChange: (/** @type {string[]} */ paths) => void reloader.reload(changed(paths)) }
+    this.#listener = { onSeen: pauseRequests, onChange: (/** @type {string[]} */ paths) => void reloader.reload(changed(paths)) }
   }
 
   /** Fulfilled when every later change will be seen. */

@@ -91,7 +91,7 @@ export class Lifecycle {
     this.#sockets = sockets
     this.#env = settings.workers === null ? process.env : { ...process.env }
     // This comes before the application is read, so that no change is missed.
-    if (settings.reload !== null) this.#following = new Following(settings.reload, { hold: this.#hold, renew: this.#renew }, settings.log)
+    if (settings.reload !== null) this.#following = new Following(settings.reload, { pauseRequests: this.#pauseRequests, renew: this.#renew }, settings.log)
     this.#starting = this.#start()
     // Each ready() and each request rejects with the failure. Before the first of them it must not count as an unhandled rejection.
     this.#starting.catch(() => {})
@@ -296,13 +296,13 @@ export class Lifecycle {
   }
 
   /** Files have changed: new requests wait for the new code. */
-  #hold = () => {
+  #pauseRequests = () => {
     if (this.isReady) /** @type {WorkersHandler} */ (this.native).hold()
   }
 
   /** Loads the new code. It starts the reload before it returns, because its caller may be about to block this thread. */
   #renew = () => {
-    this.#hold()
+    this.#pauseRequests()
     return this.#replaceWorkers()
   }
 
@@ -349,7 +349,7 @@ export class Lifecycle {
    * @param {boolean} isLate whether the application has not started yet
    */
   async #end(native, isLate) {
-    this.#exchanges.hold()
+    this.#exchanges.keepAlive()
     const what = 'The application could not be shut down'
     const early = isLate ? await this.#notStarted(native, what) : null
     const ended = await this.#shutDown(native)

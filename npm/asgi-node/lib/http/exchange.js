@@ -1,4 +1,4 @@
-import { IncomingBody, decoded } from '../incoming/body.js'
+import { IncomingBody, bodyDecodedError } from '../incoming/body.js'
 import { readAlready, withBody } from '../incoming/raw-body.js'
 import { connectionOf } from '../incoming/connection.js'
 import { holdsBack } from '../incoming/continue.js'
@@ -168,7 +168,7 @@ function mistakeIn(req, res, framing) {
 /** @param {HttpExchange} exchange */
 function beginWithBody(exchange) {
   const { req } = exchange
-  if (req.readableEncoding) return exchange.refuse(decoded())
+  if (req.readableEncoding) return exchange.refuse(bodyDecodedError())
   const chunk = req.read() ?? undefined
   // Whether it is whole is known from its length, because the parser reports the end of a message after this tick.
   if (chunk === undefined || chunk.length !== bodyLength(req.rawHeaders)) return exchange.begin(chunk, FLAG.BODY_FOLLOWS)

@@ -73,7 +73,7 @@ class MiddlewareExchange extends HttpExchange {
   #passes(status) {
     if (status !== 404 || !this.#fallthrough || this.res.headersSent) return false
     this.leave()
-    this.#passOn()
+    this.#callNext()
     return true
   }
 
@@ -91,12 +91,12 @@ class MiddlewareExchange extends HttpExchange {
   /** @override @param {Outcome} outcome */
   onFailed(outcome) {
     if (this.#answered) super.onFailed(outcome)
-    else this.#passOn(outcome)
+    else this.#callNext(outcome)
   }
 
   /** @param {Outcome} [outcome] */
-  #passOn(outcome) {
-    this.#context.runInAsyncScope(passOn, undefined, this.#next, outcome)
+  #callNext(outcome) {
+    this.#context.runInAsyncScope(callNext, undefined, this.#next, outcome)
   }
 }
 
@@ -106,6 +106,6 @@ class MiddlewareExchange extends HttpExchange {
  * @param {Next} next
  * @param {Outcome} [outcome] of a request that has failed
  */
-export function passOn(next, outcome) {
+export function callNext(next, outcome) {
   setImmediate(() => (outcome === undefined ? next() : next(errorWithStatus(outcome))))
 }

@@ -70,7 +70,7 @@ export class IncomingBody extends BodySource {
   /** @param {Buffer} chunk */
   take(chunk) {
     if (this.over) return
-    if (typeof chunk === 'string') return this.#fail(decoded())
+    if (typeof chunk === 'string') return this.#fail(bodyDecodedError())
     this.#waiting.push(chunk)
     this.#size += chunk.length
     // The length tells which bytes are the last: Node's parser says so only after they have been read.
@@ -143,10 +143,10 @@ export class IncomingBody extends BodySource {
 }
 
 /** The error if other code has called `req.setEncoding`: the stream gives text, and its bytes are lost. */
-export function decoded() {
+export function bodyDecodedError() {
   return new PythonError(
     'BODY_ALREADY_READ',
-    'The body of this request is decoded into text: something has called req.setEncoding(), which has to go'
+    'The body of this request is decoded into text: remove the call of req.setEncoding()'
   )
 }
 

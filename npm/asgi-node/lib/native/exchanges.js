@@ -132,7 +132,7 @@ export class Exchanges {
     exchange.id = this.#table.add(exchange)
     exchange.number = this.count()
     exchange.open = true
-    this.hold()
+    this.keepAlive()
     // A WebSocket has no time limit.
     if (this.#timeout > 0 && (flags & FLAG.WEBSOCKET) === 0) exchange.timer = setTimeout(onTimeout, this.#timeout, exchange)
   }
@@ -145,7 +145,7 @@ export class Exchanges {
   /** @param {Exchange} exchange */
   drained(exchange) {
     exchange.stalled = false
-    this.hold()
+    this.keepAlive()
     this.native.drained(exchange.id)
   }
 
@@ -265,7 +265,7 @@ export class Exchanges {
   }
 
   /** Keeps the process alive until `release`. */
-  hold() {
+  keepAlive() {
     if (this.#live++ === 0) this.native.keepAlive(true)
   }
 

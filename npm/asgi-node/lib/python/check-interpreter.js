@@ -27,7 +27,7 @@ const NAMES = { cpython: 'CPython', pypy: 'PyPy', graalpy: 'GraalPy' }
  * @param {boolean} [embedded] whether Node hosts it; a worker is a process of its own, and needs no shared library
  * @returns {Refusal | null} null if it can
  */
-export function refuse(facts, embedded = true) {
+export function refusalOf(facts, embedded = true) {
   const unsupported = whyUnsupported(facts)
   if (unsupported) return { code: 'PYTHON_UNSUPPORTED', reason: unsupported, help: facts.free_threaded ? ALL_CORES : '' }
   if (facts.libpython || !embedded) return null

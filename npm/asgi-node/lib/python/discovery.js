@@ -6,13 +6,13 @@ import { parse, resolve } from 'node:path'
 import { candidates, helpFor } from './candidates.js'
 import { PythonError } from '../native/errors.js'
 import { probe, run, runSync } from './probe.js'
-import { refuse } from './check-interpreter.js'
+import { refusalOf } from './check-interpreter.js'
 
 /** @typedef {import('./candidates.js').Candidate} Candidate */
 /** @typedef {import('./candidates.js').Tried} Tried */
 /** @typedef {import('./probe.js').Command} Command */
 /** @typedef {import('./probe.js').Facts} Facts */
-/** @typedef {import('./probe.js').Outcome} Outcome */
+/** @typedef {import('./probe.js').CommandResult} CommandResult */
 /** @typedef {import('./check-interpreter.js').Refusal} Refusal */
 
 /**
@@ -72,7 +72,7 @@ export function chooseSync(options) {
 
 /**
  * @param {ChooseOptions} [options]
- * @returns {Generator<Command, Choice, Outcome>}
+ * @returns {Generator<Command, Choice, CommandResult>}
  */
 function* discover({ python, venv, appDir = '.', env = process.env, embedded = true, timeout = 10_000 } = {}) {
   const folder = resolve(appDir)
@@ -84,7 +84,7 @@ function* discover({ python, venv, appDir = '.', env = process.env, embedded = t
   const refusals = []
   for (const candidate of candidates({ python, venv, appDir: folder, env }, tried)) {
     const facts = yield* probe(candidate.path, { cwd, env, timeout })
-    const refusal = 'failure' in facts ? broken(facts.failure) : refuse(facts, embedded)
+    const refusal = 'failure' in facts ? broken(facts.failure) : refusalOf(facts, embedded)
     if (!refusal) return chosen(candidate, /** @type {Facts} */ (facts), tried)
     if (candidate.named) throw refused(candidate, refusal)
     refusals.push(refusal)

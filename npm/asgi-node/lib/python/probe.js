@@ -37,7 +37,7 @@ import { nativeFiles } from '../native/load.js'
  */
 
 /**
- * @typedef {object} Outcome
+ * @typedef {object} CommandResult
  * @property {string} stdout
  * @property {string} stderr
  * @property {string | null} failure why the command failed, null if it did not
@@ -53,7 +53,7 @@ const known = new Map()
  *
  * @param {string} file
  * @param {Surroundings} surroundings
- * @returns {Generator<Command, Facts | { failure: string }, Outcome>}
+ * @returns {Generator<Command, Facts | { failure: string }, CommandResult>}
  */
 export function* probe(file, surroundings) {
   const key = cacheKey(file, surroundings)
@@ -114,14 +114,14 @@ function complaint(stderr) {
   return some.join(' | ').slice(0, 500).replace(/\.$/, '')
 }
 
-/** @type {Map<string, Promise<Outcome>>} */
+/** @type {Map<string, Promise<CommandResult>>} */
 const running = new Map()
 
 /**
  * Runs a command. Handlers that start together share one.
  *
  * @param {Command} command
- * @returns {Promise<Outcome>}
+ * @returns {Promise<CommandResult>}
  */
 export function run(command) {
   const key = JSON.stringify(command)
@@ -132,7 +132,7 @@ export function run(command) {
 
 /**
  * @param {Command} command
- * @returns {Promise<Outcome>}
+ * @returns {Promise<CommandResult>}
  */
 function spawned({ file, args, cwd, env, timeout }) {
   return new Promise((resolve) => {
@@ -160,7 +160,7 @@ function spawned({ file, args, cwd, env, timeout }) {
 
 /**
  * @param {Command} command
- * @returns {Outcome}
+ * @returns {CommandResult}
  */
 export function runSync({ file, args, cwd, env, timeout }) {
   const started = performance.now()

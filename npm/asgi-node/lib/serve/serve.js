@@ -22,13 +22,13 @@ import { staticFiles } from './front/static.js'
 import { Stop } from './life/stop.js'
 import { tlsOptions } from './listen/tls.js'
 
-/** @typedef {import('./settings/settings.js').Settings} Settings */
+/** @typedef {import('./settings/settings.js').CommandSettings} CommandSettings */
 
 const HUP_WITHOUT_WORKERS = 'SIGHUP: the application runs in this process, which cannot load it again: use --workers 1, or restart it'
 const HUP_TOO_EARLY = 'SIGHUP: the application has not started yet, so its current code is being loaded anyway'
 
 /**
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  * @returns {Promise<number>} the exit code
  */
 export async function serve(settings) {
@@ -100,7 +100,7 @@ async function drained(stop, log) {
 }
 
 /**
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  * @param {() => void} stop
  */
 function requestCounter({ limitMaxRequests, limitMaxRequestsJitter }, stop) {

@@ -1,5 +1,5 @@
 import { PAYLOAD } from '../native/protocol.js'
-import { isBetweenMessages, passOn, readBefore, readInto } from '../node-internals.js'
+import { isBetweenMessages, writeToReceiver, readBefore, readInto } from '../node-internals.js'
 
 /** @typedef {import('../node-internals.js').Receiver & { [kFrames]?: Frames }} Receiver */
 /** @typedef {import('./exchange.js').WebSocketExchange} WebSocketExchange */
@@ -81,7 +81,7 @@ export class Frames {
     this.#head = null
     const at = this.#messages(chunk)
     if (at === chunk.length) return true
-    return passOn(this.#receiver, at === 0 ? chunk : chunk.subarray(at))
+    return writeToReceiver(this.#receiver, at === 0 ? chunk : chunk.subarray(at))
   }
 
   /**
@@ -148,7 +148,7 @@ export class Frames {
     this.#follow -= end - start
     const answer = this.#exchange.payload(chunk, start, end, this.#key, this.#follow, this.#isText)
     if (answer !== PAYLOAD.NOT_UTF8) return end
-    passOn(this.#receiver, NOT_UTF8)
+    writeToReceiver(this.#receiver, NOT_UTF8)
     return chunk.length
   }
 
@@ -162,7 +162,7 @@ export class Frames {
     // Also where its head is not complete.
     if (!(end <= chunk.length) || chunk[at + 1] >= (MASKED | LENGTH_16)) return -1
     // `ws` gives these very bytes back in a pong, which may have to wait.
-    passOn(this.#receiver, Buffer.from(chunk.subarray(at, end)))
+    writeToReceiver(this.#receiver, Buffer.from(chunk.subarray(at, end)))
     return end
   }
 }

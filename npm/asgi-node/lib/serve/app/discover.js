@@ -9,7 +9,7 @@ import { pyproject } from '../settings/config-file.js'
 import { isFolder } from '../settings/files.js'
 import { BrokenFile, StartError, UsageError } from '../errors.js'
 
-/** @typedef {import('../settings/settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').CommandSettings} CommandSettings */
 /** @typedef {{ app: string, folder: string, found: string | null }} Found `found`: how, where it was not said */
 /** @typedef {{ attributes: { name: string, kind: string }[], error?: string, where?: string }} Module what find_app.py prints */
 
@@ -17,7 +17,7 @@ import { BrokenFile, StartError, UsageError } from '../errors.js'
 const FILES = ['main.py', 'app.py', 'api.py', 'app/main.py', 'app/app.py', 'app/api.py']
 
 /**
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  * @returns {Promise<Found>}
  */
 export async function findApp(settings) {
@@ -51,7 +51,7 @@ function unfit(message) {
   throw new UsageError(message)
 }
 
-/** @param {Settings} settings */
+/** @param {CommandSettings} settings */
 async function findAny(settings) {
   const { appDir } = settings
   const { tool } = /** @type {{ tool?: { fastapi?: { entrypoint?: unknown } } }} */ (pyproject() ?? {})
@@ -70,7 +70,7 @@ async function findAny(settings) {
 
 /**
  * @param {string} path
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  * @returns {Promise<Found | null>}
  */
 async function findIn(path, { python, venv, appDir, workers }) {

@@ -1,11 +1,11 @@
 import { trustOf } from '../../incoming/proxy.js'
 import { UsageError } from '../errors.js'
 
-/** @typedef {import('../settings/settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').CommandSettings} CommandSettings */
 
 /**
  * The options of the handler.
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  * @param {{ app: string, folder: string }} found
  * @param {import('../../log/types.js').Logger} logger
  * @param {import('../../log/access-log.js').AccessLog | null} accessLog
@@ -52,7 +52,7 @@ const milliseconds = (seconds) => Math.ceil(seconds * 1000)
 
 /**
  * With workers, `--limit-max-requests` applies to each worker, as in uvicorn, and the server goes on.
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  */
 function workersOf({ workers, limitMaxRequests, limitMaxRequestsJitter }) {
   if (workers === 0) return 0
@@ -62,7 +62,7 @@ function workersOf({ workers, limitMaxRequests, limitMaxRequestsJitter }) {
 
 /**
  * The option `trustProxy`, from uvicorn's two options.
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  */
 export function trustedProxies({ proxyHeaders, forwardedAllowIps }) {
   if (!proxyHeaders) return false

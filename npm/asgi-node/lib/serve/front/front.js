@@ -8,7 +8,7 @@ import { UsageError } from '../errors.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
-/** @typedef {import('../settings/settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').CommandSettings} CommandSettings */
 /** @typedef {import('../listen/server.js').Listener} Listener */
 /** @typedef {(req: IncomingMessage, res: ServerResponse, next: () => void) => void} Layer */
 
@@ -22,7 +22,7 @@ import { UsageError } from '../errors.js'
 /**
  * @param {object} parts
  * @param {import('../../index.js').PythonHandler} parts.handler
- * @param {Settings} parts.settings
+ * @param {CommandSettings} parts.settings
  * @param {readonly [string, string | string[]][]} parts.headers
  * @param {readonly Layer[]} parts.files
  * @param {import('./proxy.js').Proxies} parts.proxies
@@ -62,7 +62,7 @@ export function frontOf({ handler, settings, headers, files, proxies, gate, onRe
 
 /**
  * The default headers of each response. The application's own headers replace them.
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  * @returns {[string, string | string[]][]}
  */
 export function headersOf({ serverHeader, header }) {

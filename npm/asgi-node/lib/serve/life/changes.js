@@ -7,7 +7,7 @@ import { StartError, UsageError } from '../errors.js'
 
 /**
  * A watcher that has started. It also sees changes before a handler has started.
- * @param {import('../settings/settings.js').Settings} settings
+ * @param {import('../settings/settings.js').CommandSettings} settings
  * @param {string} folder of the application
  */
 export async function watcherOf({ reloadDir, reloadInclude, reloadExclude, reloadDelay }, folder) {

@@ -5,7 +5,7 @@ import { BrokenFile, Silent, StartError, UsageError } from '../errors.js'
 import { watcherOf } from './changes.js'
 import { findApp } from '../app/discover.js'
 
-/** @typedef {import('../settings/settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').CommandSettings} CommandSettings */
 /** @typedef {import('./ending.js').Ending} Ending */
 /** @typedef {import('../../log/types.js').Logger} Logger */
 /** @typedef {import('../../reload/watcher.js').Watcher} Watcher */
@@ -15,7 +15,7 @@ const APP_FAILED = 3
 
 /**
  * Finds the application, and under --reload a watcher of its files.
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  * @param {Ending} ending
  * @param {Logger} log
  * @returns {Promise<{ found: import('../app/discover.js').Found | null, watcher: Watcher | null }>} null: the process is asked to end
@@ -102,7 +102,7 @@ class WatchedFiles {
   /** @type {Watcher | null} */
   watcher = null
 
-  /** @param {Settings} settings */
+  /** @param {CommandSettings} settings */
   constructor(settings) {
     this.#settings = settings
   }

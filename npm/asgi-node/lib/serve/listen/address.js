@@ -4,13 +4,13 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { StartError, UsageError } from '../errors.js'
 
-/** @typedef {import('../settings/settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').CommandSettings} CommandSettings */
 /** Of a Unix socket, in bytes: `sun_path` without its NUL. */
 const LONGEST_PATH = process.platform === 'darwin' ? 103 : 107
 
 /** @typedef {{ port: number, host: string } | { path: string } | { fd: number }} Place */
 
-/** @param {Settings} settings @returns {Place} */
+/** @param {CommandSettings} settings @returns {Place} */
 function placeOf({ host, port, uds, fd }) {
   if (fd !== undefined) return { fd }
   return uds === undefined ? { port, host } : { path: uds }
@@ -18,7 +18,7 @@ function placeOf({ host, port, uds, fd }) {
 
 /**
  * Reports mistakes at once that would otherwise show only after the application has been imported.
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  */
 export async function checkAddress(settings) {
   const place = placeOf(settings)
@@ -33,7 +33,7 @@ export async function checkAddress(settings) {
 
 /**
  * @param {import('node:net').Server} server
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  * @returns {Promise<void>}
  */
 export async function listenOn(server, settings) {

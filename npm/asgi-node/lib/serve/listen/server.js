@@ -2,7 +2,7 @@ import http from 'node:http'
 import http2 from 'node:http2'
 import https from 'node:https'
 
-/** @typedef {import('../settings/settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').CommandSettings} CommandSettings */
 /** @typedef {(req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void} Listener */
 /** @typedef {(req: import('node:http').IncomingMessage, socket: import('node:stream').Duplex, head: Buffer) => void} Upgrade */
 
@@ -15,7 +15,7 @@ export class Server {
   #isClosing = false
 
   /**
-   * @param {Settings} settings
+   * @param {CommandSettings} settings
    * @param {import('node:tls').TlsOptions | null} tls
    * @param {Listener} listener
    * @param {Upgrade} upgrade

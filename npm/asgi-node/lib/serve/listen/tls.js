@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import { StartError, UsageError } from '../errors.js'
 
-/** @typedef {import('../settings/settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').CommandSettings} CommandSettings */
 
 /**
  * The options for node:tls; null if the server speaks plain HTTP.
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  * @returns {import('node:tls').TlsOptions | null}
  */
 export function tlsOptions(settings) {

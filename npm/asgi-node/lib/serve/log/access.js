@@ -7,7 +7,7 @@ import { Log } from '../../log/logger.js'
 import { hasColors, styled } from './log.js'
 
 /** @typedef {import('../../log/types.js').AccessEntry} AccessEntry */
-/** @typedef {import('../settings/settings.js').Settings} Settings */
+/** @typedef {import('../settings/settings.js').CommandSettings} CommandSettings */
 
 /** @param {number} status */
 const colorOf = (status) => (status >= 500 ? 'redBright' : status >= 400 ? 'red' : status >= 300 ? 'yellow' : 'green')
@@ -19,7 +19,7 @@ function coloured(entry) {
 }
 
 /**
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  * @param {import('../../log/types.js').Logger} logger
  * @returns {AccessLog | null}
  */

@@ -11,7 +11,7 @@ import { LIMIT } from '../../native/protocol.js'
 
 /**
  * All options, with their defaults. An option without a default is undefined.
- * @typedef {object} Settings
+ * @typedef {object} CommandSettings
  * @property {string | undefined} app
  * @property {string} appDir
  * @property {boolean} factory
@@ -70,7 +70,7 @@ import { LIMIT } from '../../native/protocol.js'
  * Reads the command line, the environment and the files; the first one that has an option wins. Changes to the folder of `--cwd`.
  * @param {Given} line
  * @param {Given} [preset] values in place of the defaults
- * @returns {Promise<Settings>}
+ * @returns {Promise<CommandSettings>}
  */
 export async function settingsOf(line, preset = new Map()) {
   const environment = optionsOfEnvironment(process.env)
@@ -88,7 +88,7 @@ export async function settingsOf(line, preset = new Map()) {
     const nothing = list ? [] : type === 'flag' && name !== 'use-colors' ? false : undefined
     return [camelCase(name), given.get(name) ?? fallback ?? nothing]
   })
-  const settings = /** @type {Settings} */ (Object.fromEntries(entries))
+  const settings = /** @type {CommandSettings} */ (Object.fromEntries(entries))
   checkTogether(settings, given)
   checkFolders(settings)
   // An interpreter cannot unload modules, so new code needs a new process.
@@ -110,7 +110,7 @@ function goTo(folder) {
 }
 
 /**
- * @param {Settings} settings
+ * @param {CommandSettings} settings
  * @param {Given} given
  */
 function checkTogether(settings, given) {
@@ -135,7 +135,7 @@ function checkTogether(settings, given) {
   if (rootPath !== '' && !rootPath.startsWith('/')) throw new UsageError(`--root-path must start with "/", but is ${JSON.stringify(rootPath)}`)
 }
 
-/** @param {Settings} settings */
+/** @param {CommandSettings} settings */
 function checkFolders({ app, appDir, venv }) {
   if (app === '') throw new UsageError('APP is empty: name the application, as main:app, or leave it out to have it found')
   for (const [name, path] of [['app-dir', appDir], ['venv', venv]]) {
