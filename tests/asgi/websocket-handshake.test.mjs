@@ -268,7 +268,7 @@ describe('upgrade.match', limits, () => {
     for (const match of [async () => true, async () => { throw new Error('later') }]) {
       const { statuses, told } = await ask(t, match, ['GET /echo HTTP/1.1', 'GET /echo HTTP/1.1'])
       assert.deepEqual([statuses, told.length], [[500, 500], 1])
-      assert.match(told[0], /upgrade\.match.*must answer at once, not with a promise/)
+      assert.match(told[0], /upgrade\.match.*must return a boolean, not a promise/)
     }
   })
 

@@ -22,7 +22,7 @@ test('a uvloop that was asked for and cannot be imported is an error of the star
   const { code, result } = await ask(t, BROKEN['raises at import'], 'uvloop')
   assert.equal(code, 0)
   assert.equal(result.code, 'LOOP_NOT_AVAILABLE')
-  assert.match(result.message, /cannot be imported \(ImportError: undefined symbol: uv_something\): install it anew/)
+  assert.match(result.message, /cannot be imported \(ImportError: undefined symbol: uv_something\): install it again/)
 })
 
 function ask(t, source, loop) {

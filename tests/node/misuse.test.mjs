@@ -31,7 +31,7 @@ describe('field_28', () => {
   test('app.use(python.middleware)', async (t) => {
     const { name, message } = await handedOn(t, python.middleware)
     assert.equal(name, 'TypeError')
-    assert.equal(message, 'python.middleware makes a middleware and is none itself: write app.use(python.middleware())')
+    assert.equal(message, 'python.middleware creates middleware: write app.use(python.middleware())')
   })
 
   test('app.use(python.upgrade)', async (t) => {

@@ -59,7 +59,7 @@ test('an old Node, or a platform without a build, reads one sentence', () => {
   for (const version of ['18.20.8', '20.9.0', '20.19.1']) {
     assert.equal(
       unsupported(version, 'linux-x64-gnu'),
-      `asgi-node wants Node.js ${engines.node.slice(2)} or later, and this is ${version}: install a newer one`,
+      `asgi-node needs Node.js ${engines.node.slice(2)} or later, and this is ${version}: install a newer one`,
     )
   }
   assert.match(unsupported('22.0.0', 'win32-x64'), /^asgi-node has no build for win32-x64, only for linux-x64-gnu, .*: ask for it at https:/)

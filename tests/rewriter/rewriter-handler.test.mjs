@@ -192,11 +192,11 @@ test('a rule that makes no request of one: an error with its name, 500 for clien
 describe('the option', () => {
   const refused = (rewriter, message) => assert.throws(() => new PythonHandler({ app: 'main:app', rewriter }), { name: 'TypeError', message })
 
-  test('what is no rewriter', () => {
+  test('what is not a rewriter', () => {
     refused(7, 'Option rewriter must be a rewriter or an array of rules, not 7')
     refused(null, 'Option rewriter must be a rewriter or an array of rules, not null')
     refused(new PathCondition('a'), 'Option rewriter must be a rewriter or an array of rules, not an instance of PathCondition')
-    refused([{ rewriters: [{ type: 'path', args: ['a'] }] }], 'Option rewriter: rules[0].rewriters[0].args must have 2 of them, as PathRewriter does, not 1')
+    refused([{ rewriters: [{ type: 'path', args: ['a'] }] }], 'Option rewriter: rules[0].rewriters[0].args must have length 2 (the arguments of PathRewriter), not 1')
   })
 
   test('any of them, and one that was awaited', limits, async (t) => {

@@ -411,13 +411,13 @@ describe('rules that are written down', () => {
       [[{ rewriters: [path] }, { rewriters: [path], condition: [] }], 'rules[1] has an unknown key "condition": there are operation, conditions, rewriters'],
       [[{ rewriters: [path], operation: 'And' }], 'rules[0].operation must be "and" or "or", not "And"'],
       [[{ rewriters: [path], conditions: {} }], 'rules[0].conditions must be an array, not an instance of Object'],
-      [[{ rewriters: [path], conditions: [] }], 'rules[0].conditions is empty: leave it out where the rule is for every request'],
-      [[{ rewriters: [path], conditions: [path] }], 'rules[0].conditions[0].args must have 1 of them, as PathCondition does, not 2'],
-      [[{ rewriters: [path], conditions: [{ type: 'exists', args: ['a'] }] }], 'rules[0].conditions[0].args must have 0 of them, as ExistenceCondition does, not 1'],
+      [[{ rewriters: [path], conditions: [] }], 'rules[0].conditions is empty: leave it out if the rule is for every request'],
+      [[{ rewriters: [path], conditions: [path] }], 'rules[0].conditions[0].args must have length 1 (the arguments of PathCondition), not 2'],
+      [[{ rewriters: [path], conditions: [{ type: 'exists', args: ['a'] }] }], 'rules[0].conditions[0].args must have length 0 (the arguments of ExistenceCondition), not 1'],
       [[{ rewriters: ['path'] }], 'rules[0].rewriters[0] must be an object with type, args, not "path"'],
       [[{ rewriters: [path, { type: 'constructor', args: [] }] }], 'rules[0].rewriters[1].type must be one of "path", "href", "header", "method", not "constructor"'],
-      [[{ rewriters: [path] }, { rewriters: [path] }, { rewriters: [{ type: 'path', args: ['a'] }] }], 'rules[2].rewriters[0].args must have 2 of them, as PathRewriter does, not 1'],
-      [[{ rewriters: [{ type: 'header', args: ['a'] }] }], 'rules[0].rewriters[0].args must have 3 or 4 of them, as HeaderRewriter does, not 1'],
+      [[{ rewriters: [path] }, { rewriters: [path] }, { rewriters: [{ type: 'path', args: ['a'] }] }], 'rules[2].rewriters[0].args must have length 2 (the arguments of PathRewriter), not 1'],
+      [[{ rewriters: [{ type: 'header', args: ['a'] }] }], 'rules[0].rewriters[0].args must have length 3 or 4 (the arguments of HeaderRewriter), not 1'],
       [[{ rewriters: [{ type: 'method', args: 'PUT' }] }], 'rules[0].rewriters[0].args must be an array, not "PUT"'],
       [[{ rewriters: [{ type: 'path', args: [7, 'b'] }] }], 'rules[0].rewriters[0].args: PathRewriter: the pattern must be a string, a RegExp or { pattern, flags }, not 7'],
       [[{ rewriters: [{ type: 'method', args: ['A B'] }] }], 'rules[0].rewriters[0].args: MethodRewriter: "A B" is not a method: it must be a token, as GET is'],
@@ -431,7 +431,7 @@ describe('rules that are written down', () => {
   })
 })
 
-test('holes are mistakes with a place, an argument that is left out is none, and a prototype is no rewriter', () => {
+test('holes are mistakes with a place, an argument that is left out is none, and a prototype is not a rewriter', () => {
   const method = { type: 'method', args: ['PUT'] }
   /** An array with a hole in front of its items. */
   const holed = (...items) => Object.assign(Array(items.length + 1), Object.fromEntries(items.map((item, i) => [i + 1, item])))

@@ -69,7 +69,7 @@ new PythonHandler({ app: 'main:app', rewriter: rules })
 new PythonHandler({ app: 'main:app', rewriter: new Rewriter(rules).toJSON() })
 new PythonHandler({ app: 'main:app', rewriter: sequence })
 export const refused = [
-  // @ts-expect-error a condition is no rewriter
+  // @ts-expect-error a condition is not a rewriter
   () => new PythonHandler({ app: 'main:app', rewriter: new PathCondition('a') }),
   // @ts-expect-error a replacement is needed
   () => new PathRewriter('a'),

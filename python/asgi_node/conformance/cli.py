@@ -15,7 +15,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m asgi_node check",
         description="Run an application through a table of situations, and tell what it does wrong. The exit status is "
-        "0 if it does nothing wrong (remarks do not count), 1 if it does, 2 where it could not be checked.",
+        "0 if it does nothing wrong (remarks do not count), 1 if it does, 2 if it could not be checked.",
     )
     parser.add_argument("app", nargs="?", help="module:attribute")
     parser.add_argument(

@@ -187,7 +187,7 @@ HTTP = (
     Situation("half-closed", "the client has closed its side, and reads", _half_close),
     Situation("slow reader", "nothing is read for a while", _slow_reader),
     Situation("odd paths", "doubled slashes, dots, control characters, 8,000 characters", _odd_paths),
-    Situation("invalid UTF-8", "paths whose bytes are no text", _invalid_utf8),
+    Situation("invalid UTF-8", "paths whose bytes are not text", _invalid_utf8),
     Situation("odd queries", "bytes, repetitions, nothing between the ampersands", _odd_query),
     Situation("odd headers", "bytes above ASCII, repetitions, values that say nothing", _odd_headers),
     Situation("HTTP/1.0", "without a Host header", _http_10),

@@ -75,7 +75,7 @@ class Life:
         question = _ANSWERS.get(str(kind))
         refused = None
         if question is None:
-            refused = f"{kind!r} is no event of a lifespan"
+            refused = f"{kind!r} is not a lifespan event"
         elif question not in self._asked:
             refused = f"{kind!r} was sent before {question} was received"
         elif self._answered[question].is_set():

@@ -76,7 +76,7 @@ class AppHost:
     ) -> None:
         for name in extensions or {}:
             if name not in ("pathsend", "zerocopysend"):
-                raise ValueError(f"there is no extension {name!r} to turn on: there are 'pathsend' and 'zerocopysend'")
+                raise ValueError(f"unknown extension {name!r}: there are 'pathsend' and 'zerocopysend'")
         self.app = app
         self.loop_kind = loop
         self.mode: Mode = lifespan

@@ -67,7 +67,7 @@ def path_like_hint(module: str, attribute: str, docroot: str) -> str | None:
     """How to write `module` if it is a path; None if it can be the name of a module."""
     if module.startswith(".") and "/" not in module and not module.endswith(".py"):
         return (
-            f"nothing is relative to a package here, write the name in full, such as '{module.lstrip('.')}:{attribute}'"
+            f"a relative name has no package here: write the name in full, such as '{module.lstrip('.')}:{attribute}'"
         )
     is_file = module.endswith(".py") and not Path(docroot, *module.split(".")[:-1]).is_dir()
     if not is_file and not re.search(r"[/\\]", module):

@@ -130,7 +130,7 @@ def _is_double_callable(app: App) -> bool:
         return True
 
 
-_OTHERWISE = "If it is none of ASGI 3, say what it is by the option `interface`: 'asgi2' or 'wsgi'"
+_OTHERWISE = "If it is not an ASGI 3 application, set the option `interface` to 'asgi2' or 'wsgi'"
 
 
 def _from_asgi2(app: App) -> ASGI3App:

@@ -212,8 +212,8 @@ def _call_factory(owner: docroots.Docroot, factory: Any, written: str) -> Any:
         inspect.signature(factory).bind()
     except TypeError as error:
         _not_callable(
-            f"{written!r} is {_kind(factory)}, which cannot be called without arguments ({error}), so it is no "
-            "factory: leave out `factory: true`, or name the function that makes the application"
+            f"{written!r} is {_kind(factory)}, which cannot be called without arguments ({error}), so it is not "
+            "a factory: leave out `factory: true`, or name the function that makes the application"
         )
     except ValueError:
         pass  # written in C: call it and see
@@ -245,7 +245,7 @@ def _checked(app: Any, written: str, factory: bool, interface: Interface) -> App
         app.close()  # else Python would warn later, elsewhere, that it was never awaited
         _not_callable(f"{subject} is a coroutine: give the function, uncalled")
     if not callable(app):
-        _not_callable(f"{subject} is {_kind(app)}, which cannot be called, so it is no ASGI application")
+        _not_callable(f"{subject} is {_kind(app)}, which cannot be called, so it is not an ASGI application")
     if interface == "wsgi":
         _check_wsgi(app, subject)
         return app  # type: ignore[no-any-return]
@@ -263,8 +263,8 @@ def _checked(app: Any, written: str, factory: bool, interface: Interface) -> App
         case "two":
             _not_callable(
                 f"{subject} is {_kind(app)}, which takes two arguments; an ASGI application takes (scope, receive, "
-                "send), a WSGI application (environ, start_response). If it is one of WSGI, set the option `interface` "
-                "to 'wsgi'"
+                "send), a WSGI application (environ, start_response). If it is a WSGI application, set the option "
+                "`interface` to 'wsgi'"
             )
         case "other":
             _not_callable(

@@ -52,7 +52,7 @@ class WSGI:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket", "lifespan"):
-            raise RuntimeError(f"a WSGI application serves no {scope['type']!r}")
+            raise RuntimeError(f"a WSGI application cannot serve {scope['type']!r}")
         if scope["type"] != "http":
             await self._middleware(scope, receive, send)
             return
@@ -124,7 +124,7 @@ def _middleware() -> Any:
         raise AppLoadError(
             "WSGI_NOT_AVAILABLE",
             f"a2wsgi, which serves WSGI applications, cannot be imported ({type(broken).__name__}: {broken}): install "
-            f"it anew, {install}",
+            f"it again, {install}",
             traceback.format_exc(),
         ) from broken
     return WSGIMiddleware

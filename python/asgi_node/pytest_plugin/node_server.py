@@ -120,7 +120,7 @@ def name_of(app: Any) -> str:
             if value is app:
                 return f"{module.__name__}:{attribute}"
     raise Unavailable(
-        f"{app!r} is no global of a module, so a Node process cannot import it: name the application, as "
+        f"{app!r} is not a global of a module, so a Node process cannot import it: name the application, as "
         "'module:attribute', by the fixture asgi_app"
     )
 

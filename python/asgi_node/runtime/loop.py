@@ -45,7 +45,7 @@ def choose(wanted: str, deepbind: bool) -> tuple[str, str]:
             raise AppLoadError(
                 "LOOP_NOT_AVAILABLE",
                 f"loop 'uvloop' was asked for, but uvloop cannot be imported ({type(broken).__name__}: {broken}): "
-                "install it anew, or use loop 'asyncio'",
+                "install it again, or use loop 'asyncio'",
                 traceback.format_exc(),
             ) from broken
         return "uvloop", "option loop"
@@ -161,7 +161,7 @@ def run(drain: Drain, kind: str, begin: Callable[[], object] | None = None) -> s
                 fork.leave(caught)
             raised, text = caught, "an application tried to end the process from its event loop, which goes on"
         if in_vain >= _IN_VAIN:
-            logger.error("the event loop cannot go on, and no request does", exc_info=raised)
+            logger.error("the event loop cannot go on, and no request can", exc_info=raised)
             return _reason(raised)
         before = before or (text, raised)
 

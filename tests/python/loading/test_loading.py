@@ -331,7 +331,7 @@ def test_field_26_names_with_lone_surrogates(tmp_path: Path) -> None:
         ("class A: ...\napp = A()", "is an instance of main.A"),
         ("async def make(): ...\napp = make()", "is a coroutine: give the function, uncalled"),
         ("async def app(scope): ...", "its signature is (scope)"),
-        ("def app(request, response): ...", "If it is one of WSGI, set the option `interface` to 'wsgi'"),
+        ("def app(request, response): ...", "If it is a WSGI application, set the option `interface` to 'wsgi'"),
         ("def app(a, b, c, d): ...", "cannot be called with (scope, receive, send): its signature is (a, b, c, d)"),
     ],
 )

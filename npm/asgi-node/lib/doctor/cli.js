@@ -7,8 +7,8 @@ import { doctor, textOf } from './doctor.js'
 
 const USAGE = `usage: asgi-node doctor [APP] [options]
 
-Looks whether a PythonHandler would start here, and what mends it where it would not. The exit status is 0 if it would, 1 if
-not, 2 for a wrong option.
+Checks whether a PythonHandler would start here. If not, it says how to fix that. The exit status is 0 if it would, 1 if not,
+2 for a wrong option.
 
   APP, --app NAME          start this app, too, with its lifespan: module:attribute, as main:app
   --app-dir, --docroot DIR where its module is; default: the current folder

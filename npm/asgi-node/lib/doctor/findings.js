@@ -50,7 +50,7 @@ function fixFor(code, message, python) {
       // Python's side knows the packages of well-known modules, and does not guess others: anybody may own such a name.
       return /`(\S+ -m pip install \S+)` installs it$/.exec(message)?.[1] ?? null
     case 'PROCESS_ENDED':
-      return 'Run the app in plain Python with -X faulthandler; where it ends only inside Node, try the option deepbind.'
+      return 'Run the app in plain Python with -X faulthandler; if it ends only inside Node, try the option deepbind.'
     default:
       return null
   }

@@ -28,7 +28,7 @@ export function logFailure(log, { error }, request, number) {
   const { method, url = '', originalUrl } = request
   // The id that other logs use for the request (pino-http, Fastify) is more useful than ours.
   const id = typeof request.id === 'string' || typeof request.id === 'number' ? request.id : number
-  const err = error instanceof Error ? error : new Error(`Something that is no Error was thrown: ${String(error)}`)
+  const err = error instanceof Error ? error : new Error(`A value that is not an Error was thrown: ${String(error)}`)
   const target = withoutQuery(typeof originalUrl === 'string' ? originalUrl : url)
   const object = { method, path: pathOf(target), id, err }
   // Neither the app nor our code failed: other JavaScript threw, for example a patched res.writeHead.

@@ -135,7 +135,7 @@ export class Log {
    */
   #broken(error, level, object, message) {
     try {
-      if (!this.#reported) console.error('The option logger of a PythonHandler has thrown; the console stands in for it:', error)
+      if (!this.#reported) console.error('The option logger of a PythonHandler has thrown; the console is used instead:', error)
       this.#reported = true
       if (level !== 'trace' && level !== 'debug') print(level === 'info' ? 'log' : level === 'warn' ? 'warn' : 'error')(object, message)
     } catch {

@@ -185,7 +185,7 @@ export class Request {
     if (this.#messages !== null) return this.#messages.write(chunk)
     const bytes = toBytes(chunk)
     if (this.#body !== null) throw new PythonError('INVALID_REQUEST', 'write() on a request that was made with a body')
-    if (this.#source === null && this.#sent) throw new PythonError('INVALID_REQUEST', 'write() on a request that left without a body')
+    if (this.#source === null && this.#sent) throw new PythonError('INVALID_REQUEST', 'write() on a request that was sent without a body')
     return this.#writer().write(bytes)
   }
 

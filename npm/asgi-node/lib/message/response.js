@@ -136,7 +136,7 @@ export class Response {
    * @param {string} [reason]
    */
   close(code, reason) {
-    if (this.#channel === null) throw new TypeError('close() of a Response that is no WebSocket')
+    if (this.#channel === null) throw new TypeError('close() works only on a WebSocket response')
     this.#channel.close(code, reason)
   }
 

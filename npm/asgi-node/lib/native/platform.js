@@ -98,7 +98,7 @@ function isAtLeast(version, oldest) {
  */
 export function unsupported(version = process.versions.node, name = target()) {
   if (!isAtLeast(version, OLDEST_NODE)) {
-    return `asgi-node wants Node.js ${OLDEST_NODE.join('.')} or later, and this is ${version}: install a newer one`
+    return `asgi-node needs Node.js ${OLDEST_NODE.join('.')} or later, and this is ${version}: install a newer one`
   }
   if (!SUPPORTED.includes(name)) {
     return `asgi-node has no build for ${name}, only for ${SUPPORTED.join(', ')}: ask for it at ${ISSUES}`

@@ -6,7 +6,7 @@
  */
 export function checkIsNoRequest(options) {
   if (!Array.isArray(/** @type {{ rawHeaders?: unknown } | null | undefined} */ (options)?.rawHeaders)) return
-  throw new TypeError('python.middleware makes a middleware and is none itself: write app.use(python.middleware())')
+  throw new TypeError('python.middleware creates middleware: write app.use(python.middleware())')
 }
 
 /**
@@ -15,7 +15,7 @@ export function checkIsNoRequest(options) {
  */
 export function checkIsSocket(socket) {
   if (typeof (/** @type {{ writeHead?: unknown } | null} */ (socket)?.writeHead) !== 'function') return
-  throw new TypeError("python.upgrade listens for upgrades and is no middleware: write server.on('upgrade', python.upgrade)")
+  throw new TypeError("python.upgrade is a listener for 'upgrade', not middleware: write server.on('upgrade', python.upgrade)")
 }
 
 /** `python.listener(new Request(…))`: there is no response to write to. */

@@ -47,7 +47,7 @@ export function webSocketOf(value) {
  */
 function answering(match) {
   // One error for all paths, so that code that logs it can recognise it.
-  const late = new TypeError('The function of option upgrade.match must answer at once, not with a promise: let the application refuse')
+  const late = new TypeError('The function of option upgrade.match must return a boolean, not a promise: refuse WebSockets in the application instead')
   return (path) => {
     const answer = /** @type {{ then?: unknown } | null | undefined} */ (match(path))
     if (typeof answer?.then !== 'function') return Boolean(answer)

@@ -69,7 +69,7 @@ function ruleOf(rule, place) {
   const sequence = new SequenceRewriter(made)
   if (conditions === undefined) return sequence
   const each = listOf(conditions, `${place}.conditions`).map((one, i) => conditionOf(one, `${place}.conditions[${i}]`))
-  if (each.length === 0) throw new TypeError(`${place}.conditions is empty: leave it out where the rule is for every request`)
+  if (each.length === 0) throw new TypeError(`${place}.conditions is empty: leave it out if the rule is for every request`)
   return new ConditionalRewriter(sequence, new GroupCondition(operation, each))
 }
 
@@ -107,7 +107,7 @@ function checked(value, place, kinds) {
   while (list.length > least && list.at(-1) === undefined) list.pop()
   if (list.length < least || list.length > most) {
     const wanted = least === most ? `${least}` : `${least} or ${most}`
-    throw new TypeError(`${place}.args must have ${wanted} of them, as ${name} does, not ${list.length}`)
+    throw new TypeError(`${place}.args must have length ${wanted} (the arguments of ${name}), not ${list.length}`)
   }
   return { type, args: list }
 }

@@ -163,7 +163,7 @@ export class SequenceRewriter extends AnyRewriter {
   constructor(rewriters) {
     if (!Array.isArray(rewriters)) throw new TypeError(`SequenceRewriter: the rewriters must be an array, not ${show(rewriters)}`)
     for (const rewriter of rewriters) {
-      if (!(rewriter instanceof AnyRewriter)) throw new TypeError(`SequenceRewriter: ${show(rewriter)} is no rewriter`)
+      if (!(rewriter instanceof AnyRewriter)) throw new TypeError(`SequenceRewriter: ${show(rewriter)} is not a rewriter`)
     }
     super(sequenceOf(rewriters))
   }
@@ -175,7 +175,7 @@ export class ConditionalRewriter extends AnyRewriter {
    * @param {Condition} condition
    */
   constructor(rewriter, condition) {
-    if (!(rewriter instanceof AnyRewriter)) throw new TypeError(`ConditionalRewriter: ${show(rewriter)} is no rewriter`)
+    if (!(rewriter instanceof AnyRewriter)) throw new TypeError(`ConditionalRewriter: ${show(rewriter)} is not a rewriter`)
     if (!(condition instanceof Condition)) throw new TypeError(`when() needs a condition, not ${show(condition)}`)
     const depth = 1 + Math.max(depthOf(rewriter), conditionDepth(condition))
     super({ spec: { when: [conditionSpec(condition), specOf(rewriter)] }, depth, native: null })

@@ -12,7 +12,7 @@ const TAIL = `
 Each option is also an environment variable (ASGI_NODE_PORT=3000), and a key of asgi-node.config.js, asgi-node.config.json or
 [tool.asgi-node] in pyproject.toml. The command line comes before the variables, these before files.
 
-Exit status: 0 after SIGTERM or SIGINT, 1 where it cannot be served, 2 for a wrong option, 3 where the application does not start.
+Exit status: 0 after SIGTERM or SIGINT, 1 if the server cannot start, 2 for a wrong option, 3 if the application does not start.
 `
 
 const WIDTH = 34
