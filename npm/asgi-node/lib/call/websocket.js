@@ -2,7 +2,7 @@ import { Call } from './calls.js'
 import { PythonError, show } from '../native/errors.js'
 import { bytesOf } from '../native/exchange.js'
 import { CLOSE_CODE as CODE, LIMIT } from '../native/protocol.js'
-import { statusOf } from '../native/outcome.js'
+import { closeCodeOf } from '../native/outcome.js'
 import { responseFrom } from '../message/response.js'
 
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
@@ -202,7 +202,7 @@ export class WebSocketCall extends Call {
   abort(reason) {
     this.#messages = []
     if (this.aborted) return this.#fail(reason, CODE.ABNORMAL)
-    this.#fail(reason, statusOf(reason) === 503 ? CODE.RESTART : CODE.INTERNAL_ERROR)
+    this.#fail(reason, closeCodeOf(reason))
   }
 
   /** @param {unknown} reason @param {number} code */

@@ -1,6 +1,7 @@
 import { isUint8Array } from 'node:util/types'
 import { IteratedBody } from '../message/bodies.js'
 import { PythonError } from '../native/errors.js'
+import { announcedLength } from '../message/framing.js'
 import { bytesBody } from '../message/request.js'
 
 /** @typedef {import('./request.js').WebRequest} WebRequest */
@@ -70,7 +71,7 @@ export function bodyOf(request, served) {
   const reader = /** @type {Reader} */ (body.getReader())
   if (isMeasured(request)) {
     const source = new FetchBody(reader, served)
-    source.announced = announcedLength(request)
+    source.announced = announcedLength(request.headers)
     return { bytes: undefined, source, length: -1 }
   }
   return peek(reader)
@@ -83,12 +84,6 @@ export function bodyOf(request, served) {
  */
 export function dropBody(request, served) {
   if (request.body && !request.bodyUsed && !request.body.locked && !(served && isMeasured(request))) cancel(request.body)
-}
-
-/** @param {WebRequest} request */
-function announcedLength({ headers }) {
-  const length = headers.get('content-length') ?? ''
-  return headers.has('transfer-encoding') || !/^\d+$/.test(length) ? -1 : Number(length)
 }
 
 /** @param {WebRequest} request */

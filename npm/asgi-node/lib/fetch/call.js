@@ -1,7 +1,7 @@
 import { StreamCall } from '../call/calls.js'
 import { cancelWhenCollected } from '../call/unread.js'
 import { connectionOf } from '../incoming/connection.js'
-import { PythonError, show } from '../native/errors.js'
+import { PythonError, invalidRequest, show } from '../native/errors.js'
 import { bytesOf } from '../native/exchange.js'
 import { FLAG } from '../native/protocol.js'
 import { CLIENT_CLOSED, disconnectedOutcome, failedOutcome } from '../native/outcome.js'
@@ -10,6 +10,7 @@ import { bodyOf, dropBody } from './body.js'
 import { serverConnectionOf, viewOf } from './request.js'
 import { follow, followedSocket, forget } from './socket.js'
 import { fetchHead } from '../incoming/head.js'
+import { flatHeaders, plainHeaders } from '../message/headers.js'
 import { tooManyHeaders } from '../message/limits.js'
 
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
@@ -26,7 +27,7 @@ const NULL_BODY = new Set([204, 205, 304])
  */
 function plainResponse(status) {
   const text = PLAIN[status]
-  return webResponse(text, status, ['content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)])
+  return webResponse(text, status, plainHeaders(text))
 }
 
 /**
@@ -104,7 +105,7 @@ export class FetchCall extends StreamCall {
     try {
       this.exchanges.submit(this, fetchHead(view, this.exchanges.trust), bytes, source === null ? 0 : FLAG.BODY_FOLLOWS)
     } catch (error) {
-      return this.fail(error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message) : error)
+      return this.fail(invalidRequest(error))
     }
     source?.start(this)
   }
@@ -171,7 +172,7 @@ export class FetchCall extends StreamCall {
       return this.fail(new PythonError('APP_NO_RESPONSE', `The application answered with 1xx status ${status}, which is not final`))
     }
     this.#bodyless = this.#request.method === 'HEAD' || NULL_BODY.has(status)
-    const flat = headers === '' ? [] : headers.split('\0')
+    const flat = flatHeaders(headers)
     // Above 599 is invalid on the wire, counts as a server error (RFC 9110, 15), and a Response cannot have it.
     this.status = status > 599 ? 500 : status
     this.#answer(webResponse(this.#bodyless ? null : body(), this.status, flat))

@@ -34,7 +34,7 @@ import { BLOCKED, LATE, SLACK, blockedError, deadlineIn, orLate } from './clocks
 
 /** Which state may follow which. @type {Readonly<Record<State, readonly State[]>>} */
 const NEXT = {
-  new: ['starting', 'failed', 'closing'],
+  new: ['starting', 'closing'],
   starting: ['ready', 'failed', 'closing'],
   ready: ['draining', 'closing'],
   draining: ['closing'],
@@ -208,7 +208,7 @@ export class Lifecycle {
   /** @param {unknown} error */
   #failed(error) {
     // Every caller gets the first failure.
-    if (this.#state === 'new' || this.#state === 'starting') {
+    if (this.#state === 'starting') {
       this.#enter('failed')
       this.#failure = error
       void this.#following?.close()

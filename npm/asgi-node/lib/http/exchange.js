@@ -2,13 +2,13 @@ import { IncomingBody, bodyDecodedError } from '../incoming/body.js'
 import { readAlready, withBody } from '../incoming/raw-body.js'
 import { connectionOf } from '../incoming/connection.js'
 import { holdsBack } from '../incoming/continue.js'
-import { PythonError, bodyTooLarge } from '../native/errors.js'
+import { PythonError, bodyTooLarge, invalidRequest } from '../native/errors.js'
 import { Exchange } from '../native/exchange.js'
 import { FLAG, LIMIT } from '../native/protocol.js'
 import { PLAIN } from '../log/failures.js'
 import { incomingHead } from '../incoming/head.js'
 import { FRAMING, bodyLength, framingOf } from '../message/framing.js'
-import { headersOver } from '../message/headers.js'
+import { flatHeaders, headersOver, plainHeaders } from '../message/headers.js'
 import * as http2 from '../incoming/http2.js'
 import { destroySoon, reset } from '../incoming/sockets.js'
 import { forgetExpectation, isBusy, isPlain, sendHead } from '../node-internals.js'
@@ -33,7 +33,7 @@ const kExchange = Symbol('asgi-node exchange')
 export function answer(res, status) {
   if (isOver(res) || res.headersSent) return
   const text = PLAIN[status]
-  const headers = ['content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)]
+  const headers = plainHeaders(text)
   // A server that is full or closing should not keep connections, and after a head that could not be parsed nothing more may
   // be read from this one.
   if (status !== 500 && status !== 502) {
@@ -248,9 +248,7 @@ export class HttpExchange extends Exchange {
 
   /** @param {unknown} error why the request did not reach the app */
   refuse(error) {
-    // A TypeError is about the head, which comes from the client or from code that has changed the request.
-    const reason = error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message, { cause: error }) : error
-    this.fail(reason)
+    this.fail(invalidRequest(error))
     // If part of the body has been read, Node does not discard the rest by itself.
     this.req.resume()
   }
@@ -278,7 +276,7 @@ export class HttpExchange extends Exchange {
     if (this.#expecting && req.complete) forgetExpectation(res)
     else if (this.#expecting) res.shouldKeepAlive = false
     if (this.exchanges.closing) this.#endConnection()
-    writeHead(res, status, headers === '' ? [] : headers.split('\0'))
+    writeHead(res, status, flatHeaders(headers))
   }
 
   /** @override @param {number} status @param {string} headers @param {import('../native/exchange.js').WholeBody} body */

@@ -34,18 +34,6 @@ export class AccessRecord {
   }
 
   /**
-   * The request is over, with a complete answer.
-   * @param {number} status
-   * @param {number} [bytes] of its body
-   */
-  answered(status, bytes = 0) {
-    this.status = status
-    this.bytes = bytes
-    this.complete = true
-    this.end()
-  }
-
-  /**
    * Notes the outcome of the request.
    * @param {import('../native/outcome.js').Outcome} outcome
    * @param {number} [bytes] of its body, where they were not counted

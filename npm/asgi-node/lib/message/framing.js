@@ -42,6 +42,15 @@ export function bodyLength(rawHeaders) {
   return -1
 }
 
+/**
+ * The content-length, or -1 if the headers do not tell how long the body is.
+ * @param {{ get(name: string): string | null, has(name: string): boolean }} headers
+ */
+export function announcedLength(headers) {
+  const length = headers.get('content-length') ?? ''
+  return /^\d+$/.test(length) && !headers.has('transfer-encoding') ? Number(length) : -1
+}
+
 /** The headers without those that announce a body.
  * @param {string[]} flat
  * @returns {string[]}

@@ -39,6 +39,23 @@ function checkedValue(name, value) {
 }
 
 /**
+ * The flat list of the headers in an event: [name, value, name, value, …].
+ * @param {string} text `name\0value\0name\0value…`, or '' for none
+ * @returns {string[]}
+ */
+export function flatHeaders(text) {
+  return text === '' ? [] : text.split('\0')
+}
+
+/**
+ * The headers of an answer that is our own.
+ * @param {string} text its body, in ASCII
+ */
+export function plainHeaders(text) {
+  return ['content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)]
+}
+
+/**
  * Removes spaces and tabs at both ends. Not by a regular expression: for the end it would try again at every space inside.
  * @param {string} value
  */

@@ -2,6 +2,7 @@ import { isUint8Array } from 'node:util/types'
 import { IteratedBody, WHOLE_LIMIT, WrittenBody } from './bodies.js'
 import { toBytes } from './body-source.js'
 import { PythonError, show } from '../native/errors.js'
+import { announcedLength } from './framing.js'
 import { Headers, isToken } from './headers.js'
 import { originOf, parseUrl } from './url.js'
 import { WrittenMessages } from './websocket-messages.js'
@@ -227,15 +228,10 @@ export class Request {
     }
     const source = this.#source ?? this.#writer()
     if (source.sink !== null) throw new PythonError('INVALID_REQUEST', 'The body of this request has been used: make a new Request')
-    source.announced = this.#announcedLength()
+    source.announced = announcedLength(this.#headers)
     if (source instanceof IteratedBody || !source.ended) return { bytes: undefined, source, length: -1 }
     const length = source.size
     return length <= WHOLE_LIMIT ? whole(source.concat()) : { bytes: undefined, source, length }
-  }
-
-  #announcedLength() {
-    const length = this.#headers.get('content-length') ?? ''
-    return /^\d+$/.test(length) && !this.#headers.has('transfer-encoding') ? Number(length) : -1
   }
 
   #mayBeWritten() {

@@ -1,6 +1,6 @@
 import { toBytes } from './body-source.js'
 import { show } from '../native/errors.js'
-import { Headers, headersOver } from './headers.js'
+import { Headers, flatHeaders, headersOver } from './headers.js'
 
 /** @typedef {import('../index.js').ResponseInit} ResponseInit */
 
@@ -70,7 +70,7 @@ export class Response {
 
   /** @returns {any} */
   get headers() {
-    this.#headers ??= headersOver(this.#headerText === '' ? [] : this.#headerText.split('\0'))
+    this.#headers ??= headersOver(flatHeaders(this.#headerText))
     return this.#headers
   }
 

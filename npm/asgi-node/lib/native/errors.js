@@ -66,6 +66,15 @@ export function errorFromNative(error) {
   })
 }
 
+/**
+ * The reason why a request could not be submitted. A TypeError is about its head, which comes from a client, or from code that
+ * has changed the request.
+ * @param {unknown} error
+ */
+export function invalidRequest(error) {
+  return error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message, { cause: error }) : error
+}
+
 /** @param {number} limit bytes */
 export function bodyTooLarge(limit) {
   return new PythonError('BODY_TOO_LARGE', `The request body is larger than ${limit} bytes (option maxBodySize)`)

@@ -1,4 +1,5 @@
 import { PythonError } from './errors.js'
+import { CLOSE_CODE } from './protocol.js'
 
 /**
  * How a request ended. Each request gets one outcome, and only this file creates them. The transport's answer, the access log
@@ -42,6 +43,14 @@ const REFUSALS = new Map([
  */
 export function statusOf(error) {
   return (error instanceof PythonError && REFUSALS.get(error.code)) || 500
+}
+
+/**
+ * The code with which an accepted WebSocket ends for this reason.
+ * @param {unknown} error
+ */
+export function closeCodeOf(error) {
+  return statusOf(error) === 503 ? CLOSE_CODE.RESTART : CLOSE_CODE.INTERNAL_ERROR
 }
 
 /**

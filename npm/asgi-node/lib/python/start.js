@@ -2,6 +2,7 @@ import { isMainThread } from 'node:worker_threads'
 import { choose, chooseSync } from './discovery.js'
 import { errorFromFailure } from '../native/errors.js'
 import { load, nativeFiles } from '../native/load.js'
+import { programArguments, wishesOf } from './wishes.js'
 
 /** @typedef {import('../options/options.js').Settings} Settings */
 /** @typedef {import('../native/errors.js').NativeFailure} NativeFailure */
@@ -32,7 +33,7 @@ export function pythonInfo() {
  * @returns {Promise<Addon>}
  */
 export async function startPython(settings) {
-  const choice = await choose(wishes(settings))
+  const choice = await choose(wishesOf(settings, { env: process.env, embedded: true }))
   const { addon, options } = loaded(choice, settings)
   runExitHooksOfPython(addon)
   remember(choice, await addon.startPython(options))
@@ -45,7 +46,7 @@ export async function startPython(settings) {
  * @returns {Addon}
  */
 export function startPythonSync(settings) {
-  const choice = chooseSync(wishes(settings))
+  const choice = chooseSync(wishesOf(settings, { env: process.env, embedded: true }))
   const { addon, options } = loaded(choice, settings)
   runExitHooksOfPython(addon)
   remember(choice, addon.startPythonSync(options))
@@ -66,11 +67,6 @@ function runExitHooksOfPython(addon) {
   process.once('exit', (code) => addon.runExitHooks(Number(code)))
 }
 
-/** @param {Settings} settings */
-function wishes({ python, venv, docroot }) {
-  return { python, venv, appDir: docroot, env: process.env }
-}
-
 /**
  * @param {{ executable: string, libpython: string }} choice
  * @param {Settings} settings
@@ -79,10 +75,7 @@ function wishes({ python, venv, docroot }) {
 function loaded(choice, { deepbind }) {
   const { addon, opened } = load(choice, deepbind === 'auto' ? undefined : deepbind)
   const { executable, libpython } = choice
-  // sys.argv[0] is the program, as in plain Python. Node's arguments are not Python's: an app that parses sys.argv
-  // must not trip over them.
-  const argv = [process.argv[1] ?? '']
-  return { addon, options: { executable, libpython, packageDir: nativeFiles().python, ...opened, argv } }
+  return { addon, options: { executable, libpython, packageDir: nativeFiles().python, ...opened, argv: programArguments() } }
 }
 
 /**

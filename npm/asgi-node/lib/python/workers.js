@@ -3,6 +3,7 @@
 
 import { choose, chooseSync } from './discovery.js'
 import { loadWorkers } from '../native/load.js'
+import { programArguments, wishesOf } from './wishes.js'
 
 /** @typedef {import('../options/options.js').Settings} Settings */
 /** @typedef {typeof import('../native/workers-binding.js')} WorkersAddon */
@@ -19,7 +20,7 @@ import { loadWorkers } from '../native/load.js'
  * @returns {Promise<Found>}
  */
 export async function findWorkers(settings, env) {
-  return found(settings, await choose(wishes(settings, env)), env)
+  return found(settings, await choose(wishesOf(settings, { env, embedded: false })), env)
 }
 
 /**
@@ -29,15 +30,7 @@ export async function findWorkers(settings, env) {
  * @returns {Found}
  */
 export function findWorkersSync(settings, env) {
-  return found(settings, chooseSync(wishes(settings, env)), env)
-}
-
-/**
- * @param {Settings} settings
- * @param {NodeJS.ProcessEnv} env
- */
-function wishes({ python, venv, docroot }, env) {
-  return { python, venv, appDir: docroot, env, embedded: false }
+  return found(settings, chooseSync(wishesOf(settings, { env, embedded: false })), env)
 }
 
 /**
@@ -49,8 +42,7 @@ function wishes({ python, venv, docroot }, env) {
 function found({ config, workers }, { executable }, env) {
   const { addon, files } = loadWorkers()
   const { python: packageDir, bridge } = files
-  // As in this process: sys.argv[0] is the program, and Node's arguments are not Python's.
-  const argv = [process.argv[1] ?? '']
   const variables = Object.entries(env).filter(([, value]) => value !== undefined)
-  return { addon, config: JSON.stringify({ handler: config, workers: { ...workers, executable, packageDir, bridge, argv, env: variables } }) }
+  const own = { executable, packageDir, bridge, argv: programArguments(), env: variables }
+  return { addon, config: JSON.stringify({ handler: config, workers: { ...workers, ...own } }) }
 }

@@ -1,11 +1,12 @@
-import { PythonError } from '../native/errors.js'
+import { invalidRequest } from '../native/errors.js'
 import { Exchange } from '../native/exchange.js'
 import { loadLoader } from '../native/load.js'
 import { CLOSE_CODE as CODE, FLAG, PAYLOAD } from '../native/protocol.js'
 import { logTaken } from '../log/failures.js'
-import { statusOf } from '../native/outcome.js'
+import { closeCodeOf } from '../native/outcome.js'
 import { faultOf, refuse, responseOn } from './handshake.js'
 import { fetchHead } from '../incoming/head.js'
+import { flatHeaders } from '../message/headers.js'
 import { consumeBy, isBusy, unmaskingConsume } from '../node-internals.js'
 import { bytesWritten, destroySoon, stopTimeout } from '../incoming/sockets.js'
 import { Frames } from './frames.js'
@@ -177,8 +178,7 @@ export class WebSocketExchange extends Exchange {
     try {
       this.exchanges.submit(this, fetchHead(this.req, this.exchanges.trust), undefined, FLAG.WEBSOCKET)
     } catch (error) {
-      // A TypeError is about the head, which comes from the client.
-      this.fail(error instanceof TypeError ? new PythonError('INVALID_REQUEST', error.message, { cause: error }) : error)
+      this.fail(invalidRequest(error))
       return
     }
     const { acceptTimeout } = this.sockets.settings
@@ -433,7 +433,7 @@ export class WebSocketExchange extends Exchange {
     this.socket.on('close', onLost)
     if (this.access) this.access.status = status
     this.#res = responseOn(this.req, this.socket, this.access)
-    return this.#res.writeHead(status, headers === '' ? [] : headers.split('\0'))
+    return this.#res.writeHead(status, flatHeaders(headers))
   }
 
   /** @override */
@@ -443,7 +443,7 @@ export class WebSocketExchange extends Exchange {
 
   /** @override @param {import('../native/outcome.js').Outcome} outcome */
   onFailed({ error, status }) {
-    if (this.#ws !== null) this.#close(statusOf(error) === 503 ? CODE.RESTART : CODE.INTERNAL_ERROR)
+    if (this.#ws !== null) this.#close(closeCodeOf(error))
     else if (this.#res !== null) this.socket.destroy()
     else this.refuse(status)
   }

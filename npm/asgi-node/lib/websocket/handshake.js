@@ -4,6 +4,7 @@ import { connectionOf } from '../incoming/connection.js'
 import { destroySoon } from '../incoming/sockets.js'
 import { PLAIN } from '../log/failures.js'
 import { FRAMING, framingOf } from '../message/framing.js'
+import { plainHeaders } from '../message/headers.js'
 import { PerMessageDeflate, attachResponse, detachResponse, extension, isBusy, serverOptions, subprotocol } from '../node-internals.js'
 import { ServedSocket } from './served-socket.js'
 
@@ -94,7 +95,7 @@ export function refuse(req, socket, status, headers = [], record) {
   const text = PLAIN[status]
   if (record) record.status = status
   const res = responseOn(req, socket, record)
-  res.writeHead(status, [...headers, 'content-type', 'text/plain; charset=utf-8', 'content-length', String(text.length)])
+  res.writeHead(status, [...headers, ...plainHeaders(text)])
   res.end(req.method === 'HEAD' ? undefined : text)
   const timer = setTimeout(() => socket.destroy(), REFUSAL_MS)
   socket.once('close', () => clearTimeout(timer))

@@ -1,0 +1,18 @@
+// What a handler asks of its Python, whether it runs in this process or in workers.
+
+/**
+ * For {@link import('./discovery.js').choose}.
+ * @param {import('../options/options.js').Settings} settings
+ * @param {{ env: NodeJS.ProcessEnv, embedded: boolean }} place where it runs; `embedded`: Node hosts it
+ */
+export function wishesOf({ python, venv, docroot }, { env, embedded }) {
+  return { python, venv, appDir: docroot, env, embedded }
+}
+
+/**
+ * Python's sys.argv. The first is the program, as in plain Python. Node's arguments are not Python's: an app that parses sys.argv
+ * must not trip over them.
+ */
+export function programArguments() {
+  return [process.argv[1] ?? '']
+}
