@@ -4,7 +4,7 @@
 const LIB = '^npm/asgi-node/lib/'
 
 /** Folders on one line are siblings that do not import each other. Files of lib itself stand with the folder named. */
-const LAYERS = [
+export const LAYERS = [
   ['cli.js'],
   ['doctor', 'serve'],
   ['index.js'],

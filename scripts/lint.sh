@@ -57,6 +57,7 @@ check 'mypy' .venv/bin/mypy python
 check 'stubtest' env PYTHONPATH=python .venv/bin/python -m mypy.stubtest asgi_node._native
 check 'imports, Python' env PYTHONPATH=python .venv/bin/lint-imports --no-cache --no-logo
 check 'folders of lib' "$bin/depcruise" --config .dependency-cruiser.mjs npm/asgi-node/lib
+check 'types of lib' node scripts/check/types.mjs
 check 'oxlint' "$bin/oxlint" --deny-warnings
 for project in npm/*/tsconfig.json tests/*/tsconfig.json scripts/tsconfig.json; do
   [ -f "$project" ] && check "tsc $project" "$bin/tsc" --noEmit --project "$project"

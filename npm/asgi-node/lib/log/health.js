@@ -9,7 +9,7 @@ import { pythonInfo } from '../python/start.js'
  */
 
 /**
- * @param {import('../handler/lifecycle.js').State} state of the handler
+ * @param {'new' | 'starting' | 'ready' | 'failed' | 'draining' | 'closing' | 'closed'} state of the handler
  * @param {boolean} failed whether its start has failed; closing it does not undo that
  * @param {KnownHealth} known
  * @param {number} sockets

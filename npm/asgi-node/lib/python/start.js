@@ -4,7 +4,7 @@ import { errorFromFailure } from '../native/errors.js'
 import { load, nativeFiles } from '../native/load.js'
 import { programArguments, wishesOf } from './wishes.js'
 
-/** @typedef {import('../options/options.js').Settings} Settings */
+/** @typedef {import('./wishes.js').PythonSettings & { deepbind: 'auto' | boolean }} StartSettings */
 /** @typedef {import('../native/errors.js').NativeFailure} NativeFailure */
 /** @typedef {import('../native/exchanges.js').Native} Native */
 /** @typedef {import('../native/exchanges.js').Deliver} Deliver */
@@ -29,7 +29,7 @@ export function pythonInfo() {
 
 /**
  * Finds Python, loads the addon against it and starts it, once per process. A second call joins the running one.
- * @param {Settings} settings
+ * @param {StartSettings} settings
  * @returns {Promise<Addon>}
  */
 export async function startPython(settings) {
@@ -42,7 +42,7 @@ export async function startPython(settings) {
 
 /**
  * The same, blocking.
- * @param {Settings} settings
+ * @param {StartSettings} settings
  * @returns {Addon}
  */
 export function startPythonSync(settings) {
@@ -69,7 +69,7 @@ function runExitHooksOfPython(addon) {
 
 /**
  * @param {{ executable: string, libpython: string }} choice
- * @param {Settings} settings
+ * @param {StartSettings} settings
  * @returns {{ addon: Addon, options: StartOptions }}
  */
 function loaded(choice, { deepbind }) {

@@ -1,8 +1,16 @@
 // What a handler asks of its Python, whether it runs in this process or in workers.
 
 /**
+ * What a handler's options say about its Python.
+ * @typedef {object} PythonSettings
+ * @property {string | undefined} python
+ * @property {string | undefined} venv
+ * @property {string} docroot absolute
+ */
+
+/**
  * For {@link import('./discovery.js').choose}.
- * @param {import('../options/options.js').Settings} settings
+ * @param {PythonSettings} settings
  * @param {{ env: NodeJS.ProcessEnv, embedded: boolean }} place where it runs; `embedded`: Node hosts it
  */
 export function wishesOf({ python, venv, docroot }, { env, embedded }) {

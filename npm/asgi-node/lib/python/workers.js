@@ -5,7 +5,7 @@ import { choose, chooseSync } from './discovery.js'
 import { loadWorkers } from '../native/load.js'
 import { programArguments, wishesOf } from './wishes.js'
 
-/** @typedef {import('../options/options.js').Settings} Settings */
+/** @typedef {import('./wishes.js').PythonSettings & { config: string, workers: object | null }} WorkersSettings */
 /** @typedef {typeof import('../native/workers-binding.js')} WorkersAddon */
 
 /**
@@ -15,7 +15,7 @@ import { programArguments, wishesOf } from './wishes.js'
  */
 
 /**
- * @param {Settings} settings
+ * @param {WorkersSettings} settings
  * @param {NodeJS.ProcessEnv} env of the workers
  * @returns {Promise<Found>}
  */
@@ -25,7 +25,7 @@ export async function findWorkers(settings, env) {
 
 /**
  * The same, blocking.
- * @param {Settings} settings
+ * @param {WorkersSettings} settings
  * @param {NodeJS.ProcessEnv} env
  * @returns {Found}
  */
@@ -34,7 +34,7 @@ export function findWorkersSync(settings, env) {
 }
 
 /**
- * @param {Settings} settings
+ * @param {WorkersSettings} settings
  * @param {{ executable: string }} choice
  * @param {NodeJS.ProcessEnv} env
  * @returns {Found}
