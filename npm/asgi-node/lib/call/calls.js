@@ -1,5 +1,6 @@
 import { Exchange, bytesOf } from '../native/exchange.js'
 import { responseFrom } from '../message/response.js'
+import { ReadQueue } from './read-queue.js'
 import { cancelWhenCollected } from './unread.js'
 
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
@@ -127,14 +128,9 @@ export class CollectCall extends Call {
  */
 export class StreamCall extends Call {
   #highWaterMark
-  /** @type {Buffer[]} */
-  #chunks = []
-  #unread = 0
-  #ended = false
-  /** @type {{ reason: unknown } | null} the reason with which every read after the last chunk rejects */
-  #failure = null
-  /** @type {{ resolve: (chunk: Buffer | null) => void, reject: Reject }[]} */
-  #readers = []
+  // Created when a body begins, because most of those that `fetch` answers come whole.
+  /** @type {ReadQueue<Buffer> | null} */
+  #queue = null
 
   /**
    * @param {Exchanges} exchanges
@@ -146,6 +142,11 @@ export class StreamCall extends Call {
   constructor(exchanges, signal, resolve, reject, highWaterMark) {
     super(exchanges, signal, resolve, reject)
     this.#highWaterMark = highWaterMark
+  }
+
+  get #chunks() {
+    this.#queue ??= new ReadQueue(this, this.#highWaterMark, lengthOf)
+    return this.#queue
   }
 
   /** @override @param {number} status @param {string} headers @param {WholeBody} body */
@@ -164,20 +165,14 @@ export class StreamCall extends Call {
 
   /** @override @param {Buffer} chunk @returns {boolean | void} */
   onBody(chunk) {
-    if (chunk.length === 0) return
-    const reader = this.#readers.shift()
-    if (reader !== undefined) return reader.resolve(chunk)
-    this.#chunks.push(chunk)
-    this.#unread += chunk.length
-    if (this.#unread > this.#highWaterMark) return false
+    if (chunk.length > 0) return this.#chunks.push(chunk)
   }
 
   /** @override @param {string} _trailers @param {Buffer | undefined} chunk */
   onEnd(_trailers, chunk) {
     if (chunk !== undefined) this.onBody(chunk)
     this.settle()
-    this.#ended = true
-    for (const reader of this.#readers.splice(0)) reader.resolve(null)
+    this.#chunks.end()
   }
 
   /** @override @param {Outcome} outcome @param {boolean} inOrder */
@@ -189,38 +184,31 @@ export class StreamCall extends Call {
 
   /** @override @param {unknown} reason */
   abort(reason) {
-    this.#chunks = []
-    this.#unread = 0
+    this.#chunks.clear()
     this.#end(reason)
   }
 
   /** @param {unknown} reason */
   #end(reason) {
     this.settle()
-    this.#failure = { reason }
     this.reject(reason)
-    for (const reader of this.#readers.splice(0)) reader.reject(reason)
+    this.#chunks.fail(reason)
   }
 
   /** @returns {Promise<Buffer | null>} */
   next() {
-    const chunk = this.#chunks.shift()
-    if (chunk !== undefined) {
-      this.#unread -= chunk.length
-      // Resume at half of the mark, so that the next chunks arrive while the rest is read.
-      if (this.stalled && this.#unread <= this.#highWaterMark / 2) this.drained()
-      return Promise.resolve(chunk)
-    }
-    if (this.#failure !== null) return Promise.reject(this.#failure.reason)
-    if (this.#ended) return Promise.resolve(null)
-    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
+    return this.#chunks.next()
   }
 
   /** The reader stops. */
   cancel() {
     this.leave()
-    if (this.#failure === null) this.onEnd('', undefined)
-    this.#chunks = []
-    this.#unread = 0
+    if (!this.#chunks.hasFailed) this.onEnd('', undefined)
+    this.#chunks.clear()
   }
+}
+
+/** @param {Buffer} chunk */
+function lengthOf({ length }) {
+  return length
 }

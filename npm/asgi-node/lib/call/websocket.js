@@ -4,6 +4,7 @@ import { bytesOf } from '../native/exchange.js'
 import { CLOSE_CODE as CODE, LIMIT } from '../native/protocol.js'
 import { closeCodeOf } from '../native/outcome.js'
 import { responseFrom } from '../message/response.js'
+import { ReadQueue } from './read-queue.js'
 
 /** @typedef {import('../native/exchanges.js').Exchanges} Exchanges */
 /** @typedef {import('../websocket/types.js').WebSocketMessage} WebSocketMessage */
@@ -18,18 +19,12 @@ const END_GRACE_MS = 5000
 
 /** The client's end of a WebSocket that has no socket. */
 export class WebSocketCall extends Call {
-  #highWaterMark
+  /** @type {ReadQueue<WebSocketMessage>} */
+  #queue
   #longestDenial
   #ending = false
   /** Whether the app has accepted the WebSocket. */
   accepted = false
-  /** @type {WebSocketMessage[]} */
-  #messages = []
-  #unread = 0
-  /** @type {{ reason: unknown } | null} */
-  #failure = null
-  /** @type {{ resolve: (message: WebSocketMessage | null) => void, reject: (reason: unknown) => void }[]} */
-  #readers = []
   /** The response that the app sent instead of accepting. */
   #denial = { status: 0, headers: '', body: /** @type {Buffer[]} */ ([]), length: 0 }
   /** @type {number | null} the close code, when it is over */
@@ -46,7 +41,7 @@ export class WebSocketCall extends Call {
    */
   constructor(exchanges, signal, resolve, reject, highWaterMark, longestDenial) {
     super(exchanges, signal, resolve, reject)
-    this.#highWaterMark = highWaterMark
+    this.#queue = new ReadQueue(this, highWaterMark, sizeOf)
     this.#longestDenial = longestDenial
   }
 
@@ -116,7 +111,7 @@ export class WebSocketCall extends Call {
   cancel() {
     if (this.open) this.#leaveWith(CODE.NO_STATUS, '')
     if (this.code === null) this.#end(CODE.NO_STATUS, '')
-    this.#messages = []
+    this.#queue.clear()
   }
 
   /** @param {number} code @param {string} reason */
@@ -124,7 +119,7 @@ export class WebSocketCall extends Call {
     this.settle()
     this.code = code
     this.reason = reason
-    for (const reader of this.#readers.splice(0)) reader.resolve(null)
+    this.#queue.end()
   }
 
   /** @override @param {string} answer `subprotocol\0name\0value…` */
@@ -141,12 +136,7 @@ export class WebSocketCall extends Call {
 
   /** @override @param {Buffer | undefined} data @param {boolean} isText @returns {boolean | void} */
   onMessage(data, isText) {
-    const message = { data: data ?? EMPTY, isBinary: !isText }
-    const reader = this.#readers.shift()
-    if (reader !== undefined) return reader.resolve(message)
-    this.#messages.push(message)
-    this.#unread += message.data.length + LIMIT.MESSAGE_OVERHEAD
-    if (this.#unread > this.#highWaterMark) return false
+    return this.#queue.push({ data: data ?? EMPTY, isBinary: !isText })
   }
 
   /** @override @param {number} code @param {string} reason */
@@ -200,7 +190,7 @@ export class WebSocketCall extends Call {
 
   /** @override @param {unknown} reason */
   abort(reason) {
-    this.#messages = []
+    this.#queue.clear()
     if (this.aborted) return this.#fail(reason, CODE.ABNORMAL)
     this.#fail(reason, closeCodeOf(reason))
   }
@@ -209,29 +199,25 @@ export class WebSocketCall extends Call {
   #fail(reason, code) {
     this.settle()
     clearTimeout(this.timer)
-    this.#failure = { reason }
     if (this.accepted) this.code = code
     this.reject(reason)
-    for (const reader of this.#readers.splice(0)) reader.reject(reason)
+    this.#queue.fail(reason)
   }
 
   /** @returns {Promise<WebSocketMessage | null>} */
   nextMessage() {
-    const message = this.#messages.shift()
-    if (message !== undefined) {
-      this.#unread -= message.data.length + LIMIT.MESSAGE_OVERHEAD
-      if (this.stalled && this.#unread <= this.#highWaterMark / 2) this.drained()
-      return Promise.resolve(message)
-    }
-    if (this.#failure !== null) return Promise.reject(this.#failure.reason)
-    if (this.code !== null) return Promise.resolve(null)
-    return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
+    return this.#queue.next()
   }
 
   /** @returns {Promise<Buffer | null>} */
   async next() {
     return (await this.nextMessage())?.data ?? null
   }
+}
+
+/** @param {WebSocketMessage} message */
+function sizeOf({ data }) {
+  return data.length + LIMIT.MESSAGE_OVERHEAD
 }
 
 /** @param {WebSocketCall} call */
