@@ -188,3 +188,21 @@ test('field_14 a caller that gives up is 499', limits, async (t) => {
   await assert.rejects(handler.fetch(new Request(`http://h${SLOW}`, { signal: AbortSignal.timeout(50) })))
   assert.deepEqual(entries.map(({ status, aborted }) => [status, aborted]), Array.from({ length: 3 }, () => [499, true]))
 })
+
+test('a blocking call that was refused has no number, and one whose app has failed has one', limits, async (t) => {
+  const ids = []
+  const logger = { level: 'error', debug() {}, info() {}, warn() {}, error: ({ id }) => void ids.push(id) }
+  const rewriter = [{ conditions: [{ type: 'path', args: ['^/refused'] }], rewriters: [{ type: 'path', args: ['^.*$', 'no path'] }] }]
+  const handler = makeHandler(t, 'error_app:app', { logger, rewriter })
+  const codeOf = (url) => {
+    try {
+      return handler.handleRequestSync({ url }).status
+    } catch (error) {
+      return error.code
+    }
+  }
+  const codes = [codeOf('/'), codeOf('/refused'), codeOf('/error'), codeOf('/refused')]
+  await handler.fetch(new Request('http://h/error'))
+  assert.deepEqual(codes, [200, 'REWRITE_FAILED', 'APP_ERROR', 'REWRITE_FAILED'])
+  assert.deepEqual(ids.at(-1), 3)
+})

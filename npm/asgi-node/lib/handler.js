@@ -1,4 +1,6 @@
+import { checkedRequest, checkedSignal } from './call/arguments.js'
 import { CollectCall, StreamCall } from './call/calls.js'
+import { callSync } from './call/sync.js'
 import { WebSocketCall } from './call/websocket.js'
 import { FetchCall } from './fetch/call.js'
 import { request as clientRequest } from './fetch/client.js'
@@ -11,11 +13,8 @@ import { logFailure } from './log/failures.js'
 import { LoggedExchanges } from './log/logged-exchanges.js'
 import { Records } from './log/records.js'
 import { checkIsNoRequest, checkIsSocket, isNoListener, isNoRequest } from './options/misuse.js'
-import { Request, completeBody, takeBody, takeMessages } from './message/request.js'
-import { responseFrom } from './message/response.js'
-import { PythonError, bodyTooLarge, errorFromFailure, show } from './native/errors.js'
-import { Exchanges, isDelivering } from './native/exchanges.js'
-import { completedOutcome, failedOutcome } from './native/outcome.js'
+import { Request, takeBody, takeMessages } from './message/request.js'
+import { Exchanges } from './native/exchanges.js'
 import { FLAG } from './native/protocol.js'
 import { checkOptions } from './options/options.js'
 import { pythonInfo } from './python/start.js'
@@ -27,9 +26,6 @@ import { takes } from './websocket/upgrade.js'
 /** @typedef {import('./index.js').RequestInit} RequestInit */
 /** @typedef {import('./message/response.js').Response} Response */
 /** @typedef {{ signal?: AbortSignal }} CallOptions */
-
-/** Error codes of calls that never reached Python. */
-const REFUSALS = new Set(['OVERLOADED', 'HANDLER_CLOSED', 'EVENT_LOOP_FAILED', 'INVALID_REQUEST', 'REWRITE_FAILED', 'SYNC_REENTRANT'])
 
 export class PythonHandler {
   #settings
@@ -174,21 +170,10 @@ export class PythonHandler {
    * @returns {Response}
    */
   handleRequestSync(request) {
-    if (isDelivering()) {
-      throw new PythonError('SYNC_REENTRANT', 'handleRequestSync was called while an event of a response is being delivered')
-    }
-    const ours = checkedRequest(request)
-    const { bytes, length } = completeBody(ours)
-    if (length > this.#settings.maxBodySize) throw bodyTooLarge(this.#settings.maxBodySize)
-    this.#life.startSync()
-    const head = requestHead(ours, length)
-    const record = this.#settings.accessLog?.called(head, false)
-    const { status, headers, body, failure } = this.#life.native.callSync(head, bytes)
-    if (!failure || !REFUSALS.has(failure.code)) this.#exchanges.count()
-    const error = failure ? errorFromFailure(failure) : null
-    record?.settle(error === null ? completedOutcome(status) : failedOutcome(error), body?.length)
-    if (error !== null) throw error
-    return responseFrom(status, headers, body ?? Buffer.alloc(0), null)
+    return callSync(request, this.#exchanges, () => {
+      this.#life.startSync()
+      return this.#life.native
+    })
   }
 
   /**
@@ -309,19 +294,3 @@ Object.defineProperty(PythonHandler.prototype, 'IncomingMessage', {
     throw isNoListener()
   }
 })
-
-/** @param {unknown} request */
-function checkedRequest(request) {
-  const ours = request instanceof Request ? request : new Request(/** @type {RequestInit} */ (request))
-  if (ours.websocket) throw new TypeError('A WebSocket request (websocket: true, or a ws: url) is for handleStream')
-  return ours
-}
-
-/** @param {unknown} options */
-function checkedSignal(options) {
-  if (typeof options !== 'object' || options === null) throw new TypeError(`options must be an object, not ${show(options)}`)
-  const { signal } = /** @type {{ signal?: unknown }} */ (options)
-  if (signal === undefined || signal === null) return undefined
-  if (signal instanceof AbortSignal) return signal
-  throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`)
-}

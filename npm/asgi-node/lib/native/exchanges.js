@@ -142,6 +142,14 @@ export class Exchanges {
     return ++this.#count
   }
 
+  /**
+   * Goes on from the number of the native side.
+   * @param {number | undefined} requests as many as it has accepted
+   */
+  recount(requests = this.#count) {
+    this.#count = requests
+  }
+
   /** @param {Exchange} exchange */
   drained(exchange) {
     exchange.stalled = false
