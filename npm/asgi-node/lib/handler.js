@@ -108,30 +108,16 @@ export class PythonHandler {
       const call = streaming
         ? new StreamCall(this.#exchanges, signal, resolve, reject, this.#settings.highWaterMark)
         : new CollectCall(this.#exchanges, signal, resolve, reject)
-      if (this.#life.isReady) return this.#submit(call, head, body)
+      const flags = streaming ? 0 : FLAG.COLLECT
+      if (this.#life.isReady) return call.send(head, body, flags)
       call.head = head
       // The caller may change its buffer while the handler starts, so the body is copied.
       const kept = body.bytes === undefined ? body : { ...body, bytes: Buffer.from(body.bytes) }
       this.#life.readyForRequest().then(
-        () => signal?.aborted || this.#submit(call, head, kept),
+        () => signal?.aborted || call.send(head, kept, flags),
         (error) => call.refuse(this.#life.unavailable(error))
       )
     })
-  }
-
-  /**
-   * @param {CollectCall | StreamCall} call
-   * @param {string} head
-   * @param {import('./message/request.js').Body} body
-   */
-  #submit(call, head, { bytes, source }) {
-    const collect = call instanceof CollectCall ? FLAG.COLLECT : 0
-    try {
-      this.#exchanges.submit(call, head, bytes, collect | (source === null ? 0 : FLAG.BODY_FOLLOWS))
-    } catch (error) {
-      return call.fail(error)
-    }
-    source?.start(call)
   }
 
   /**
@@ -147,19 +133,10 @@ export class PythonHandler {
       const call = new WebSocketCall(this.#exchanges, signal, resolve, reject, highWaterMark, websocket.maxPayload)
       const messages = takeMessages(request)
       const head = requestHead(request, -1)
-      const begin = () => {
-        try {
-          this.#exchanges.submit(call, head, undefined, FLAG.WEBSOCKET)
-        } catch (error) {
-          return call.fail(error)
-        }
-        call.expect(websocket.acceptTimeout)
-        messages.start(call)
-      }
-      if (this.#life.isReady) return begin()
+      if (this.#life.isReady) return call.connect(head, messages, websocket.acceptTimeout)
       call.head = head
       this.#life.readyForRequest(websocket.acceptTimeout).then(
-        () => signal?.aborted || begin(),
+        () => signal?.aborted || call.connect(head, messages, websocket.acceptTimeout),
         (error) => call.refuse(this.#life.unavailable(error))
       )
     })

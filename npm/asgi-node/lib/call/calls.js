@@ -1,4 +1,5 @@
 import { Exchange, bytesOf } from '../native/exchange.js'
+import { FLAG } from '../native/protocol.js'
 import { responseFrom } from '../message/response.js'
 import { ReadQueue } from './read-queue.js'
 import { cancelWhenCollected } from './unread.js'
@@ -73,6 +74,21 @@ export class Call extends Exchange {
   /** @override @param {Outcome} outcome @param {boolean} _inOrder */
   onFailed({ error }, _inOrder) {
     this.abort(error)
+  }
+
+  /**
+   * Sends the request to the application.
+   * @param {string} head
+   * @param {import('../message/request.js').Body} body
+   * @param {number} flags
+   */
+  send(head, { bytes, source }, flags) {
+    try {
+      this.exchanges.submit(this, head, bytes, source === null ? flags : flags | FLAG.BODY_FOLLOWS)
+    } catch (error) {
+      return this.fail(error)
+    }
+    source?.start(this)
   }
 
   /** The request never came to the application. @param {Outcome} outcome */

@@ -1,7 +1,7 @@
 import { Call } from './calls.js'
 import { PythonError, show } from '../native/errors.js'
 import { bytesOf } from '../native/exchange.js'
-import { CLOSE_CODE as CODE, LIMIT } from '../native/protocol.js'
+import { CLOSE_CODE as CODE, FLAG, LIMIT } from '../native/protocol.js'
 import { closeCodeOf } from '../native/outcome.js'
 import { responseFrom } from '../message/response.js'
 import { ReadQueue } from './read-queue.js'
@@ -45,9 +45,20 @@ export class WebSocketCall extends Call {
     this.#longestDenial = longestDenial
   }
 
-  /** Limits the time until the app accepts. @param {number} milliseconds 0 for no limit */
-  expect(milliseconds) {
-    if (milliseconds > 0) this.timer = setTimeout(onAcceptTimeout, milliseconds, this)
+  /**
+   * Sends the handshake to the application.
+   * @param {string} head
+   * @param {import('../message/websocket-messages.js').WrittenMessages} messages of the client
+   * @param {number} acceptTimeout milliseconds until the app accepts; 0 for no limit
+   */
+  connect(head, messages, acceptTimeout) {
+    try {
+      this.exchanges.submit(this, head, undefined, FLAG.WEBSOCKET)
+    } catch (error) {
+      return this.fail(error)
+    }
+    if (acceptTimeout > 0) this.timer = setTimeout(onAcceptTimeout, acceptTimeout, this)
+    messages.start(this)
   }
 
   expire() {
