@@ -98,16 +98,39 @@ async def app(scope, receive, send):
   assert.ok(diary.lines().includes(`shutdown ${worker}`))
 })
 
-test('with the processes that they have started', async (t) => {
-  makeDiary(t)
+for (const [what, busy, shutsDown] of [
+  ['idle', '', true],
+  ['busy', "handler.handleRequest({ url: '/wait?seconds=30' }); await written('waiting')", true],
+  ['blocked', "handler.handleRequest({ url: '/hold-gil?seconds=600' }); await written('holding')", false],
+]) {
+  test(`with the processes that they have started, when they are ${what}`, async (t) => {
+    const diary = makeDiary(t)
+    const { pids, lived } = await orphans(`
+      const handler = new PythonHandler({ app: 'worker_process_app:app', docroot: apps, workers: 1 })
+      const { body } = await handler.handleRequest({ url: '/popen' })
+      ${busy}
+      console.log(workers(handler).join(' '), body.toString())`)
+    assert.equal(pids.length, 2)
+    assert.ok(lived < SOON, `${lived} ms`)
+    assert.equal(diary.lines().includes(`shutdown ${pids[0]}`), shutsDown, diary.lines().join('\n'))
+  })
+}
+
+test('while a response is written to Node', async (t) => {
+  const diary = makeDiary(t)
   const { pids, lived } = await orphans(`
     const handler = new PythonHandler({ app: 'worker_process_app:app', docroot: apps, workers: 1 })
-    const { body } = await handler.handleRequest({ url: '/child' })
-    handler.handleRequest({ url: '/hold-gil?seconds=600' })
-    await written('holding')
-    console.log(workers(handler).join(' '), body.toString())`)
-  assert.equal(pids.length, 2)
+    await handler.ready()
+    const { body } = await handler.handleStream({ url: '/endless' })
+    const [pid] = workers(handler)
+    let bytes = 0
+    for await (const piece of body) {
+      bytes += piece.length
+      if (bytes > 5_000_000) break
+    }
+    console.log(pid)`)
   assert.ok(lived < SOON, `${lived} ms`)
+  assert.ok(diary.lines().includes(`shutdown ${pids[0]}`), diary.lines().join('\n'))
 })
 
 test('a worker that is killed because it is blocked takes them along, too', async (t) => {

@@ -91,7 +91,7 @@ fn found(received: io::Result<usize>) -> io::Result<Read> {
 }
 
 /// Whether an error means that the peer has gone.
-fn is_end(error: &io::Error) -> bool {
+pub fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 

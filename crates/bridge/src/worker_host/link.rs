@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use asgi_node_core::log_queue::Dropped;
 use asgi_node_core::{Config, Error, LogQueue, Notify, Submission, Traced};
-use asgi_node_worker::connection::Read;
+use asgi_node_worker::connection::{Read, is_end};
 use asgi_node_worker::message::Failed;
 use asgi_node_worker::wire::Wire;
 use asgi_node_worker::{Connection, FromWorker, Incoming, Ledger, Malformed, Outgoing, Status, ToWorker};
@@ -103,7 +103,7 @@ impl Link {
         let news = Arc::clone(&self.news);
         let mut batch = Vec::new();
         loop {
-            let is_written = self.news.is_orphaned() || connection.write(&mut self.outgoing)?;
+            let is_written = self.write(&connection)?;
             if self.is_finished && is_written {
                 return Ok(());
             }
@@ -121,6 +121,21 @@ impl Link {
                 self.handle(note);
             }
             self.take_said();
+        }
+    }
+
+    /// Returns true when nothing is left to write.
+    fn write(&mut self, connection: &Connection) -> io::Result<bool> {
+        if self.news.is_orphaned() {
+            return Ok(true);
+        }
+        match connection.write(&mut self.outgoing) {
+            // The thread that watches Node may be later than this.
+            Err(error) if is_end(&error) => {
+                self.be_orphaned();
+                Ok(true)
+            }
+            written => written,
         }
     }
 

@@ -147,11 +147,15 @@ impl Worker {
         self.drain.get().fail(py, reason);
     }
 
-    /// The process ends. Returns when everything has been sent to Node, or after a short time.
+    /// The process ends. Returns when everything has been sent to Node, or after a short time. If Node has gone, it ends the
+    /// process itself, and the processes of its group.
     fn finish(&self, py: Python<'_>) {
         self.event_loop.close();
         self.news.post(Note::Finish);
         py.detach(|| self.news.await_end(LAST_WORDS));
+        if self.news.is_orphaned() {
+            parent::die();
+        }
     }
 }
 
