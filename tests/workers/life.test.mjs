@@ -147,3 +147,19 @@ test('a worker has the environment of the moment at which its handler was create
   delete process.env.W_BEFORE
   assert.deepEqual(await callJson(handler, '/environment?name=W_BEFORE&name=W_AFTER'), { W_BEFORE: '1', W_AFTER: null })
 })
+
+test('the log numbers requests as the handler does, whichever worker serves them', async (t) => {
+  const { handler, logged } = makeWorkers(t, 2)
+  await handler.ready()
+  for (let n = 1; n <= 5; n += 1) await call(handler, '/late-error')
+  const { url } = await serve(t, handler.listener)
+  assert.equal((await fetch(`${url}/early-error`)).status, 500)
+  await call(handler, '/late-error')
+  assert.throws(() => handler.handleRequestSync({ url: '/early-error' }), { code: 'APP_ERROR' })
+  await call(handler, '/late-error')
+  const failures = () => logged.filter(({ path }) => path !== undefined)
+  await until(() => failures().length === 8, 'all records', 5000)
+  const ids = (path) => failures().filter((record) => record.path === path).map(({ id }) => id)
+  assert.deepEqual(ids('/late-error').toSorted((a, b) => a - b), [1, 2, 3, 4, 5, 7, 9])
+  assert.deepEqual(ids('/early-error'), [6])
+})

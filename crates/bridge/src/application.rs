@@ -180,17 +180,49 @@ impl Application {
         Ok(exchange)
     }
 
+    /// Starts a request. `number` is its sequence number in the host; without one, the requests are numbered here.
+    pub(crate) fn begin(
+        &self,
+        py: Python<'_>,
+        side: &Arc<LoopSide>,
+        exchange: Arc<Exchange>,
+        head: &RequestHead,
+        number: Option<u64>,
+    ) {
+        let started = self.counters.note_started();
+        let own = Arc::clone(&exchange);
+        if let Err(raised) = self.run(py, side, exchange, head, number.unwrap_or(started)) {
+            // Without memory for a dict, say.
+            let failure = Failure {
+                error: Error::AppError(errors::message(&raised)),
+                traceback: errors::traceback(py, &raised),
+                started: false,
+                logged: false,
+            };
+            self.counters.note_failure();
+            self.counters.done(&own);
+            own.emit(ResponseEvent::Failed(failure));
+        }
+    }
+
     /// Makes scope and channel, and starts the task. From then on the Python half ends the channel, whatever happens.
-    fn run(&self, py: Python<'_>, side: &Arc<LoopSide>, exchange: Arc<Exchange>, head: &RequestHead) -> PyResult<()> {
+    fn run(
+        &self,
+        py: Python<'_>,
+        side: &Arc<LoopSide>,
+        exchange: Arc<Exchange>,
+        head: &RequestHead,
+        number: u64,
+    ) -> PyResult<()> {
         let make = || -> PyResult<(Bound<'_, PyDict>, Bound<'_, PyChannel>)> {
             if exchange.is_websocket() {
                 let offered = websocket::subprotocols(head.headers());
                 let scope = self.scopes.build_websocket(py, head, &offered)?;
-                let channel = PyChannel::websocket(exchange, side, &self.counters, offered);
+                let channel = PyChannel::websocket(exchange, number, side, &self.counters, offered);
                 Ok((scope, Bound::new(py, channel)?))
             } else {
                 let scope = self.scopes.build(py, head)?;
-                let channel = PyChannel::http(exchange, side, &self.counters, head);
+                let channel = PyChannel::http(exchange, number, side, &self.counters, head);
                 Ok((scope, Bound::new(py, channel)?))
             }
         };
@@ -227,20 +259,7 @@ impl Application {
 
 impl Service for Application {
     fn start(self: Arc<Self>, py: Python<'_>, side: &Arc<LoopSide>, exchange: Arc<Exchange>, head: &RequestHead) {
-        self.counters.note_started();
-        let own = Arc::clone(&exchange);
-        if let Err(raised) = self.run(py, side, exchange, head) {
-            // Without memory for a dict, say.
-            let failure = Failure {
-                error: Error::AppError(errors::message(&raised)),
-                traceback: errors::traceback(py, &raised),
-                started: false,
-                logged: false,
-            };
-            self.counters.note_failure();
-            self.counters.done(&own);
-            own.emit(ResponseEvent::Failed(failure));
-        }
+        self.begin(py, side, exchange, head, None);
     }
 
     fn forget(&self, exchange: &Exchange) {

@@ -84,14 +84,9 @@ impl Counters {
         self.submitted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The event loop has started a request.
-    pub(crate) fn note_started(&self) {
-        self.started.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The sequence number of the request that was started last. Called on the event loop's thread.
-    pub(crate) fn started(&self) -> u64 {
-        self.started.load(Ordering::Relaxed)
+    /// The event loop has started a request. Returns its sequence number.
+    pub(crate) fn note_started(&self) -> u64 {
+        self.started.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// The app has raised, or has not completed its response.
@@ -107,7 +102,7 @@ impl Counters {
     /// The numbers, with the state of the event loop.
     pub(crate) fn health(&self, lag: Duration, blocked: Duration, kind: &'static str) -> Health {
         // Read the subtrahend first: a request may start between the two reads.
-        let started = self.started();
+        let started = self.started.load(Ordering::Relaxed);
         let submitted = self.submitted.load(Ordering::Relaxed);
         Health {
             in_flight: self.in_flight(),

@@ -206,12 +206,14 @@ impl Front {
         if let Some(length) = length {
             exchange.expect_body(length);
         }
-        let relay = Box::new(Relay::new(Arc::clone(&exchange), request, limits, length));
+        // JavaScript counts in the same way.
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let relay = Box::new(Relay::new(Arc::clone(&exchange), request, number, limits, length));
         if self.inbox.offer_quietly(Job::Begin(relay)).is_err() {
+            self.requests.fetch_sub(1, Ordering::Relaxed);
             self.done(&exchange);
             return Err(Error::HandlerClosed);
         }
-        self.requests.fetch_add(1, Ordering::Relaxed);
         Ok(exchange)
     }
 

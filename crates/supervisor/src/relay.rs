@@ -59,8 +59,14 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// `length` is what the client has announced of a body that follows.
-    pub(crate) fn new(exchange: Arc<Exchange>, request: Submission, limits: Limits, length: Option<usize>) -> Self {
+    /// `number` is the request's in the handler. `length` is what the client has announced of a body that follows.
+    pub(crate) fn new(
+        exchange: Arc<Exchange>,
+        request: Submission,
+        number: u64,
+        limits: Limits,
+        length: Option<usize>,
+    ) -> Self {
         let Submission {
             head,
             body,
@@ -73,6 +79,7 @@ impl Relay {
         exchange.relay();
         let most = limits.windows.inbound.most;
         let request = ToWorker::Request {
+            number,
             collects,
             expects_continue,
             is_websocket,

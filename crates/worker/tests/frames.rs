@@ -55,13 +55,16 @@ fn start() -> impl Strategy<Value = Start> {
 fn to_worker() -> impl Strategy<Value = ToWorker> {
     prop_oneof![
         bytes().prop_map(|json| ToWorker::Open(json, None)),
-        (any::<[bool; 4]>(), bytes(), bytes()).prop_map(|(flags, head, body)| ToWorker::Request {
-            collects: flags[0],
-            expects_continue: flags[1],
-            is_websocket: flags[2],
-            body_follows: flags[3],
-            head,
-            body: body.into(),
+        (any::<u64>(), any::<[bool; 4]>(), bytes(), bytes()).prop_map(|(number, flags, head, body)| {
+            ToWorker::Request {
+                number,
+                collects: flags[0],
+                expects_continue: flags[1],
+                is_websocket: flags[2],
+                body_follows: flags[3],
+                head,
+                body: body.into(),
+            }
         }),
         (bytes(), any::<bool>()).prop_map(|(chunk, last)| ToWorker::Body(chunk.into(), last)),
         message().prop_map(ToWorker::Message),

@@ -81,7 +81,7 @@ def head(method: str = "GET", version: str = "1.1") -> bytes:
 def request(number: int, *, body_follows: bool = False, is_websocket: bool = False, flat: bytes | None = None) -> bytes:
     flat = head() if flat is None else flat
     flags = bytes([False, False, is_websocket, body_follows])
-    return frame(REQUEST, number, flags + struct.pack("<I", len(flat)) + flat)
+    return frame(REQUEST, number, struct.pack("<Q", 1) + flags + struct.pack("<I", len(flat)) + flat)
 
 
 class Node:

@@ -107,6 +107,7 @@ pub(super) struct Channel<P: Protocol> {
 impl<P: Protocol> Channel<P> {
     pub(super) fn new(
         exchange: Arc<Exchange>,
+        number: u64,
         side: &Arc<LoopSide>,
         counters: &Arc<Counters>,
         protocol: P,
@@ -114,7 +115,7 @@ impl<P: Protocol> Channel<P> {
     ) -> Arc<Self> {
         Arc::new(Self {
             exchange,
-            number: counters.started(),
+            number,
             side: Arc::clone(side),
             counters: Arc::clone(counters),
             protocol,

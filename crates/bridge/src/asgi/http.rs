@@ -267,6 +267,7 @@ impl Channel<Http> {
     /// The channel of this request.
     pub(super) fn http(
         exchange: Arc<Exchange>,
+        number: u64,
         side: &Arc<LoopSide>,
         counters: &Arc<Counters>,
         head: &RequestHead,
@@ -281,7 +282,7 @@ impl Channel<Http> {
             extensions: head.extensions(),
             takes_trailers: head.takes_trailers(),
         };
-        Self::new(exchange, side, counters, protocol, state)
+        Self::new(exchange, number, side, counters, protocol, state)
     }
 
     /// Lets the start that [`HttpState::hold`] keeps go out at the next turn of the loop, if no body event takes it before.

@@ -39,21 +39,25 @@ impl PyChannel {
     /// The channel of this request.
     pub(crate) fn http(
         exchange: Arc<Exchange>,
+        number: u64,
         side: &Arc<LoopSide>,
         counters: &Arc<Counters>,
         head: &RequestHead,
     ) -> Self {
-        Self(Kind::Http(Channel::http(exchange, side, counters, head)))
+        Self(Kind::Http(Channel::http(exchange, number, side, counters, head)))
     }
 
     /// The channel of this WebSocket, whose client offers these sub-protocols.
     pub(crate) fn websocket(
         exchange: Arc<Exchange>,
+        number: u64,
         side: &Arc<LoopSide>,
         counters: &Arc<Counters>,
         offered: Vec<String>,
     ) -> Self {
-        Self(Kind::WebSocket(Channel::websocket(exchange, side, counters, offered)))
+        Self(Kind::WebSocket(Channel::websocket(
+            exchange, number, side, counters, offered,
+        )))
     }
 }
 
@@ -65,7 +69,7 @@ impl PyChannel {
         either!(self, channel => channel.exchange().id())
     }
 
-    /// The sequence number of this request within its application; the host's log has it too.
+    /// The sequence number of this request within its handler, whichever worker serves it; the host's log has it too.
     #[getter]
     fn number(&self) -> u64 {
         either!(self, channel => channel.number())

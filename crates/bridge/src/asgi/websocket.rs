@@ -135,12 +135,14 @@ impl Channel<WebSocket> {
     /// The channel of this WebSocket.
     pub(super) fn websocket(
         exchange: Arc<Exchange>,
+        number: u64,
         side: &Arc<LoopSide>,
         counters: &Arc<Counters>,
         offered: Vec<String>,
     ) -> Arc<Self> {
         Self::new(
             exchange,
+            number,
             side,
             counters,
             WebSocket { offered },

@@ -171,6 +171,7 @@ impl Link {
             return self.receive_own(message);
         }
         let ToWorker::Request {
+            number,
             collects,
             expects_continue,
             is_websocket,
@@ -189,7 +190,7 @@ impl Link {
         if self.served.contains_key(&id) {
             return Err(Malformed(format!("a second request {id} beside the first")));
         }
-        self.begin(Submission {
+        let request = Submission {
             id,
             head,
             body: body.into_vec(),
@@ -198,7 +199,8 @@ impl Link {
             borrows: false,
             expects_continue,
             is_websocket,
-        });
+        };
+        self.begin(request, number);
         Ok(())
     }
 
@@ -220,12 +222,13 @@ impl Link {
         Ok(())
     }
 
-    fn begin(&mut self, request: Submission) {
+    fn begin(&mut self, request: Submission, number: u64) {
         let (id, body_follows) = (request.id, request.body_follows);
         let submitted = self.app.as_ref().ok_or(Error::HandlerClosed).and_then(|app| {
             let begun = Begun {
                 app: Arc::clone(app),
                 ledger: Arc::clone(&self.ledger),
+                number,
             };
             let service = Arc::new(begun) as Arc<dyn Service>;
             app.submit_for(service, request, Arc::clone(&self.news) as Arc<dyn Notify>)

@@ -20,13 +20,15 @@ const AT_ONCE: usize = 16 * 1024;
 pub(super) struct Begun {
     pub(super) app: Arc<Application>,
     pub(super) ledger: Arc<Ledger>,
+    /// The request's sequence number in Node's handler.
+    pub(super) number: u64,
 }
 
 impl Service for Begun {
     fn start(self: Arc<Self>, py: Python<'_>, side: &Arc<LoopSide>, exchange: Arc<Exchange>, head: &RequestHead) {
         // The file is in memory. It can fail only if the process has no memory left, and that shows elsewhere.
         drop(self.ledger.begin(exchange.id()));
-        Arc::clone(&self.app).start(py, side, exchange, head);
+        self.app.begin(py, side, exchange, head, Some(self.number));
     }
 
     fn forget(&self, exchange: &Exchange) {

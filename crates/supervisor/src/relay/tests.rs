@@ -35,7 +35,7 @@ fn relay(window: Sizes, length: Option<usize>) -> (Relay, Arc<Exchange>) {
         is_websocket: false,
     };
     let limits = Limits { windows, messages: 1 };
-    (Relay::new(Arc::clone(&exchange), request, limits, length), exchange)
+    (Relay::new(Arc::clone(&exchange), request, 1, limits, length), exchange)
 }
 
 /// How much of a body is sent.

@@ -17,6 +17,8 @@ pub enum ToWorker {
     Open(Vec<u8>, Option<OwnedFd>),
     /// A request.
     Request {
+        /// Its sequence number in the handler, which the log has.
+        number: u64,
         /// The caller takes the whole response at once.
         collects: bool,
         /// The client waits for `100 Continue`.
@@ -89,7 +91,7 @@ impl Wire for ToWorker {
     fn size(&self) -> usize {
         match self {
             Self::Open(json, _) => json.len(),
-            Self::Request { head, body, .. } => 8 + head.len() + body.len(),
+            Self::Request { head, body, .. } => 16 + head.len() + body.len(),
             Self::Body(chunk, _) => chunk.len(),
             Self::Message(message) => 1 + message.data.len(),
             Self::Closed(closed) => 6 + closed.reason.len(),
@@ -105,6 +107,7 @@ impl Wire for ToWorker {
         match self {
             Self::Open(json, _) => out.extend_from_slice(json),
             Self::Request {
+                number,
                 collects,
                 expects_continue,
                 is_websocket,
@@ -112,6 +115,7 @@ impl Wire for ToWorker {
                 head,
                 ..
             } => {
+                out.extend_from_slice(&number.to_le_bytes());
                 put_flags(out, &[*collects, *expects_continue, *is_websocket, *body_follows]);
                 put_bytes(out, head);
             }
@@ -164,6 +168,7 @@ impl ToWorker {
         let decoded = match kind {
             0 => Self::Open(fields.rest(), descriptor()),
             Self::REQUEST => Self::Request {
+                number: fields.u64()?,
                 collects: fields.flag()?,
                 expects_continue: fields.flag()?,
                 is_websocket: fields.flag()?,
