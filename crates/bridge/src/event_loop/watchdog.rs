@@ -10,7 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -220,7 +220,11 @@ pub fn locate(event_loop: &EventLoop) -> (String, String) {
     match receiver.recv_timeout(STACK_TIMEOUT) {
         Ok(Some(stack)) => ("its thread is here".into(), stack),
         Ok(None) => ("its thread has no Python stack".into(), String::new()),
-        Err(_) => {
+        Err(RecvTimeoutError::Disconnected) => {
+            let text = "stack unavailable: Python's main thread takes no more jobs";
+            (text.into(), String::new())
+        }
+        Err(RecvTimeoutError::Timeout) => {
             let state = thread_state(native);
             let text = format!(
                 "stack unavailable: native code has held the GIL for {} ms; the loop's thread {state}",
