@@ -11,7 +11,9 @@ import { dirname, join } from 'node:path'
  */
 const LAYERS = {
   core: ['lib', 'bin', 'config', 'request', 'send', 'exchange', 'queue', 'event_loop', 'text', 'error', 'protocol', 'sync'],
+  supervisor: ['lib', 'application', 'pool', 'member', 'front', 'relay', 'order', 'child', 'runtime'],
   bridge: ['lib', 'test_host', 'worker_host', 'application', 'asgi', 'event_loop', 'interpreter', 'log_queue', 'health', 'errors'],
+  addon: ['lib', 'python', 'handler', 'drain', 'state', 'app_slot', 'sync_call', 'rewriting', 'event_sink', 'ffi', 'delivery', 'lent', 'open', 'application', 'errors'],
 }
 const TESTS = /#\[cfg\(test\)\]\nmod \w+ \{/
 const PATH = /\b(crate|self|super)((?:::\w+)*)(::\{[^;]*\})?/g

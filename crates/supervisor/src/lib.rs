@@ -14,7 +14,6 @@
 
 mod application;
 mod child;
-mod drive;
 mod front;
 mod member;
 mod order;

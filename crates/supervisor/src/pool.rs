@@ -17,6 +17,7 @@ use crate::front::{Done, Front, Job, Summary};
 use crate::member::{Member, State};
 use crate::relay::Relay;
 
+mod drive;
 mod end;
 mod life;
 mod reload;

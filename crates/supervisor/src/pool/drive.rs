@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
+use super::Pool;
 use crate::child::End;
-use crate::pool::Pool;
 
 /// How long a process may live after its socket has ended.
 const LINGER: Duration = Duration::from_secs(2);
@@ -26,15 +26,15 @@ const READS: usize = 4;
 const LAST_READS: usize = 1024;
 
 /// What [`drive`] needs of one worker.
-pub(crate) struct Wires {
-    pub(crate) connection: Rc<Connection>,
+pub(super) struct Wires {
+    pub(super) connection: Rc<Connection>,
     /// Is notified when there is something to write.
-    pub(crate) notify: Rc<Notify>,
-    pub(crate) end: Arc<End>,
+    pub(super) notify: Rc<Notify>,
+    pub(super) end: Arc<End>,
 }
 
 /// Runs until the worker has ended.
-pub(crate) async fn drive(pool: Rc<RefCell<Pool>>, number: u32, wires: Wires) {
+pub(super) async fn drive(pool: Rc<RefCell<Pool>>, number: u32, wires: Wires) {
     let mut incoming = Incoming::<FromWorker>::default();
     let mut reason = converse(&pool, number, &wires, &mut incoming).await;
     if reason.is_none() {

@@ -9,8 +9,8 @@ use asgi_node_core::config::Workers;
 use asgi_node_core::{Error, Traced};
 use asgi_node_worker::ToWorker;
 
+use super::drive::{Wires, drive};
 use super::{ERROR, INFO, Pool, back_off};
-use crate::drive::{Wires, drive};
 use crate::front::{Done, Front, Job};
 use crate::member::{Member, OnReady, State};
 
