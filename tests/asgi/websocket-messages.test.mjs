@@ -105,7 +105,7 @@ describe('messages', limits, () => {
     t.mock.method(console, 'error', (line) => lines.push(line))
     for (const code of ['1005', String(2n ** 70n)]) {
       assert.equal((await (await site.open(`/close?code=${code}`)).closed).code, 1011)
-      assert.match(lines.at(-1), new RegExp(`ValueError: ${code} is no close code`))
+      assert.match(lines.at(-1), new RegExp(`ValueError: close code ${code} may not be sent`))
     }
   })
 

@@ -66,7 +66,7 @@ pub enum Error {
     #[error("The application has not completed its response in time (option requestTimeout)")]
     RequestTimeout,
     /// The event loop of the app cannot go on. Becomes a JS `PythonError`, 503 on the wire.
-    #[error("the event loop of Python has ended, and no request goes on: {0}")]
+    #[error("the event loop of Python has ended, so its requests cannot continue: {0}")]
     LoopFailed(String),
     /// Node cannot hold a value of the response. Becomes a JS `PythonError`.
     #[error("{what} of {bytes} bytes is more than this Node can hold, or there is no memory for it")]

@@ -161,7 +161,7 @@ def run(drain: Drain, kind: str, begin: Callable[[], object] | None = None) -> s
                 fork.leave(caught)
             raised, text = caught, "an application tried to end the process from its event loop, which goes on"
         if in_vain >= _IN_VAIN:
-            logger.error("the event loop cannot go on, and no request can", exc_info=raised)
+            logger.error("the event loop cannot continue; all its requests fail", exc_info=raised)
             return _reason(raised)
         before = before or (text, raised)
 

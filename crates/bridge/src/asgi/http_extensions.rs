@@ -116,15 +116,19 @@ fn regular(file: &File) -> PyResult<u64> {
     if facts.is_file() {
         Ok(facts.len())
     } else {
-        Err(to_python(&Error::WrongValue("this is no regular file".into())))
+        Err(to_python(&Error::WrongValue(
+            "'path' or 'file' must be a regular file".into(),
+        )))
     }
 }
 
 fn count(what: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
     let number = value.cast::<PyInt>().map_err(|_| wrong_type(what, "an int", value))?;
-    number
-        .extract()
-        .map_err(|_| to_python(&Error::WrongValue(format!("{what} is {number}, which is no size"))))
+    number.extract().map_err(|_| {
+        to_python(&Error::WrongValue(format!(
+            "{what} must be from 0 to 2^64 - 1, not {number}"
+        )))
+    })
 }
 
 /// `103 Early Hints`: before the start, or after it while its headers have not gone out (docs/asgi.md, 127).

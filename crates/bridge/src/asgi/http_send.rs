@@ -110,7 +110,7 @@ fn body(channel: &Arc<Channel<Http>>, event: &Bound<'_, PyDict>) -> PyResult<u64
 
 /// Said once: an app that does this does it with every such response. The event was right: nothing is raised.
 fn warn_of_dropped_body(py: Python<'_>) {
-    let text = "the application sent a body with a status that has none (1xx, 204 or 304): it is dropped (said once)";
+    let text = "the application sent a body with a status that has none (1xx, 204 or 304). The body was dropped. This is logged once.";
     let warn = || -> PyResult<()> {
         let logger = py.import("logging")?.call_method1("getLogger", ("asgi_node",))?;
         logger.call_method1("warning", (text,)).map(drop)

@@ -186,14 +186,19 @@ fn warn(watched: &Watched) -> bool {
         return false;
     };
     let seconds = pending.as_secs_f64();
-    let text = format!("the event loop of Python has been blocked for {seconds:.1} s, and no request goes on: {why}");
+    let place = if stack.is_empty() {
+        format!(": {why}")
+    } else {
+        ". Stack of its thread:".into()
+    };
+    let text = format!("the event loop of Python has been blocked for {seconds:.1} s, so all requests wait{place}");
     report(&watched.log_queue, WARNING, &text, pending, &stack);
     true
 }
 
 fn report_recovery(log_queue: &LogQueue, lag: Duration) {
     let seconds = lag.as_secs_f64();
-    let text = format!("the event loop of Python goes on: it had been blocked for {seconds:.1} s");
+    let text = format!("the event loop of Python runs again; it was blocked for {seconds:.1} s");
     report(log_queue, INFO, &text, lag, "");
 }
 

@@ -231,7 +231,7 @@ fn number<N: std::str::FromStr>(digits: &[u8]) -> Result<Option<N>, Error> {
     let parsed = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
     parsed
         .map(Some)
-        .ok_or_else(|| Error::InvalidRequest(format!("{:?} is no number", String::from_utf8_lossy(digits))))
+        .ok_or_else(|| Error::InvalidRequest(format!("{:?} is not a number", String::from_utf8_lossy(digits))))
 }
 
 #[cfg(test)]

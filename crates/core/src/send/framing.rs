@@ -212,7 +212,7 @@ fn check_name(name: &[u8]) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::WrongValue(format!(
-        "header name {} is no token (RFC 9110, 5.1)",
+        "invalid header name {} (RFC 9110, 5.1)",
         shown(name)
     )))
 }
@@ -239,7 +239,7 @@ fn content_length(value: &[u8]) -> Result<u64, Error> {
         .filter(|d| !d.is_empty());
     number
         .and_then(|d| std::str::from_utf8(d).ok()?.parse().ok())
-        .ok_or_else(|| Error::WrongValue(format!("content-length is {}, which is no length", shown(value))))
+        .ok_or_else(|| Error::WrongValue(format!("invalid content-length {}", shown(value))))
 }
 
 fn shown(bytes: &[u8]) -> String {

@@ -152,7 +152,7 @@ impl SocketState {
         self.may_answer("websocket.http.response.start")?;
         if status < 200 {
             return Err(Error::WrongValue(format!(
-                "status {status} cannot deny a WebSocket: it is no final response"
+                "status {status} cannot deny a WebSocket: a final status (200 or above) is needed"
             )));
         }
         let mut response = ResponseState::new(b"GET");
@@ -198,7 +198,7 @@ fn close_code(code: i64) -> Result<u16, Error> {
 /// What is wrong with a close code.
 pub fn no_close_code(code: impl std::fmt::Display) -> Error {
     Error::WrongValue(format!(
-        "{code} is no close code that may be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455, 7.4)"
+        "close code {code} may not be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455, 7.4)"
     ))
 }
 
