@@ -1,4 +1,4 @@
-//! All unsafe code of this crate: the calls of Node-API that are made for every event, without napi-rs's conversions.
+//! All unsafe code of this crate, except `lent/ffi.rs`: the calls of Node-API that are made for every event, without napi-rs's conversions.
 //!
 //! Everything here takes an [`Env`] that napi-rs gave to a callback on the JavaScript thread it belongs to, so it is valid
 //! while the call lasts.

@@ -120,7 +120,7 @@ impl NativeHandler {
         self.state.drain_all(env);
     }
 
-    /// Lets go of everything; what is still under way sees a disconnect.
+    /// Frees everything. Requests that are still under way get a disconnect.
     #[napi(catch_unwind)]
     pub fn release(&self) {
         self.state.tear_down();

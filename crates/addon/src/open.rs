@@ -28,7 +28,7 @@ pub(crate) enum Behind {
     End(Vec<u8>),
 }
 
-/// A slot for each number. JavaScript uses the lowest numbers that are free, so there are no more slots than there were
+/// A slot for each number. JavaScript uses the free numbers again, so there are no more slots than there were
 /// ever requests at once.
 #[derive(Default)]
 pub(crate) struct OpenExchanges(Vec<Option<Open>>);

@@ -16,7 +16,7 @@ use crate::sync_call::receive;
 #[napi(object)]
 #[derive(Debug)]
 pub struct StartOptions {
-    /// The interpreter whose life we lead: a venv's own `bin/python`.
+    /// The interpreter that this process acts as: a venv's own `bin/python`.
     pub executable: String,
     /// The library that the loader opened for it.
     pub libpython: String,

@@ -1,4 +1,4 @@
-//! The Python half of asgi-node. Knows neither Node nor sockets: the addon and the Python test client drive it alike.
+//! The Python half of asgi-node. Knows no Node-API, and sockets only in `worker_host`: the addon and the Python test client drive it alike.
 //!
 //! From the top down, and nothing imports what stands above it (`make lint` checks that): `test_host` (the host that tests in
 //! Python drive it by), `worker_host` (that of a process of its own, whose requests come through a socket), [`application`] (what a host submits requests to), `asgi` (scope, `receive` and `send`),

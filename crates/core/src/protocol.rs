@@ -49,7 +49,7 @@ tables! {
         BODY: u32 = 2,
         /// The last piece of the body, with the trailers in `text`.
         END: u32 = 3,
-        /// There is no complete response: `code\0message\0traceback` in `text`; `status` is 1 when the response had begun.
+        /// There is no complete response: `code\0message\0traceback` in `text`; `status` is 1 if the app has logged why.
         FAILED: u32 = 4,
         /// The request body, or the client's messages, may go on.
         RESUME: u32 = 5,
@@ -111,7 +111,7 @@ tables! {
         TAKEN: u32 = 0,
         /// Stop until `RESUME`.
         FULL: u32 = 1,
-        /// The text is none: it was dropped.
+        /// The text is not valid UTF-8. The message was dropped.
         NOT_UTF8: u32 = 2,
     }
 

@@ -21,7 +21,7 @@ use crate::sync_call::receive_before;
 #[napi(object)]
 #[derive(Debug, Default)]
 pub struct LoopLocation {
-    /// In words.
+    /// A description for people.
     pub words: String,
     /// Its Python stack; empty where that cannot be had.
     pub stack: String,
@@ -38,8 +38,8 @@ type Waiting = Mutex<Option<Box<dyn FnOnce(LoopLocation) + Send>>>;
 
 #[napi]
 impl NativeHandler {
-    /// As `start`, blocking until the app is there, or for `limit` milliseconds (0: for ever): then the code is
-    /// `EVENT_LOOP_BLOCKED`, the message says where the event loop is, and nobody waits for the app any longer.
+    /// Like `start`, but blocks until the app has started, or for `limit` milliseconds (0: no limit). After that it returns
+    /// `EVENT_LOOP_BLOCKED`, whose message says where the event loop is, and nobody waits for the app any longer.
     #[napi(catch_unwind)]
     pub fn start_sync(&self, limit: u32) -> Option<NativeFailure> {
         let (sender, receiver) = sync_channel(1);

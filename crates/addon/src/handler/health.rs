@@ -22,7 +22,7 @@ pub struct Health {
     pub lag: f64,
     /// Milliseconds for which it has not answered a heartbeat that is under way; 0 when none is.
     pub blocked: f64,
-    /// Whether the event loop has ended, or no worker can start: no request goes on.
+    /// Whether the event loop has ended, or no worker can start, so no request can continue.
     pub failed: bool,
     /// The event loop that it runs on: `asyncio` or `uvloop`.
     pub r#loop: String,

@@ -38,8 +38,7 @@ fn submission(context: &FunctionCallContext<'_>) -> Result<Submission> {
 impl NativeHandler {
     /// Sends a request into Python. Returns null, or why it was refused.
     ///
-    /// A function, made at each look: the one call of every request goes past what napi-rs does for a method of a class, which
-    /// costs more than all that this does.
+    /// A getter that creates a plain function. A method of a napi-rs class would cost more than the call itself.
     #[napi(
         getter,
         catch_unwind,
@@ -58,7 +57,7 @@ impl NativeHandler {
         })
     }
 
-    /// Has Python look at the requests that were submitted with QUIET.
+    /// Wakes the event loop for requests submitted with QUIET.
     #[napi(catch_unwind)]
     pub fn wake(&self) {
         if let Ok(app) = self.state.slot.app() {
@@ -101,7 +100,8 @@ impl NativeHandler {
     }
 
     /// Adds bytes of a frame that is a message by itself, as they came from the client: those of `chunk` from `start` to `end`, masked
-    /// with `key`, which is little-endian. `follow` more make it whole. Nothing is told for bytes behind which others follow.
+    /// with `key`, which is little-endian. `follow` bytes of this message are still to come. The message is delivered when `follow`
+    /// is 0.
     #[napi(catch_unwind)]
     #[allow(clippy::too_many_arguments, reason = "one call, and no object, for each message")]
     pub fn payload(

@@ -1,8 +1,8 @@
 //! Starts Python inside a process that is not python, once, and keeps it (ARCHITECTURE.md, "Starting Python").
 //!
 //! The thread that starts the interpreter becomes Python's main thread and stays; it starts the event loops. Only a main thread
-//! may set signal handlers, so they stay Node's. All threads that run Python have 16 MiB stacks: Rust's 2 MiB overflow on
-//! recursion that plain python survives. The interpreter is never finalised.
+//! may set signal handlers, so they stay Node's. Threads that Rust creates to run Python have 16 MiB stacks: Rust's 2 MiB
+//! overflow on recursion that plain python survives. The interpreter is never finalised.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -19,7 +19,7 @@ pub struct Health {
     pub lag: Duration,
     /// How long it has not answered a heartbeat that is under way.
     pub blocked: Duration,
-    /// Whether the event loop has ended, or no worker can start: no request goes on.
+    /// Whether the event loop has ended, or no worker can start, so no request can continue.
     pub failed: bool,
     /// Which event loop it runs on.
     pub r#loop: &'static str,
