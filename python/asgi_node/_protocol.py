@@ -30,8 +30,14 @@ CLOSE_CODE_NO_STATUS: Final = 1005
 """A close frame without a code came. Never sent."""
 CLOSE_CODE_ABNORMAL: Final = 1006
 """The connection was lost without a close frame. Never sent."""
+CLOSE_CODE_INVALID_DATA: Final = 1007
+"""A text is not valid UTF-8, or data cannot be decompressed."""
+CLOSE_CODE_POLICY_VIOLATION: Final = 1008
+"""A message breaks a rule of the receiver."""
+CLOSE_CODE_TOO_LARGE: Final = 1009
+"""A message is too large."""
 CLOSE_CODE_INTERNAL_ERROR: Final = 1011
-"""The application has failed."""
+"""The application has failed, or the client does not answer."""
 CLOSE_CODE_RESTART: Final = 1012
 """The handler is closing ("service restart")."""
 
@@ -50,6 +56,8 @@ LIMIT_PROCESSES: Final = 1024
 """Processes of `workers`: more are a mistake."""
 LIMIT_WSGI_THREADS: Final = 1024
 """Threads of `wsgiThreads`: more are a mistake, as each has a stack."""
+LIMIT_CANCEL_GRACE: Final = 5000
+"""Milliseconds that a cancelled request has to end."""
 
 # Defaults of options, for every host. Times are in milliseconds.
 DEFAULT_HIGH_WATER_MARK: Final = 65536

@@ -1,6 +1,5 @@
 //! Hands the events of exchanges, and what was said in Python, to JavaScript.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use asgi_node_core::log_queue::Dropped;
@@ -16,16 +15,6 @@ use crate::state::State;
 /// Log records and lines that are handed over before JavaScript's other work comes in between.
 const SAID_AT_ONCE: usize = 256;
 
-thread_local! {
-    /// Whether a handler of this environment is inside `deliver`.
-    static DELIVERING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether JavaScript runs inside `deliver`: a synchronous call from there would wait for itself.
-pub(crate) fn is_delivering() -> bool {
-    DELIVERING.get()
-}
-
 impl State {
     /// Hands all events to JavaScript.
     pub(crate) fn drain(&self, env: &Env) {
@@ -38,7 +27,6 @@ impl State {
         };
         let mut batch = self.batch.take();
         sink.take(&mut batch);
-        DELIVERING.set(true);
         'batch: for exchange in batch.drain(..) {
             for event in exchange.take_events() {
                 if !self.deliver_event(&delivery, &exchange, event) {
@@ -47,7 +35,6 @@ impl State {
             }
         }
         Self::drain_log_queue(&delivery, &sink);
-        DELIVERING.set(false);
         self.batch.set(batch);
     }
 
@@ -122,10 +109,7 @@ impl State {
         let Some(delivery) = self.deliver.get().and_then(|callback| Delivery::new(env, callback)) else {
             return;
         };
-        // JavaScript may have called from inside `deliver`.
-        let outer = DELIVERING.replace(true);
         delivery.deliver(Parcel::end(id, trailers));
-        DELIVERING.set(outer);
     }
 }
 

@@ -54,7 +54,7 @@ pub enum Error {
         limit: usize,
     },
     /// The handler was closed before or while the request was under way. Becomes a JS `PythonError`.
-    #[error("the handler is closed")]
+    #[error("The handler is closed")]
     HandlerClosed,
     /// The app raised. Becomes a JS `PythonError`; the traceback travels beside it.
     #[error("{0}")]
@@ -68,6 +68,9 @@ pub enum Error {
     /// The event loop of the app cannot go on. Becomes a JS `PythonError`, 503 on the wire.
     #[error("the event loop of Python has ended, so its requests cannot continue: {0}")]
     LoopFailed(String),
+    /// The event loop is blocked, so a start could not go on in time. Becomes a JS `PythonError`.
+    #[error("{0}")]
+    LoopBlocked(String),
     /// Node cannot hold a value of the response. Becomes a JS `PythonError`.
     #[error("{what} of {bytes} bytes is more than this Node can hold, or there is no memory for it")]
     ResponseTooLarge {
@@ -76,9 +79,6 @@ pub enum Error {
         /// Its size.
         bytes: usize,
     },
-    /// A synchronous call from inside one of our own callbacks would wait for itself. Becomes a JS `PythonError`.
-    #[error("handleRequestSync was called from inside a callback of asgi-node: use handleRequest there")]
-    SyncReentrant,
     /// The worker that served the request has died. Becomes a JS `PythonError`, 502 on the wire.
     #[error("{0}")]
     WorkerDied(String),
@@ -96,6 +96,15 @@ pub enum Error {
         /// The one that was asked for.
         wanted: String,
     },
+    /// The import of the app raised. Becomes a JS `PythonError`.
+    #[error("{0}")]
+    AppImportFailed(String),
+    /// The app's lifespan did not start up in time. Becomes a JS `PythonError`.
+    #[error("{0}")]
+    StartupFailed(String),
+    /// The app's lifespan did not shut down. Becomes a JS `PythonError`.
+    #[error("{0}")]
+    ShutdownFailed(String),
     /// `asgi_node.loading` refused the app; it chose the code and the message. Becomes a JS `PythonError`.
     #[error("{message}")]
     AppLoad {
@@ -121,11 +130,14 @@ impl Error {
             Self::AppNoResponse(_) => "APP_NO_RESPONSE",
             Self::RequestTimeout => "REQUEST_TIMEOUT",
             Self::LoopFailed(_) => "EVENT_LOOP_FAILED",
+            Self::LoopBlocked(_) => "EVENT_LOOP_BLOCKED",
             Self::ResponseTooLarge { .. } => "RESPONSE_TOO_LARGE",
-            Self::SyncReentrant => "SYNC_REENTRANT",
             Self::WorkerDied(_) => "WORKER_DIED",
             Self::PythonStartFailed(_) => "PYTHON_START_FAILED",
             Self::PythonConflict { .. } => "PYTHON_CONFLICT",
+            Self::AppImportFailed(_) => "APP_IMPORT_FAILED",
+            Self::StartupFailed(_) => "LIFESPAN_STARTUP_FAILED",
+            Self::ShutdownFailed(_) => "LIFESPAN_SHUTDOWN_FAILED",
             Self::AppLoad { code, .. } => code,
         }
     }

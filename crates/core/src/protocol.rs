@@ -127,7 +127,13 @@ tables! {
         NO_STATUS: u16 = 1005,
         /// The connection was lost without a close frame. Never sent.
         ABNORMAL: u16 = 1006,
-        /// The application has failed.
+        /// A text is not valid UTF-8, or data cannot be decompressed.
+        INVALID_DATA: u16 = 1007,
+        /// A message breaks a rule of the receiver.
+        POLICY_VIOLATION: u16 = 1008,
+        /// A message is too large.
+        TOO_LARGE: u16 = 1009,
+        /// The application has failed, or the client does not answer.
         INTERNAL_ERROR: u16 = 1011,
         /// The handler is closing ("service restart").
         RESTART: u16 = 1012,
@@ -149,6 +155,8 @@ tables! {
         PROCESSES: usize = 1024,
         /// Threads of `wsgiThreads`: more are a mistake, as each has a stack.
         WSGI_THREADS: u32 = 1024,
+        /// Milliseconds that a cancelled request has to end.
+        CANCEL_GRACE: u64 = 5000,
     }
 
     /// Defaults of options, for every host. Times are in milliseconds.

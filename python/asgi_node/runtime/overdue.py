@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from asgi_node._protocol import LIMIT_CANCEL_GRACE
+
 from .logs import logger
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ TIME_OVER = "the time of this request is over (option requestTimeout)"
 GRACE = 5.0
 
 # Seconds that a cancelled task has to end.
-CANCEL_GRACE = 5.0
+CANCEL_GRACE = LIMIT_CANCEL_GRACE / 1000
 
 # The longest and the shortest pause between two looks, in seconds; each look goes through all requests under way.
 _LONGEST_PAUSE, _SHORTEST_PAUSE = 1.0, 0.05

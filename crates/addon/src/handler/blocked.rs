@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use asgi_node_core::Error;
+use asgi_node_core::{Error, Traced};
 use napi::bindgen_prelude::Object;
 use napi::{Env, Result};
 use napi_derive::napi;
@@ -52,11 +52,8 @@ impl NativeHandler {
                 let located = self.state.slot.place().map(|place| locate(place));
                 let (message, traceback) = located.unwrap_or_default();
                 self.state.slot.abandon();
-                Some(NativeFailure {
-                    code: "EVENT_LOOP_BLOCKED".into(),
-                    message,
-                    traceback,
-                })
+                let error = Error::LoopBlocked(message);
+                Some(Traced { error, traceback }.into())
             },
             |started| started.unwrap_or_else(lost),
         )

@@ -10,7 +10,6 @@ use napi::{Env, JsString, Result};
 use napi_derive::napi;
 
 use super::NativeHandler;
-use crate::drain::is_delivering;
 use crate::errors::NativeFailure;
 use crate::ffi;
 use crate::sync_call::{self, SyncOutcome};
@@ -212,11 +211,7 @@ impl NativeHandler {
             expects_continue: false,
             is_websocket: false,
         };
-        let app = if is_delivering() {
-            Err(Error::SyncReentrant)
-        } else {
-            self.state.rewrite(&mut submission).and_then(|()| self.state.slot.app())
-        };
+        let app = self.state.rewrite(&mut submission).and_then(|()| self.state.slot.app());
         let limit = self.state.config.time_limit();
         let answered = app
             .map_err(Traced::from)

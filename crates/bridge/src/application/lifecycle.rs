@@ -61,15 +61,11 @@ impl Application {
 
     fn open(py: Python<'_>, config: &Config, event_loop: Arc<EventLoop>, side: &LoopSide, waiting: &Arc<Waiting>) {
         let (opened, own) = (Arc::clone(waiting), config.clone());
-        let import_failed = |message| Error::AppLoad {
-            code: "APP_IMPORT_FAILED".into(),
-            message,
-        };
         let finish = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<()> {
             let py = args.py();
             let (runner, raised) = args.extract::<(Bound<'_, PyAny>, Option<Bound<'_, PyAny>>)>()?;
             opened.0.call(match raised {
-                Some(raised) => Err(errors::from_python(py, &PyErr::from_value(raised), import_failed)),
+                Some(raised) => Err(errors::from_python(py, &PyErr::from_value(raised), Error::AppImportFailed)),
                 None => Self::new(&own, Arc::clone(&event_loop), &runner)
                     .map_err(|raised| errors::from_python(py, &raised, Error::PythonStartFailed)),
             });
@@ -94,7 +90,7 @@ impl Application {
             )
         };
         if let Err(raised) = open() {
-            waiting.0.call(Err(errors::from_python(py, &raised, import_failed)));
+            waiting.0.call(Err(errors::from_python(py, &raised, Error::AppImportFailed)));
         }
     }
 
@@ -127,17 +123,13 @@ impl Application {
     }
 
     fn close_on_loop(self: Arc<Self>, py: Python<'_>, side: &LoopSide, timeout: u64, done: &Once<Result<(), Traced>>) {
-        let failed = |message| Error::AppLoad {
-            code: "LIFESPAN_SHUTDOWN_FAILED".into(),
-            message,
-        };
         let (closed, this) = (done.clone(), Arc::clone(&self));
         let finish = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<()> {
             // Kept until its close is over, so that the time which that may take can be shortened.
             let _ = &this;
             let (_, raised) = args.extract::<(Bound<'_, PyAny>, Option<Bound<'_, PyAny>>)>()?;
             closed.call(raised.map_or(Ok(()), |r| {
-                Err(errors::from_python(args.py(), &PyErr::from_value(r), failed))
+                Err(errors::from_python(args.py(), &PyErr::from_value(r), Error::ShutdownFailed))
             }));
             Ok(())
         };
@@ -149,7 +141,7 @@ impl Application {
                 .call_method1("close_application", arguments)
         };
         if let Err(raised) = close() {
-            done.call(Err(errors::from_python(py, &raised, failed)));
+            done.call(Err(errors::from_python(py, &raised, Error::ShutdownFailed)));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use asgi_node_core::protocol::limit;
 use asgi_node_core::{Error, Traced};
 use asgi_node_worker::ToWorker;
 
@@ -13,8 +14,8 @@ use crate::front::Done;
 use crate::member::{Member, State};
 use crate::relay::{Relay, failure};
 
-/// The time that Python gives cancelled requests (`CANCEL_GRACE` in `asgi_node.runtime.runner`), and a little more.
-const CANCEL_GRACE: Duration = Duration::from_millis(5500);
+/// The time that Python gives cancelled requests, and a little more.
+const CANCEL_GRACE: Duration = Duration::from_millis(limit::CANCEL_GRACE + 500);
 
 /// A worker that lived longer than this did not fail at its start.
 pub(super) const LONG: Duration = Duration::from_secs(10);

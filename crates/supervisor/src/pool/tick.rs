@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use asgi_node_core::Error;
 use asgi_node_worker::message::Failed;
 
 use super::end::LONG;
@@ -104,10 +105,14 @@ impl Pool {
         for member in self.members.iter_mut().filter(late) {
             member.up_by = None;
             member.process.kill();
-            member.refused.get_or_insert_with(|| Failed {
-                code: "LIFESPAN_STARTUP_FAILED".into(),
-                message: format!("The application has not started within {limit} ms (option startupTimeout)"),
-                traceback: String::new(),
+            member.refused.get_or_insert_with(|| {
+                let text = format!("The application has not started within {limit} ms (option startupTimeout)");
+                let error = Error::StartupFailed(text);
+                Failed {
+                    code: error.code().to_owned(),
+                    message: error.to_string(),
+                    traceback: String::new(),
+                }
             });
         }
     }

@@ -1,5 +1,6 @@
 import { closedError, PythonError, errorFromFailure } from '../native/errors.js'
 import { startFailedOutcome } from '../native/outcome.js'
+import { LIMIT } from '../native/protocol.js'
 import { addExitHook, removeExitHook } from '../python/exit-hooks.js'
 import { startPython, startPythonSync } from '../python/start.js'
 import { findWorkers, findWorkersSync } from '../python/workers.js'
@@ -45,9 +46,6 @@ const NEXT = {
 
 /** Milliseconds that a client gets to answer the close frame, even after `timeout`. */
 const CLOSE_FRAME_MS = 250
-
-/** Milliseconds that Python gives cancelled requests: see CANCEL_GRACE in asgi_node.runtime.overdue. */
-const CANCEL_GRACE = 5000
 
 /** The life of one handler: its start, its state and its end. */
 export class Lifecycle {
@@ -389,7 +387,7 @@ export class Lifecycle {
       const blocked = native.blocked() >= BLOCKED
       const health = native.health()
       const busy = health !== null && health.inFlight + health.abandoned > 0
-      if (!busy || (!blocked && now > this.#deadline + CANCEL_GRACE + SLACK)) since ??= now
+      if (!busy || (!blocked && now > this.#deadline + LIMIT.CANCEL_GRACE + SLACK)) since ??= now
       // A loop that runs keeps its own time limit, and its error says more.
       if (!blocked) return false
       return now > SLACK + (since === null ? this.#deadline : since + limit)

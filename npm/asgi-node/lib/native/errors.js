@@ -81,7 +81,7 @@ export function bodyTooLarge(limit) {
 }
 
 export function closedError() {
-  return new PythonError('HANDLER_CLOSED', 'This PythonHandler is closed')
+  return new PythonError('HANDLER_CLOSED', 'The handler is closed')
 }
 
 /**

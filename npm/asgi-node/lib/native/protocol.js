@@ -10,7 +10,7 @@ export const EVENT = Object.freeze(/** @type {const} */ ({
   BODY: 2,
   /** The last piece of the body, with the trailers in `text`. */
   END: 3,
-  /** There is no complete response: `code\0message\0traceback` in `text`; `status` is 1 when the response had begun. */
+  /** There is no complete response: `code\0message\0traceback` in `text`; `status` is 1 if the app has logged why. */
   FAILED: 4,
   /** The request body, or the client's messages, may go on. */
   RESUME: 5,
@@ -72,7 +72,7 @@ export const PAYLOAD = Object.freeze(/** @type {const} */ ({
   TAKEN: 0,
   /** Stop until `RESUME`. */
   FULL: 1,
-  /** The text is none: it was dropped. */
+  /** The text is not valid UTF-8. The message was dropped. */
   NOT_UTF8: 2
 }))
 
@@ -88,7 +88,13 @@ export const CLOSE_CODE = Object.freeze(/** @type {const} */ ({
   NO_STATUS: 1005,
   /** The connection was lost without a close frame. Never sent. */
   ABNORMAL: 1006,
-  /** The application has failed. */
+  /** A text is not valid UTF-8, or data cannot be decompressed. */
+  INVALID_DATA: 1007,
+  /** A message breaks a rule of the receiver. */
+  POLICY_VIOLATION: 1008,
+  /** A message is too large. */
+  TOO_LARGE: 1009,
+  /** The application has failed, or the client does not answer. */
   INTERNAL_ERROR: 1011,
   /** The handler is closing ("service restart"). */
   RESTART: 1012
@@ -109,7 +115,9 @@ export const LIMIT = Object.freeze(/** @type {const} */ ({
   /** Processes of `workers`: more are a mistake. */
   PROCESSES: 1024,
   /** Threads of `wsgiThreads`: more are a mistake, as each has a stack. */
-  WSGI_THREADS: 1024
+  WSGI_THREADS: 1024,
+  /** Milliseconds that a cancelled request has to end. */
+  CANCEL_GRACE: 5000
 }))
 
 /** Defaults of options, for every host. Times are in milliseconds. */

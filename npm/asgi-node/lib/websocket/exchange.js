@@ -37,15 +37,15 @@ const FAULT_GRACE_MS = 2000
 
 /** The close codes that `ws` sends when the client violates the protocol (RFC 6455, 7.4.1). The app gets the same. @type {Readonly<Record<string, number>>} */
 const FAULTS = Object.freeze({
-  WS_ERR_INVALID_UTF8: 1007,
-  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
-  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009,
-  WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008
+  WS_ERR_INVALID_UTF8: CODE.INVALID_DATA,
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: CODE.TOO_LARGE,
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: CODE.TOO_LARGE,
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: CODE.POLICY_VIOLATION
 })
 
 /** @param {Error & { code?: string }} error of `ws` */
 function codeOf({ code = '' }) {
-  if (code.startsWith('Z_')) return 1007
+  if (code.startsWith('Z_')) return CODE.INVALID_DATA
   return FAULTS[code] ?? (code.startsWith('WS_ERR_') ? CODE.PROTOCOL_ERROR : CODE.ABNORMAL)
 }
 

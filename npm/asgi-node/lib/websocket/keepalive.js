@@ -1,11 +1,10 @@
+import { CLOSE_CODE } from '../native/protocol.js'
 import { WriteProgress } from './write-progress.js'
 
 /** @typedef {import('./served-socket.js').ServedSocket} ServedSocket */
 /** @typedef {import('ws').WebSocket & { [kKeepalive]?: Keepalive }} WebSocket */
 
 const kKeepalive = Symbol('asgi-node keepalive')
-
-const TIMED_OUT = 1011
 
 /** Detects a client that is gone although its connection has not ended. It sends pings and waits for the pongs. */
 export class Keepalive {
@@ -57,7 +56,7 @@ export class Keepalive {
     }
     if (this.patient || this.#progress.advanced(ws)) return this.#arm(this.#timeout)
     // Other servers send this close frame, too. The client may still be there, but its answer is not waited for.
-    ws.finish(TIMED_OUT, 'keepalive ping timeout')
+    ws.finish(CLOSE_CODE.INTERNAL_ERROR, 'keepalive ping timeout')
     ws.terminate()
   }
 
