@@ -121,10 +121,10 @@ test('while a response is written to Node', async (t) => {
   const { pids, lived } = await orphans(`
     const handler = new PythonHandler({ app: 'worker_process_app:app', docroot: apps, workers: 1 })
     await handler.ready()
-    const { body } = await handler.handleStream({ url: '/endless' })
+    const response = await handler.handleStream({ url: '/endless' })
     const [pid] = workers(handler)
     let bytes = 0
-    for await (const piece of body) {
+    for await (const piece of response) {
       bytes += piece.length
       if (bytes > 5_000_000) break
     }

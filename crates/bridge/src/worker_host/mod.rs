@@ -148,13 +148,13 @@ impl Worker {
     }
 
     /// The process ends. Returns when everything has been sent to Node, or after a short time. If Node has gone, it ends the
-    /// process itself, and the processes of its group.
+    /// whole process group.
     fn finish(&self, py: Python<'_>) {
         self.event_loop.close();
-        self.news.post(Note::Finish);
-        py.detach(|| self.news.await_end(LAST_WORDS));
-        if self.news.is_orphaned() {
-            parent::die();
+        self.inbox.post(LinkMessage::Finish);
+        py.detach(|| self.inbox.await_end(LAST_WORDS));
+        if self.inbox.is_orphaned() {
+            parent::kill_group();
         }
     }
 }

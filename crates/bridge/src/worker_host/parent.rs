@@ -79,11 +79,15 @@ pub(super) fn give_up(why: &str) {
 
 /// Ends this process at once, whatever Python does, together with its children that are still in its process group.
 pub(super) fn die() {
-    let own = getpid();
+    kill_group();
     // A process may always signal itself.
-    let _ = if getpgrp() == own {
-        kill_process_group(own, Signal::KILL)
-    } else {
-        kill_process(own, Signal::KILL)
-    };
+    let _ = kill_process(getpid(), Signal::KILL);
+}
+
+/// Kills this process and its children, if they are a process group of their own, as they are under Node.
+pub(super) fn kill_group() {
+    let own = getpid();
+    if getpgrp() == own {
+        let _ = kill_process_group(own, Signal::KILL);
+    }
 }
