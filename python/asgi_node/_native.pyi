@@ -82,7 +82,7 @@ class Channel:
 
     @property
     def number(self) -> int:
-        """The sequence number of this request within its handler, whichever worker serves it; the host's log has it too."""
+        """The sequence number of this request within its handler, also among workers; the host's log has it too."""
 
     @property
     def client_left(self) -> bool:

@@ -17,7 +17,7 @@ LARGEST = 64 * 1024
 
 # The kinds of crates/worker/src/message/from_worker.rs.
 OPENED, COMPLETE, START, BODY, END, CREDIT, CONTINUE = 0, 3, 4, 5, 6, 8, 9
-HINT, FILE, ACCEPT, RETURNED, SAID = 10, 11, 12, 15, 16
+HINT, FILE, ACCEPT, RETURNED, LOG = 10, 11, 12, 15, 16
 
 node = socket.socket(fileno=0)
 
@@ -210,7 +210,7 @@ def records() -> None:
     """Log records that are none: this is no fault of the protocol."""
     number = request()
     for text in (b"{", b"null", b"7", b'{"m":7}', b'{"m":"","e":null}', b'{"m":"","x":7}', b'{"n":"x","m":"good"}'):
-        node.sendall(frame(SAID, 0, b"\0\x1e" + struct.pack("<I", len(text)) + text))
+        node.sendall(frame(LOG, 0, b"\0\x1e" + struct.pack("<I", len(text)) + text))
     node.sendall(frame(COMPLETE, number, struct.pack("<HI", 200, 0) + b"fine") + frame(RETURNED, number))
 
 

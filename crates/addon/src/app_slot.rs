@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use asgi_node_core::{Config, Error, Traced};
 use parking_lot::Mutex;
 
-use crate::application::{Application, Place, give_up};
+use crate::application::{Application, LoopHandle, give_up};
 use crate::errors::NativeFailure;
 
 /// Called once: with null, or with why there is no app.
@@ -30,7 +30,7 @@ enum App {
 pub(crate) struct AppSlot {
     app: Mutex<App>,
     /// Where the app runs. It is known while the app loads, and after everybody has stopped waiting for it.
-    place: OnceLock<Arc<Place>>,
+    loop_handle: OnceLock<Arc<LoopHandle>>,
     /// Who waits for a close that is under way.
     closing: Mutex<Option<OnSettled>>,
 }
@@ -54,8 +54,8 @@ impl AppSlot {
     }
 
     /// Where the app runs or loads.
-    pub(crate) fn place(&self) -> Option<&Arc<Place>> {
-        self.place.get()
+    pub(crate) fn loop_handle(&self) -> Option<&Arc<LoopHandle>> {
+        self.loop_handle.get()
     }
 
     /// Loads the app, once, and tells what became of it: null, or why it failed.
@@ -66,7 +66,7 @@ impl AppSlot {
                 *app = App::Loading(vec![on_settled]);
                 drop(app);
                 let (finding, loading) = (Arc::clone(self), Arc::clone(self));
-                let found = move |place| drop(finding.place.set(place));
+                let found = move |loop_handle| drop(finding.loop_handle.set(loop_handle));
                 return Application::load(config.clone(), found, move |loaded| loading.settle(loaded));
             }
             App::Loading(waiting) => return waiting.push(on_settled),
@@ -116,7 +116,7 @@ impl AppSlot {
         for on_settled in waiting {
             on_settled(Some(Error::HandlerClosed.into()));
         }
-        give_up(self.place());
+        give_up(self.loop_handle());
     }
 
     /// Ends the app in order: after `timeout` milliseconds it cancels requests. Tells when it is down: null, or why the
@@ -167,7 +167,7 @@ impl AppSlot {
                     app.shorten_timeout(0);
                 }
             }
-            App::Loading(_) => give_up(self.place()),
+            App::Loading(_) => give_up(self.loop_handle()),
             _ => {}
         }
     }

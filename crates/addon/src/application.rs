@@ -7,7 +7,7 @@ mod here {
     use std::time::{Duration, Instant};
 
     pub(crate) use asgi_node_bridge::application::Application;
-    pub(crate) use asgi_node_bridge::event_loop::EventLoop as Place;
+    pub(crate) use asgi_node_bridge::event_loop::EventLoop as LoopHandle;
     pub(crate) use asgi_node_bridge::event_loop::locate;
     pub(crate) use asgi_node_bridge::interpreter::exit::is_ending;
     use asgi_node_core::Config;
@@ -18,14 +18,14 @@ mod here {
     }
 
     /// For how long the event loop has not come to a heartbeat; sends one.
-    pub(crate) fn blocked(place: &Place) -> Duration {
-        let pending = place.heartbeat().pending(Instant::now()).unwrap_or_default();
-        place.send_heartbeat();
+    pub(crate) fn blocked(loop_handle: &LoopHandle) -> Duration {
+        let pending = loop_handle.heartbeat().pending(Instant::now()).unwrap_or_default();
+        loop_handle.send_heartbeat();
         pending
     }
 
     /// Nobody waits for it any longer. Python in this process cannot be ended.
-    pub(crate) fn give_up(_: Option<&Arc<Place>>) {}
+    pub(crate) fn give_up(_: Option<&Arc<LoopHandle>>) {}
 }
 
 #[cfg(feature = "workers")]
@@ -36,7 +36,7 @@ mod here {
     use asgi_node_core::Config;
     use asgi_node_core::config::Workers;
     pub(crate) use asgi_node_supervisor::Application;
-    pub(crate) use asgi_node_supervisor::Front as Place;
+    pub(crate) use asgi_node_supervisor::Front as LoopHandle;
 
     /// What JavaScript sends.
     #[derive(serde::Deserialize)]
@@ -57,19 +57,19 @@ mod here {
     }
 
     /// For how long no event loop has come to a heartbeat; asks for one.
-    pub(crate) fn blocked(place: &Place) -> Duration {
-        place.blocked()
+    pub(crate) fn blocked(loop_handle: &LoopHandle) -> Duration {
+        loop_handle.blocked()
     }
 
     /// Where the event loop is that is blocked longest.
-    pub(crate) fn locate(place: &Place) -> (String, String) {
-        place.locate()
+    pub(crate) fn locate(loop_handle: &LoopHandle) -> (String, String) {
+        loop_handle.locate()
     }
 
     /// Nobody waits for it any longer: its workers are ended.
-    pub(crate) fn give_up(place: Option<&Arc<Place>>) {
-        if let Some(place) = place {
-            place.give_up();
+    pub(crate) fn give_up(loop_handle: Option<&Arc<LoopHandle>>) {
+        if let Some(loop_handle) = loop_handle {
+            loop_handle.give_up();
         }
     }
 
@@ -79,4 +79,4 @@ mod here {
     }
 }
 
-pub(crate) use here::{Application, Place, blocked, config, give_up, is_ending, locate};
+pub(crate) use here::{Application, LoopHandle, blocked, config, give_up, is_ending, locate};

@@ -11,7 +11,7 @@ use crate::errors;
 
 /// One event, as `deliver(id, kind, status, text, data)` gets it.
 #[derive(Debug)]
-pub(crate) struct Parcel {
+pub(crate) struct JsEvent {
     pub(crate) id: u32,
     pub(crate) kind: u32,
     pub(crate) status: u32,
@@ -63,10 +63,10 @@ impl Data {
     }
 }
 
-impl Parcel {
+impl JsEvent {
     pub(crate) fn new(exchange: &Exchange, event: ResponseEvent) -> Self {
         let id = exchange.id();
-        let parcel = |kind, status: u32, text, data: Bytes| Self {
+        let made = |kind, status: u32, text, data: Bytes| Self {
             id,
             kind,
             status,
@@ -78,21 +78,21 @@ impl Parcel {
         match event {
             ResponseEvent::Complete { status, headers, body } => Self {
                 data: Data::whole_body(exchange, body),
-                ..parcel(kind::COMPLETE, status.into(), headers, Bytes::new())
+                ..made(kind::COMPLETE, status.into(), headers, Bytes::new())
             },
-            ResponseEvent::Start { status, headers, body } => parcel(kind::START, status.into(), headers, body),
-            ResponseEvent::Body(body) => parcel(kind::BODY, 0, Vec::new(), body),
-            ResponseEvent::End { body, trailers } => parcel(kind::END, 0, trailers, body),
+            ResponseEvent::Start { status, headers, body } => made(kind::START, status.into(), headers, body),
+            ResponseEvent::Body(body) => made(kind::BODY, 0, Vec::new(), body),
+            ResponseEvent::End { body, trailers } => made(kind::END, 0, trailers, body),
             ResponseEvent::Failed(failure) => {
                 let text = errors::flat(&failure.error, &failure.traceback);
                 Self {
                     text_is_utf8: true,
-                    ..parcel(kind::FAILED, failure.logged.into(), text, Bytes::new())
+                    ..made(kind::FAILED, failure.logged.into(), text, Bytes::new())
                 }
             }
-            ResponseEvent::Resume => parcel(kind::RESUME, 0, Vec::new(), Bytes::new()),
-            ResponseEvent::Continue => parcel(kind::CONTINUE, 0, Vec::new(), Bytes::new()),
-            ResponseEvent::EarlyHint(links) => parcel(kind::EARLY_HINT, 0, links, Bytes::new()),
+            ResponseEvent::Resume => made(kind::RESUME, 0, Vec::new(), Bytes::new()),
+            ResponseEvent::Continue => made(kind::CONTINUE, 0, Vec::new(), Bytes::new()),
+            ResponseEvent::EarlyHint(links) => made(kind::EARLY_HINT, 0, links, Bytes::new()),
             ResponseEvent::File(FileRange {
                 file,
                 offset,
@@ -103,14 +103,14 @@ impl Parcel {
                 let text = format!("{}\0{offset}\0{length}", file.as_raw_fd()).into_bytes();
                 Self {
                     file: Some(file),
-                    ..parcel(kind::FILE, last.into(), text, Bytes::new())
+                    ..made(kind::FILE, last.into(), text, Bytes::new())
                 }
             }
-            ResponseEvent::Accept(answer) => parcel(kind::ACCEPT, 0, answer, Bytes::new()),
-            ResponseEvent::Message(message) => parcel(kind::MESSAGE, message.is_text.into(), Vec::new(), message.data),
+            ResponseEvent::Accept(answer) => made(kind::ACCEPT, 0, answer, Bytes::new()),
+            ResponseEvent::Message(message) => made(kind::MESSAGE, message.is_text.into(), Vec::new(), message.data),
             ResponseEvent::Close(closed) => Self {
                 text_is_utf8: true,
-                ..parcel(
+                ..made(
                     kind::CLOSE,
                     closed.code.into(),
                     closed.reason.into_bytes(),
@@ -120,8 +120,8 @@ impl Parcel {
         }
     }
 
-    /// What was said in Python: it belongs to no exchange, and its number means nothing.
-    pub(crate) fn said(entry: Entry) -> Self {
+    /// A log record or a line of Python: it belongs to no exchange, and its number means nothing.
+    pub(crate) fn log_entry(entry: Entry) -> Self {
         let (kind, status) = match entry.kind {
             Kind::Record(level) => (kind::RECORD, level.into()),
             Kind::Stdout => (kind::LINE, 1),

@@ -6,14 +6,14 @@ use asgi_node_core::log_queue::Dropped;
 use asgi_node_core::{Exchange, ResponseEvent};
 use napi::Env;
 
-use crate::delivery::{Parcel, is_lent};
+use crate::delivery::{JsEvent, is_lent};
 use crate::event_sink::EventSink;
 use crate::ffi::{Delivered, Delivery};
-use crate::open::Behind;
+use crate::open::AfterDrain;
 use crate::state::State;
 
 /// Log records and lines that are handed over before JavaScript's other work comes in between.
-const SAID_AT_ONCE: usize = 256;
+const LOG_BATCH: usize = 256;
 
 impl State {
     /// Hands all events to JavaScript.
@@ -40,15 +40,15 @@ impl State {
 
     /// Hands over what was said in Python; tells whether there was anything.
     fn drain_log_queue(delivery: &Delivery<'_>, sink: &EventSink) -> bool {
-        let mut said = Vec::new();
-        let dropped = sink.log_queue().take(SAID_AT_ONCE, &mut said);
-        let lost = (dropped != Dropped::default()).then(|| Parcel::dropped(dropped));
+        let mut entries = Vec::new();
+        let dropped = sink.log_queue().take(LOG_BATCH, &mut entries);
+        let lost = (dropped != Dropped::default()).then(|| JsEvent::dropped(dropped));
         let mut any = false;
-        for parcel in said.into_iter().map(Parcel::said).chain(lost) {
+        for event in entries.into_iter().map(JsEvent::log_entry).chain(lost) {
             any = true;
-            let dropped = parcel.as_dropped();
-            let delivered = match delivery.deliver(parcel) {
-                Delivered::Refused(_) => delivery.deliver(Parcel::dropped(dropped)),
+            let dropped = event.as_dropped();
+            let delivered = match delivery.deliver(event) {
+                Delivered::Refused(_) => delivery.deliver(JsEvent::dropped(dropped)),
                 delivered => delivered,
             };
             if delivered == Delivered::Stopped {
@@ -77,27 +77,27 @@ impl State {
             // Given up by JavaScript between two events.
             return true;
         }
-        let (event, behind) = split(exchange, event);
-        if event.is_last() && behind == Behind::More {
+        let (event, after) = split(exchange, event);
+        if event.is_last() && after == AfterDrain::More {
             // Before the call, because the number is free for a new request as soon as JavaScript knows of the end.
             drop(self.open.borrow_mut().remove(id));
         }
-        let parcel = Parcel::new(exchange, event);
-        match delivery.deliver(parcel) {
+        let event = JsEvent::new(exchange, event);
+        match delivery.deliver(event) {
             Delivered::Taken => {
                 exchange.taken(bytes);
-                if behind != Behind::More && self.open.borrow().knows(exchange) {
+                if after != AfterDrain::More && self.open.borrow().knows(exchange) {
                     drop(self.open.borrow_mut().remove(id));
-                    if let Behind::End(trailers) = behind {
-                        return delivery.deliver(Parcel::end(id, trailers)) != Delivered::Stopped;
+                    if let AfterDrain::End(trailers) = after {
+                        return delivery.deliver(JsEvent::end(id, trailers)) != Delivered::Stopped;
                     }
                 }
             }
-            Delivered::Held => self.open.borrow_mut().hold(id, bytes, behind),
+            Delivered::Held => self.open.borrow_mut().add_unacknowledged(id, bytes, after),
             Delivered::Refused(refusal) => {
                 drop(self.open.borrow_mut().remove(id));
                 exchange.disconnect();
-                return delivery.deliver(Parcel::refused(id, refusal)) != Delivered::Stopped;
+                return delivery.deliver(JsEvent::refused(id, refusal)) != Delivered::Stopped;
             }
             Delivered::Stopped => return false,
         }
@@ -109,24 +109,29 @@ impl State {
         let Some(delivery) = self.deliver.get().and_then(|callback| Delivery::new(env, callback)) else {
             return;
         };
-        delivery.deliver(Parcel::end(id, trailers));
+        delivery.deliver(JsEvent::end(id, trailers));
     }
 }
 
 /// An event that ends its response with many bytes becomes two, so that the request is under way until JavaScript has taken
 /// them: a file keeps its number, and behind a piece that is lent comes its end.
-fn split(exchange: &Exchange, event: ResponseEvent) -> (ResponseEvent, Behind) {
+fn split(exchange: &Exchange, event: ResponseEvent) -> (ResponseEvent, AfterDrain) {
     match event {
         ResponseEvent::File(range) => {
-            let behind = if range.last { Behind::Nothing } else { Behind::More };
-            (ResponseEvent::File(range), behind)
+            let after = if range.last {
+                AfterDrain::Nothing
+            } else {
+                AfterDrain::More
+            };
+            (ResponseEvent::File(range), after)
         }
-        ResponseEvent::Complete { status, headers, body } if is_lent(exchange, &body) => {
-            (ResponseEvent::Start { status, headers, body }, Behind::End(Vec::new()))
-        }
+        ResponseEvent::Complete { status, headers, body } if is_lent(exchange, &body) => (
+            ResponseEvent::Start { status, headers, body },
+            AfterDrain::End(Vec::new()),
+        ),
         ResponseEvent::End { body, trailers } if is_lent(exchange, &body) => {
-            (ResponseEvent::Body(body), Behind::End(trailers))
+            (ResponseEvent::Body(body), AfterDrain::End(trailers))
         }
-        event => (event, Behind::More),
+        event => (event, AfterDrain::More),
     }
 }

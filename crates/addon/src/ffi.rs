@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use napi::bindgen_prelude::{FnArgs, FunctionRef, Unknown};
 use napi::{Env, JsValue, sys};
 
-use crate::delivery::{Data, Parcel, Refusal};
+use crate::delivery::{Data, JsEvent, Refusal};
 use crate::lent::{Answer, Owner, give_back, lend};
 
 /// `deliver(id, kind, status, text, data)` of the npm package.
@@ -52,7 +52,7 @@ impl<'env> Delivery<'env> {
     }
 
     /// Calls it. An exception in it is JavaScript's bug: it becomes an uncaught one, and delivery goes on.
-    pub(crate) fn deliver(&self, parcel: Parcel) -> Delivered {
+    pub(crate) fn deliver(&self, event: JsEvent) -> Delivered {
         let raw = self.env.raw();
         let mut scope = ptr::null_mut();
         // SAFETY: `raw` is this thread's environment (see above), and the function and `undefined` belong to the scope of
@@ -62,14 +62,14 @@ impl<'env> Delivery<'env> {
             if sys::napi_open_handle_scope(raw, &raw mut scope) != sys::Status::napi_ok {
                 return Delivered::Stopped;
             }
-            let file = parcel.file;
+            let file = event.file;
             let made = arguments(
                 raw,
                 self.undefined,
                 Values {
-                    numbers: [parcel.id, parcel.kind, parcel.status],
-                    text: (parcel.text, parcel.text_is_utf8),
-                    data: parcel.data,
+                    numbers: [event.id, event.kind, event.status],
+                    text: (event.text, event.text_is_utf8),
+                    data: event.data,
                 },
             );
             let delivered = match made {

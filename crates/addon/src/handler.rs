@@ -15,7 +15,7 @@ use crate::event_sink::EventSink;
 use crate::ffi;
 use crate::rewriting::Rewriting;
 use crate::state::State;
-use health::Health;
+use health::NativeHealth;
 
 mod blocked;
 mod health;
@@ -86,7 +86,7 @@ impl NativeHandler {
 
     /// How the app is; null before it is there and after the end. Does not wait for Python.
     #[napi(catch_unwind)]
-    pub fn health(&self) -> Option<Health> {
+    pub fn health(&self) -> Option<NativeHealth> {
         self.state.slot.app_or_closing().map(|app| app.health().into())
     }
 

@@ -13,12 +13,12 @@ pub(crate) struct Open {
     /// Bytes that were delivered and not taken.
     held: usize,
     /// What comes when those are taken.
-    behind: Behind,
+    after: AfterDrain,
 }
 
-/// What comes behind bytes that the consumer holds back.
+/// What comes after bytes that the consumer has not taken yet.
 #[derive(Default, PartialEq, Eq)]
-pub(crate) enum Behind {
+pub(crate) enum AfterDrain {
     /// Whatever the app sends.
     #[default]
     More,
@@ -43,7 +43,7 @@ impl OpenExchanges {
             exchange,
             payload: Payload::default(),
             held: 0,
-            behind: Behind::More,
+            after: AfterDrain::More,
         });
     }
 
@@ -51,11 +51,11 @@ impl OpenExchanges {
         self.0.get(slot(id))?.as_ref()
     }
 
-    /// The consumer holds these bytes back.
-    pub(crate) fn hold(&mut self, id: u32, bytes: usize, behind: Behind) {
+    /// The consumer has not taken these bytes yet.
+    pub(crate) fn add_unacknowledged(&mut self, id: u32, bytes: usize, after: AfterDrain) {
         if let Some(open) = self.get_mut(id) {
             open.held += bytes;
-            open.behind = behind;
+            open.after = after;
         }
     }
 
@@ -63,13 +63,13 @@ impl OpenExchanges {
     pub(crate) fn drained(&mut self, id: u32) -> Option<Vec<u8>> {
         let open = self.get_mut(id)?;
         open.exchange.taken(std::mem::take(&mut open.held));
-        let behind = std::mem::take(&mut open.behind);
-        if behind != Behind::More {
+        let after = std::mem::take(&mut open.after);
+        if after != AfterDrain::More {
             drop(self.remove(id));
         }
-        match behind {
-            Behind::End(trailers) => Some(trailers),
-            Behind::More | Behind::Nothing => None,
+        match after {
+            AfterDrain::End(trailers) => Some(trailers),
+            AfterDrain::More | AfterDrain::Nothing => None,
         }
     }
 

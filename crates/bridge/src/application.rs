@@ -35,7 +35,7 @@ pub struct Application {
     request_timeout: u64,
     /// The same for what the app receives.
     inbound: Limits,
-    /// The host is told whenever the app has received so many bytes of a request body; 0 for never.
+    /// The host is notified whenever the app has received so many bytes of a request body; 0 for never.
     receipt: usize,
     shutdown_timeout: u64,
     max_queue: usize,

@@ -1,7 +1,7 @@
 //! One request and its response: the only thing that both threads hold.
 //!
 //! The host's thread pushes the request body and takes response events; the event loop's thread takes the body and emits
-//! events. Each side tells the other of news at most once until it is looked at, so an exchange is in each inbox at most
+//! events. Each side notifies the other at most once until it is looked at, so an exchange is in each inbox at most
 //! once and the inboxes are bounded by the exchanges in flight.
 //!
 //! Each direction is bounded by a [window](crate::Limits). Towards the app: [`Exchange::push_body`] says when to stop and a
@@ -29,7 +29,7 @@ pub mod message_queue;
 mod messages;
 pub(crate) mod window;
 
-/// Is told that an exchange has news. Must not block, and must not call the exchange.
+/// Notified when an exchange has events. Must not block, and must not call the exchange.
 pub trait Notify: Send + Sync {
     /// Called at most once between two looks at the exchange.
     fn notify(&self, exchange: Arc<Exchange>);
@@ -50,7 +50,7 @@ pub enum Received {
     },
     /// The client has gone.
     Disconnected,
-    /// Nothing yet; the event loop will be told.
+    /// Nothing yet; the event loop will be notified.
     Nothing,
 }
 
@@ -81,11 +81,11 @@ struct State {
     inbound: Inbound,
     outbound: Outbound,
     disconnected: bool,
-    /// The host is closing: whoever would wait for the client to leave is told that it has.
+    /// The host is closing: whoever would wait for the client to leave is notified that it has.
     shutting_down: bool,
     /// The app has received a disconnect.
     disconnect_delivered: bool,
-    /// The event loop wants to know of news.
+    /// The event loop wants to know of changes.
     loop_waits: bool,
     /// What a WebSocket has in place of a request body.
     messages: Option<MessageQueue>,
@@ -230,7 +230,7 @@ impl Exchange {
         }
     }
 
-    /// The host has a window of its own: it is told by [`ResponseEvent::Resume`] whenever the app has received so many bytes.
+    /// The host has a window of its own: it is notified by [`ResponseEvent::Resume`] whenever the app has received so many bytes.
     /// Called before the exchange is submitted.
     pub fn tell_receipts(&self, bytes: usize) {
         self.state.lock().inbound.receipt = bytes;
@@ -348,7 +348,7 @@ impl Exchange {
         self.state.lock().disconnect_delivered
     }
 
-    /// Whether the client has gone; if not, the event loop will be told of the next news.
+    /// Whether the client has gone; if not, the event loop will be notified of the next change.
     pub fn await_disconnect(&self) -> bool {
         let mut state = self.state.lock();
         state.loop_waits |= !state.disconnected;
@@ -390,7 +390,7 @@ impl Exchange {
         Received::Body { chunks, more }
     }
 
-    /// Hands an event to the host. The event loop is told of room only when it has asked by [`Self::poll_room`].
+    /// Hands an event to the host. The event loop is notified of room only when it has asked by [`Self::poll_room`].
     pub fn emit(self: &Arc<Self>, event: ResponseEvent) -> Emitted {
         let mut state = self.state.lock();
         if state.disconnected {
@@ -410,7 +410,7 @@ impl Exchange {
         self.host.returned(self.id);
     }
 
-    /// Whether there is room; if not, the event loop will be told.
+    /// Whether there is room; if not, the event loop will be notified.
     pub fn poll_room(&self) -> Emitted {
         let state = &mut *self.state.lock();
         let outbound = &mut state.outbound;

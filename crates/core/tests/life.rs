@@ -195,7 +195,7 @@ proptest! {
                     model.gone = true;
                 }
             }
-            // The loop is told at most once, and only when it waits.
+            // The loop is notified at most once, and only when it waits.
             let wakes = event_loop.wakes();
             prop_assert!(wakes <= usize::from(model.waits), "{wakes} wake-ups after {turn:?}");
             if wakes > 0 {

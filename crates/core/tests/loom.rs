@@ -256,7 +256,7 @@ fn a_disconnect_reaches_whoever_receives_and_stays() {
 fn a_client_that_leaves_ends_a_wait_for_room() {
     loom::model(|| {
         let mine = Side::mine();
-        // Nobody looks at what the host is told.
+        // Nobody looks at what the host is notified of.
         let exchange = exchange(true, &mine, &mine);
         let leaving = Arc::clone(&exchange);
         let client = thread::spawn(move || leaving.disconnect());
@@ -290,7 +290,7 @@ fn a_request_body_above_the_mark_stops_the_host_and_resumes_it() {
 }
 
 #[test]
-fn a_handler_that_retires_disconnects_who_has_the_whole_body_and_nobody_before() {
+fn a_handler_that_shuts_down_disconnects_who_has_the_whole_body_and_nobody_before() {
     loom::model(|| {
         let mine = Side::mine();
         let exchange = exchange(false, &mine, &mine);

@@ -6,11 +6,11 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use asgi_node_core::{
-    Config, Error, Exchange, Health, Inbox, LogQueue, Notify, RequestHead, Submission, Traced, Windows,
+    Config, Error, Exchange, Health, Inbox, Limits, LogQueue, Notify, RequestHead, Submission, Traced, Windows,
 };
 use parking_lot::Mutex;
 
-use crate::relay::{Limits, Relay};
+use crate::relay::{Relay, RelayLimits};
 use crate::runtime::TaskWaker;
 
 /// How long to wait for the place of an event loop.
@@ -23,8 +23,8 @@ pub(crate) type Done = Box<dyn FnOnce(Result<(), Traced>) + Send>;
 pub(crate) enum Job {
     /// A request.
     Begin(Box<Relay>),
-    /// An exchange has news.
-    News(Arc<Exchange>),
+    /// An exchange has changed.
+    ExchangeReady(Arc<Exchange>),
     /// Ask every worker for its status.
     Ping,
     /// Find out where the event loop is that has been blocked for the longest time.
@@ -115,7 +115,7 @@ pub struct Front {
     pub(crate) inbox: Inbox<Job>,
     pub(crate) notify: Arc<tokio::sync::Notify>,
     pub(crate) log_queue: Option<Arc<LogQueue>>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: RelayLimits,
     /// The most messages of a WebSocket that wait here. Together with those in the worker they are `maxQueue`.
     queue: usize,
     /// Milliseconds that a worker may take to start; 0 for no limit.
@@ -142,7 +142,7 @@ pub struct Front {
 impl Front {
     pub(crate) fn new(config: &Config) -> Arc<Self> {
         let notify = Arc::new(tokio::sync::Notify::new());
-        let window = asgi_node_core::Limits {
+        let window = Limits {
             least: config.high_water_mark,
             most: config.largest_window.max(config.high_water_mark),
         };
@@ -150,7 +150,7 @@ impl Front {
             inbox: Inbox::new(usize::MAX, Box::new(TaskWaker(Arc::clone(&notify)))),
             notify,
             log_queue: config.log_queue.clone(),
-            limits: Limits {
+            limits: RelayLimits {
                 windows: Windows {
                     inbound: window,
                     outbound: window,
@@ -191,7 +191,7 @@ impl Front {
         }
         let mut limits = self.limits;
         if request.collects {
-            limits.windows.outbound = asgi_node_core::Limits::fixed(usize::MAX);
+            limits.windows.outbound = Limits::fixed(usize::MAX);
         }
         if request.borrows {
             limits.windows.lent = limits.windows.outbound.most;
@@ -316,6 +316,6 @@ impl Front {
 
 impl Notify for Front {
     fn notify(&self, exchange: Arc<Exchange>) {
-        self.post(Job::News(exchange));
+        self.post(Job::ExchangeReady(exchange));
     }
 }

@@ -163,7 +163,7 @@ impl Member {
         Ok(self.take_if_over(id))
     }
 
-    /// Sends the news of an exchange. Returns the request if it is over.
+    /// Sends what is new in an exchange. Returns the request if it is over.
     pub(crate) fn pump(&mut self, id: u32) -> Option<Relay> {
         let relay = self.relays.get_mut(&id)?;
         let had_returned = relay.returned;

@@ -200,7 +200,7 @@ impl Pool {
         relay.fail(error);
     }
 
-    fn news(&mut self, exchange: &Arc<Exchange>) {
+    fn exchange_ready(&mut self, exchange: &Arc<Exchange>) {
         if let Some(&(number, id)) = self.places.get(&key(exchange)) {
             if let Some(member) = self.member(number) {
                 let over = member.pump(id);
@@ -267,7 +267,7 @@ impl Pool {
                     tell(words, stack);
                 }
             }
-            FromWorker::Said(entry) => self.pass_on(entry),
+            FromWorker::Log(entry) => self.pass_on(entry),
             FromWorker::Dropped(dropped) => {
                 let text = format!(
                     "{} log records and {} lines of output of a worker were dropped: Node did not take them in time",
@@ -324,7 +324,7 @@ impl Pool {
         let mut this = pool.borrow_mut();
         match job {
             Job::Begin(relay) => this.dispatch(*relay),
-            Job::News(exchange) => this.news(&exchange),
+            Job::ExchangeReady(exchange) => this.exchange_ready(&exchange),
             Job::Ping => {
                 for member in &mut this.members {
                     member.ping();

@@ -11,8 +11,7 @@ use asgi_node_core::message_queue::Closed;
 use asgi_node_core::message_queue::ReceivedMessage;
 use asgi_node_core::protocol::close_code::RESTART;
 use asgi_node_core::{
-    Emitted, Error, Exchange, Failure, FileRange, Limits as Sizes, Received, ResponseEvent, Submission, Waiting,
-    Window, Windows,
+    Emitted, Error, Exchange, Failure, FileRange, Limits, Received, ResponseEvent, Submission, Waiting, Window, Windows,
 };
 use asgi_node_worker::frame::LARGEST;
 use asgi_node_worker::message::{Failed, Start};
@@ -23,18 +22,29 @@ use crate::order::Order;
 
 /// What a worker may get before it returns credit.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct RelayLimits {
     pub(crate) windows: Windows,
     /// The most messages of a WebSocket.
     pub(crate) messages: u64,
 }
 
+/// What the worker knows of the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClientSide {
+    Here,
+    /// An HTTP client has closed its side.
+    HalfClosed,
+    /// The client of a WebSocket has broken the protocol.
+    Faulted,
+    /// The client has gone, or nobody waits for the request any more.
+    Gone,
+}
+
 /// One request.
 #[derive(Debug)]
-#[allow(clippy::struct_excessive_bools, reason = "they are independent facts")]
 pub(crate) struct Relay {
     exchange: Arc<Exchange>,
-    limits: Limits,
+    limits: RelayLimits,
     /// Everything that was sent, until the application has begun. Another worker may have to get it again.
     kept: Vec<ToWorker>,
     begun: bool,
@@ -48,10 +58,7 @@ pub(crate) struct Relay {
     untold: usize,
     /// The whole request body has been sent.
     is_sent: bool,
-    /// The worker knows that the client has gone, has closed its side, or has broken the protocol.
-    is_gone: bool,
-    is_half_closed: bool,
-    is_faulted: bool,
+    client: ClientSide,
     /// How much of the response JavaScript has got.
     order: Order,
     /// The application has returned.
@@ -64,7 +71,7 @@ impl Relay {
         exchange: Arc<Exchange>,
         request: Submission,
         number: u64,
-        limits: Limits,
+        limits: RelayLimits,
         length: Option<usize>,
     ) -> Self {
         let Submission {
@@ -97,9 +104,7 @@ impl Relay {
             spread: length.filter(|length| *length <= most).unwrap_or_default(),
             untold: 0,
             is_sent: !body_follows,
-            is_gone: false,
-            is_half_closed: false,
-            is_faulted: false,
+            client: ClientSide::Here,
             order: Order::new(is_websocket),
             returned: false,
         }
@@ -109,9 +114,13 @@ impl Relay {
         &self.exchange
     }
 
+    fn is_gone(&self) -> bool {
+        self.client == ClientSide::Gone
+    }
+
     /// Whether nothing more will come, from either side.
     pub(crate) fn is_over(&self) -> bool {
-        self.returned && (self.order.is_over() || self.is_gone)
+        self.returned && (self.order.is_over() || self.is_gone())
     }
 
     /// Whether nobody waits for the request any more, and no worker has got it yet.
@@ -121,16 +130,16 @@ impl Relay {
 
     /// Sends the request to a worker. If another worker had it before, everything that was sent there is sent again.
     pub(crate) fn begin(&mut self, id: u32, out: &mut Outgoing) {
-        (self.is_gone, self.is_half_closed, self.is_faulted) = (false, false, false);
+        self.client = ClientSide::Here;
         for message in &mut self.kept {
             out.put(id, message);
         }
         self.pump(id, out);
     }
 
-    /// Sends the news of the exchange to the worker.
+    /// Sends what is new in the exchange to the worker.
     pub(crate) fn pump(&mut self, id: u32, out: &mut Outgoing) {
-        if self.is_gone {
+        if self.is_gone() {
             return;
         }
         loop {
@@ -140,7 +149,7 @@ impl Relay {
                 self.pump_body(id, out);
             }
             self.tell(id, out);
-            if self.is_gone || !self.exchange.await_disconnect() {
+            if self.is_gone() || !self.exchange.await_disconnect() {
                 return;
             }
         }
@@ -176,7 +185,8 @@ impl Relay {
                     }
                 }
                 Received::Disconnected => {
-                    if !self.exchange.is_disconnected() && !std::mem::replace(&mut self.is_half_closed, true) {
+                    if !self.exchange.is_disconnected() && self.client != ClientSide::HalfClosed {
+                        self.client = ClientSide::HalfClosed;
                         out.push(id, ToWorker::HalfClose);
                     }
                     return;
@@ -188,7 +198,7 @@ impl Relay {
 
     /// The client has gone, or its time is over.
     fn leave(&mut self, id: u32, out: &mut Outgoing) {
-        self.is_gone = true;
+        self.client = ClientSide::Gone;
         // The worker drops what its application has not received.
         self.outstanding.0.clear();
         if !self.order.is_over() {
@@ -225,11 +235,12 @@ impl Relay {
                     self.send(id, ToWorker::Message(message), out);
                 }
                 ReceivedMessage::Closed(closed) if gone => {
-                    self.is_gone = true;
+                    self.client = ClientSide::Gone;
                     return out.push(id, ToWorker::Closed(closed));
                 }
                 ReceivedMessage::Closed(closed) => {
-                    if !std::mem::replace(&mut self.is_faulted, true) {
+                    if self.client != ClientSide::Faulted {
+                        self.client = ClientSide::Faulted;
                         out.push(id, ToWorker::Faulted(closed.code));
                     }
                     return;
@@ -257,35 +268,47 @@ impl Relay {
     /// Handles a message of the worker.
     pub(crate) fn receive(&mut self, id: u32, message: FromWorker, out: &mut Outgoing) -> Result<(), Malformed> {
         self.begin_here();
-        let event = match message {
+        match message {
             FromWorker::Returned => {
                 self.returned = true;
                 return Ok(());
             }
-            FromWorker::Credit(bytes, messages) => {
-                // Of one that is gone nothing is counted any more.
-                if self.is_gone {
-                    return Ok(());
-                }
-                let (waiting, count) = &mut self.outstanding;
-                let had = waiting.get();
-                let Some(left) = count.checked_sub(messages).filter(|_| bytes <= had) else {
-                    return Err(Malformed(format!(
-                        "credit for {bytes} bytes and {messages} messages, where {had} and {count} are under way"
-                    )));
-                };
-                *count = left;
-                waiting.sub(bytes);
-                self.window.take(bytes, waiting.get(), Instant::now);
-                // It receives.
-                let most = self.limits.windows.inbound.most;
-                if self.spread < most {
-                    self.spread = most;
-                    self.exchange.note_receipt();
-                }
-                self.pump(id, out);
-                return Ok(());
+            // When the client has gone, nothing is counted any more.
+            FromWorker::Credit(..) if self.is_gone() => return Ok(()),
+            FromWorker::Credit(bytes, messages) => self.credit(bytes, messages)?,
+            message => {
+                let event = self.event_of(id, message)?;
+                self.emit(event)?;
             }
+        }
+        self.pump(id, out);
+        Ok(())
+    }
+
+    /// The application has received so much.
+    fn credit(&mut self, bytes: usize, messages: u64) -> Result<(), Malformed> {
+        let (waiting, count) = &mut self.outstanding;
+        let had = waiting.get();
+        let Some(left) = count.checked_sub(messages).filter(|_| bytes <= had) else {
+            return Err(Malformed(format!(
+                "credit for {bytes} bytes and {messages} messages, where {had} and {count} are under way"
+            )));
+        };
+        *count = left;
+        waiting.sub(bytes);
+        self.window.take(bytes, waiting.get(), Instant::now);
+        // It receives.
+        let most = self.limits.windows.inbound.most;
+        if self.spread < most {
+            self.spread = most;
+            self.exchange.note_receipt();
+        }
+        Ok(())
+    }
+
+    /// The event that a message of the worker stands for.
+    fn event_of(&self, id: u32, message: FromWorker) -> Result<ResponseEvent, Malformed> {
+        Ok(match message {
             FromWorker::Complete(Start { status, headers, body }) => ResponseEvent::Complete { status, headers, body },
             FromWorker::Start(Start { status, headers, body }) => ResponseEvent::Start { status, headers, body },
             FromWorker::Body(bytes) => ResponseEvent::Body(bytes),
@@ -318,10 +341,7 @@ impl Relay {
                     "kind {what} belongs to no request, and has the number {id}"
                 )));
             }
-        };
-        self.emit(event)?;
-        self.pump(id, out);
-        Ok(())
+        })
     }
 
     fn emit(&mut self, event: ResponseEvent) -> Result<(), Malformed> {
@@ -335,7 +355,7 @@ impl Relay {
 
     /// Checks that the window has room for an event. The worker has waited for that before it sent the event.
     fn fit(&self, event: &ResponseEvent) -> Result<(), Malformed> {
-        let Sizes { least, most } = self.limits.windows.outbound;
+        let Limits { least, most } = self.limits.windows.outbound;
         let weight = event.body_len();
         if self.exchange.is_websocket() && !matches!(event, ResponseEvent::Message(_)) {
             // The body of a refusal goes whole, in pieces.
@@ -395,7 +415,7 @@ impl Relay {
 
     /// Whether somebody still waits for the end of the response.
     pub(crate) fn is_waited_for(&self) -> bool {
-        !self.order.is_over() && !self.is_gone
+        !self.order.is_over() && !self.is_gone()
     }
 }
 

@@ -105,7 +105,7 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
         message().prop_map(FromWorker::Message),
         closed().prop_map(FromWorker::Close),
         Just(()).prop_map(|()| FromWorker::Returned),
-        (0u8..3, any::<u8>(), ".{0,60}").prop_map(|(kind, level, text)| FromWorker::Said(Entry {
+        (0u8..3, any::<u8>(), ".{0,60}").prop_map(|(kind, level, text)| FromWorker::Log(Entry {
             kind: [Kind::Record(level), Kind::Stdout, Kind::Stderr][usize::from(kind)],
             text,
         })),

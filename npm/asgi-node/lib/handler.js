@@ -45,7 +45,7 @@ export class PythonHandler {
     const settings = {
       ...this.#settings,
       keepContext: log.isCustom,
-      onSaid: records.deliver.bind(records),
+      onLogEntry: records.deliver.bind(records),
       /** @type {import('./native/exchanges.js').OnFailure} */
       onFailure: (outcome, request, number) => logFailure(log, outcome, request, number)
     }

@@ -13,7 +13,7 @@ use napi_derive::napi;
 use parking_lot::Mutex;
 
 use super::NativeHandler;
-use crate::application::{self, Place, locate};
+use crate::application::{self, LoopHandle, locate};
 use crate::errors::NativeFailure;
 use crate::sync_call::receive_before;
 
@@ -49,7 +49,7 @@ impl NativeHandler {
         let lost = || Some(Error::PythonStartFailed("the event loop ended".into()).into());
         receive_before(&receiver, deadline).map_or_else(
             |_late| {
-                let located = self.state.slot.place().map(|place| locate(place));
+                let located = self.state.slot.loop_handle().map(|loop_handle| locate(loop_handle));
                 let (message, traceback) = located.unwrap_or_default();
                 self.state.slot.abandon();
                 let error = Error::LoopBlocked(message);
@@ -63,10 +63,10 @@ impl NativeHandler {
     /// while the app loads. 0 where there is no loop yet.
     #[napi(catch_unwind)]
     pub fn blocked(&self) -> f64 {
-        let Some(place) = self.state.slot.place() else {
+        let Some(loop_handle) = self.state.slot.loop_handle() else {
             return 0.0;
         };
-        application::blocked(place).as_secs_f64() * 1000.0
+        application::blocked(loop_handle).as_secs_f64() * 1000.0
     }
 
     /// Where the thread of the event loop is. The promise never rejects, and takes half a second at most.
@@ -82,11 +82,11 @@ impl NativeHandler {
             }
         };
         let own = Arc::clone(&waiting);
-        let find = move |place: Arc<Place>| tell(&own, locate(&place).into());
-        let place = self.state.slot.place().map(Arc::clone);
-        let started = place.is_some_and(|place| {
+        let find = move |loop_handle: Arc<LoopHandle>| tell(&own, locate(&loop_handle).into());
+        let loop_handle = self.state.slot.loop_handle().map(Arc::clone);
+        let started = loop_handle.is_some_and(|loop_handle| {
             let thread = thread::Builder::new().name("asgi-node-locate".into());
-            thread.spawn(move || find(place)).is_ok()
+            thread.spawn(move || find(loop_handle)).is_ok()
         });
         if !started {
             tell(&waiting, LoopLocation::default());

@@ -7,7 +7,7 @@ use napi_derive::napi;
 /// What the native side knows of `handler.health()`.
 #[napi(object)]
 #[derive(Debug)]
-pub struct Health {
+pub struct NativeHealth {
     /// Requests whose app has not returned.
     pub in_flight: f64,
     /// Requests that were given up and whose app has not returned: they are not in flight.
@@ -28,7 +28,7 @@ pub struct Health {
     pub r#loop: String,
 }
 
-impl From<asgi_node_core::Health> for Health {
+impl From<asgi_node_core::Health> for NativeHealth {
     #[allow(
         clippy::cast_precision_loss,
         reason = "nobody counts to 2^53 requests, which take 285 years at a million a second"

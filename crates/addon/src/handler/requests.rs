@@ -152,12 +152,12 @@ impl NativeHandler {
         }
     }
 
-    /// The consumer has taken all bytes for which `deliver` returned false. Behind the file that ends a response this is the end
-    /// of its number; behind a lent piece that does, END is delivered.
+    /// The consumer has taken all bytes for which `deliver` returned false. After the file that ends a response this is the end
+    /// of its number; after a lent piece that does, END is delivered.
     #[napi(catch_unwind)]
     pub fn drained(&self, env: &Env, id: u32) {
-        let behind = self.state.open.borrow_mut().drained(id);
-        if let Some(trailers) = behind {
+        let after = self.state.open.borrow_mut().drained(id);
+        if let Some(trailers) = after {
             self.state.deliver_end(env, id, trailers);
         }
     }

@@ -48,7 +48,7 @@ impl NativeHandler {
     /// How each worker is, as was known last. `health` asks them anew.
     #[napi(catch_unwind)]
     pub fn workers(&self) -> Vec<Worker> {
-        let front = self.state.slot.place();
+        let front = self.state.slot.loop_handle();
         front.map_or_else(Vec::new, |front| {
             front.workers().into_iter().map(Worker::from).collect()
         })
@@ -57,7 +57,7 @@ impl NativeHandler {
     /// Why no worker can start at present, or null.
     #[napi(catch_unwind)]
     pub fn failure(&self) -> Option<NativeFailure> {
-        self.state.slot.place()?.failure().map(NativeFailure::from)
+        self.state.slot.loop_handle()?.failure().map(NativeFailure::from)
     }
 
     /// Files have changed: requests wait for workers that start from now on. `reload` must follow.

@@ -65,7 +65,11 @@ impl Application {
             let py = args.py();
             let (runner, raised) = args.extract::<(Bound<'_, PyAny>, Option<Bound<'_, PyAny>>)>()?;
             opened.0.call(match raised {
-                Some(raised) => Err(errors::from_python(py, &PyErr::from_value(raised), Error::AppImportFailed)),
+                Some(raised) => Err(errors::from_python(
+                    py,
+                    &PyErr::from_value(raised),
+                    Error::AppImportFailed,
+                )),
                 None => Self::new(&own, Arc::clone(&event_loop), &runner)
                     .map_err(|raised| errors::from_python(py, &raised, Error::PythonStartFailed)),
             });
@@ -90,7 +94,9 @@ impl Application {
             )
         };
         if let Err(raised) = open() {
-            waiting.0.call(Err(errors::from_python(py, &raised, Error::AppImportFailed)));
+            waiting
+                .0
+                .call(Err(errors::from_python(py, &raised, Error::AppImportFailed)));
         }
     }
 
@@ -129,7 +135,11 @@ impl Application {
             let _ = &this;
             let (_, raised) = args.extract::<(Bound<'_, PyAny>, Option<Bound<'_, PyAny>>)>()?;
             closed.call(raised.map_or(Ok(()), |r| {
-                Err(errors::from_python(args.py(), &PyErr::from_value(r), Error::ShutdownFailed))
+                Err(errors::from_python(
+                    args.py(),
+                    &PyErr::from_value(r),
+                    Error::ShutdownFailed,
+                ))
             }));
             Ok(())
         };

@@ -287,7 +287,7 @@ impl Channel<Http> {
 
     /// Lets the start that [`HttpState::hold`] keeps go out at the next turn of the loop, if no body event takes it before.
     pub(super) fn schedule_start(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        self.side().hold(py, Arc::clone(self) as Arc<dyn HeldStart>)
+        self.side().defer_start(py, Arc::clone(self) as Arc<dyn HeldStart>)
     }
 
     /// Whether the client has left before its response was complete, or the app was told so.

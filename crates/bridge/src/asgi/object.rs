@@ -69,7 +69,7 @@ impl PyChannel {
         either!(self, channel => channel.exchange().id())
     }
 
-    /// The sequence number of this request within its handler, whichever worker serves it; the host's log has it too.
+    /// The sequence number of this request within its handler, also among workers; the host's log has it too.
     #[getter]
     fn number(&self) -> u64 {
         either!(self, channel => channel.number())

@@ -122,7 +122,7 @@ impl Drain {
             let Some(message) = self.next() else { return false };
             match message {
                 Message::Request(service, exchange, head) => service.start(py, &self.side, exchange, &head),
-                Message::News(exchange) => self.side.tell(py, &exchange),
+                Message::ExchangeReady(exchange) => self.side.tell(py, &exchange),
                 Message::Call(call) => call(py, &self.side),
                 Message::Heartbeat => self.event_loop.heartbeat().arrive(Instant::now()),
             }

@@ -1,4 +1,4 @@
-//! The failure of an event loop, and the objects that are told of it.
+//! The failure of an event loop, and the objects that are notified of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use asgi_node_core::Error;
 use parking_lot::Mutex;
 
-/// Is told when its loop fails: an application, or a caller that waits for one.
+/// Notified when its loop fails: an application, or a caller that waits for one.
 pub(crate) trait Dependent: Send + Sync {
     /// The loop has failed. Called once, on the loop's thread; or at once, if the loop had already failed.
     fn loop_failed(&self, error: &Error);

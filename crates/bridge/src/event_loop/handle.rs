@@ -30,8 +30,8 @@ type Call = Box<dyn FnOnce(Python<'_>, &Arc<LoopSide>) + Send>;
 pub enum Message {
     /// Start the app for a request.
     Request(Arc<dyn Service>, Arc<Exchange>, RequestHead),
-    /// There is news on an exchange that the loop waits for.
-    News(Arc<Exchange>),
+    /// An exchange that the loop waits for has changed.
+    ExchangeReady(Arc<Exchange>),
     /// Anything else; rare.
     Call(Call),
     /// A heartbeat: when it is handled, the loop runs.
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Message {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Request(..) => "Request",
-            Self::News(_) => "News",
+            Self::ExchangeReady(_) => "ExchangeReady",
             Self::Call(_) => "Call",
             Self::Heartbeat => "Heartbeat",
         })
@@ -159,6 +159,6 @@ impl Waker for EventLoop {
 
 impl Notify for EventLoop {
     fn notify(&self, exchange: Arc<Exchange>) {
-        drop(self.inbox.post(Message::News(exchange)));
+        drop(self.inbox.post(Message::ExchangeReady(exchange)));
     }
 }

@@ -135,8 +135,8 @@ impl LoopSide {
         drop(held);
     }
 
-    /// Holds this start back, and flushes it at the next iteration of the loop unless it has been sent with a body before.
-    pub(crate) fn hold(&self, py: Python<'_>, start: Arc<dyn HeldStart>) -> PyResult<()> {
+    /// Defers this start, and flushes it at the next iteration of the loop unless it has been sent with a body before.
+    pub(crate) fn defer_start(&self, py: Python<'_>, start: Arc<dyn HeldStart>) -> PyResult<()> {
         self.held.lock().push(start);
         // During a drain, the end of the drain checks whether a flush is needed at all: usually it is not.
         if self.draining.load(Ordering::Relaxed) {

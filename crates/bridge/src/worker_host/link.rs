@@ -16,14 +16,14 @@ use asgi_node_worker::wire::Wire;
 use asgi_node_worker::{Connection, FromWorker, Incoming, Ledger, Malformed, Outgoing, Status, ToWorker};
 use pyo3::types::PyAnyMethods;
 
-use super::news::{News, Note};
+use super::link_inbox::{LinkInbox, LinkMessage};
 use super::parent::{ORPHAN_REQUESTS, die, give_up};
 use super::served::{Begun, Served, failed};
 use crate::application::Application;
 use crate::event_loop::{EventLoop, Service, locate};
 
 /// The most log records and lines that are taken at once.
-const SAID_AT_ONCE: usize = 256;
+const LOG_BATCH: usize = 256;
 
 /// The most reads before something is written.
 const READS: u32 = 4;
@@ -35,7 +35,7 @@ pub(super) struct Link {
     incoming: Incoming<ToWorker>,
     outgoing: Outgoing,
     ledger: Arc<Ledger>,
-    news: Arc<News>,
+    inbox: Arc<LinkInbox>,
     log_queue: Arc<LogQueue>,
     event_loop: Arc<EventLoop>,
     app: Option<Arc<Application>>,
@@ -49,7 +49,7 @@ impl Link {
         socket: UnixStream,
         incoming: Incoming<ToWorker>,
         ledger: Ledger,
-        news: Arc<News>,
+        inbox: Arc<LinkInbox>,
         log_queue: Arc<LogQueue>,
         event_loop: Arc<EventLoop>,
     ) -> Self {
@@ -58,7 +58,7 @@ impl Link {
             incoming,
             outgoing: Outgoing::default(),
             ledger: Arc::new(ledger),
-            news,
+            inbox,
             log_queue,
             event_loop,
             app: None,
@@ -70,9 +70,11 @@ impl Link {
 
     /// Starts the thread, and opens the application on its loop.
     pub(super) fn start(self, config: Config) -> io::Result<()> {
-        let (news, event_loop) = (Arc::clone(&self.news), Arc::clone(&self.event_loop));
+        let (inbox, event_loop) = (Arc::clone(&self.inbox), Arc::clone(&self.event_loop));
         self.spawn()?;
-        Application::load_on(config, &event_loop, move |opened| news.post(Note::Opened(opened)));
+        Application::load_on(config, &event_loop, move |opened| {
+            inbox.post(LinkMessage::Opened(opened));
+        });
         Ok(())
     }
 
@@ -86,12 +88,12 @@ impl Link {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let thread = thread::Builder::new().name("asgi-node-link".into());
         thread.spawn(move || {
-            let news = Arc::clone(&self.news);
+            let inbox = Arc::clone(&self.inbox);
             let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.run())));
             match ran {
-                Ok(Err(error)) if !news.is_orphaned() => give_up(&error.to_string()),
+                Ok(Err(error)) if !inbox.is_orphaned() => give_up(&error.to_string()),
                 Err(_) => give_up("its thread has panicked"),
-                Ok(_) => news.note_end(),
+                Ok(_) => inbox.note_end(),
             }
         })?;
         Ok(())
@@ -100,7 +102,7 @@ impl Link {
     async fn run(mut self) -> io::Result<()> {
         let socket = self.socket.take().ok_or(io::ErrorKind::NotConnected)?;
         let connection = Connection::new(socket)?;
-        let news = Arc::clone(&self.news);
+        let inbox = Arc::clone(&self.inbox);
         let mut batch = Vec::new();
         loop {
             let is_written = self.write(&connection)?;
@@ -109,24 +111,24 @@ impl Link {
             }
             tokio::select! {
                 biased;
-                readable = connection.readable(), if !self.news.is_orphaned() => {
+                readable = connection.readable(), if !self.inbox.is_orphaned() => {
                     readable?;
                     self.read(&connection)?;
                 }
                 _ = connection.writable(), if !is_written => {}
-                () = news.arrived() => {}
+                () = inbox.arrived() => {}
             }
-            self.news.take(&mut batch);
-            for note in batch.drain(..) {
-                self.handle(note);
+            self.inbox.take(&mut batch);
+            for message in batch.drain(..) {
+                self.handle(message);
             }
-            self.take_said();
+            self.take_log();
         }
     }
 
     /// Returns true when nothing is left to write.
     fn write(&mut self, connection: &Connection) -> io::Result<bool> {
-        if self.news.is_orphaned() {
+        if self.inbox.is_orphaned() {
             return Ok(true);
         }
         match connection.write(&mut self.outgoing) {
@@ -231,7 +233,7 @@ impl Link {
                 number,
             };
             let service = Arc::new(begun) as Arc<dyn Service>;
-            app.submit_for(service, request, Arc::clone(&self.news) as Arc<dyn Notify>)
+            app.submit_for(service, request, Arc::clone(&self.inbox) as Arc<dyn Notify>)
         });
         match submitted {
             Ok(exchange) => drop(self.served.insert(id, Served::new(exchange, !body_follows))),
@@ -256,43 +258,43 @@ impl Link {
         }
     }
 
-    fn handle(&mut self, note: Note) {
-        match note {
-            Note::News(exchange) => {
+    fn handle(&mut self, message: LinkMessage) {
+        match message {
+            LinkMessage::ExchangeReady(exchange) => {
                 let id = exchange.id();
                 if let Some(served) = self.served.get_mut(&id) {
                     served.tell(id, &mut self.outgoing);
                     self.forget_if_over(id);
                 }
             }
-            Note::Returned(id) => {
+            LinkMessage::Returned(id) => {
                 if let Some(served) = self.served.get_mut(&id) {
                     served.end(id, &mut self.outgoing);
                     self.forget_if_over(id);
                 }
             }
-            Note::Opened(Ok(app)) => {
+            LinkMessage::Opened(Ok(app)) => {
                 self.app = Some(app);
                 // First, so that whoever waits for the start finds the right loop in `health()`.
                 self.tell_status();
                 self.outgoing.push(0, FromWorker::Opened);
             }
-            Note::Opened(Err(Traced { error, traceback })) => {
-                self.take_said();
+            LinkMessage::Opened(Err(Traced { error, traceback })) => {
+                self.take_log();
                 self.outgoing.push(0, FromWorker::Refused(failed(&error, traceback)));
                 self.leave();
             }
-            Note::Closed(closed) => {
-                self.take_said();
+            LinkMessage::Closed(closed) => {
+                self.take_log();
                 let why = closed
                     .err()
                     .map(|Traced { error, traceback }| failed(&error, traceback));
                 self.outgoing.push(0, FromWorker::Ended(why));
                 self.leave();
             }
-            Note::Place(words, stack) => self.outgoing.push(0, FromWorker::Place(words, stack)),
-            Note::Orphaned => self.be_orphaned(),
-            Note::Finish => self.is_finished = true,
+            LinkMessage::Place(words, stack) => self.outgoing.push(0, FromWorker::Place(words, stack)),
+            LinkMessage::Orphaned => self.be_orphaned(),
+            LinkMessage::Finish => self.is_finished = true,
         }
     }
 
@@ -313,13 +315,13 @@ impl Link {
         if std::mem::replace(&mut self.is_closing, true) {
             return app.shorten_timeout(timeout);
         }
-        let news = Arc::clone(&self.news);
-        app.close(timeout, move |closed| news.post(Note::Closed(closed)));
+        let inbox = Arc::clone(&self.inbox);
+        app.close(timeout, move |closed| inbox.post(LinkMessage::Closed(closed)));
     }
 
     /// Node has gone, so requests under way have no client any more.
     fn be_orphaned(&mut self) {
-        if !self.news.note_orphaned() {
+        if !self.inbox.note_orphaned() {
             return;
         }
         drop(self.log_queue.close());
@@ -359,24 +361,24 @@ impl Link {
 
     /// Finds out where the event loop is. This runs on its own thread, because it waits for Python.
     fn locate(&self) {
-        let (event_loop, news) = (Arc::clone(&self.event_loop), Arc::clone(&self.news));
+        let (event_loop, inbox) = (Arc::clone(&self.event_loop), Arc::clone(&self.inbox));
         let thread = thread::Builder::new().name("asgi-node-locate".into());
         let find = move || {
             let (words, stack) = locate(&event_loop);
-            news.post(Note::Place(words, stack));
+            inbox.post(LinkMessage::Place(words, stack));
         };
         if thread.spawn(find).is_err() {
-            self.news.post(Note::Place(String::new(), String::new()));
+            self.inbox.post(LinkMessage::Place(String::new(), String::new()));
         }
     }
 
-    fn take_said(&mut self) {
+    fn take_log(&mut self) {
         loop {
-            let mut said = Vec::new();
-            let dropped = self.log_queue.take(SAID_AT_ONCE, &mut said);
-            let is_empty = said.is_empty();
-            for entry in said {
-                self.outgoing.push(0, FromWorker::Said(entry));
+            let mut entries = Vec::new();
+            let dropped = self.log_queue.take(LOG_BATCH, &mut entries);
+            let is_empty = entries.is_empty();
+            for entry in entries {
+                self.outgoing.push(0, FromWorker::Log(entry));
             }
             if dropped != Dropped::default() {
                 self.outgoing.push(0, FromWorker::Dropped(dropped));

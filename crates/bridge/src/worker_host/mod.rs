@@ -5,7 +5,7 @@
 //! Node has gone.
 
 mod link;
-mod news;
+mod link_inbox;
 mod parent;
 mod served;
 
@@ -25,7 +25,7 @@ use pyo3::prelude::*;
 use crate::event_loop::{Drain, EventLoop};
 use crate::interpreter;
 use link::Link;
-use news::{News, Note};
+use link_inbox::{LinkInbox, LinkMessage};
 
 /// How long the end of a worker waits until its last messages are sent.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub struct Worker {
     config: Config,
     event_loop: Arc<EventLoop>,
     drain: Py<Drain>,
-    news: Arc<News>,
+    inbox: Arc<LinkInbox>,
     link: Mutex<Option<Link>>,
 }
 
@@ -62,9 +62,9 @@ impl Worker {
             )));
         }
         let config: Config = serde_json::from_str(&opening.config).map_err(|error| malformed(error.to_string()))?;
-        let news = News::new();
-        parent::watch(&socket, opening.node, Arc::clone(&news))?;
-        let log_queue = Arc::new(LogQueue::for_host(news.waker()));
+        let inbox = LinkInbox::new();
+        parent::watch(&socket, opening.node, Arc::clone(&inbox))?;
+        let log_queue = Arc::new(LogQueue::for_host(inbox.waker()));
         let config = Config {
             log_queue: Some(Arc::clone(&log_queue)),
             tells_receipts: true,
@@ -75,7 +75,7 @@ impl Worker {
             socket,
             incoming,
             ledger,
-            Arc::clone(&news),
+            Arc::clone(&inbox),
             log_queue,
             Arc::clone(&event_loop),
         );
@@ -84,7 +84,7 @@ impl Worker {
             config,
             event_loop,
             drain: Py::new(py, drain)?,
-            news,
+            inbox,
             link: Mutex::new(Some(link)),
         })
     }
@@ -116,7 +116,7 @@ impl Worker {
     /// Seconds that the end of the process may wait for threads.
     #[getter]
     fn exit_timeout(&self) -> f64 {
-        if self.news.is_orphaned() {
+        if self.inbox.is_orphaned() {
             return 0.1;
         }
         Duration::from_millis(self.config.exit_timeout).as_secs_f64()

@@ -15,7 +15,7 @@ use std::{io, thread};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, getpgrp, getpid, kill_process, kill_process_group};
 
-use super::news::{News, Note};
+use super::link_inbox::{LinkInbox, LinkMessage};
 use crate::interpreter;
 
 /// Milliseconds that requests may still take after Node has gone.
@@ -24,7 +24,7 @@ pub(super) const ORPHAN_REQUESTS: u64 = 200;
 const ORPHAN: Duration = Duration::from_millis(900);
 
 /// Starts to watch Node.
-pub(super) fn watch(socket: &UnixStream, node: u32, news: Arc<News>) -> io::Result<()> {
+pub(super) fn watch(socket: &UnixStream, node: u32, inbox: Arc<LinkInbox>) -> io::Result<()> {
     let socket = socket.try_clone()?;
     let process = process(node);
     let thread = thread::Builder::new()
@@ -34,7 +34,7 @@ pub(super) fn watch(socket: &UnixStream, node: u32, news: Arc<News>) -> io::Resu
         let mut watched = vec![PollFd::from_borrowed_fd(socket.as_fd(), gone())];
         watched.extend(process.as_ref().map(|process| PollFd::new(process, PollFlags::IN)));
         while let Ok(0) | Err(rustix::io::Errno::INTR) = poll(&mut watched, None) {}
-        news.post(Note::Orphaned);
+        inbox.post(LinkMessage::Orphaned);
         thread::sleep(ORPHAN);
         die();
     })?;

@@ -128,10 +128,7 @@ impl Served {
                 continue;
             }
             self.finished |= event.is_last();
-            let message = match event {
-                ResponseEvent::Complete { status, headers, body } => {
-                    FromWorker::Complete(Start { status, headers, body })
-                }
+            match event {
                 ResponseEvent::Start {
                     status,
                     headers,
@@ -139,51 +136,59 @@ impl Served {
                 } => {
                     let later = body.split_off(body.len().min(AT_ONCE));
                     out.push(id, FromWorker::Start(Start { status, headers, body }));
-                    if later.is_empty() {
-                        continue;
+                    if !later.is_empty() {
+                        out.push(id, FromWorker::Body(later));
                     }
-                    FromWorker::Body(later)
                 }
-                // It says nothing, and costs the window nothing.
-                ResponseEvent::Body(bytes) if bytes.is_empty() => continue,
-                ResponseEvent::Body(bytes) => FromWorker::Body(bytes),
                 ResponseEvent::End { mut body, trailers } => {
                     if body.len() > AT_ONCE {
                         out.push(id, FromWorker::Body(std::mem::take(&mut body)));
                     }
-                    FromWorker::End { body, trailers }
+                    out.push(id, FromWorker::End { body, trailers });
                 }
-                ResponseEvent::Failed(Failure {
-                    error,
-                    traceback,
-                    started,
-                    logged,
-                }) => FromWorker::Failed {
-                    started,
-                    logged,
-                    why: failed(&error, traceback),
-                },
-                ResponseEvent::Resume => {
-                    // What still waits here is told with the next credit.
-                    let waiting = self.exchange.waiting();
-                    let (bytes, messages) = std::mem::replace(&mut self.pushed, (waiting, 0));
-                    FromWorker::Credit(bytes.saturating_sub(waiting), messages)
-                }
-                ResponseEvent::Continue => FromWorker::Continue,
-                ResponseEvent::EarlyHint(links) if !self.hints.admit(&links) => continue,
-                ResponseEvent::EarlyHint(links) => FromWorker::EarlyHint(links),
-                ResponseEvent::File(range) => FromWorker::File {
-                    file: Some(range.file),
-                    offset: range.offset,
-                    length: range.length,
-                    last: range.last,
-                    weight: range.weight,
-                },
-                ResponseEvent::Accept(answer) => FromWorker::Accept(answer),
-                ResponseEvent::Message(message) => FromWorker::Message(message),
-                ResponseEvent::Close(closed) => FromWorker::Close(closed),
-            };
-            out.push(id, message);
+                // It says nothing, and costs the window nothing.
+                ResponseEvent::Body(bytes) if bytes.is_empty() => {}
+                ResponseEvent::EarlyHint(links) if !self.hints.admit(&links) => {}
+                event => out.push(id, self.message_of(event)),
+            }
+        }
+    }
+
+    /// The message that stands for an event.
+    fn message_of(&mut self, event: ResponseEvent) -> FromWorker {
+        match event {
+            ResponseEvent::Complete { status, headers, body } => FromWorker::Complete(Start { status, headers, body }),
+            ResponseEvent::Start { status, headers, body } => FromWorker::Start(Start { status, headers, body }),
+            ResponseEvent::Body(bytes) => FromWorker::Body(bytes),
+            ResponseEvent::End { body, trailers } => FromWorker::End { body, trailers },
+            ResponseEvent::Failed(Failure {
+                error,
+                traceback,
+                started,
+                logged,
+            }) => FromWorker::Failed {
+                started,
+                logged,
+                why: failed(&error, traceback),
+            },
+            ResponseEvent::Resume => {
+                // What still waits here is told with the next credit.
+                let waiting = self.exchange.waiting();
+                let (bytes, messages) = std::mem::replace(&mut self.pushed, (waiting, 0));
+                FromWorker::Credit(bytes.saturating_sub(waiting), messages)
+            }
+            ResponseEvent::Continue => FromWorker::Continue,
+            ResponseEvent::EarlyHint(links) => FromWorker::EarlyHint(links),
+            ResponseEvent::File(range) => FromWorker::File {
+                file: Some(range.file),
+                offset: range.offset,
+                length: range.length,
+                last: range.last,
+                weight: range.weight,
+            },
+            ResponseEvent::Accept(answer) => FromWorker::Accept(answer),
+            ResponseEvent::Message(message) => FromWorker::Message(message),
+            ResponseEvent::Close(closed) => FromWorker::Close(closed),
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Inbound {
     pub(super) spread: usize,
     /// Who receives is not the app, but passes the body on to it.
     pub(super) is_relayed: bool,
-    /// The host is told of each time that the app has received so many bytes; 0 where only the window matters.
+    /// The host is notified of each time that the app has received so many bytes; 0 where only the window matters.
     pub(super) receipt: usize,
     /// How many it has received since.
     received: usize,

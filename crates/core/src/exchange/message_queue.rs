@@ -56,7 +56,7 @@ pub enum ReceivedMessage {
     Message(Message),
     /// There will be no more messages; every later call finds the same (docs/asgi.md, 100).
     Closed(Closed),
-    /// Nothing yet; the event loop will be told.
+    /// Nothing yet; the event loop will be notified.
     Nothing,
 }
 

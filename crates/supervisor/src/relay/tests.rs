@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use asgi_node_core::{Exchange, Limits as Sizes, Notify, Submission, Windows};
+use asgi_node_core::{Exchange, Limits, Notify, Submission, Windows};
 use asgi_node_worker::message::Start;
 use asgi_node_worker::{FromWorker, Incoming, Outgoing, ToWorker};
 
-use super::{Limits, Relay};
+use super::{Relay, RelayLimits};
 
 const KIB: usize = 1024;
 
@@ -17,7 +17,7 @@ impl Notify for Silent {
 }
 
 /// A request whose body follows, and its exchange.
-fn relay(window: Sizes, length: Option<usize>) -> (Relay, Arc<Exchange>) {
+fn relay(window: Limits, length: Option<usize>) -> (Relay, Arc<Exchange>) {
     let windows = Windows {
         inbound: window,
         outbound: window,
@@ -34,7 +34,7 @@ fn relay(window: Sizes, length: Option<usize>) -> (Relay, Arc<Exchange>) {
         expects_continue: false,
         is_websocket: false,
     };
-    let limits = Limits { windows, messages: 1 };
+    let limits = RelayLimits { windows, messages: 1 };
     (Relay::new(Arc::clone(&exchange), request, 1, limits, length), exchange)
 }
 
@@ -64,7 +64,7 @@ fn push(exchange: &Arc<Exchange>, kib: usize) {
 #[test]
 fn a_worker_that_receives_gets_as_much_as_the_largest_window_holds() {
     let (mut relay, exchange) = relay(
-        Sizes {
+        Limits {
             least: 64 * KIB,
             most: KIB * KIB,
         },
@@ -95,7 +95,7 @@ fn a_worker_that_receives_gets_as_much_as_the_largest_window_holds() {
 #[test]
 fn a_body_of_known_length_goes_whole_and_a_window_of_fixed_size_stays() {
     let (mut first, exchange) = relay(
-        Sizes {
+        Limits {
             least: 64 * KIB,
             most: KIB * KIB,
         },
@@ -105,7 +105,7 @@ fn a_body_of_known_length_goes_whole_and_a_window_of_fixed_size_stays() {
     push(&exchange, 960);
     first.begin(1, &mut out);
     assert_eq!(sent(&mut out), 960);
-    let (mut second, exchange) = relay(Sizes::fixed(64 * KIB), Some(960 * KIB));
+    let (mut second, exchange) = relay(Limits::fixed(64 * KIB), Some(960 * KIB));
     push(&exchange, 64);
     second.begin(2, &mut out);
     push(&exchange, 64);
@@ -116,7 +116,7 @@ fn a_body_of_known_length_goes_whole_and_a_window_of_fixed_size_stays() {
 #[test]
 fn what_a_worker_sends_at_once_may_come_in_pieces_and_no_more_may() {
     let (mut relay, _) = relay(
-        Sizes {
+        Limits {
             least: 64 * KIB,
             most: KIB * KIB,
         },

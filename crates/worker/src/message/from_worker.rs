@@ -70,7 +70,7 @@ pub enum FromWorker {
     /// The app has returned. This is the last message of a request, or one of the last.
     Returned,
     /// No request: a log record or a line of output.
-    Said(Entry),
+    Log(Entry),
     /// No request: the number of records and lines that were lost.
     Dropped(Dropped),
     /// No request: the answer to [`ToWorker::Ping`].
@@ -103,7 +103,7 @@ impl Wire for FromWorker {
             Self::Message(_) => 13,
             Self::Close(_) => 14,
             Self::Returned => 15,
-            Self::Said(_) => 16,
+            Self::Log(_) => 16,
             Self::Dropped(_) => 17,
             Self::Status(_) => 18,
             Self::Place(..) => 19,
@@ -119,7 +119,7 @@ impl Wire for FromWorker {
             Self::Failed { why, .. } | Self::Refused(why) | Self::Ended(Some(why)) => 2 + why.size(),
             Self::Message(message) => 1 + message.data.len(),
             Self::Close(closed) => 6 + closed.reason.len(),
-            Self::Said(entry) => 6 + entry.text.len(),
+            Self::Log(entry) => 6 + entry.text.len(),
             Self::Place(words, stack) => 8 + words.len() + stack.len(),
             _ => 40,
         }
@@ -163,7 +163,7 @@ impl Wire for FromWorker {
             }
             Self::Message(message) => put_flags(out, &[message.is_text]),
             Self::Close(closed) => put_closed(out, closed),
-            Self::Said(entry) => put_entry(out, entry),
+            Self::Log(entry) => put_entry(out, entry),
             Self::Dropped(dropped) => {
                 out.extend_from_slice(&dropped.records.to_le_bytes());
                 out.extend_from_slice(&dropped.lines.to_le_bytes());
@@ -256,7 +256,7 @@ impl FromWorker {
             13 => Self::Message(message(fields)?),
             14 => Self::Close(closed(fields)?),
             15 => Self::Returned,
-            16 => Self::Said(entry(fields)?),
+            16 => Self::Log(entry(fields)?),
             17 => Self::Dropped(Dropped {
                 records: fields.u64()?,
                 lines: fields.u64()?,

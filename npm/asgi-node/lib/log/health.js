@@ -2,7 +2,7 @@ import { pythonInfo } from '../python/start.js'
 
 /**
  * The facts that the native side knows.
- * @typedef {import('../native/binding.js').Health} NativeHealth
+ * @typedef {import('../native/binding.js').NativeHealth} NativeHealth
  *
  * The same, for a handler that may not have a loop yet.
  * @typedef {Omit<NativeHealth, 'loop'> & { loop: string | null }} KnownHealth

@@ -48,7 +48,7 @@ export class Exchanges {
   /** @type {Native['submit']} */
   #submit = () => null
   #keepContext
-  #onSaid
+  #onLogEntry
   #onFailure
   #count = 0
   /** True while the handler closes: each connection ends with its response. */
@@ -64,18 +64,18 @@ export class Exchanges {
    * @param {Log} [settings.log]
    * @param {import('../log/access-log.js').AccessLog | null} [settings.accessLog]
    * @param {boolean} [settings.keepContext] whether `log` may read the asynchronous context of a request
-   * @param {(kind: number, status: number, text: string) => void} [settings.onSaid] takes the events that belong to no request
+   * @param {(kind: number, status: number, text: string) => void} [settings.onLogEntry] takes the events that belong to no request
    * @param {OnFailure} [settings.onFailure]
    *   gets the failures that no code of the user gets
    */
   constructor(settings = {}) {
     const { requestTimeout = 0, maxBodySize = Infinity, trust = null, cancelOnDisconnect = false } = settings
-    const { workers, log, accessLog = null, keepContext = false, onSaid = () => {}, onFailure = () => {} } = settings
+    const { workers, log, accessLog = null, keepContext = false, onLogEntry = () => {}, onFailure = () => {} } = settings
     /** For the transports' messages that are not failures. */
     this.log = /** @type {Log} */ (log)
     this.accessLog = accessLog
     this.#keepContext = keepContext
-    this.#onSaid = onSaid
+    this.#onLogEntry = onLogEntry
     this.#onFailure = onFailure
     this.#timeout = requestTimeout
     this.maxBodySize = maxBodySize
@@ -290,7 +290,7 @@ export class Exchanges {
    * @returns {boolean | void}
    */
   #deliver(id, kind, status, text, data) {
-    if (kind >= EVENT.RECORD) return this.#deliverSaid(kind, status, text)
+    if (kind >= EVENT.RECORD) return this.#deliverLog(kind, status, text)
     const exchange = this.#table.get(id)
     if (exchange === undefined) return kind === EVENT.FILE ? closeFile(text) : undefined
     delivering++
@@ -311,10 +311,10 @@ export class Exchanges {
    * @param {number} status
    * @param {string} text
    */
-  #deliverSaid(kind, status, text) {
+  #deliverLog(kind, status, text) {
     delivering++
     try {
-      this.#onSaid(kind, status, text)
+      this.#onLogEntry(kind, status, text)
     } finally {
       delivering--
     }

@@ -3,8 +3,8 @@
 /** The native half of a handler. */
 export declare class NativeHandler {
   /**
-   * As `start`, blocking until the app is there, or for `limit` milliseconds (0: for ever): then the code is
-   * `EVENT_LOOP_BLOCKED`, the message says where the event loop is, and nobody waits for the app any longer.
+   * Like `start`, but blocks until the app has started, or for `limit` milliseconds (0: no limit). After that it returns
+   * `EVENT_LOOP_BLOCKED`, whose message says where the event loop is, and nobody waits for the app any longer.
    */
   startSync(limit: number): NativeFailure | null
   /**
@@ -22,11 +22,10 @@ export declare class NativeHandler {
   /**
    * Sends a request into Python. Returns null, or why it was refused.
    *
-   * A function, made at each look: the one call of every request goes past what napi-rs does for a method of a class, which
-   * costs more than all that this does.
+   * A getter that creates a plain function. A method of a napi-rs class would cost more than the call itself.
    */
   get submit(): (id: number, head: string, body: Uint8Array | undefined, flags: number) => NativeFailure | null
-  /** Has Python look at the requests that were submitted with QUIET. */
+  /** Wakes the event loop for requests submitted with QUIET. */
   wake(): void
   /** Adds request body. False: stop until RESUME is delivered. */
   push(id: number, chunk: Uint8Array | undefined | null, last: boolean): boolean
@@ -36,7 +35,8 @@ export declare class NativeHandler {
   message(id: number, data: Uint8Array, isText: boolean): boolean
   /**
    * Adds bytes of a frame that is a message by itself, as they came from the client: those of `chunk` from `start` to `end`, masked
-   * with `key`, which is little-endian. `follow` more make it whole. Nothing is told for bytes behind which others follow.
+   * with `key`, which is little-endian. `follow` bytes of this message are still to come. The message is delivered when `follow`
+   * is 0.
    */
   payload(id: number, chunk: Uint8Array, start: number, end: number, key: number, follow: number, isText: boolean): number
   /** The client has closed its WebSocket, with this code and reason: no further event for this number. */
@@ -47,8 +47,8 @@ export declare class NativeHandler {
    */
   faulted(id: number, code: number): void
   /**
-   * The consumer has taken all bytes for which `deliver` returned false. Behind the file that ends a response this is the end
-   * of its number; behind a lent piece that does, END is delivered.
+   * The consumer has taken all bytes for which `deliver` returned false. After the file that ends a response this is the end
+   * of its number; after a lent piece that does, END is delivered.
    */
   drained(id: number): void
   /** A piece that was lent has been written, and nobody holds it: its memory goes back at once. */
@@ -77,7 +77,7 @@ export declare class NativeHandler {
   /** Imports the app on its event loop. Resolves to null, or to why it failed; never rejects. */
   start(): Promise<NativeFailure | null>
   /** How the app is; null before it is there and after the end. Does not wait for Python. */
-  health(): Health | null
+  health(): NativeHealth | null
   /** Whether what is under way keeps the process alive. */
   keepAlive(alive: boolean): void
   /**
@@ -89,12 +89,30 @@ export declare class NativeHandler {
   shortenTimeout(timeout: number): void
   /** Delivers what waits, without waiting to be called: before `release`, so that nothing is lost. */
   drain(): void
-  /** Lets go of everything; what is still under way sees a disconnect. */
+  /** Frees everything. Requests that are still under way get a disconnect. */
   release(): void
 }
 
+/** Where the thread of an event loop is. */
+export interface LoopLocation {
+  /** A description for people. */
+  words: string
+  /** Its Python stack; empty where that cannot be had. */
+  stack: string
+}
+
+/** Why something failed: what a `PythonError` is made of. */
+export interface NativeFailure {
+  /** One of the stable codes. */
+  code: string
+  /** What was wrong, where, and what to do. */
+  message: string
+  /** The Python traceback; empty when no Python exception was the reason. */
+  traceback: string
+}
+
 /** What the native side knows of `handler.health()`. */
-export interface Health {
+export interface NativeHealth {
   /** Requests whose app has not returned. */
   inFlight: number
   /** Requests that were given up and whose app has not returned: they are not in flight. */
@@ -109,28 +127,10 @@ export interface Health {
   lag: number
   /** Milliseconds for which it has not answered a heartbeat that is under way; 0 when none is. */
   blocked: number
-  /** Whether the event loop has ended, or no worker can start: no request goes on. */
+  /** Whether the event loop has ended, or no worker can start, so no request can continue. */
   failed: boolean
   /** The event loop that it runs on: `asyncio` or `uvloop`. */
   loop: string
-}
-
-/** Where the thread of an event loop is. */
-export interface LoopLocation {
-  /** In words. */
-  words: string
-  /** Its Python stack; empty where that cannot be had. */
-  stack: string
-}
-
-/** Why something failed: what a `PythonError` is made of. */
-export interface NativeFailure {
-  /** One of the stable codes. */
-  code: string
-  /** What was wrong, where, and what to do. */
-  message: string
-  /** The Python traceback; empty when no Python exception was the reason. */
-  traceback: string
 }
 
 /** A whole response, or why there is none. */

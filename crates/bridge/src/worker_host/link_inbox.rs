@@ -1,4 +1,4 @@
-//! News for the link from a worker's other threads.
+//! Messages for the link from a worker's other threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,10 +9,10 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::application::Application;
 
-/// One piece of news.
-pub(super) enum Note {
-    /// An exchange has news.
-    News(Arc<Exchange>),
+/// A message for the link.
+pub(super) enum LinkMessage {
+    /// An exchange has events.
+    ExchangeReady(Arc<Exchange>),
     /// The application of this number has returned.
     Returned(u32),
     /// The application has started, or has failed to.
@@ -27,9 +27,9 @@ pub(super) enum Note {
     Finish,
 }
 
-impl std::fmt::Debug for Note {
+impl std::fmt::Debug for LinkMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Note")
+        f.write_str("LinkMessage")
     }
 }
 
@@ -43,17 +43,17 @@ impl Waker for LinkWaker {
     }
 }
 
-/// Notes on their way to the link's thread, and the state of that thread.
+/// Messages on their way to the link's thread, and the state of that thread.
 #[derive(Debug)]
-pub(super) struct News {
-    inbox: Inbox<Note>,
+pub(super) struct LinkInbox {
+    inbox: Inbox<LinkMessage>,
     waker: LinkWaker,
     is_orphaned: AtomicBool,
     ended: Mutex<bool>,
     end: Condvar,
 }
 
-impl News {
+impl LinkInbox {
     pub(super) fn new() -> Arc<Self> {
         let waker = LinkWaker(Arc::new(tokio::sync::Notify::new()));
         Arc::new(Self {
@@ -69,9 +69,9 @@ impl News {
         Box::new(self.waker.clone())
     }
 
-    /// Adds a note. Their number is bounded by the requests under way.
-    pub(super) fn post(&self, note: Note) {
-        drop(self.inbox.post(note));
+    /// Adds a message. Their number is bounded by the requests under way.
+    pub(super) fn post(&self, message: LinkMessage) {
+        drop(self.inbox.post(message));
     }
 
     /// Whether Node has gone.
@@ -91,14 +91,14 @@ impl News {
         !self.is_orphaned.swap(true, Ordering::AcqRel)
     }
 
-    /// Waits until there is a note.
+    /// Waits until there is a message.
     pub(super) async fn arrived(&self) {
         self.waker.0.notified().await;
     }
 
-    /// Takes all notes.
-    pub(super) fn take(&self, notes: &mut Vec<Note>) {
-        self.inbox.take(notes);
+    /// Takes all messages.
+    pub(super) fn take(&self, messages: &mut Vec<LinkMessage>) {
+        self.inbox.take(messages);
     }
 
     /// Notes that the thread has ended.
@@ -108,12 +108,12 @@ impl News {
     }
 }
 
-impl Notify for News {
+impl Notify for LinkInbox {
     fn notify(&self, exchange: Arc<Exchange>) {
-        self.post(Note::News(exchange));
+        self.post(LinkMessage::ExchangeReady(exchange));
     }
 
     fn returned(&self, id: u32) {
-        self.post(Note::Returned(id));
+        self.post(LinkMessage::Returned(id));
     }
 }
