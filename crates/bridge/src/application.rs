@@ -58,10 +58,7 @@ impl std::fmt::Debug for Application {
 impl Application {
     /// An app that is up already: what `runner`, a `Runner` of `asgi_node.runtime.runner`, runs.
     pub(crate) fn new(config: &Config, event_loop: Arc<EventLoop>, runner: &Bound<'_, PyAny>) -> PyResult<Arc<Self>> {
-        let window = Limits {
-            least: config.high_water_mark,
-            most: config.largest_window.max(config.high_water_mark),
-        };
+        let window = config.window();
         let app = Arc::new(Self {
             event_loop,
             starter: runner.getattr("start")?.unbind(),

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::exchange::window::Limits;
 use crate::queue::log_queue::LogQueue;
 use crate::request::head;
 
@@ -131,6 +132,14 @@ impl Extensions {
 }
 
 impl Config {
+    /// The window of either direction.
+    pub fn window(&self) -> Limits {
+        Limits {
+            least: self.high_water_mark,
+            most: self.largest_window.max(self.high_water_mark),
+        }
+    }
+
     /// How long a synchronous call may take.
     pub fn time_limit(&self) -> Option<Duration> {
         (self.request_timeout > 0).then(|| Duration::from_millis(self.request_timeout))

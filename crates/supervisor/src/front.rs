@@ -142,10 +142,7 @@ pub struct Front {
 impl Front {
     pub(crate) fn new(config: &Config) -> Arc<Self> {
         let notify = Arc::new(tokio::sync::Notify::new());
-        let window = Limits {
-            least: config.high_water_mark,
-            most: config.largest_window.max(config.high_water_mark),
-        };
+        let window = config.window();
         Arc::new(Self {
             inbox: Inbox::new(usize::MAX, Box::new(TaskWaker(Arc::clone(&notify)))),
             notify,
