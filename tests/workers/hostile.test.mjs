@@ -24,7 +24,8 @@ if mkdir first 2>/dev/null; then exec ${pythonExecutable()} -I ${fake} ${behavio
   )
   chmodSync(python, 0o755)
   writeFileSync(join(folder, 'facts.json'), JSON.stringify({ ...facts, executable: python }))
-  return makeWorkers(t, 1, { python, ...options })
+  // The fake one does not end when it is asked to.
+  return makeWorkers(t, 1, { python, shutdownTimeout: 500, ...options })
 }
 
 const BEFORE_IT_IS_UP = {

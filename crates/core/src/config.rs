@@ -90,7 +90,7 @@ pub struct Workers {
     pub kill_blocked_after: u64,
     /// The most bytes of address space; 0 for no limit.
     pub address_space: u64,
-    /// Milliseconds that requests may take when one is replaced.
+    /// Milliseconds that a replaced one has to finish its requests.
     pub drain_timeout: u64,
     /// The interpreter.
     pub executable: PathBuf,

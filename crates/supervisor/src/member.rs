@@ -81,6 +81,10 @@ pub(crate) struct Member {
     pub(crate) up_by: Option<Instant>,
     /// The time by which it must have ended.
     pub(crate) deadline: Option<Instant>,
+    /// The time since which a closing pool has no more requests here: only the shutdown of the lifespan is left.
+    pub(crate) idle: Option<Instant>,
+    /// Why it was killed while the pool was closing.
+    pub(crate) stuck: Option<Error>,
 }
 
 impl Member {
@@ -131,6 +135,8 @@ impl Member {
             replaced: None,
             up_by: None,
             deadline: None,
+            idle: None,
+            stuck: None,
         })
     }
 

@@ -236,8 +236,14 @@ impl Pool {
         if id == 0 {
             return self.receive_own(number, message);
         }
-        if matches!(message, FromWorker::Failed { .. }) {
+        let mut message = message;
+        if let FromWorker::Failed { why, .. } = &mut message {
             self.front.note_error();
+            if self.closing.is_none() && why.code == Error::HandlerClosed.code() {
+                // What the worker takes for the end of the handler is its own.
+                let replaced = self.replaced();
+                (why.code, why.message) = (replaced.code().into(), replaced.to_string());
+            }
         }
         let member = self.members.iter_mut().find(|member| member.number == number);
         if let Some(member) = member {

@@ -201,7 +201,8 @@ impl Relay {
         self.client = ClientSide::Gone;
         // The worker drops what its application has not received.
         self.outstanding.0.clear();
-        if !self.order.is_over() {
+        // Also when all of the response has come: behind a file the application waits in `send()` until the client has it.
+        if !self.returned {
             if out.forget(id, ToWorker::REQUEST) {
                 // The worker has never heard of it.
                 self.returned = true;

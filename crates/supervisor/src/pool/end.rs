@@ -64,8 +64,13 @@ impl Pool {
     /// The worker has ended in order.
     fn went(&mut self, mut member: Member, failed: Option<Traced>) {
         let pid = member.process.pid();
+        let why = if self.closing.is_some() {
+            Error::HandlerClosed
+        } else {
+            self.replaced()
+        };
         for (_, relay) in member.relays.drain() {
-            self.fail(relay, Error::HandlerClosed);
+            self.fail(relay, why.clone());
         }
         match (&mut self.closing, failed) {
             (Some(closing), failed) => closing.failure = closing.failure.take().or(failed),
@@ -108,7 +113,12 @@ impl Pool {
             self.places.remove(&super::key(relay.exchange()));
             self.waiting.push_front(relay);
         }
-        if self.closing.is_some() {
+        if let Some(closing) = &mut self.closing {
+            let why = member.stuck.take().unwrap_or_else(|| Error::AppLoad {
+                code: "LIFESPAN_SHUTDOWN_FAILED".into(),
+                message: format!("The application was not shut down: {text}"),
+            });
+            closing.failure.get_or_insert_with(|| why.into());
             self.fail_waiting();
         } else if member.state == State::Ready {
             if member.since.elapsed() >= LONG {
@@ -159,7 +169,7 @@ impl Pool {
                     // Its application has no requests.
                     State::Starting => self.kill(number),
                     State::Ready => self.drain(number, timeout),
-                    State::Draining => {}
+                    State::Draining => self.hasten(number, timeout),
                 }
             }
         }
@@ -170,15 +180,31 @@ impl Pool {
     }
 
     pub(super) fn shorten(&mut self, timeout: u64) {
-        let limit = self.longest_end(timeout);
         let (now, soon) = (Instant::now(), Duration::from_millis(timeout));
         if let Some(closing) = &mut self.closing {
             closing.deadline = closing.deadline.min(now + soon);
         }
-        for member in &mut self.members {
-            member.outgoing.push(0, ToWorker::Shorten(timeout));
-            member.deadline = member.deadline.map(|deadline| deadline.min(now + limit));
+        let numbers: Vec<u32> = self.members.iter().map(|member| member.number).collect();
+        for number in numbers {
+            self.hasten(number, timeout);
         }
+    }
+
+    /// A worker that is ending gets less time for its requests.
+    fn hasten(&mut self, number: u32, timeout: u64) {
+        let latest = Instant::now() + self.longest_end(timeout);
+        if let Some(member) = self.member(number) {
+            member.outgoing.push(0, ToWorker::Shorten(timeout));
+            member.deadline = member.deadline.map(|deadline| deadline.min(latest));
+        }
+    }
+
+    /// Why a request failed that a replaced worker could not finish in time.
+    pub(super) fn replaced(&self) -> Error {
+        let limit = self.workers.drain_timeout;
+        Error::WorkerDied(format!(
+            "the worker with this request was replaced, and the request did not end within {limit} ms (option workers.drainTimeout)"
+        ))
     }
 
     pub(super) fn finish_close(&mut self) {

@@ -150,14 +150,30 @@ impl Pool {
     /// Kills workers that have not ended in time.
     fn kill_overdue(&mut self, now: Instant) {
         let closed = self.closing.as_ref().map(|closing| closing.deadline);
+        let shutdown = match self.front.shutdown_timeout {
+            0 => Duration::MAX,
+            limit => Duration::from_millis(limit),
+        };
         for member in &mut self.members {
             if member.deadline.is_none() && closed.is_none() {
                 continue;
             }
             member.ping();
             let is_late = member.deadline.is_some_and(|deadline| now >= deadline);
-            // JavaScript reports this, and does not wait either.
-            let is_stuck = closed.is_some_and(|deadline| now >= deadline) && member.blocked() >= 2 * BLOCKED;
+            let blocked = member.blocked();
+            let is_stuck = closed.is_some_and(|deadline| {
+                let idle = member.relays.is_empty().then(|| *member.idle.get_or_insert(now));
+                // A shutdown that blocks has as long as any other.
+                blocked >= 2 * BLOCKED
+                    && idle.map_or(now >= deadline, |since| now.duration_since(since) >= shutdown)
+            });
+            if is_stuck && member.stuck.is_none() {
+                let (pid, seconds) = (member.process.pid(), blocked.as_secs_f64());
+                member.stuck = Some(Error::AppLoad {
+                    code: "EVENT_LOOP_BLOCKED".into(),
+                    message: format!("the event loop of worker {pid} has been blocked for {seconds:.1} s"),
+                });
+            }
             if is_late || is_stuck {
                 member.process.kill();
             }

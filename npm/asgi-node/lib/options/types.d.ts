@@ -244,6 +244,13 @@ export interface WorkerOptions {
    */
   killBlockedAfter?: number
   /**
+   * The milliseconds that a replaced worker has to finish its requests: by `maxRequests`, `maxMemory`, `maxAge`, `reload()` or the
+   * option `reload`. Those that take longer are cancelled, and fail with WORKER_DIED (502). 0 is no limit: the old worker stays as
+   * long as one of its responses, for example an event stream, does not end.
+   * @default 30_000
+   */
+  drainTimeout?: number
+  /**
    * Limits by the operating system. `memory` is the most bytes of address space (RLIMIT_AS); above it Python raises MemoryError.
    * @default { memory: 0 }
    */

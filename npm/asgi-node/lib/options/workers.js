@@ -12,10 +12,10 @@ import { groupOf } from './names.js'
  * @property {number} maxAge
  * @property {number} killBlockedAfter
  * @property {number} addressSpace bytes
- * @property {number} drainTimeout
+ * @property {number} drainTimeout never 0
  */
 
-const NAMES = ['count', 'maxRequests', 'maxRequestsJitter', 'maxMemory', 'maxAge', 'killBlockedAfter', 'resourceLimits']
+const NAMES = ['count', 'maxRequests', 'maxRequestsJitter', 'maxMemory', 'maxAge', 'killBlockedAfter', 'drainTimeout', 'resourceLimits']
 
 const processes = whole('processes', 1, LIMIT.PROCESSES)
 const requests = whole('requests', 0, Number.MAX_SAFE_INTEGER)
@@ -32,7 +32,7 @@ export function workersOf(value) {
   const { count = 1, resourceLimits = {} } = given
   const { memory = 0 } = groupOf(resourceLimits, 'workers.resourceLimits', ['memory'])
   /** @param {string} name @param {import('./checks.js').Check<number>} check */
-  const number = (name, check) => check(given[name] ?? 0, `workers.${name}`)
+  const number = (name, check, unset = 0) => check(given[name] ?? unset, `workers.${name}`)
   return {
     count: processes(count, isGroup ? 'workers.count' : 'workers'),
     maxRequests: number('maxRequests', requests),
@@ -41,6 +41,6 @@ export function workersOf(value) {
     maxAge: number('maxAge', milliseconds),
     killBlockedAfter: number('killBlockedAfter', milliseconds),
     addressSpace: bytes(memory, 'workers.resourceLimits.memory'),
-    drainTimeout: DEFAULT.CLOSE_TIMEOUT
+    drainTimeout: number('drainTimeout', milliseconds, DEFAULT.CLOSE_TIMEOUT) || LIMIT.NUMBER
   }
 }
