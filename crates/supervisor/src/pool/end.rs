@@ -114,10 +114,8 @@ impl Pool {
             self.waiting.push_front(relay);
         }
         if let Some(closing) = &mut self.closing {
-            let why = member.stuck.take().unwrap_or_else(|| Error::AppLoad {
-                code: "LIFESPAN_SHUTDOWN_FAILED".into(),
-                message: format!("The application was not shut down: {text}"),
-            });
+            let cut = || Error::ShutdownFailed(format!("The application was not shut down: {text}"));
+            let why = member.stuck.take().unwrap_or_else(cut);
             closing.failure.get_or_insert_with(|| why.into());
             self.fail_waiting();
         } else if member.state == State::Ready {

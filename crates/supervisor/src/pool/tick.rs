@@ -164,15 +164,12 @@ impl Pool {
             let is_stuck = closed.is_some_and(|deadline| {
                 let idle = member.relays.is_empty().then(|| *member.idle.get_or_insert(now));
                 // A shutdown that blocks has as long as any other.
-                blocked >= 2 * BLOCKED
-                    && idle.map_or(now >= deadline, |since| now.duration_since(since) >= shutdown)
+                blocked >= 2 * BLOCKED && idle.map_or(now >= deadline, |since| now.duration_since(since) >= shutdown)
             });
             if is_stuck && member.stuck.is_none() {
                 let (pid, seconds) = (member.process.pid(), blocked.as_secs_f64());
-                member.stuck = Some(Error::AppLoad {
-                    code: "EVENT_LOOP_BLOCKED".into(),
-                    message: format!("the event loop of worker {pid} has been blocked for {seconds:.1} s"),
-                });
+                let text = format!("the event loop of worker {pid} has been blocked for {seconds:.1} s");
+                member.stuck = Some(Error::LoopBlocked(text));
             }
             if is_late || is_stuck {
                 member.process.kill();
