@@ -121,6 +121,8 @@ impl Watched {
 struct Seen {
     /// The log queue that has the warning that it is blocked.
     warned: Option<Arc<LogQueue>>,
+    /// For how long the heartbeat that is under way has not been answered, at the latest look.
+    longest: Duration,
     /// For how long its thread had waited for a core when the latest heartbeat was sent.
     starved: Duration,
 }
@@ -151,10 +153,14 @@ fn look(seen: &mut HashMap<usize, Seen>) -> Option<Duration> {
 fn look_at(watched: &Watched, busy: bool, seen: &mut Seen) -> Option<Duration> {
     let event_loop = &*watched.event_loop;
     let pending = event_loop.heartbeat().pending(Instant::now());
-    if pending.is_none()
-        && let Some(log_queue) = seen.warned.take()
-    {
-        report_recovery(&log_queue, event_loop.heartbeat().lag(Instant::now()));
+    if let Some(pending) = pending {
+        seen.longest = seen.longest.max(pending);
+    } else {
+        // A later heartbeat may have been answered already, and the lag is that of the latest one.
+        let longest = std::mem::take(&mut seen.longest);
+        if let Some(log_queue) = seen.warned.take() {
+            report_recovery(&log_queue, longest.max(event_loop.heartbeat().lag(Instant::now())));
+        }
     }
     let sample = Sample {
         pending,
