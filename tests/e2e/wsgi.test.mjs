@@ -201,7 +201,7 @@ describe('WSGI without a framework', limits, () => {
     const handler = makeHandler(t, 'wsgi_app:hidden', { interface: 'wsgi' })
     assert.equal(text(await call(handler, '/writing')), 'one two three')
     const error = await call(makeHandler(t, 'wsgi_app:hidden'), '/writing').catch((reason) => reason)
-    assert.match(error.traceback, /say what it is by the option `interface`/)
+    assert.match(error.traceback, /set the option `interface` to/)
   })
 
   test('a WebSocket is refused', async (t) => {
