@@ -177,7 +177,7 @@ describe('options', () => {
   })
 
   test('an option group is an object, and what is unknown in it has its full name', () => {
-    const workers = 'count, maxRequests, maxRequestsJitter, maxMemory, maxAge, killBlockedAfter, resourceLimits'
+    const workers = 'count, maxRequests, maxRequestsJitter, maxMemory, maxAge, killBlockedAfter, drainTimeout, resourceLimits'
     const websocket = 'maxPayload, maxQueue, maxFragments, pingInterval, pingTimeout, acceptTimeout, perMessageDeflate'
     const groups = {
       app: ['atribute', 'attribute', 'module, attribute', 'a string "module:attribute" or { module, attribute }'],
