@@ -150,7 +150,10 @@ def test_no_node_is_a_reason_to_skip(folder: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_an_app_without_a_name_is_a_reason_to_skip(folder: Path) -> None:
-    with NodeServers(str(folder), sys.executable) as servers, pytest.raises(Unavailable, match="is not a global of a module"):
+    with (
+        NodeServers(str(folder), sys.executable) as servers,
+        pytest.raises(Unavailable, match="is not a global of a module"),
+    ):
         servers.url(object())
 
 
