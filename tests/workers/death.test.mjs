@@ -72,6 +72,16 @@ test('the error of a body of fetch does not show what the worker wrote', async (
   })
 })
 
+test('killBlockedAfter counts for a request that has waited for its worker, too', async (t) => {
+  const { handler } = makeWorkers(t, { count: 1, killBlockedAfter: 300 })
+  await assert.rejects(call(handler, '/exit?code=1'), { code: 'WORKER_DIED' })
+  const began = performance.now()
+  // No worker is ready: it waits for the next one, and nothing else happens after that one has got it.
+  await assert.rejects(call(handler, '/block?seconds=600'), { code: 'WORKER_DIED', message: /SIGKILL/ })
+  assert.ok(performance.now() - began < 20_000)
+  assert.equal((await call(handler, '/')).status, 200)
+})
+
 test('a WebSocket gets 1012', async (t) => {
   const { handler } = makeWorkers(t)
   const { server, port } = await serve(t, handler.listener)

@@ -188,6 +188,8 @@ impl Pool {
             }
         }
         self.flush();
+        // A worker has requests now, so there are time limits that the pool's task does not wait for yet.
+        self.front.notify.notify_one();
     }
 
     /// Fails a request that no worker will answer.
@@ -266,6 +268,10 @@ impl Pool {
             FromWorker::Ended(why) => member.end_message = Some(why.map_or(Ok(()), Err)),
             FromWorker::Status(status) => {
                 member.tell(status);
+                if member.was_blocked() {
+                    // It is asked again, by the pool's task.
+                    self.front.notify.notify_one();
+                }
                 self.note();
             }
             FromWorker::Place(words, stack) => {
