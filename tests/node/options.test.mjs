@@ -194,7 +194,11 @@ describe('options', () => {
       assert.throws(check({ [misspelt]: 1 }), { name: 'TypeError', message: `Unknown option "${group}.${misspelt}". Did you mean "${group}.${known}"?` })
       assert.throws(check({ somethingElse: 1 }), { name: 'TypeError', message: `Unknown option "${group}.somethingElse": ${group} has ${all}` })
       assert.throws(check([]), { name: 'TypeError', message: `Option ${group} must be ${expected}, not an array` })
+      assert.throws(check(new Map()), { name: 'TypeError', message: `Option ${group} must be ${expected}, not an instance of Map` })
       if (option !== 'workers' || inner !== undefined) assert.throws(check(null), { name: 'TypeError', message: `Option ${group} must be ${expected}, not null` })
+    }
+    for (const name of workers.split(', ').slice(0, -1)) {
+      assert.throws(() => checkOptions({ app: 'a:b', workers: { [name]: null } }), { name: 'TypeError', message: new RegExp(`^Option workers\\.${name} must be a whole number of .*, not null$`) })
     }
     assert.throws(() => checkOptions({ app: { module: 'a:b' } }), { message: 'Option app.module must not contain ":", but is "a:b"' })
   })

@@ -36,9 +36,13 @@ export function groupOf(value, group, known, expected = `an object with ${known.
   return withKnownNames(value, known, { group, otherwise: `: ${group} has ${known.join(', ')}` })
 }
 
-/** @param {unknown} value @returns {value is Record<string, unknown>} */
+/**
+ * Whether this can hold options. Of a Map or an array nothing would be read.
+ * @param {unknown} value
+ * @returns {value is Record<string, unknown>}
+ */
 export function isRecord(value) {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return typeof value === 'object' && value !== null && !(Symbol.iterator in value)
 }
 
 /**

@@ -32,7 +32,7 @@ export function workersOf(value) {
   const { count = 1, resourceLimits = {} } = given
   const { memory = 0 } = groupOf(resourceLimits, 'workers.resourceLimits', ['memory'])
   /** @param {string} name @param {import('./checks.js').Check<number>} check */
-  const number = (name, check, unset = 0) => check(given[name] ?? unset, `workers.${name}`)
+  const number = (name, check, unset = 0) => check(given[name] === undefined ? unset : given[name], `workers.${name}`)
   return {
     count: processes(count, isGroup ? 'workers.count' : 'workers'),
     maxRequests: number('maxRequests', requests),
