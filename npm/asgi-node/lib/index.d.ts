@@ -306,7 +306,8 @@ export class PythonHandler {
 
   /**
    * Replaces all workers by new ones, one after the other, and resolves when the last one is ready. The new workers run the new code,
-   * with a new lifespan. No request fails: each old worker finishes its requests. Its WebSockets are closed with 1012.
+   * with a new lifespan. No request fails that ends within `workers.drainTimeout`: each old worker finishes its requests. Its WebSockets
+   * are closed with 1012.
    *
    * @throws PythonError the reason, for example APP_IMPORT_FAILED, if a new worker does not start; then the old ones go on
    * @throws PythonError HANDLER_CLOSED
