@@ -18,11 +18,12 @@ export const LAYERS = [
   ['incoming'],
   ['message'],
   ['native'],
-  ['node-internals.js']
+  ['node-internals.js'],
+  ['ws.cjs']
 ]
 
 /** @param {string[]} names */
-const paths = (names) => names.map((name) => LIB + (name.endsWith('.js') ? `${name.replace('.', '[.]')}$` : `${name}/`))
+const paths = (names) => names.map((name) => LIB + (/[.]c?js$/.test(name) ? `${name.replace('.', '[.]')}$` : `${name}/`))
 
 /** The same inside serve. */
 const SERVE = [

@@ -3,7 +3,7 @@
 
 import * as http from 'node:http'
 import * as net from 'node:net'
-import * as protocol from 'ws'
+import { all as protocol } from './ws.cjs'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */

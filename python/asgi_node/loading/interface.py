@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Literal
 
@@ -83,9 +84,9 @@ def adapt(app: App, interface: Interface = "auto", wsgi_threads: int | None = No
 
 def release(adapted: ASGI3App) -> None:
     """Release what `adapt` has made for an application: the threads of a WSGI application."""
-    from .wsgi import WSGI
-
-    if isinstance(adapted, WSGI):
+    # Who has made a WSGI instance has imported its module, which nobody else needs.
+    wsgi = sys.modules.get(f"{__package__}.wsgi")
+    if wsgi is not None and isinstance(adapted, wsgi.WSGI):
         adapted.close()
 
 

@@ -1,11 +1,11 @@
 import { ServerResponse } from 'node:http'
-import { WebSocketServer } from 'ws'
 import { connectionOf } from '../incoming/connection.js'
 import { destroySoon } from '../incoming/sockets.js'
 import { PLAIN } from '../log/failures.js'
 import { FRAMING, framingOf } from '../message/framing.js'
 import { plainHeaders } from '../message/headers.js'
 import { PerMessageDeflate, attachResponse, detachResponse, extension, isBusy, serverOptions, subprotocol } from '../node-internals.js'
+import { WebSocketServer } from '../ws.cjs'
 import { ServedSocket } from './served-socket.js'
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */

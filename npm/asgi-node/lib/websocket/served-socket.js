@@ -1,4 +1,4 @@
-import { WebSocket } from 'ws'
+import { WebSocket } from '../ws.cjs'
 import { WriteProgress } from './write-progress.js'
 
 /** Milliseconds that a client may take to answer a close frame or to end its connection, counted from the last byte that it read. */
