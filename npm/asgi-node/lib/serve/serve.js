@@ -18,7 +18,6 @@ import { hasColors, loggerFor, styled } from './log/log.js'
 import { Proxies } from './front/proxy.js'
 import { Server } from './listen/server.js'
 import { endingOf } from './life/ending.js'
-import { staticFiles } from './front/static.js'
 import { Stop } from './life/stop.js'
 import { tlsOptions } from './listen/tls.js'
 
@@ -41,7 +40,7 @@ export async function serve(settings) {
   const accessLog = accessLogFor(settings, log)
   const gate = { closing: false }
   const follower = new Follower(accessLog, trustOf(trust))
-  const layers = { headers: headersOf(settings), files: settings.static.map((text) => staticFiles(text, follower)), proxies: new Proxies(settings.proxy, log, follower) }
+  const layers = { headers: headersOf(settings), files: await filesOf(settings, follower), proxies: new Proxies(settings.proxy, log, follower) }
   const tls = tlsOptions(settings)
   const ending = endingOf(log, settings.workers > 0 ? HUP_TOO_EARLY : HUP_WITHOUT_WORKERS)
   await checkAddress(settings)
@@ -97,6 +96,17 @@ async function drained(stop, log) {
   }
   log.info({}, `Finished process ${process.pid}`)
   return 0
+}
+
+/**
+ * The layers of static files. `send` and what it needs take a tenth of a start, and few servers have any.
+ * @param {CommandSettings} settings
+ * @param {Follower} follower
+ */
+async function filesOf(settings, follower) {
+  if (settings.static.length === 0) return []
+  const { staticFiles } = await import('./front/static.js')
+  return settings.static.map((text) => staticFiles(text, follower))
 }
 
 /**
