@@ -161,8 +161,8 @@ node_modules/.stamp: package-lock.json package.json $(wildcard npm/*/package.jso
 # What checks and releases, and no test imports: an environment of its own.
 build/tools/.stamp: requirements-tools.txt | .venv/.stamp
 	@echo 'tools …'
-	@rm -rf build/tools/venv && .venv/bin/python -m venv build/tools/venv
-	@build/tools/venv/bin/pip install --quiet --no-compile --only-binary :all: -r requirements-tools.txt
+	@rm -rf build/tools/venv && .venv/bin/python -m venv --without-pip build/tools/venv
+	@scripts/pip-install.sh build/tools/venv/bin/python -r requirements-tools.txt
 	@touch $@
 
 tests/nodes/node_modules/.stamp: tests/nodes/package-lock.json | tools
@@ -186,17 +186,17 @@ $(ADDON): $(RUST) node_modules/.stamp $(DEBUG) | tools
 	@echo 'addon …'
 	@scripts/build.sh addon $@
 
-# After the addon, of which it is a part: most of it is compiled already.
+# One after the other: cargo would let them wait for each other, and most of what the later ones need is compiled already.
 $(BRIDGE): $(RUST) $(ADDON) $(DEBUG) | tools
 	@echo 'bridge …'
 	@scripts/build.sh bridge $@
 
-$(LOADER): $(RUST) node_modules/.stamp $(DEBUG) | tools
+$(LOADER): $(RUST) $(BRIDGE) $(DEBUG) | tools
 	@echo 'loader …'
 	@scripts/build.sh loader $@
 
 # The addon for applications that run in workers: it needs no Python.
-$(WORKERS): $(RUST) node_modules/.stamp $(DEBUG) | tools
+$(WORKERS): $(RUST) $(LOADER) $(DEBUG) | tools
 	@echo 'workers …'
 	@scripts/build.sh workers $@
 

@@ -45,9 +45,10 @@ packages() {
 check 'rustfmt' cargo fmt --all --check
 check 'clippy' cargo clippy --quiet --workspace --locked -- -D warnings
 # The other crates have no tests of their own: without Node or Python around them they do not link.
-# The addon once more, alone: the bridge has no hosts then. And as it is for workers: without Python.
+# The addon once more, alone: the bridge has no hosts then. And as it is for workers: without Python. (The bridge beside it
+# is there for its features: then what both stand on is the same as above.)
 check 'clippy, addon' cargo clippy --quiet --package asgi-node-addon --locked -- -D warnings
-check 'clippy, workers' cargo clippy --quiet --package asgi-node-addon --no-default-features --features workers --locked -- -D warnings
+check 'clippy, workers' cargo clippy --quiet --package asgi-node-addon --package asgi-node-bridge --no-default-features --features asgi-node-addon/workers --locked -- -D warnings
 check 'clippy, tests' cargo clippy --quiet --package asgi-node-core --package asgi-node-rewriter --package asgi-node-worker --package asgi-node-supervisor --all-targets --locked -- -D warnings
 # A workspace of its own, which nothing else builds.
 check 'lock of the fuzz target' cargo metadata --quiet --locked --format-version 1 --manifest-path crates/worker/fuzz/Cargo.toml

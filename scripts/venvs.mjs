@@ -16,6 +16,7 @@ import { findPythons, primaryPython } from './pythons.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const REQUIREMENTS = join(ROOT, 'requirements-dev.txt')
+const INSTALL = join(ROOT, 'scripts', 'pip-install.sh')
 export const PRIMARY = join(ROOT, '.venv')
 const run = promisify(execFile)
 
@@ -34,17 +35,14 @@ function isCurrent(venv, python) {
   return existsSync(stamp) && readFileSync(stamp, 'utf8') === recipe(python)
 }
 
-/**
- * @param {string} venv
- * @param {Python} python
- * @param {string | null} installer  the Python whose pip is used; null: the environment gets a pip of its own, which Debian
- *   ships separately (python3-venv): so only the first one needs it
- */
-async function create(venv, python, installer) {
+/** @param {string} venv @param {Python} python */
+async function create(venv, python) {
   const started = Date.now()
+  const isPrimary = venv === PRIMARY
   rmSync(venv, { recursive: true, force: true })
   try {
-    await run(python.executable, ['-m', 'venv', ...(installer ? ['--without-pip'] : []), venv])
+    // Debian ships what installs pip separately (python3-venv): so only the first environment needs it.
+    await run(python.executable, ['-m', 'venv', ...(isPrimary ? [] : ['--without-pip']), venv])
   } catch (cause) {
     const [major, minor] = python.version
     throw new Error(
@@ -52,13 +50,11 @@ async function create(venv, python, installer) {
       { cause },
     )
   }
-  const target = installer ? ['--python', pythonOf(venv)] : []
-  // Without --no-compile pip spends most of its time on modules that nobody imports.
-  const options = ['--quiet', '--disable-pip-version-check', '--no-compile', '--only-binary', ':all:']
   try {
-    await run(installer ?? pythonOf(venv), ['-m', 'pip', ...target, 'install', ...options, '-r', REQUIREMENTS], { maxBuffer: 64 << 20 })
+    if (isPrimary) await run(pythonOf(venv), ['-m', 'pip', 'install', '--quiet', '--no-compile', '--constraint', REQUIREMENTS, 'uv'])
+    await run(INSTALL, [pythonOf(venv), '-r', REQUIREMENTS], { maxBuffer: 64 << 20 })
   } catch (cause) {
-    throw new Error(`pip could not install requirements-dev.txt for ${python.executable}:\n${text(cause)}`, { cause })
+    throw new Error(`requirements-dev.txt could not be installed for ${python.executable}:\n${text(cause)}`, { cause })
   }
   writeFileSync(join(venv, '.stamp'), recipe(python))
   console.log(`${venv.slice(ROOT.length)}: Python ${python.version.join('.')}, ${((Date.now() - started) / 1000).toFixed(0)} s`)
@@ -82,11 +78,11 @@ export async function plan() {
 /** @param {boolean} all */
 async function main(all) {
   const [first, ...others] = all ? await plan() : [{ python: await primaryPython(), venv: PRIMARY }]
-  if (!isCurrent(first.venv, first.python)) await create(first.venv, first.python, null)
+  if (!isCurrent(first.venv, first.python)) await create(first.venv, first.python)
   const missing = others.filter(({ venv, python }) => !isCurrent(venv, python))
   const worker = async () => {
     for (let next = missing.shift(); next; next = missing.shift()) {
-      await create(next.venv, next.python, pythonOf(first.venv))
+      await create(next.venv, next.python)
     }
   }
   await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, worker))

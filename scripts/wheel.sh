@@ -18,8 +18,7 @@ for python in ${WHEEL_PYTHONS:-.venv/bin/python}; do
   rm -rf "$venv"
   "$python" -m venv --without-pip "$venv"
   # The extras, and the packages that the tests use.
-  .venv/bin/python -m pip --python "$venv/bin/python" --disable-pip-version-check install --quiet --no-compile \
-    --only-binary :all: --constraint requirements-dev.txt "$wheel[test,uvloop,wsgi]" \
+  scripts/pip-install.sh "$venv/bin/python" --constraint requirements-dev.txt "$wheel[test,uvloop,wsgi]" \
     anyio httpx itsdangerous jinja2 pytest-asyncio pytest-timeout python-multipart starlette
 
   # The package is typed for those who install it.
