@@ -1,7 +1,7 @@
 // What we use of `ws`. Who imports from a CommonJS package by name makes Node read all of its files for the names that they
 // export: that took a third of the time that importing asgi-node takes.
 
-// The types of an import: those of a require are the same, and others.
+// Typed as an import is: TypeScript takes what a require gives for other classes, although they are the same.
 const ws = /** @type {typeof import('ws', { with: { 'resolution-mode': 'import' } })} */ (/** @type {unknown} */ (require('ws')))
 
 exports.WebSocket = ws.WebSocket

@@ -103,10 +103,7 @@ def import_app(
         owner = docroots.open_docroot(docroot)
     except docroots.ModuleConflict as error:
         raise _conflict(error) from error
-    # What an import has listed before is listed again. A first import has nothing to forget, and the call would import
-    # importlib.metadata, which takes longer than the rest of loading.
-    if docroot in sys.path_importer_cache:
-        importlib.invalidate_caches()
+    importlib.invalidate_caches()
     try:
         found = _attribute_of(_import_module(owner, module, written), module, attribute, written)
         if factory:
