@@ -73,7 +73,7 @@ bench: build ## speed beside uvicorn, granian and others, in half an hour (QUICK
 	@node benches/compare/run.mjs $(if $(QUICK),,--write)
 
 micro: ## the core alone, by criterion: heads, response headers, queues; compared with the run before
-	@cargo bench --quiet --package asgi-node-core --bench data_path
+	@cargo run --quiet --release --package asgi-node-micro -- --bench
 
 instructions: build ## how many instructions of the bridge a request takes, beside the figure that is expected; wants valgrind
 	@node benches/instructions/guard.mjs
