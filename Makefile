@@ -180,14 +180,9 @@ tests/bundlers/node_modules/.stamp: tests/bundlers/package-lock.json | tools
 	@cd tests/bundlers && npm ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
-# The build writes binding.d.ts beside the addon. It is copied to its place only when it differs, and that is
-# committed; `make lint` compares.
-$(ADDON): $(RUST) node_modules/.stamp $(DEBUG) | tools
-	@echo 'addon …'
-	@scripts/build.sh addon $@
-
-# One after the other: cargo would let them wait for each other, and most of what the later ones need is compiled already.
-$(BRIDGE): $(RUST) $(ADDON) $(DEBUG) | tools
+# One after the other: cargo would let them wait for each other, and most of what the later ones need is compiled already. First
+# those that need nothing of npm, which takes as long to be installed as they take.
+$(BRIDGE): $(RUST) $(DEBUG) | tools
 	@echo 'bridge …'
 	@scripts/build.sh bridge $@
 
@@ -195,8 +190,14 @@ $(LOADER): $(RUST) $(BRIDGE) $(DEBUG) | tools
 	@echo 'loader …'
 	@scripts/build.sh loader $@
 
+# The build writes binding.d.ts beside the addon. It is copied to its place only when it differs, and that is
+# committed; `make lint` compares.
+$(ADDON): $(RUST) $(LOADER) node_modules/.stamp $(DEBUG) | tools
+	@echo 'addon …'
+	@scripts/build.sh addon $@
+
 # The addon for applications that run in workers: it needs no Python.
-$(WORKERS): $(RUST) $(LOADER) $(DEBUG) | tools
+$(WORKERS): $(RUST) $(ADDON) $(DEBUG) | tools
 	@echo 'workers …'
 	@scripts/build.sh workers $@
 
