@@ -31,6 +31,14 @@ const ONCE = {
     'serve/deploy',
     'serve/usage',
   ],
+  'the command: its words, options and addresses, which it reads before it serves': [
+    'serve/address',
+    'serve/documentation',
+    'serve/options',
+    'serve/surroundings',
+    'serve/words',
+  ],
+  'rules without Node or Python: rewriting, and how long the parsers take': ['message/linear', 'rewriter/rewriter', 'rewriter/rewriter-property'],
   'frameworks: their own tests ask for each version, FastAPI, Express and WSGI stand for them here, and pytest has them all': [
     'e2e/django',
     'e2e/frameworks',
@@ -61,62 +69,76 @@ const once = new Set(Object.values(ONCE).flat())
  * Each starts many processes, waits, or computes. Beside the current Node and the primary Python each of them runs in one cell of the
  * matrix, by turn; `make matrix` runs them in each. In the order of their processor time, there and back, so that turns are alike.
  */
-const BY_TURN = [
-  'serve/stop',
+const LONG_BY_TURN = [
   'life/blocked',
+  'serve/stop',
   'serve/workers',
-  'life/exits',
-  'serve/surroundings',
-  'serve/address',
-  'serve/python',
-  'serve/options',
-  'workers/reload',
+  'workers/hostile',
+  'workers/death',
   'asgi/imports',
-  'log/stdio',
+  'serve/python',
+  'workers/reload',
+  'life/exits',
   'hostile/upgrades',
-  'workers/applications',
-  'interpreter/python-side',
+  'workers/follow',
+  'log/stdio',
   'life/orderly',
   'log/logging',
-  'life/destructors',
-  'workers/death',
-  'node/lifecycle',
-  'workers/follow',
-  'workers/life',
-  'hostile/apps',
-  'http/lent',
-  'http/unread',
-  'interpreter/start-errors',
-  'interpreter/children',
-  'workers/orphans',
-  'e2e/wsgi',
-  'life/stop',
-  'asgi/lifespan',
-  'asgi/outcomes',
+  'interpreter/python-side',
   'workers/drain',
+  'http/unread',
+  'hostile/apps',
+  'workers/applications',
+  'life/destructors',
+  'http/lent',
+  'e2e/wsgi',
+  'node/lifecycle',
+  'workers/life',
+  'interpreter/children',
+  'interpreter/start-errors',
   'log/access-log',
-  'hostile/sent-files',
-  'serve/documentation',
-  'hostile/loop-failure',
-  'hostile/unfinished',
-  'node/outcomes',
-  'rewriter/rewriter-property',
+  'workers/orphans',
+  'asgi/lifespan',
+  'life/stop',
+  'asgi/outcomes',
   'e2e/fastapi',
+  'hostile/sent-files',
+  'hostile/loop-failure',
   'node/concurrency',
+  'node/outcomes',
+  'asgi/websocket-limits',
+  'e2e/express',
   'serve/front-end',
   'node/health',
   'hostile/clients',
-  'asgi/websocket-limits',
-  'life/forks',
-  'message/linear',
   'hostile/uvloop',
-  'e2e/express',
-  'serve/words',
-  'workers/hostile',
+  'hostile/unfinished',
+  'life/forks',
 ]
 
+/** By turn, too, though they are short: they ask what the application is given and may send, which the bridge decides. */
+const SHORT_BY_TURN = [
+  'asgi/websocket-messages',
+  'rewriter/rewriter-handler',
+  'asgi/server',
+  'asgi/files',
+  'asgi/websocket-channel',
+  'asgi/response',
+  'node/abandoned',
+  'asgi/application',
+  'asgi/websocket-python',
+  'asgi/request-body',
+  'asgi/extensions',
+  'asgi/scope',
+  'message/headers',
+  'message/request',
+  'message/response',
+  'asgi/timeouts',
+]
+const BY_TURN = [...LONG_BY_TURN, ...SHORT_BY_TURN]
+
 /** Beside those and what is run once: they take longest, and begin first, so that no core waits for them at the end. */
-const LONG = new Set(BY_TURN)
+const LONG = new Set(LONG_BY_TURN)
 
 /** Beside those that run once: what `make test-fast` leaves out of the units, because it starts many processes, or waits. */
 const SLOW = new Set([
@@ -200,7 +222,7 @@ const names = readdirSync(join(ROOT, 'tests'), { withFileTypes: true })
   .map((name) => name.slice(0, -'.test.mjs'.length))
   .toSorted()
 
-for (const name of [...TIMED, ...once, ...LONG, ...SLOW, ...WITH_WORKERS]) {
+for (const name of [...TIMED, ...once, ...BY_TURN, ...SLOW, ...WITH_WORKERS]) {
   if (!names.includes(name)) throw new Error(`scripts/suites.mjs names tests/${name}.test.mjs, which is not there`)
 }
 
