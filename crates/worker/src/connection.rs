@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream as StdStream;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-    recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
 };
 use tokio::io::Interest;
 use tokio::net::UnixStream;
@@ -22,8 +22,10 @@ const DESCRIPTORS: usize = 8;
 /// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
-    /// Bytes have come.
+    /// Bytes have come, and there may be more.
     Some,
+    /// Bytes have come, and these were all.
+    All,
     /// Nothing has come.
     Nothing,
     /// The peer has gone.
@@ -53,12 +55,22 @@ impl Connection {
 
     /// Reads what has come, up to the free room.
     pub fn read<M: Wire>(&self, incoming: &mut Incoming<M>) -> io::Result<Read> {
-        found(self.0.try_io(Interest::READABLE, || receive(self.0.as_fd(), incoming)))
+        let mut read = Ok(Read::Nothing);
+        let _ = self.0.try_io(Interest::READABLE, || {
+            read = found(receive(self.0.as_fd(), incoming));
+            match read {
+                // The runtime need not ask the system once more to know it.
+                Ok(Read::All | Read::Nothing) => Err(io::ErrorKind::WouldBlock.into()),
+                _ => Ok(()),
+            }
+        });
+        read
     }
 
     /// The same when the peer has ended. It asks the system, because the runtime may not know yet that the last bytes have come.
     pub fn read_rest<M: Wire>(&self, incoming: &mut Incoming<M>) -> io::Result<Read> {
-        found(receive(self.0.as_fd(), incoming))
+        let read = found(receive(self.0.as_fd(), incoming))?;
+        Ok(if read == Read::All { Read::Some } else { read })
     }
 
     /// Writes as much as the socket takes. Returns true when nothing is left.
@@ -80,9 +92,10 @@ impl Connection {
     }
 }
 
-fn found(received: io::Result<usize>) -> io::Result<Read> {
+fn found(received: io::Result<Received>) -> io::Result<Read> {
     match received {
-        Ok(0) => Ok(Read::End),
+        Ok(Received { bytes: 0, .. }) => Ok(Read::End),
+        Ok(Received { is_all: true, .. }) => Ok(Read::All),
         Ok(_) => Ok(Read::Some),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Read::Nothing),
         Err(error) if is_end(&error) => Ok(Read::End),
@@ -95,14 +108,26 @@ pub fn is_end(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
-/// One read of bytes and descriptors; 0 at the end.
-pub fn receive<M: Wire>(socket: BorrowedFd<'_>, incoming: &mut Incoming<M>) -> io::Result<usize> {
+/// What one call of the system has read.
+#[derive(Debug, Clone, Copy)]
+pub struct Received {
+    /// 0 at the end.
+    pub bytes: usize,
+    /// There was room for more. (A read also stops behind a descriptor.)
+    is_all: bool,
+}
+
+/// One read of bytes and descriptors.
+pub fn receive<M: Wire>(socket: BorrowedFd<'_>, incoming: &mut Incoming<M>) -> io::Result<Received> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = received_flags();
     let mut room = incoming.room().map(IoSliceMut::new);
+    let most = room.iter().map(|part| part.len()).sum();
     let received = recvmsg(socket, &mut room, &mut control, flags)?;
+    let mut is_all = received.bytes < most && !received.flags.contains(ReturnFlags::CTRUNC);
     for message in control.drain() {
+        is_all = false;
         if let RecvAncillaryMessage::ScmRights(descriptors) = message {
             for descriptor in descriptors {
                 #[cfg(not(target_os = "linux"))]
@@ -113,7 +138,10 @@ pub fn receive<M: Wire>(socket: BorrowedFd<'_>, incoming: &mut Incoming<M>) -> i
         }
     }
     incoming.add(received.bytes);
-    Ok(received.bytes)
+    Ok(Received {
+        bytes: received.bytes,
+        is_all,
+    })
 }
 
 #[cfg(target_os = "linux")]

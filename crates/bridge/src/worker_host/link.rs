@@ -155,7 +155,7 @@ impl Link {
             }
             match read {
                 Read::Some if turns < READS => {}
-                Read::Some | Read::Nothing => break false,
+                Read::Some | Read::All | Read::Nothing => break false,
                 Read::End => break true,
             }
         };

@@ -162,7 +162,7 @@ impl Worker {
 /// Waits for the first message.
 fn first_message(socket: &UnixStream, incoming: &mut Incoming<ToWorker>) -> PyResult<(Vec<u8>, Ledger)> {
     loop {
-        if receive(socket.as_fd(), incoming)? == 0 {
+        if receive(socket.as_fd(), incoming)?.bytes == 0 {
             return Err(PyOSError::new_err("Node has gone before it sent the first message"));
         }
         let message = incoming

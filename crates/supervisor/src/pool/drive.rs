@@ -77,7 +77,7 @@ async fn converse(
                 let read = |incoming: &mut _| wires.connection.read(incoming);
                 match readable.and_then(|()| take(pool, number, incoming, READS, read)) {
                     Ok(Read::Some) => yield_now().await,
-                    Ok(Read::Nothing) => {}
+                    Ok(Read::All | Read::Nothing) => {}
                     Ok(Read::End) => return None,
                     Err(error) => return Some(error.to_string()),
                 }
