@@ -1,6 +1,6 @@
 // A worker is a process of its own, and everything that a handler does works with it.
 import assert from 'node:assert/strict'
-import { closeSync, openSync, readlinkSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readdirSync, readlinkSync } from 'node:fs'
 import { test } from 'node:test'
 import { PythonHandler, Request } from 'asgi-node'
 import { WebSocket } from 'ws'
@@ -38,6 +38,23 @@ test('a worker has no descriptor of Node', async (t) => {
   // by the others.
   const sockets = [...new Set(descriptors.filter((name) => name.startsWith('socket:')))]
   assert.ok(sockets.length <= 4, descriptors.join(' '))
+})
+
+test('of all threads only those that carry messages wait for their turn (SCHED_BATCH)', async (t) => {
+  const { handler } = makeWorkers(t)
+  const pid = await pidOf(handler)
+  const batch = 3
+  // Of proc_pid_stat(5), field 41; the name, in parentheses, may have spaces.
+  const policies = (process) => Object.fromEntries(readdirSync(`/proc/${process}/task`).map((task) => {
+    const [, name, rest] = /\((.*)\) (.*)/.exec(readFileSync(`/proc/${process}/task/${task}/stat`, 'utf8'))
+    return [name, Number(rest.split(' ')[41 - 3])]
+  }))
+  const [here, there] = [policies(process.pid), policies(pid)]
+  assert.equal(here['asgi-node-work'], batch)
+  assert.equal(there['asgi-node-link'], batch)
+  const others = Object.entries({ ...here, ...there }).filter(([name]) => name !== 'asgi-node-work' && name !== 'asgi-node-link')
+  assert.ok(others.length > 3, JSON.stringify(others))
+  for (const [name, policy] of others) assert.equal(policy, 0, name)
 })
 
 test('requests from JavaScript: whole, streamed in both directions, synchronous, fetch', async (t) => {

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use asgi_node_core::config::Workers;
+use asgi_node_scheduling::at_once;
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::Notify;
@@ -123,7 +124,7 @@ impl Tail {
             let inside = Arc::clone(self);
             let copying = thread::Builder::new().name("asgi-node-err".into());
             // Without a thread, these lines come with the next ones.
-            drop(copying.spawn(move || inside.copy(&mut io::stderr())));
+            drop(at_once(|| copying.spawn(move || inside.copy(&mut io::stderr()))));
         }
         let text = &read.kept;
         let report = text.windows(REPORT.len()).rposition(|part| part == REPORT);

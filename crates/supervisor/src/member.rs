@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use asgi_node_core::config::Workers;
 use asgi_node_core::{Error, Traced};
+use asgi_node_scheduling::at_once;
 use asgi_node_worker::message::Failed;
 use asgi_node_worker::{Connection, FromWorker, Ledger, Malformed, Opening, Outgoing, Status, ToWorker};
 use tokio::sync::{Notify, oneshot};
@@ -91,7 +92,7 @@ impl Member {
     /// Starts a process. Messages for it wait until it reads.
     pub(crate) fn start(workers: &Workers, number: u32, slot: usize, restarts: u32) -> io::Result<Self> {
         let ledger = Ledger::new()?;
-        let (process, socket) = child::spawn(workers)?;
+        let (process, socket) = at_once(|| child::spawn(workers))?;
         let opening = Opening {
             version: asgi_node_worker::settings::VERSION.into(),
             config: workers.handler.clone(),

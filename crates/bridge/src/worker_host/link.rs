@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use asgi_node_core::log_queue::Dropped;
 use asgi_node_core::{Config, Error, LogQueue, Notify, Submission, Traced};
+use asgi_node_scheduling::{at_once, wait_for_turn};
 use asgi_node_worker::connection::{Read, is_end};
 use asgi_node_worker::message::Failed;
 use asgi_node_worker::wire::Wire;
@@ -88,6 +89,7 @@ impl Link {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let thread = thread::Builder::new().name("asgi-node-link".into());
         thread.spawn(move || {
+            wait_for_turn();
             let inbox = Arc::clone(&self.inbox);
             let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.run())));
             match ran {
@@ -367,7 +369,7 @@ impl Link {
             let (words, stack) = locate(&event_loop);
             inbox.post(LinkMessage::Place(words, stack));
         };
-        if thread.spawn(find).is_err() {
+        if at_once(|| thread.spawn(find)).is_err() {
             self.inbox.post(LinkMessage::Place(String::new(), String::new()));
         }
     }
