@@ -57,8 +57,8 @@ test-fast: build ## the units of the core, of JavaScript and of Python, with one
 coverage: build ## which lines of JavaScript and Python the tests reach, with one Node and one Python
 	@node scripts/coverage.mjs
 
-matrix: build venvs nodes ## every test in Node with every Node under every Python version, the counts of soaks included (hours; ONLY= as for test)
-	@node scripts/test.mjs --all --only '$(or $(ONLY),node)'
+matrix: build venvs nodes ## every test with every Node under every Python version, the counts of soaks included (hours; ONLY= as for test)
+	@node scripts/test.mjs --all --only '$(or $(ONLY),python)'
 
 autobahn: build ## the WebSocket protocol's own test suite; all of it with FULL=1. Wants a Python 2.7, and says so
 	@ASGI_NODE_PYTHON=$(CURDIR)/.venv/bin/python node scripts/autobahn.mjs $(if $(FULL),--full)

@@ -157,7 +157,10 @@ const UNITS = /^(?:asgi|http|interpreter|log|message|node|repository|rewriter)[/
 /** Files of pytest that start a pytest, a Node or an example for each of their tests: not in `make test-fast`. */
 export const SLOW_PYTEST = ['tests/python/test_documents.py', 'tests/python/testing/test_pytest_plugin.py']
 
-/** With the primary Python and, by turn, with one of the others: together they take half of the time. */
+/**
+ * With the primary Python and, by turn, with one of the others: those that take longest, and those of the client, which asks little of
+ * Python's version.
+ */
 export const PYTEST_BY_TURN = [
   ...SLOW_PYTEST,
   'tests/python/loading/test_loading.py',
@@ -166,6 +169,14 @@ export const PYTEST_BY_TURN = [
   'tests/python/runtime/test_sentry.py',
   'tests/python/testing/test_client_frameworks.py',
   'tests/python/host/test_event_sequences.py',
+  'tests/python/worker/test_hostile_node.py',
+  'tests/python/testing/test_client.py',
+  'tests/python/testing/test_client_starlette.py',
+  'tests/python/testing/test_async_client.py',
+  'tests/python/testing/test_client_field_5.py',
+  'tests/python/testing/test_client_field_23.py',
+  'tests/python/runtime/test_documentation.py',
+  'tests/python/loading/test_wsgi.py',
 ]
 
 /** Debian puts servers where only root looks. @param {string} name */

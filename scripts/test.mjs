@@ -44,6 +44,7 @@ const SLOWEST = 20
  * @property {string[][]} commands  run in this order, all of them
  * @property {Record<string, string>} [env]
  * @property {(path: string) => string[]} [alone]  the command for one of its files
+ * @property {boolean} [compiles]  whether most of it is to compile: it runs beside those of pytest, which wait for much of their time
  */
 
 /** @typedef {{ step: Step, counts: import('./counts.mjs').Counts, seconds: number, ok: boolean }} Outcome */
@@ -52,6 +53,9 @@ const SLOWEST = 20
 const failures = []
 /** What has failed beside other files and passed alone: told at the end, because it wants looking at. @type {string[]} */
 const unsteady = []
+
+/** How to end what runs at the moment. @type {Set<() => void>} */
+const running = new Set()
 
 /** The part of a runner's output that says what has failed and why. @param {string} output */
 function failuresIn(output) {
@@ -122,6 +126,7 @@ async function allSteps({ all, fast, primary: only, slowest }) {
   const core = {
     name: 'core, rewriter and worker, Rust',
     runner: 'cargo',
+    compiles: true,
     commands: [
       ['cargo', 'test', '--package', 'asgi-node-core', '--package', 'asgi-node-rewriter', '--package', 'asgi-node-worker', '--package', 'asgi-node-supervisor'],
       // One file of the addon, which as a whole needs Node to be linked. One command, because each must have run tests.
@@ -142,13 +147,13 @@ async function allSteps({ all, fast, primary: only, slowest }) {
   }
   return [
     core,
-    { name: 'core in every order of its threads, loom', runner: 'cargo', commands: [['make', '--silent', 'loom']] },
+    { name: 'core in every order of its threads, loom', runner: 'cargo', compiles: true, commands: [['make', '--silent', 'loom']] },
     ...environments.map(({ python, venv }, i) => {
       const turn = inTurn(PYTEST_BY_TURN, { index: i - 1, of: environments.length - 1 })
       const ignored = all || i === 0 ? [] : PYTEST_BY_TURN.filter((path) => !turn.includes(path))
       return pytestStep(`pytest, python ${python.tag}`, venv, [...ignored.map((path) => `--ignore=${path}`), ...durations])
     }),
-    { name: `wheel, python ${primary.python.tag}`, runner: 'pytest', commands: [['scripts/wheel.sh']] },
+    { name: `wheel, python ${primary.python.tag}`, runner: 'pytest', compiles: true, commands: [['scripts/wheel.sh']] },
     nodeStep(label(current.version, primary.python), current.executable, primary.venv, 'whole', all),
     nodeStep(`${label(current.version, primary.python)}, workers: 1`, current.executable, primary.venv, 'workers', false),
     ...cells(current, environments, all).map(({ node, python, venv }, index, { length: of }) =>
@@ -202,11 +207,7 @@ async function execute([program, ...args], env, write, minutes) {
     write(`\nended after ${minutes} minutes\n`)
     end()
   }, minutes * 60_000)
-  const interrupt = () => {
-    end()
-    process.exit(130)
-  }
-  process.once('SIGINT', interrupt)
+  running.add(end)
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', write)
   try {
     const [code, signal] = await once(child, 'close')
@@ -217,7 +218,7 @@ async function execute([program, ...args], env, write, minutes) {
     return 127
   } finally {
     clearTimeout(timer)
-    process.removeListener('SIGINT', interrupt)
+    running.delete(end)
   }
 }
 
@@ -305,16 +306,27 @@ async function main() {
     return
   }
   if (steps.length === 0) throw new Error(`No step's name contains '${values.only}'`)
+  process.once('SIGINT', () => {
+    for (const end of running) end()
+    process.exit(130)
+  })
   rmSync(LOGS, { recursive: true, force: true })
   mkdirSync(LOGS, { recursive: true })
 
-  /** @type {Outcome[]} */
-  const outcomes = []
-  for (const step of steps) {
-    const outcome = await run(step, values)
-    outcomes.push(outcome)
-    console.log(row(outcome))
+  /** @type {Map<Step, Outcome>} */
+  const ended = new Map()
+  const inOrder = async (/** @type {Step[]} */ some) => {
+    for (const step of some) {
+      const outcome = await run(step, values)
+      ended.set(step, outcome)
+      console.log(row(outcome))
+    }
   }
+  const node = steps.filter(({ runner }) => runner === 'node')
+  const others = steps.filter((step) => !node.includes(step))
+  await Promise.all([inOrder(others.filter(({ compiles }) => compiles)), inOrder(others.filter(({ compiles }) => !compiles))])
+  await inOrder(node)
+  const outcomes = steps.flatMap((step) => ended.get(step) ?? [])
 
   for (const failure of failures) console.log(`\n${failure}`)
   const total = (/** @type {'passed' | 'failed' | 'skipped'} */ key) =>

@@ -19,7 +19,7 @@ for python in ${WHEEL_PYTHONS:-.venv/bin/python}; do
   "$python" -m venv --without-pip "$venv"
   # The extras, and the packages that the tests use.
   scripts/pip-install.sh "$venv/bin/python" --constraint requirements-dev.txt "$wheel[test,uvloop,wsgi]" \
-    anyio httpx itsdangerous jinja2 pytest-asyncio pytest-timeout python-multipart starlette
+    anyio httpx itsdangerous jinja2 pytest-asyncio pytest-timeout pytest-xdist python-multipart starlette
 
   # The package is typed for those who install it.
   .venv/bin/python -m mypy --strict --python-executable "$venv/bin/python" --cache-dir "$out/mypy" tests/wheel/typed.py
@@ -28,7 +28,7 @@ for python in ${WHEEL_PYTHONS:-.venv/bin/python}; do
   (
     cd tests/wheel
     unset PYTHONPATH
-    PATH=$venv/bin "$venv/bin/python" -m pytest -p no:cacheprovider -c "$root/pyproject.toml" -o pythonpath= \
+    PATH=$venv/bin "$venv/bin/python" -m pytest -p no:cacheprovider -n 4 --dist loadfile -c "$root/pyproject.toml" -o pythonpath= \
       --rootdir "$root" "$root"/tests/wheel "$root"/tests/python/{host/test_host,testing/test_client,testing/test_client_starlette,testing/test_async_client}.py
   )
 done
