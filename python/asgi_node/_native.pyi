@@ -268,7 +268,7 @@ class HostEvent:
     ]:
         """``start``: `status`, `headers`, `data` (the first piece of the body). ``body``: `data`; the last one has the
         trailers in `headers`. ``file``: `range`. ``failed``: `text` (the reason), `data` (the code), `traceback`, and
-        `status` 1 if the response had begun. ``early_hint``: `headers`. ``accept``: `text` (the sub-protocol),
+        `started` if the response had begun. ``early_hint``: `headers`. ``accept``: `text` (the sub-protocol),
         `headers`. ``text``: `text`. ``bytes``: `data`. ``close``: `status` (the code), `text` (the reason).
         ``resume``, ``continue``: the body may go on."""
 
@@ -282,6 +282,8 @@ class HostEvent:
     def text(self) -> str: ...
     @property
     def traceback(self) -> str: ...
+    @property
+    def started(self) -> bool: ...
     @property
     def range(self) -> tuple[int, int, int] | None:
         """A file's descriptor, the offset and the length of the range. The receiver must close the descriptor."""

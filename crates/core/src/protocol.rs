@@ -15,6 +15,9 @@ pub struct Table {
     pub rows: &'static [(&'static str, u64, &'static str)],
 }
 
+/// Close codes that a close frame may carry, from the first of each range to its last (RFC 6455, 7.4; 1012 to 1014 are in its registry).
+pub const SENDABLE_CLOSE_CODES: [(u16, u16); 3] = [(1000, 1003), (1007, 1014), (3000, 4999)];
+
 macro_rules! tables {
     ($(
         #[doc = $about:literal]

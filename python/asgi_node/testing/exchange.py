@@ -151,7 +151,7 @@ class Exchange:
         judge(self.call, self.raises)
         if self.raises:
             raise NoResponse(f"{self.call.name}: {event.text}")
-        if event.status:
+        if event.started:
             text = f"{self.call.name}: the connection is cut, because the application failed within its response"
             raise self.module.RemoteProtocolError(f"{text}: {event.text}", request=self.request)
         # As Node answers; the error is only logged.

@@ -18,6 +18,7 @@ pub struct HostEvent {
     data: Py<PyBytes>,
     text: String,
     traceback: String,
+    started: bool,
     range: Option<(i32, u64, u64)>,
     weight: usize,
     last: bool,
@@ -33,6 +34,7 @@ impl HostEvent {
             data: names(py).no_bytes.clone_ref(py),
             text: String::new(),
             traceback: String::new(),
+            started: false,
             range: None,
             weight,
             last,
@@ -57,7 +59,7 @@ impl HostEvent {
                 ..made("body")
             },
             ResponseEvent::Failed(failure) => Self {
-                status: failure.started.into(),
+                started: failure.started,
                 text: failure.error.to_string(),
                 traceback: failure.traceback,
                 data: bytes(failure.error.code().as_bytes()),

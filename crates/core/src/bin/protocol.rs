@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use asgi_node_core::config::{Config, Extensions};
-use asgi_node_core::protocol::{TABLES, Table};
+use asgi_node_core::protocol::{SENDABLE_CLOSE_CODES, TABLES, Table};
 use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 
@@ -62,6 +62,14 @@ fn javascript() -> Result<String, std::fmt::Error> {
         }
         writeln!(text, "}}))")?;
     }
+    let ranges = SENDABLE_CLOSE_CODES
+        .map(|(first, last)| format!("  [{first}, {last}]"))
+        .join(",\n");
+    writeln!(
+        text,
+        "\n/** Close codes that a close frame may carry: the first and the last of each range (RFC 6455, 7.4). */\n\
+         export const SENDABLE_CLOSE_CODES = Object.freeze(/** @type {{const}} */ ([\n{ranges}\n]))"
+    )?;
     text.push_str(&lists_of_names()?);
     Ok(text)
 }

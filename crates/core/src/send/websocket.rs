@@ -8,9 +8,10 @@ use crate::exchange::message_queue::Closed;
 use crate::send::framing::{HeaderBlock, Version};
 use crate::send::response::{BodyPlan, ResponseState};
 
+/// A close frame's reason is part of a control frame, which holds 125 bytes, two of them the code (RFC 6455, 5.5).
+use crate::protocol::SENDABLE_CLOSE_CODES;
 /// The close codes that this side chooses itself.
 pub use crate::protocol::close_code::{NORMAL, RESTART};
-/// A close frame's reason is part of a control frame, which holds 125 bytes, two of them the code (RFC 6455, 5.5).
 use crate::protocol::limit::CLOSE_REASON as MAX_REASON;
 
 #[derive(Debug, Clone)]
@@ -187,18 +188,24 @@ fn after_close(event: &str) -> Error {
     Error::WrongOrder(format!("{event} was sent after the WebSocket was closed"))
 }
 
-/// The code, if a close frame may carry it (RFC 6455, 7.4; 1012 to 1014 are in its registry).
+/// The code, if a close frame may carry it.
 fn close_code(code: i64) -> Result<u16, Error> {
+    let is_sendable = |code: u16| {
+        SENDABLE_CLOSE_CODES
+            .iter()
+            .any(|&(first, last)| (first..=last).contains(&code))
+    };
     match u16::try_from(code) {
-        Ok(code) if matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) => Ok(code),
+        Ok(code) if is_sendable(code) => Ok(code),
         _ => Err(no_close_code(code)),
     }
 }
 
 /// What is wrong with a close code.
 pub fn no_close_code(code: impl std::fmt::Display) -> Error {
+    let [first, second, third] = SENDABLE_CLOSE_CODES.map(|(first, last)| format!("{first} to {last}"));
     Error::WrongValue(format!(
-        "close code {code} may not be sent: use 1000 to 1003, 1007 to 1014 or 3000 to 4999 (RFC 6455, 7.4)"
+        "close code {code} may not be sent: use {first}, {second} or {third} (RFC 6455, 7.4)"
     ))
 }
 

@@ -1,7 +1,7 @@
 import { Call } from './calls.js'
 import { PythonError, show } from '../native/errors.js'
 import { bytesOf } from '../native/exchange.js'
-import { CLOSE_CODE as CODE, FLAG, LIMIT } from '../native/protocol.js'
+import { CLOSE_CODE as CODE, FLAG, LIMIT, SENDABLE_CLOSE_CODES } from '../native/protocol.js'
 import { closeCodeOf } from '../native/outcome.js'
 import { responseFrom } from '../message/response.js'
 import { ReadQueue } from './read-queue.js'
@@ -81,7 +81,8 @@ export class WebSocketCall extends Call {
    */
   close(code = CODE.NORMAL, reason = '') {
     if (!Number.isInteger(code) || !isSendable(Number(code))) {
-      throw new TypeError(`code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999, not ${show(code)}`)
+      const [first, second, third] = SENDABLE_CLOSE_CODES.map((range) => range.join(' to '))
+      throw new TypeError(`code must be ${first}, ${second} or ${third}, not ${show(code)}`)
     }
     if (typeof reason !== 'string' || Buffer.byteLength(reason) > LIMIT.CLOSE_REASON) {
       throw new TypeError(`reason must be a string of at most ${LIMIT.CLOSE_REASON} bytes, not ${show(reason)}`)
@@ -242,9 +243,9 @@ function onEndTimeout(call) {
 }
 
 /**
- * Whether a close frame may contain this code (RFC 6455, 7.4).
+ * Whether a close frame may contain this code.
  * @param {number} code
  */
 function isSendable(code) {
-  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999)
+  return SENDABLE_CLOSE_CODES.some(([first, last]) => code >= first && code <= last)
 }

@@ -162,6 +162,13 @@ export const DEFAULT = Object.freeze(/** @type {const} */ ({
   TRIAL_TIMEOUT: 120000
 }))
 
+/** Close codes that a close frame may carry: the first and the last of each range (RFC 6455, 7.4). */
+export const SENDABLE_CLOSE_CODES = Object.freeze(/** @type {const} */ ([
+  [1000, 1003],
+  [1007, 1014],
+  [3000, 4999]
+]))
+
 /** The names in the configuration of a `NativeHandler`, all of which must be there: crates/core/src/config.rs. */
 export const CONFIG_NAMES = Object.freeze(/** @type {const} */ ([
   'app',
