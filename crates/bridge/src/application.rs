@@ -135,9 +135,7 @@ impl Application {
         }
         let mut head = RequestHead::parse(request.head)?;
         head.withhold(self.withheld);
-        if !self.counters.begin() {
-            return Err(self.overloaded());
-        }
+        self.counters.unreturned().begin()?;
         let outbound = if request.collects {
             Limits::fixed(usize::MAX)
         } else {
@@ -170,7 +168,7 @@ impl Application {
         if !self.event_loop.offer_quietly(message) {
             self.counters.done(&exchange);
             let failure = self.event_loop.failure();
-            return Err(failure.unwrap_or(self.overloaded()));
+            return Err(failure.unwrap_or(self.counters.unreturned().overloaded()));
         }
         self.counters.note_submitted();
         watchdog::wake();
@@ -229,7 +227,7 @@ impl Application {
 
     /// Requests whose app has not returned.
     pub fn in_flight(&self) -> usize {
-        self.counters.in_flight()
+        self.counters.unreturned().in_flight()
     }
 
     /// How it is. Sends the loop a heartbeat too, so that the next call knows more. Does not touch Python.

@@ -18,6 +18,7 @@ use crate::exchange::window::{Limits, Window};
 use crate::sync::Mutex;
 pub use budget::Waiting;
 use counted::Counted;
+pub use counted::Unreturned;
 use inbound::Inbound;
 
 mod budget;

@@ -36,7 +36,7 @@ pub use exchange::chunk_pool;
 pub use exchange::event::{self, Failure, FileRange, ResponseEvent};
 pub use exchange::message_queue;
 pub use exchange::window::{Limits, Window};
-pub use exchange::{Emitted, Exchange, Notify, Received, Waiting, Windows};
+pub use exchange::{Emitted, Exchange, Notify, Received, Unreturned, Waiting, Windows};
 pub use queue::inbox::{self, Inbox, Waker};
 pub use queue::log_queue::{self, LogQueue};
 pub use request::head::{self, RequestHead};

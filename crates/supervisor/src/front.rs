@@ -6,7 +6,8 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use asgi_node_core::{
-    Config, Error, Exchange, Health, Inbox, Limits, LogQueue, Notify, RequestHead, Submission, Traced, Windows,
+    Config, Error, Exchange, Health, Inbox, Limits, LogQueue, Notify, RequestHead, Submission, Traced, Unreturned,
+    Windows,
 };
 use parking_lot::Mutex;
 
@@ -124,10 +125,7 @@ pub struct Front {
     pub(crate) shutdown_timeout: u64,
     /// How long the end of a worker's process may take.
     pub(crate) exit_timeout: Duration,
-    limit: usize,
-    /// Requests whose app has not returned: those that somebody waits for, and the abandoned ones.
-    in_flight: AtomicUsize,
-    abandoned: AtomicUsize,
+    unreturned: Unreturned,
     requests: AtomicU64,
     /// Failures that were seen here. Workers report the others later.
     errors: AtomicU64,
@@ -159,9 +157,7 @@ impl Front {
             startup_timeout: config.startup_timeout,
             shutdown_timeout: config.shutdown_timeout,
             exit_timeout: Duration::from_millis(config.exit_timeout),
-            limit: config.max_concurrency,
-            in_flight: AtomicUsize::new(0),
-            abandoned: AtomicUsize::new(0),
+            unreturned: Unreturned::new(config.max_concurrency),
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             lost: AtomicU64::new(0),
@@ -182,10 +178,7 @@ impl Front {
             return Err(failure.error.clone());
         }
         let length = RequestHead::parse(request.head.clone())?.body_length();
-        if self.in_flight.fetch_add(1, Ordering::AcqRel) >= self.limit {
-            self.in_flight.fetch_sub(1, Ordering::AcqRel);
-            return Err(Error::Overloaded { limit: self.limit });
-        }
+        self.unreturned.begin()?;
         let mut limits = self.limits;
         if request.collects {
             limits.windows.outbound = Limits::fixed(usize::MAX);
@@ -221,20 +214,12 @@ impl Front {
 
     /// The app of this request has returned, or will never be called. Only the first call counts.
     pub(crate) fn done(&self, exchange: &Exchange) {
-        match exchange.note_return() {
-            Some(false) => self.in_flight.fetch_sub(1, Ordering::AcqRel),
-            Some(true) => self.abandoned.fetch_sub(1, Ordering::AcqRel),
-            None => return,
-        };
+        self.unreturned.done(exchange);
     }
 
     /// The time of this request is over. It makes room for another one, unless too many requests are abandoned.
     pub(crate) fn abandon(&self, exchange: &Arc<Exchange>) {
-        if self.abandoned.fetch_add(1, Ordering::AcqRel) < self.limit && exchange.abandon() {
-            self.in_flight.fetch_sub(1, Ordering::AcqRel);
-        } else {
-            self.abandoned.fetch_sub(1, Ordering::AcqRel);
-        }
+        self.unreturned.abandon(exchange);
         exchange.disconnect();
     }
 
@@ -267,8 +252,8 @@ impl Front {
         self.post(Job::Ping);
         let summary = self.summary.lock();
         Health {
-            in_flight: self.in_flight.load(Ordering::Acquire),
-            abandoned: self.abandoned.load(Ordering::Acquire),
+            in_flight: self.unreturned.in_flight(),
+            abandoned: self.unreturned.abandoned(),
             queued: summary.queued,
             requests: self.requests.load(Ordering::Relaxed),
             errors: summary.errors.max(self.errors.load(Ordering::Relaxed)) + self.lost.load(Ordering::Relaxed),

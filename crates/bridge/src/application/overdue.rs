@@ -2,25 +2,18 @@
 
 use std::sync::Arc;
 
-use asgi_node_core::{Error, Exchange};
+use asgi_node_core::Exchange;
 use pyo3::prelude::*;
 
 use super::Application;
 use super::lifecycle::seconds;
 
 impl Application {
-    /// Why there is no place for a request.
-    pub(super) fn overloaded(&self) -> Error {
-        Error::Overloaded {
-            limit: self.counters.limit(),
-        }
-    }
-
     /// The time of this request is over: it is no longer in flight, its app gets a disconnect, and is cancelled when it does not
     /// end by itself.
     pub fn give_up(self: &Arc<Self>, exchange: &Arc<Exchange>) {
         exchange.disconnect();
-        self.counters.abandon(exchange);
+        self.counters.unreturned().abandon(exchange);
         self.watch_overdue();
     }
 

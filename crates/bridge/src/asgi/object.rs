@@ -127,7 +127,7 @@ impl PyChannel {
 
     /// Counts it no more among the requests in flight, though its app goes on.
     fn abandon(&self) {
-        either!(self, channel => channel.counters().abandon(channel.exchange()));
+        either!(self, channel => channel.counters().unreturned().abandon(channel.exchange()));
     }
 
     /// Calls `callback()` on the event loop's thread when the client leaves before the app's task has ended.
