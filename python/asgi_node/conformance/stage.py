@@ -283,7 +283,7 @@ class Stage:
         if raised is not None and not call.violations:
             self.wrong("APP_RAISED", described(raised))
         elif failed is not None and raised is None:
-            self.wrong("RESPONSE_INCOMPLETE" if failed.status else "NO_RESPONSE", failed.text)
+            self.wrong("RESPONSE_INCOMPLETE" if failed.started else "NO_RESPONSE", failed.text)
         elif answer.status is not None and answer.status >= 500 and answer.status not in _HONEST:
             self.wrong("SERVER_ERROR", f"answered with {answer.status}")
 
