@@ -40,21 +40,29 @@ test('a worker has no descriptor of Node', async (t) => {
   assert.ok(sockets.length <= 4, descriptors.join(' '))
 })
 
-test('of all threads only those that carry messages wait for their turn (SCHED_BATCH)', async (t) => {
+test('the threads that carry messages wait for their turn (SCHED_BATCH) while many requests are under way', async (t) => {
   const { handler } = makeWorkers(t)
   const pid = await pidOf(handler)
-  const batch = 3
+  const [usual, batch] = [0, 3]
   // Of proc_pid_stat(5), field 41; the name, in parentheses, may have spaces.
   const policies = (process) => Object.fromEntries(readdirSync(`/proc/${process}/task`).map((task) => {
     const [, name, rest] = /\((.*)\) (.*)/.exec(readFileSync(`/proc/${process}/task/${task}/stat`, 'utf8'))
     return [name, Number(rest.split(' ')[41 - 3])]
   }))
-  const [here, there] = [policies(process.pid), policies(pid)]
-  assert.equal(here['asgi-node-work'], batch)
-  assert.equal(there['asgi-node-link'], batch)
-  const others = Object.entries({ ...here, ...there }).filter(([name]) => name !== 'asgi-node-work' && name !== 'asgi-node-link')
-  assert.ok(others.length > 3, JSON.stringify(others))
-  for (const [name, policy] of others) assert.equal(policy, 0, name)
+  const carriers = () => [policies(process.pid)['asgi-node-work'], policies(pid)['asgi-node-link']]
+  const others = () => Object.entries({ ...policies(process.pid), ...policies(pid) }).filter(([name]) => !/^asgi-node-(?:work|link)$/.test(name))
+  assert.deepEqual(carriers(), [usual, usual])
+  const waiting = Array.from({ length: 32 }, () => call(handler, '/wait?seconds=1'))
+  await until(() => carriers().every((policy) => policy === batch))
+  assert.ok(others().length > 3, JSON.stringify(others()))
+  assert.deepEqual(others().filter(([, policy]) => policy !== usual), [])
+  // What they start does not inherit it.
+  await handler.reload()
+  const next = await pidOf(handler)
+  assert.notEqual(next, pid)
+  assert.deepEqual(Object.entries(policies(next)).filter(([, policy]) => policy !== usual), [])
+  await Promise.all(waiting)
+  await until(() => policies(process.pid)['asgi-node-work'] === usual)
 })
 
 test('requests from JavaScript: whole, streamed in both directions, synchronous, fetch', async (t) => {

@@ -207,6 +207,11 @@ impl Front {
         Ok(exchange)
     }
 
+    /// Requests that somebody waits for, and whose app has not returned.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.unreturned.in_flight()
+    }
+
     /// Wakes the workers' thread for submitted requests.
     pub(crate) fn wake(&self) {
         self.inbox.wake();

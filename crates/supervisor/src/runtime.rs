@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::thread;
 
 use asgi_node_core::{Error, Inbox, Waker};
-use asgi_node_scheduling::wait_for_turn;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
@@ -50,10 +49,7 @@ pub(crate) fn spawn<F: Future<Output = ()> + 'static>(make: impl FnOnce() -> F +
         .map_err(failed)?;
     thread::Builder::new()
         .name("asgi-node-work".into())
-        .spawn(move || {
-            wait_for_turn();
-            runtime.block_on(LocalSet::new().run_until(live(inside, notify)));
-        })
+        .spawn(move || runtime.block_on(LocalSet::new().run_until(live(inside, notify))))
         .map_err(failed)?;
     tasks.post(start).map_err(|_| gone())?;
     *running = Some(tasks);

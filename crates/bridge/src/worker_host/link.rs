@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use asgi_node_core::log_queue::Dropped;
 use asgi_node_core::{Config, Error, LogQueue, Notify, Submission, Traced};
-use asgi_node_scheduling::{at_once, wait_for_turn};
+use asgi_node_scheduling::{at_once, under_way};
 use asgi_node_worker::connection::{Read, is_end};
 use asgi_node_worker::message::Failed;
 use asgi_node_worker::wire::Wire;
@@ -89,7 +89,6 @@ impl Link {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let thread = thread::Builder::new().name("asgi-node-link".into());
         thread.spawn(move || {
-            wait_for_turn();
             let inbox = Arc::clone(&self.inbox);
             let ran = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.run())));
             match ran {
@@ -125,6 +124,7 @@ impl Link {
                 self.handle(message);
             }
             self.take_log();
+            under_way(self.served.len());
         }
     }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use asgi_node_scheduling::under_way;
 use asgi_node_worker::connection::Read;
 use asgi_node_worker::{Connection, FromWorker, Incoming};
 use tokio::sync::Notify;
@@ -71,6 +72,7 @@ async fn converse(
         let Ok(is_written) = pool.borrow_mut().write(number) else {
             return None;
         };
+        under_way(pool.borrow().front.in_flight());
         tokio::select! {
             biased;
             readable = wires.connection.readable() => {

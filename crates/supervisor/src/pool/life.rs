@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use asgi_node_core::config::Workers;
 use asgi_node_core::{Error, Traced};
+use asgi_node_scheduling::under_way;
 use asgi_node_worker::ToWorker;
 
 use super::drive::{Wires, drive};
@@ -43,6 +44,7 @@ pub(crate) async fn run(front: Arc<Front>, workers: Arc<Workers>, loaded: Done) 
         }
         Pool::tick(&pool);
         pool.borrow_mut().flush();
+        under_way(front.in_flight());
     }
     // Jobs that came too late.
     for job in front.inbox.close() {
