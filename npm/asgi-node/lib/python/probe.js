@@ -138,7 +138,8 @@ function spawned({ file, args, cwd, env, timeout }) {
   return new Promise((resolve) => {
     const options = {
       cwd,
-      env,
+      // A copy: Node writes NODE_V8_COVERAGE into it, and then it would be another key of the cache.
+      env: { ...env },
       timeout,
       killSignal: /** @type {const} */ ('SIGKILL'),
       encoding: /** @type {const} */ ('utf8'),
@@ -166,7 +167,7 @@ export function runSync({ file, args, cwd, env, timeout }) {
   const started = performance.now()
   const { stdout, stderr, status, signal, error } = spawnSync(file, args, {
     cwd,
-    env,
+    env: { ...env },
     timeout,
     killSignal: 'SIGKILL',
     encoding: 'utf8',
