@@ -9,10 +9,12 @@
 mod ffi;
 
 /// From so many requests under way on a thread waits for its turn.
-pub const MANY: usize = 16;
+#[cfg(target_os = "linux")]
+const MANY: usize = 16;
 
 /// With so few it does not any more.
-pub const FEW: usize = 4;
+#[cfg(target_os = "linux")]
+const FEW: usize = 4;
 
 /// What the calling thread does when it is woken.
 #[cfg(target_os = "linux")]
